@@ -1,0 +1,110 @@
+"""Settings: `BOTTEGA_…` environment variables over `bottega.toml` in the home folder over defaults.
+
+Read once, by the command line; everything below receives values.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+def default_home() -> Path:
+    """`BOTTEGA_HOME`, else the platform's user data folder."""
+    if home := os.environ.get("BOTTEGA_HOME"):
+        return Path(home).expanduser().absolute()
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "bottega"
+
+
+class Settings(BaseSettings):
+    """Every setting of the workshop."""
+
+    model_config = SettingsConfigDict(env_prefix="BOTTEGA_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="folder that holds everything the workshop keeps")
+    nats_url: str | None = Field(default=None, description="a NATS server to use instead of the embedded one")
+    stand_in: Literal["pocket"] | None = Field(
+        default=None, description="model that stands in for local platforms whose models are not installed"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    device: str = Field(default="auto", description="torch device of the generator: auto, cpu, cuda, cuda:1, mps")
+    torch_threads: int = Field(default=0, ge=0, description="CPU threads of the generator; 0 leaves torch's choice")
+    generator_slots: int = Field(default=2, ge=1, le=64, description="jobs a generator holds at once")
+    qa_slots: int = Field(default=2, ge=1, le=64)
+    storage_slots: int = Field(default=8, ge=1, le=256)
+    planner_slots: int = Field(default=64, ge=1, le=1024)
+    window: int = Field(default=8, ge=1, le=1024, description="pictures of one batch that are in flight at once")
+    min_score: float = Field(default=0.5, ge=0, le=1, description="QA bar of commands that name none")
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    reconcile_s: float = Field(default=5.0, gt=0, description="pause between two looks for work that got lost")
+    stale_s: float = Field(default=20.0, gt=0, description="age after which work in flight is sent again")
+    drain_s: float = Field(default=20.0, gt=0, description="time that running work gets to end on SIGTERM")
+    ack_wait_s: float = Field(default=10.0, gt=0)
+    presence_ttl_s: float = Field(default=10.0, ge=2)
+    gpu_price_per_hour: float | None = Field(default=None, ge=0, description="dollars; null leaves cost unmeasured")
+    name_template: str = "{date}_{section}_{colour}_{seed}"
+    generator: Literal["diffusers", "instant"] = Field(
+        default="diffusers", description="instant draws a flat picture without a model, to measure coordination alone"
+    )
+    qa_scoring: bool = Field(default=True, description="false accepts every decodable picture, to measure coordination")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=default_home() / "bottega.toml")
+        return init_settings, env_settings, toml
+
+    @cached_property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the planner's ledger."""
+        return f"sqlite:///{self.home / 'ledger.db'}"
+
+    @cached_property
+    def catalogue_url(self) -> str:
+        """SQLAlchemy URL of the storage agent's catalogue."""
+        return f"sqlite:///{self.home / 'catalogue.db'}"
+
+    @property
+    def blobs(self) -> Path:
+        """Folder of the content-addressed blob store."""
+        return self.home / "blobs"
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of the finished pictures: `pictures/<client>/<batch>/…`."""
+        return self.home / "pictures"
+
+    @property
+    def models(self) -> Path:
+        """Folder of local models: one folder or file per registry name."""
+        return self.home / "models"
+
+    @property
+    def loras(self) -> Path:
+        """Folder of local LoRA files: `<name>.safetensors`."""
+        return self.home / "loras"
+
+    @property
+    def nats_folder(self) -> Path:
+        """Folder of the embedded server: configuration, credentials, store."""
+        return self.home / "nats"
+
+    @property
+    def address_file(self) -> Path:
+        """JSON file by which other processes find the running workshop."""
+        return self.home / "run" / "workshop.json"

@@ -1,0 +1,126 @@
+"""What an agent is to the bus: it says what it takes, handles a message, and returns messages.
+
+Ack, retry, heartbeat, tracing, dead letters and connection are the runner's. An agent never publishes work or
+events by itself except through `Outlet`, for what no delivery causes.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from protocol.errors import AcpError
+from protocol.messages import Control, Event, Presence, Progress, Role, Work
+from protocol.replies import GenerationStatus
+
+Inbound = Work | Event
+Outbound = Work | Event
+
+
+@dataclass(frozen=True)
+class Intake:
+    """One durable pull consumer that an agent reads. `slots` deliveries are handled at once; a slot is taken before
+    a delivery is asked for. `durable` names the consumer; `filter_subjects` the subjects it covers."""
+
+    stream: str
+    durable: str
+    filter_subjects: tuple[str, ...]
+    slots: int = 1
+    max_deliver: int = 5
+
+
+@dataclass(frozen=True)
+class Watch:
+    """An ordered, ephemeral view over events, replayed from the stream's start at every start of the process:
+    memory that a restart does not lose. Given to `Agent.observe`."""
+
+    filter_subject: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Circumstances of a delivery. `delivered` counts from 1."""
+
+    subject: str
+    delivered: int
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Outlet(Protocol):
+    """What an agent may say outside a delivery."""
+
+    async def publish(self, message: Outbound, *, resend: int = 0) -> None:
+        """Publish work or an event durably; returns when the broker has it. A message whose subject is still
+        occupied in the work queue counts as published. `resend` > 0 makes the message id differ from the first one's,
+        so that only the queue's own rule of one message per subject drops it."""
+        ...
+
+    async def publish_status(self, status: GenerationStatus, client_id: str) -> None:
+        """Publish a batch's status; the stream keeps the last one. Calls are published in their order."""
+        ...
+
+    def progress(self, progress: Progress) -> None:
+        """Say how far an attempt is. Lossy; may be called from any thread."""
+        ...
+
+    async def control(self, role: Role, message: Control) -> None:
+        """Tell every process of a role, beside the queue."""
+        ...
+
+    async def purge_batch(self, batch: str) -> None:
+        """Drop all queued work of a batch."""
+        ...
+
+    async def presences(self) -> Sequence[Presence]:
+        """Every live process, as it last announced itself. Kept current by a watch: cheap to call."""
+        ...
+
+
+Endpoint = Callable[[bytes, Mapping[str, str], str], Awaitable[tuple[bytes, Mapping[str, str]]]]
+"""A request endpoint: (payload, headers, subject) -> (reply payload, reply headers)."""
+
+
+class Agent:
+    """Base of the five agents, with what most of them leave alone."""
+
+    role: ClassVar[Role]
+
+    def intakes(self) -> Sequence[Intake]:
+        """The consumers this agent reads."""
+        raise NotImplementedError
+
+    def watches(self) -> Sequence[Watch]:
+        """Events this agent wants to see, beside its queue."""
+        return ()
+
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """Request endpoints of the agent's micro-service: subject -> handler. PING, INFO, STATS are the runner's."""
+        return {}
+
+    def presence(self, instance: str) -> Presence:
+        """How the agent announces itself; asked again at every renewal."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def running(self, outlet: Outlet) -> AsyncIterator[None]:
+        """Resources and background tasks that live as long as the process serves."""
+        yield
+
+    async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
+        """Do the work of one message and return what is to be said; the runner publishes it, then acks.
+
+        Raises:
+            AcpError: retryable ones are delivered again with back-off up to `max_deliver`; others, and the last, go
+                to the dead letters after `give_up` was asked what to say.
+        """
+        raise NotImplementedError
+
+    async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
+        """What to say when a message is given up, so that the planner can count it."""
+        return ()
+
+    async def observe(self, message: Event) -> None:
+        """See an event of a watch."""
+
+    async def control(self, message: Control) -> None:
+        """Obey a control message; `Drain` is the runner's own."""

@@ -1,0 +1,31 @@
+"""Blobs: bytes by the SHA-256 of their content, behind one port. Pixels travel as such a name, never in messages."""
+
+from typing import Protocol
+
+
+class BlobMissing(LookupError):
+    """No blob of that name."""
+
+
+class Blobs(Protocol):
+    """A content-addressed store. Putting the same bytes twice is harmless."""
+
+    async def put(self, data: bytes) -> str:
+        """Store bytes durably, created only if absent; returns their SHA-256 in hexadecimal."""
+        ...
+
+    async def get(self, name: str, limit: int = 256 * 1024 * 1024) -> bytes:
+        """The bytes of a blob, verified against its name.
+
+        Raises:
+            BlobMissing: there is none, or its content does not match its name.
+        """
+        ...
+
+    async def has(self, name: str) -> bool:
+        """Whether the blob is there."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Remove a blob; absent is fine."""
+        ...

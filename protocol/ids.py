@@ -1,0 +1,41 @@
+"""Identifiers: one regular expression for every id that may become part of a subject, a path or a key.
+
+Pure module: no I/O, no clock. Random ids are drawn here because their form belongs here.
+"""
+
+import re
+import secrets
+from typing import Annotated
+
+from msgspec import Meta
+
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+"""Letters, digits, underscore, hyphen; 1 to 64 characters. No dot, so an id is always one subject token."""
+
+RESERVED = frozenset({"all", "any", "none", "null", "admin", "system", "_INBOX", "con", "prn", "aux", "nul"})
+"""Words that mean something to a broker, a file system or this protocol and so name nobody (any case)."""
+
+MAX_SEED = 2**53 - 1
+"""Largest seed: every JSON reader, JavaScript's included, keeps it exact."""
+
+Id = Annotated[str, Meta(pattern=ID_PATTERN, description="letters, digits, _ and -, 1 to 64 characters")]
+Seed = Annotated[int, Meta(ge=0, le=MAX_SEED, description="seed of the initial noise, below 2^53")]
+Label = Annotated[str, Meta(min_length=1, max_length=128, description="a name that is looked up, never used as a path")]
+
+_ID = re.compile(ID_PATTERN)
+_RESERVED = frozenset(word.lower() for word in RESERVED)
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` may name a client, a batch or an image."""
+    return _ID.fullmatch(text) is not None and text.lower() not in _RESERVED
+
+
+def new_batch_hash() -> str:
+    """A fresh batch name in the `gen_batch_42` form, with 80 random bits instead of a counter."""
+    return f"gen_batch_{secrets.token_hex(10)}"
+
+
+def image_id(batch: str, index: int) -> str:
+    """The id of picture `index` (from 0) of a batch."""
+    return f"{batch}_{index:06d}"

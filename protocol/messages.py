@@ -1,0 +1,329 @@
+"""Messages between agents: work, events, control, presence. Tagged by `type`; unknown fields are ignored.
+
+Everything that a stage needs is in its message, so that any process of a role can handle any message. Pixels
+travel as blob hashes only. Pure module.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from protocol.commands import Lora, Scalar
+from protocol.errors import ErrorBody
+from protocol.ids import Id, Seed
+
+Role = Literal["planner", "prompt", "generator", "qa", "storage"]
+ROLES: tuple[Role, ...] = ("planner", "prompt", "generator", "qa", "storage")
+
+Blob = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, hexadecimal")]
+
+
+class Prompt(Struct, frozen=True, kw_only=True):
+    """One written prompt. `subject` is what QA looks for in the picture: the plain content without the dressing."""
+
+    text: str
+    negative: str = ""
+    subject: str = ""
+    template: str = "plain"
+    template_version: str = "1"
+    style_reference: str | None = None
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """One attempt at one picture: everything that decides its pixels, and what will be judged and written beside it.
+
+    `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or null.
+    Sizes are pixels.
+    """
+
+    hash: Id
+    client_id: Id
+    index: int
+    attempt: int
+    image_id: Id
+    prompt: Prompt
+    seed: Seed
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    sampler: str
+    platform: Id
+    model: str
+    models: list[str] = []
+    loras: list[Lora] = []
+    stand_in_for: str | None = None
+    style: str | None = None
+    section: str | None = None
+    min_score: float = 0.0
+    created_at: str = ""
+    metadata: dict[str, Scalar] = {}
+
+
+class Picture(Struct, frozen=True, kw_only=True):
+    """What a generator made. `seconds` is the time of this picture alone; a figure that was not measured is null.
+
+    `gpu_util` is 0 to 1; `peak_memory` bytes on the device; `bucket` the padded batch size of the model calls;
+    `stages` seconds by stage; `versions` library name -> version.
+    """
+
+    blob: Blob
+    media_type: str
+    width: int
+    height: int
+    size_bytes: int
+    seconds: float
+    provider: str
+    model: str
+    model_version: str | None = None
+    device: str = "cpu"
+    peak_memory: int | None = None
+    gpu_util: float | None = None
+    cost_micros: int | None = None
+    bucket: int = 1
+    revised_prompt: str | None = None
+    stages: dict[str, float] = {}
+    versions: dict[str, str] = {}
+
+
+class Assessment(Struct, frozen=True, kw_only=True):
+    """QA's judgement. `score` 0 to 1; `measures` by name, null where one was not taken; `reasons` say what is wrong.
+
+    `embedding` is a unit vector as little-endian float16; `signature` a perceptual hash of 32 bytes.
+    """
+
+    score: float
+    accepted: bool
+    measures: dict[str, float | None]
+    reasons: list[str] = []
+    embedding: bytes | None = None
+    signature: bytes | None = None
+    seconds: float | None = None
+
+
+class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRITE_PROMPTS"):
+    """Write prompts `first` to `first + count - 1` of a batch; the same request always gives the same prompts."""
+
+    hash: Id
+    client_id: Id
+    first: int
+    count: int
+    seed: Seed
+    style: str = "plain"
+    style_reference: str | None = None
+    brief: str | None = None
+    subjects: list[str] = []
+    prompts: list[str] = []
+    negative_prompt: str | None = None
+    negative_supported: bool = True
+    platform: str = ""
+
+
+class GenerateImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="GENERATE_IMAGE"):
+    """Make the pixels of one attempt."""
+
+    job: Job
+
+
+class ScoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="SCORE_IMAGE"):
+    """Judge one picture."""
+
+    job: Job
+    picture: Picture
+
+
+class StoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="STORE_IMAGE"):
+    """File one picture. `kept` is the best candidate of a picture that failed its quality bar."""
+
+    job: Job
+    picture: Picture
+    assessment: Assessment
+    disposition: Literal["accepted", "kept"] = "accepted"
+
+
+class MakeContactSheet(Struct, frozen=True, kw_only=True, tag_field="type", tag="MAKE_CONTACT_SHEET"):
+    """Draw the contact sheet of a finished batch from the catalogue."""
+
+    hash: Id
+    client_id: Id
+
+
+Work = WritePrompts | GenerateImage | ScoreImage | StoreImage | MakeContactSheet
+"""Messages of the work queue."""
+
+
+class JobRef(Struct, frozen=True, kw_only=True):
+    """Which attempt an event speaks of."""
+
+    hash: Id
+    client_id: Id
+    index: int
+    attempt: int
+    image_id: Id
+
+
+class PromptsWritten(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROMPTS_WRITTEN"):
+    """Prompts of a batch from index `first` on."""
+
+    hash: Id
+    client_id: Id
+    first: int
+    prompts: list[Prompt]
+
+
+class ImageGenerated(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAGE_GENERATED"):
+    """A generator put pixels into the blob store."""
+
+    ref: JobRef
+    picture: Picture
+
+
+class ImageScored(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAGE_SCORED"):
+    """QA judged a picture; not accepted is a verdict that asks the planner for a new attempt."""
+
+    ref: JobRef
+    assessment: Assessment
+
+
+class ImageStored(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAGE_STORED"):
+    """Storage filed a picture. `key` is its storage key, `path` its file on this machine or null, `url` how to read it."""
+
+    ref: JobRef
+    key: str
+    url: str
+    path: str | None = None
+    disposition: Literal["accepted", "kept"] = "accepted"
+
+
+class JobFailed(Struct, frozen=True, kw_only=True, tag_field="type", tag="JOB_FAILED"):
+    """A stage gave up on an attempt, for a reason that redelivery does not cure."""
+
+    ref: JobRef
+    stage: Role
+    error: ErrorBody
+
+
+class JobCancelled(Struct, frozen=True, kw_only=True, tag_field="type", tag="JOB_CANCELLED"):
+    """A generator dropped an attempt because its batch was cancelled."""
+
+    ref: JobRef
+
+
+class PromptsFailed(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROMPTS_FAILED"):
+    """Prompts could not be written; the batch cannot go on."""
+
+    hash: Id
+    client_id: Id
+    first: int
+    error: ErrorBody
+
+
+class ContactSheetMade(Struct, frozen=True, kw_only=True, tag_field="type", tag="CONTACT_SHEET_MADE"):
+    """The contact sheet of a batch is filed."""
+
+    hash: Id
+    client_id: Id
+    key: str
+    path: str | None = None
+
+
+Event = (
+    PromptsWritten
+    | PromptsFailed
+    | ImageGenerated
+    | ImageScored
+    | ImageStored
+    | JobFailed
+    | JobCancelled
+    | ContactSheetMade
+)
+"""Messages of the event stream."""
+
+
+class CancelBatch(Struct, frozen=True, kw_only=True, tag_field="type", tag="CANCEL_BATCH"):
+    """Drop work of a batch, also what is being done now."""
+
+    hash: Id
+    client_id: Id
+
+
+class Drain(Struct, frozen=True, kw_only=True, tag_field="type", tag="DRAIN"):
+    """Finish what is in hand, take nothing new, end. `instance` null means every process of the role."""
+
+    instance: str | None = None
+
+
+Control = CancelBatch | Drain
+"""Messages beside the queue."""
+
+
+class Progress(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROGRESS"):
+    """How far an attempt is. Lossy, for displays only. `step` counts denoising steps from 0."""
+
+    ref: JobRef
+    stage: Role
+    step: int
+    steps: int
+
+
+class LoraInfo(Struct, frozen=True, kw_only=True):
+    """An adapter that a generator knows. `trigger` are words that wake it."""
+
+    name: str
+    platform: str
+    installed: bool
+    trigger: str | None = None
+    install: str | None = None
+
+
+class ModelInfo(Struct, frozen=True, kw_only=True):
+    """A model that a generator knows, with its defaults. `install` says how to get it where it is not installed.
+
+    `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the first picture.
+    """
+
+    name: str
+    platform: Id
+    installed: bool
+    native_sizes: list[tuple[int, int]]
+    steps: int
+    guidance: float
+    guidance_range: tuple[float, float]
+    sampler: str
+    negative_prompt: bool
+    max_pixels: int
+    multiple_of: int = 8
+    priority: int = 0
+    provider: str = "local"
+    install: str | None = None
+    licence: str | None = None
+    price_micros: int | None = None
+    seconds_per_image: float | None = None
+
+
+class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENCE"):
+    """A live process and what it can do, renewed every few seconds in a key-value bucket with a time to live."""
+
+    role: Role
+    instance: Id
+    pid: int
+    host: str
+    version: str
+    started_at: str
+    slots: int
+    busy: int = 0
+    device: str | None = None
+    models: list[ModelInfo] = []
+    loras: list[LoraInfo] = []
+    samplers: list[str] = []
+    styles: list[str] = []
+    style_references: list[str] = []
+
+
+Message = Work | Event | Control | Progress | Presence
+"""Everything that agents say to each other, in one union."""
+
+
+def ref_of(job: Job) -> JobRef:
+    """The reference by which events speak of a job."""
+    return JobRef(hash=job.hash, client_id=job.client_id, index=job.index, attempt=job.attempt, image_id=job.image_id)

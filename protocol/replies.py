@@ -1,0 +1,249 @@
+"""Replies: what a client gets back. Told apart by their first key, so none carries a tag.
+
+Amounts of money are dollars here, at the edge; inside they are integer micro-dollars. A figure that was not
+measured is null. Pure module.
+"""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from protocol.commands import Scalar
+from protocol.errors import ErrorBody
+
+
+class Cost(Struct, frozen=True, kw_only=True):
+    """An amount in currency units. `breakdown` names its parts."""
+
+    amount: float
+    currency: Literal["USD"] = "USD"
+    breakdown: dict[str, float] = {}
+
+
+class Size(Struct, frozen=True, kw_only=True):
+    """Pixels."""
+
+    width: int
+    height: int
+
+
+class PlanBody(Struct, frozen=True, kw_only=True):
+    """What will be done, what it will cost and take, and what of the wish was not honoured.
+
+    `state` refused has a `refusal`; state held has an `approval` token and an expiry. `estimated_cost` and
+    `estimated_seconds` are null where nothing was measured or priced yet.
+    """
+
+    state: Literal["accepted", "held", "refused"]
+    quantity: int
+    platform: str | None = None
+    provider: str | None = None
+    models: list[str] = []
+    stand_in: str | None = None
+    size: Size | None = None
+    native_size: Size | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    min_score: float | None = None
+    max_attempts: int | None = None
+    prompts: list[str] = []
+    estimated_cost: Cost | None = None
+    estimated_seconds: float | None = None
+    not_honoured: list[str] = []
+    warnings: list[str] = []
+    alternatives: list[str] = []
+    approval: str | None = None
+    expires: str | None = None
+    refusal: ErrorBody | None = None
+    metadata: dict[str, Scalar] = {}
+
+
+class GenerationPlan(Struct, frozen=True, kw_only=True):
+    """`{"generation_plan": {…}, "hash": …}`. `hash` is null when the plan was refused."""
+
+    generation_plan: PlanBody
+    hash: str | None
+
+
+class QualityMetrics(Struct, frozen=True, kw_only=True):
+    """`avg_score`: mean QA score of the completed pictures. `consistency`: mean pairwise cosine of their embeddings,
+    null below two pictures. `rejection_rate`: rejected attempts among judged attempts."""
+
+    avg_score: float | None
+    consistency: float | None
+    rejection_rate: float | None
+
+
+class Performance(Struct, frozen=True, kw_only=True):
+    """`avg_time`: mean seconds of generation of one picture. `gpu_util`: 0 to 1, null where there is no GPU counter."""
+
+    avg_time: float | None
+    gpu_util: float | None
+
+
+class StatusBody(Struct, frozen=True, kw_only=True):
+    """The seed's fields. completed + processing + queued + failed + cancelled is the quantity, always.
+
+    `failed` and `cancelled` are there only when not zero; `stand_in` only where another model stands in for the
+    one that was asked for.
+    """
+
+    completed: int
+    processing: int
+    queued: int
+    failed: int | UnsetType = UNSET
+    cancelled: int | UnsetType = UNSET
+    quality_metrics: QualityMetrics
+    performance: Performance
+    cost_per_image: float | None
+    stand_in: str | UnsetType = UNSET
+
+
+class GenerationStatus(Struct, frozen=True, kw_only=True):
+    """`{"generation_status": {…}, "hash": …}`."""
+
+    generation_status: StatusBody
+    hash: str
+
+
+class ImageMetadata(Struct, frozen=True, kw_only=True):
+    """How a picture was made. `processing_time_s` is seconds of generation."""
+
+    generated_at: str | None
+    prompt_used: str
+    revised_prompt: str | None
+    model_version: str | None
+    seed: int
+    processing_time_s: float | None
+
+
+class Image(Struct, frozen=True, kw_only=True):
+    """One picture of a batch, made or not."""
+
+    id: str
+    index: int
+    status: Literal["pending", "running", "retry", "completed", "failed", "cancelled"]
+    image_url: str | None = None
+    signed_url: str | None = None
+    storage_key: str | None = None
+    path: str | None = None
+    provider_used: str | None = None
+    cost: Cost | None = None
+    dimensions: Size | None = None
+    quality_score: float | None = None
+    metadata: ImageMetadata | None = None
+    attempts: int = 0
+    error: ErrorBody | None = None
+
+
+class ResultBody(Struct, frozen=True, kw_only=True):
+    """A page of pictures. `next` is the index to ask for next, null on the last page."""
+
+    state: Literal["held", "running", "completed", "cancelled"]
+    quantity: int
+    images: list[Image]
+    next: int | None
+    contact_sheet: str | None
+    generation_status: StatusBody
+    metadata: dict[str, Scalar] = {}
+
+
+class GenerationResult(Struct, frozen=True, kw_only=True):
+    """`{"generation_result": {…}, "hash": …}`."""
+
+    generation_result: ResultBody
+    hash: str
+
+
+class BatchSummary(Struct, frozen=True, kw_only=True):
+    """A batch in a list."""
+
+    hash: str
+    state: Literal["held", "running", "completed", "cancelled"]
+    quantity: int
+    completed: int
+    failed: int
+    cancelled: int
+    brief: str | None
+    style: str | None
+    platform: str
+    created_at: str
+
+
+class BatchListBody(Struct, frozen=True, kw_only=True):
+    """A page of batches, newest first."""
+
+    batches: list[BatchSummary]
+    next: int | None
+
+
+class BatchList(Struct, frozen=True, kw_only=True):
+    """`{"batch_list": {…}}`."""
+
+    batch_list: BatchListBody
+
+
+class ProcessInfo(Struct, frozen=True, kw_only=True):
+    """A live process."""
+
+    role: str
+    instance: str
+    pid: int
+    host: str
+    version: str
+    slots: int
+    busy: int
+
+
+class ModelSummary(Struct, frozen=True, kw_only=True):
+    """A model that is known, and whether it can be used now."""
+
+    name: str
+    platform: str
+    installed: bool
+    native_size: Size
+    steps: int
+    guidance: float
+    sampler: str
+    install: str | None = None
+    licence: str | None = None
+
+
+class CapabilitiesBody(Struct, frozen=True, kw_only=True):
+    """What can be asked for right now."""
+
+    processes: list[ProcessInfo]
+    models: list[ModelSummary]
+    loras: list[str]
+    samplers: list[str]
+    styles: list[str]
+    style_references: list[str]
+    stand_in: str | None
+    max_quantity: int
+    not_supported: list[str]
+
+
+class CapabilityReport(Struct, frozen=True, kw_only=True):
+    """`{"capabilities": {…}}`."""
+
+    capabilities: CapabilitiesBody
+
+
+class ErrorReply(Struct, frozen=True, kw_only=True):
+    """`{"error": {"code", "message", "path", "hint", "retryable"}}`."""
+
+    error: ErrorBody
+
+
+Reply = GenerationPlan | GenerationStatus | GenerationResult | BatchList | CapabilityReport | ErrorReply
+
+REPLY_TYPES: dict[str, type[Struct]] = {
+    "generation_plan": GenerationPlan,
+    "generation_status": GenerationStatus,
+    "generation_result": GenerationResult,
+    "batch_list": BatchList,
+    "capabilities": CapabilityReport,
+    "error": ErrorReply,
+}
+"""First key of a reply -> its type."""
