@@ -1,0 +1,1 @@
+"""SQL shared by the agents that keep records: engines, migrations, grouped commits."""
