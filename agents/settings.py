@@ -55,7 +55,12 @@ class Settings(BaseSettings):
     generator: Literal["diffusers", "instant"] = Field(
         default="diffusers", description="instant draws a flat picture without a model, to measure coordination alone"
     )
-    qa_scoring: bool = Field(default=True, description="false accepts every decodable picture, to measure coordination")
+    qa_scoring: bool = Field(
+        default=True, description="false accepts every picture unseen and unscored, to measure coordination alone"
+    )
+    scorer: Path | None = Field(
+        default=None, description="folder of QA's image-text scorer (CLIP or SigLIP); null is the pocket scorer"
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -87,12 +87,13 @@ class Picture(Struct, frozen=True, kw_only=True):
 
 
 class Assessment(Struct, frozen=True, kw_only=True):
-    """QA's judgement. `score` 0 to 1; `measures` by name, null where one was not taken; `reasons` say what is wrong.
+    """QA's judgement. `score` 0 to 1, null where QA was told not to look; `measures` by name, null where one was not
+    taken; `reasons` say what is wrong.
 
     `embedding` is a unit vector as little-endian float16; `signature` a perceptual hash of 32 bytes.
     """
 
-    score: float
+    score: float | None
     accepted: bool
     measures: dict[str, float | None]
     reasons: list[str] = []
