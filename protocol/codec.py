@@ -1,10 +1,9 @@
-"""Messages to bytes and back: JSON by msgspec, zstd where it is asked for, bounded by streamed reads.
+"""Messages to bytes and back: JSON by msgspec, zstd where it is asked for, everything bounded.
 
-Nothing is decompressed or decoded without a bound. Compression is told by the header `Content-Encoding: zstd`.
-Pure module: no I/O.
+Nothing is decompressed or decoded without a bound. Compression is told by the header
+`Content-Encoding: zstd`. Pure module: no I/O.
 """
 
-import io
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
@@ -16,9 +15,13 @@ from protocol.errors import AcpError, BadCommand, BadMessage, NotSupported
 from protocol.messages import Message
 from protocol.nearest import bad_command, nearest
 from protocol.replies import REPLY_TYPES, Reply
+from protocol.shape import is_deeper, repeated_name
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """Largest message, before and after decompression: the broker's default `max_payload`."""
+
+MAX_COMMAND_BYTES = 512 * 1024
+"""Largest command as JSON: half a message, so that what is derived from one fits in a message."""
 
 MAX_DEPTH = 64
 """Deepest nesting of a command; the deepest legal one has 5 levels."""
@@ -30,10 +33,16 @@ VERSION = "1"
 Encoding = Literal["zstd", "identity"]
 
 _LEVEL = 3
+_MAX_WINDOW = 8 << 20
+"""Window that every decoder should support (RFC 8878, 3.1.1.1.2); a stream of unknown size names 2 MiB."""
+_SLICE = 256
+"""Bytes fed to the decompressor at once: at 4 bytes a run-length block of 128 KiB, 8 MiB at most come out."""
+
 _encoder = msgspec.json.Encoder()
 _command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _message_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def encode(message: msgspec.Struct) -> bytes:
@@ -42,39 +51,45 @@ def encode(message: msgspec.Struct) -> bytes:
 
 
 def compress(data: bytes) -> bytes:
-    """One zstd frame that carries its content size. A compressor per call: they must not be shared by threads."""
+    """One zstd frame that carries its content size. A compressor per call: threads must not share one."""
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False).compress(data)
 
 
 def decompress(data: bytes, limit: int = MAX_MESSAGE_BYTES) -> bytes:
-    """The content of one zstd frame, at most `limit` bytes.
-
-    Read as a stream: `ZstdDecompressor.decompress(max_output_size=)` ignores its bound when the frame names a size.
+    """The content of exactly one whole zstd frame, at most `limit` bytes.
 
     Raises:
-        BadMessage: `too_large` beyond the limit, `bad_encoding` for anything but exactly one whole frame.
+        BadMessage: `too_large` beyond the limit; `bad_encoding` for what is no frame, is cut off, or goes on
+            after its end.
     """
     try:
-        if zstandard.frame_content_size(data) > limit:
-            raise BadMessage("too_large", f"the message is larger than {limit} bytes when decompressed")
-        source = io.BytesIO(data)
-        with zstandard.ZstdDecompressor(max_window_size=max(limit, 1 << 20)).stream_reader(
-            source, read_across_frames=True
-        ) as reader:
-            content = reader.read(limit + 1)
-            if len(content) <= limit and not _frame_is_whole(data, len(content)):
-                raise BadMessage("bad_encoding", "the zstd frame is cut off", hint="send the frame whole")
+        declared = zstandard.frame_content_size(data)
+        if declared > limit:
+            raise _too_large_inside(limit)
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+        if declared > 0:  # bounds the output: `max_output_size` is ignored for frames that name their size
+            return decompressor.decompress(data, allow_extra_data=False)
+        return _decompress_in_slices(decompressor.decompressobj(), data, limit)
     except zstandard.ZstdError as error:
-        raise BadMessage("bad_encoding", f"the bytes are not a zstd frame: {error}") from error
-    if len(content) > limit:
-        raise BadMessage("too_large", f"the message is larger than {limit} bytes when decompressed")
-    return content
+        raise BadMessage("bad_encoding", f"the bytes are not one zstd frame: {error}") from error
 
 
-def _frame_is_whole(data: bytes, content_size: int) -> bool:
-    """Whether a frame that names its size delivered it; a streamed reader ends quietly where the bytes end."""
-    declared = zstandard.frame_content_size(data)
-    return declared in (-1, content_size)
+def _decompress_in_slices(frame: "zstandard.ZstdDecompressionObj", data: bytes, limit: int) -> bytes:
+    """The content of a frame that does not name its size."""
+    content = bytearray()
+    for start in range(0, len(data), _SLICE):
+        content += frame.decompress(data[start : start + _SLICE])
+        if len(content) > limit:
+            raise _too_large_inside(limit)
+        if frame.eof:
+            if frame.unused_data or start + _SLICE < len(data):
+                raise BadMessage("bad_encoding", "bytes follow the zstd frame", hint="send one frame")
+            return bytes(content)
+    raise BadMessage("bad_encoding", "the zstd frame is cut off", hint="send the frame whole")
+
+
+def _too_large_inside(limit: int) -> BadMessage:
+    return BadMessage("too_large", f"the message is larger than {limit} bytes when decompressed")
 
 
 def pack(message: msgspec.Struct) -> tuple[bytes, dict[str, str]]:
@@ -106,9 +121,11 @@ def encoding_of(headers: Mapping[str, str] | None) -> Encoding:
     value = (headers or {}).get(ENCODING_HEADER, "identity").strip().lower()
     if value not in ("zstd", "identity"):
         raise BadMessage(
-            "bad_encoding", f"Content-Encoding {value[:32]!r} is not known", hint="send zstd, or plain JSON without the header"
+            "bad_encoding",
+            f"Content-Encoding {value[:32]!r} is not known",
+            hint="send zstd, or plain JSON without the header",
         )
-    return cast("Encoding", value)
+    return value
 
 
 def decode_message(data: bytes) -> Message:
@@ -119,7 +136,7 @@ def decode_message(data: bytes) -> Message:
     """
     try:
         return _message_decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         raise BadMessage("invalid_json", f"not a message between agents: {error}") from error
 
 
@@ -127,18 +144,25 @@ def decode_command(data: bytes) -> Command:
     """A command, checked field by field.
 
     Raises:
-        BadMessage: not JSON, or nested too deeply.
-        BadCommand: an unknown command or field (with the nearest known name), a wrong type or value.
+        BadMessage: not JSON, too large, or nested too deeply.
+        BadCommand: an unknown command or field (with the nearest known name), a field given twice, a wrong
+            type or value.
         NotSupported: a command or field that this version does not build.
     """
-    if _depth(data) > MAX_DEPTH:
+    if len(data) > MAX_COMMAND_BYTES:
+        raise BadMessage("too_large", f"the command is larger than {MAX_COMMAND_BYTES} bytes")
+    if is_deeper(data, MAX_DEPTH):
         raise BadMessage("invalid_json", f"the command is nested deeper than {MAX_DEPTH} levels")
     try:
         command = _command_decoder.decode(data)
     except msgspec.ValidationError as error:
         raise bad_command(error, data) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadMessage("invalid_json", f"the command is not JSON: {error}", hint='send one object, {"cmd": …}') from error
+    except _UNDECODABLE as error:
+        raise BadMessage(
+            "invalid_json", f"the command is not JSON: {error}", hint='send one object, {"cmd": …}'
+        ) from error
+    if path := repeated_name(data):
+        raise BadCommand("invalid_value", "the field is given twice", path=path[:200], hint="give it once")
     refuse_not_built(command)
     return command
 
@@ -156,16 +180,21 @@ def refuse_not_built(command: Command) -> None:
             path="$.cmd",
             hint="ask CAPABILITIES for what is not supported",
         )
-    defaults = {field.encode_name: _default(field) for field in msgspec.structs.fields(kind)}
-    for name in NOT_BUILT_FIELDS.get(kind, ()):
-        if getattr(command, name) != defaults[name]:
+    names = NOT_BUILT_FIELDS.get(kind, ())
+    for field in msgspec.structs.fields(kind) if names else ():
+        if field.encode_name in names and getattr(command, field.name) != _default(field):
+            name = field.encode_name
             raise NotSupported(
-                f"the field {name} is not supported by this version", path=f"$.{name}", hint=f"leave {name} out"
+                f"the field {name} is not supported by this version",
+                path=f"$.{name}",
+                hint=f"leave {name} out",
             )
 
 
-def _default(field: msgspec.structs.FieldInfo) -> Any:  # noqa: ANN401
-    return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
 
 
 def decode_reply(data: bytes) -> Reply:
@@ -175,41 +204,18 @@ def decode_reply(data: bytes) -> Reply:
         BadMessage: the bytes are no reply of this protocol.
     """
     try:
-        keys = list(_raw_object.decode(data))
-        kind = REPLY_TYPES[keys[0]]
-        return cast("Reply", msgspec.json.decode(data, type=kind))
-    except KeyError as error:
-        raise BadMessage("invalid_json", f"not a reply: {nearest(str(error.args[0]), REPLY_TYPES)}") from error
-    except (msgspec.DecodeError, IndexError, RecursionError) as error:
+        first = next(iter(_raw_object.decode(data)), "")
+        if first not in REPLY_TYPES:
+            raise BadMessage("invalid_json", f"not a reply: {nearest(first, REPLY_TYPES)}")
+        return cast("Reply", msgspec.json.decode(data, type=REPLY_TYPES[first]))
+    except _UNDECODABLE as error:
         raise BadMessage("invalid_json", f"not a reply: {error}") from error
 
 
 def error_of(failure: BaseException) -> AcpError:
-    """Any failure as an error with a wire form; what is not ours becomes `internal` without its text's secrets."""
+    """Any failure as an error with a wire form; a foreign one becomes `internal`, without its text."""
     if isinstance(failure, AcpError):
         return failure
-    return BadCommand("internal", f"the service failed: {type(failure).__name__}", hint="see the log of the agent")
-
-
-def _depth(data: bytes) -> int:
-    """Deepest nesting of brackets outside strings; at most one pass, stops past the bound."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for byte in data if data.count(b"[") + data.count(b"{") > MAX_DEPTH else b"":
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x5B, 0x7B):
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                return deepest
-        elif byte in (0x5D, 0x7D):
-            depth -= 1
-    return deepest
+    return BadCommand(
+        "internal", f"the service failed: {type(failure).__name__}", hint="see the log of the agent"
+    )

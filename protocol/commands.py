@@ -104,7 +104,9 @@ class Variants(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class PostStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step after generation."""
 
-    op: Literal["upscale", "face_restore", "colour_correct", "palette_snap", "refine", "artefact_removal", "cutout"]
+    op: Literal[
+        "upscale", "face_restore", "colour_correct", "palette_snap", "refine", "artefact_removal", "cutout"
+    ]
     scale: Annotated[float, Meta(ge=1.0, le=8.0)] | None = None
     strength: Fraction | None = None
     model: Label | None = None
@@ -126,7 +128,9 @@ class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     currency: Literal["USD"] = "USD"
 
 
-class GenerateImages(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="GENERATE_IMAGES"):
+class GenerateImages(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="GENERATE_IMAGES"
+):
     """Make pictures. Every field may be left out."""
 
     style: Label | None = None
@@ -205,7 +209,9 @@ class List(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     client_id: Id | None = None
 
 
-class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="CAPABILITIES"):
+class Capabilities(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="CAPABILITIES"
+):
     """What the workshop can do right now: live processes, models, styles, limits."""
 
     client_id: Id | None = None
@@ -262,7 +268,9 @@ class Upgrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     client_id: Id | None = None
 
 
-class Priority(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="PRIORITY"):
+class Priority(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="PRIORITY"
+):
     """Move a batch between the interactive and the batch class."""
 
     hash: Id

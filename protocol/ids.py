@@ -9,8 +9,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-"""Letters, digits, underscore, hyphen; 1 to 64 characters. No dot, so an id is always one subject token."""
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}(?!\n)$"
+"""Letters, digits, underscore, hyphen; 1 to 64 characters. No dot, so an id is always one subject token.
+
+The look-ahead is for Python alone, whose `$` also matches before a last line feed."""
 
 RESERVED = frozenset({"all", "any", "none", "null", "admin", "system", "_INBOX", "con", "prn", "aux", "nul"})
 """Words that mean something to a broker, a file system or this protocol and so name nobody (any case)."""
@@ -20,7 +22,13 @@ MAX_SEED = 2**53 - 1
 
 Id = Annotated[str, Meta(pattern=ID_PATTERN, description="letters, digits, _ and -, 1 to 64 characters")]
 Seed = Annotated[int, Meta(ge=0, le=MAX_SEED, description="seed of the initial noise, below 2^53")]
-Label = Annotated[str, Meta(min_length=1, max_length=128, description="a name that is looked up, never used as a path")]
+Label = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\u0000-\u001f\u007f]{1,128}(?!\n)$",
+        description="a name that is looked up, never used as a path: 1 to 128 characters, no control characters",
+    ),
+]
 
 _ID = re.compile(ID_PATTERN)
 _RESERVED = frozenset(word.lower() for word in RESERVED)

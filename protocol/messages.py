@@ -327,4 +327,6 @@ Message = Work | Event | Control | Progress | Presence
 
 def ref_of(job: Job) -> JobRef:
     """The reference by which events speak of a job."""
-    return JobRef(hash=job.hash, client_id=job.client_id, index=job.index, attempt=job.attempt, image_id=job.image_id)
+    return JobRef(
+        hash=job.hash, client_id=job.client_id, index=job.index, attempt=job.attempt, image_id=job.image_id
+    )

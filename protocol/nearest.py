@@ -6,9 +6,9 @@ Pure module.
 import re
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,8 +16,10 @@ from protocol.commands import Command
 from protocol.errors import BadCommand, Code
 
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
-_MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_UNKNOWN_FIELD = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+_MISSING_FIELD = re.compile(r"^Object missing required field `(?P<name>[^`]*)`$")
+_BAD_CHOICE = re.compile(r"^Invalid enum value (?P<name>.*)$", re.DOTALL)
+_PATTERN = re.compile(r" matching regex '.*'$", re.DOTALL)
 _BAD_TAG = re.compile(r"^Invalid value (?P<name>.*)$", re.DOTALL)
 
 COMMAND_TYPES: dict[str, type[msgspec.Struct]] = {
@@ -44,55 +46,91 @@ def bad_command(error: msgspec.ValidationError, data: bytes) -> BadCommand:
     """The error of a command that msgspec refused."""
     match = _AT.match(str(error))
     message, path = (match["message"], match["path"] or "$") if match else (str(error), "$")
-    if unknown := _UNKNOWN_FIELD.search(message):
-        name = unknown["name"]
+    if unknown := _UNKNOWN_FIELD.match(message):
+        name = unknown["name"][:64]
+        known = _field_names(_annotation_at(_command_type(data), path))
         return BadCommand(
             "unknown_field",
-            f"the field {name[:64]!r} is not known",
-            path=f"{path}.{name[:64]}",
-            hint=nearest(name, _field_names(_command_type(data), path)),
+            f"the field {name!r} is not known",
+            path=f"{path}.{name}",
+            hint=nearest(name, [*known, "cmd"] if path == "$" else known),
         )
-    if missing := _MISSING_FIELD.search(message):
+    if missing := _MISSING_FIELD.match(message):
         name = missing["name"]
         code: Code = "unknown_command" if name == "cmd" else "missing_field"
         hint = nearest("", COMMAND_TYPES) if name == "cmd" else f"give {name}"
         return BadCommand(code, f"the field {name!r} is missing", path=f"{path}.{name}", hint=hint)
     if path == "$.cmd" and (tag := _BAD_TAG.match(message)):
-        name = tag["name"].strip("'")
-        return BadCommand(
-            "unknown_command", f"the command {name[:64]!r} is not known", path="$.cmd", hint=nearest(name, COMMAND_TYPES)
-        )
-    return BadCommand("invalid_value", message[:300], path=path)
+        return _bad_tag(tag["name"].strip("'"))
+    annotation = _annotation_at(_command_type(data), path)
+    sentence = _PATTERN.sub(" of the allowed form", message)[:300]
+    return BadCommand("invalid_value", sentence, path=path, hint=_value_hint(annotation, message))
+
+
+def _bad_tag(name: str) -> BadCommand:
+    if name in COMMAND_TYPES:
+        return BadCommand("invalid_value", "the field is given twice", path="$.cmd", hint="give it once")
+    return BadCommand(
+        "unknown_command",
+        f"the command {name[:64]!r} is not known",
+        path="$.cmd",
+        hint=nearest(name, COMMAND_TYPES),
+    )
+
+
+def _value_hint(annotation: Any, message: str) -> str | None:
+    """What would be accepted, from the field's annotation: its choices, or how its type describes itself."""
+    parts = list(_flattened(annotation))
+    choices = [
+        choice for part in parts if typing.get_origin(part) is Literal for choice in typing.get_args(part)
+    ]
+    if choices:
+        bad = _BAD_CHOICE.match(message)
+        return nearest(bad["name"].strip("'") if bad else "", choices)
+    return next(
+        (part.description for part in parts if isinstance(part, msgspec.Meta) and part.description), None
+    )
 
 
 def _command_type(data: bytes) -> type[msgspec.Struct] | None:
     try:
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         return COMMAND_TYPES.get(msgspec.json.decode(raw["cmd"], type=str))
-    except (msgspec.DecodeError, KeyError):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
         return None
 
 
-def _field_names(kind: type[msgspec.Struct] | None, path: str) -> list[str]:
-    """Field names of the object that `path`, such as `$.loras[...].weight`, leads to."""
+def _annotation_at(kind: type[msgspec.Struct] | None, path: str) -> Any:
+    """The annotation that `path`, such as `$.loras[...].weight`, leads to; None where it leads nowhere."""
     current: Any = kind
     for step in path.split(".")[1:]:
-        current = _struct_in(current)
-        if current is None:
-            return []
         name = step.split("[", 1)[0]
-        current = next((field.type for field in msgspec.structs.fields(current) if field.encode_name == name), None)
-    struct = _struct_in(current)
-    names = [field.encode_name for field in msgspec.structs.fields(struct)] if struct else []
-    return [*names, "cmd"] if path == "$" else names
+        if not name:  # the rest of `[...]`
+            continue
+        struct = _struct_in(current)
+        fields = msgspec.structs.fields(struct) if struct else ()
+        current = next((field.type for field in fields if field.encode_name == name), None)
+    return current
 
 
-def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401
+def _field_names(annotation: Any) -> list[str]:
+    struct = _struct_in(annotation)
+    return [field.encode_name for field in msgspec.structs.fields(struct)] if struct else []
+
+
+def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
     """The struct inside an annotation such as `list[Lora]`, `Annotated[…]` or `Sweep | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return annotation
+    for part in _flattened(annotation):
+        if isinstance(part, type) and issubclass(part, msgspec.Struct):
+            return part
+    return None
+
+
+def _flattened(annotation: Any) -> Iterator[Any]:
+    """An annotation and everything nested in it, literals' values excepted."""
+    yield annotation
+    if typing.get_origin(annotation) is typing.Annotated:
+        yield from typing.cast("tuple[Any, ...]", annotation.__metadata__)
     if typing.get_origin(annotation) in (typing.Annotated, typing.Union, types.UnionType, list, dict):
         for argument in typing.get_args(annotation):
-            if found := _struct_in(argument):
-                return found
-    return None
+            yield from _flattened(argument)

@@ -122,9 +122,22 @@ def message_id(message: Work | Event) -> str:
     match message:
         case PromptsWritten() | PromptsFailed():
             return f"{subject_of(message)}.{message.first}"
-        case ImageGenerated(ref=ref) | ImageScored(ref=ref) | ImageStored(ref=ref) | JobFailed(ref=ref) | JobCancelled(ref=ref):
+        case (
+            ImageGenerated(ref=ref)
+            | ImageScored(ref=ref)
+            | ImageStored(ref=ref)
+            | JobFailed(ref=ref)
+            | JobCancelled(ref=ref)
+        ):
             return f"{subject_of(message)}.{ref.index}.{ref.attempt}"
-        case WritePrompts() | GenerateImage() | ScoreImage() | StoreImage() | MakeContactSheet() | ContactSheetMade():
+        case (
+            WritePrompts()
+            | GenerateImage()
+            | ScoreImage()
+            | StoreImage()
+            | MakeContactSheet()
+            | ContactSheetMade()
+        ):
             return subject_of(message)
         case _:
             assert_never(message)
@@ -135,7 +148,13 @@ def batch_of(message: Work | Event) -> str:
     match message:
         case GenerateImage(job=job) | ScoreImage(job=job) | StoreImage(job=job):
             return job.hash
-        case ImageGenerated(ref=ref) | ImageScored(ref=ref) | ImageStored(ref=ref) | JobFailed(ref=ref) | JobCancelled(ref=ref):
+        case (
+            ImageGenerated(ref=ref)
+            | ImageScored(ref=ref)
+            | ImageStored(ref=ref)
+            | JobFailed(ref=ref)
+            | JobCancelled(ref=ref)
+        ):
             return ref.hash
         case WritePrompts() | MakeContactSheet() | PromptsWritten() | PromptsFailed() | ContactSheetMade():
             return message.hash
