@@ -1,8 +1,8 @@
 """Commands: what a client may ask for. One tagged union, told apart by `cmd`.
 
-Every field of every command is declared here from the first version; `NOT_BUILT` names those that a server of
-this version refuses with `not_supported`. Fields are added with a default and never change their type.
-Unknown fields are refused at the door. Pure module.
+Every field of every command is declared here from the first version; `NOT_BUILT_COMMANDS` and
+`NOT_BUILT_FIELDS` name those that a server of this version refuses with `not_supported`. Fields are added
+with a default and never change their type. Unknown fields are refused at the door. Pure module.
 """
 
 from datetime import datetime
@@ -11,121 +11,28 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from protocol.ids import Id, Label, Seed
-
-Text = Annotated[str, Meta(min_length=1, max_length=4000)]
-"""A prompt, a brief or a subject: text that a person wrote."""
-
-Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
-Scalar = str | int | float | bool | None
-RespondFormat = Literal["GENERATION_PLAN", "GENERATION_STATUS", "GENERATION_RESULT"]
-
-MAX_QUANTITY = 1_000_000
-"""Pictures in one batch."""
-
-
-class Requirements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many pictures, how large, after which style reference."""
-
-    quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] = 1
-    resolution: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
-    """`WxH` in pixels, an aspect such as `16:9`, or `1K`, `2K`, `4K`; null is the model's native size."""
-    style_reference: Label | None = None
-
-
-class Quality(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds. Below `min_score` a picture is made again; `consistency` is the wish for the whole batch."""
-
-    min_score: Fraction | None = None
-    consistency: Fraction | None = None
-
-
-class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An adapter by name. Typical weights are 0.6 to 0.9."""
-
-    name: Label
-    weight: Annotated[float, Meta(ge=-4.0, le=4.0)] = 0.8
-
-
-class ImageSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A picture that the workshop holds (`image_id` or `blob`) or may fetch (`url`). Exactly one is given."""
-
-    image_id: Id | None = None
-    blob: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
-    url: Annotated[str, Meta(max_length=2000)] | None = None
-
-
-class ControlNet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Structural guidance from a picture. `preprocessed` says the picture already is an edge, depth or pose map."""
-
-    kind: Literal["canny", "depth", "normal", "pose", "segmentation"]
-    image: ImageSource
-    weight: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
-    preprocessed: bool = False
-
-
-class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A picture to follow, and what to take from it."""
-
-    image: ImageSource
-    role: Literal["style", "subject", "character", "composition", "palette"] = "style"
-    weight: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
-
-
-class Sweep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Values to try for fields of the command: every combination (`grid`) or side by side (`list`)."""
-
-    mode: Literal["grid", "list"] = "grid"
-    values: dict[str, list[Scalar]]
-
-
-class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prompt files to run through, by catalogue name."""
-
-    names: list[Label]
-    prompts: list[Label] = []
-    output_template: str | None = None
-
-
-class Combos(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Folders of reference pictures; each is run with each prompt of the catalogue."""
-
-    wardrobe: Label | None = None
-    ui_style: Label | None = None
-    names: list[Label] = []
-
-
-class Variants(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prompt variants to compare fairly, with the same seeds."""
-
-    prompts: list[Text]
-    images_each: Annotated[int, Meta(ge=1, le=100)] = 4
-
-
-class PostStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One step after generation."""
-
-    op: Literal[
-        "upscale", "face_restore", "colour_correct", "palette_snap", "refine", "artefact_removal", "cutout"
-    ]
-    scale: Annotated[float, Meta(ge=1.0, le=8.0)] | None = None
-    strength: Fraction | None = None
-    model: Label | None = None
-
-
-class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Extra files beside the stored PNG."""
-
-    formats: list[Literal["png", "jpeg", "webp", "avif"]] = []
-    jpeg_quality: Annotated[int, Meta(ge=1, le=100)] = 90
-    name_template: str | None = None
-    best: Annotated[int, Meta(ge=1, le=1000)] | None = None
-
-
-class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The most that the command may cost, in currency units (dollars)."""
-
-    amount: Annotated[float, Meta(ge=0.0, le=1_000_000.0)]
-    currency: Literal["USD"] = "USD"
+from protocol.parameters import (
+    MAX_QUANTITY,
+    Budget,
+    Catalogue,
+    Combos,
+    ControlNet,
+    Export,
+    Fraction,
+    ImageSource,
+    Lora,
+    NegativeText,
+    PostStep,
+    Quality,
+    Reference,
+    RenderQuality,
+    Requirements,
+    RespondFormat,
+    Scalar,
+    Sweep,
+    Text,
+    Variants,
+)
 
 
 class GenerateImages(
@@ -134,53 +41,93 @@ class GenerateImages(
     """Make pictures. Every field may be left out."""
 
     style: Label | None = None
+    """Name of a style template; null keeps the brief as it is."""
     requirements: Requirements = Requirements()
     platform: Label | None = None
+    """Model family, such as `stable_diffusion_xl`; null leaves the choice to the planner."""
     models: Annotated[list[Label], Meta(max_length=16)] = []
+    """Names of the base model and of adapters."""
     quality: Quality = Quality()
     respond_format: RespondFormat = "GENERATION_PLAN"
+    """Which reply is wanted. GENERATION_RESULT waits, at most 30 s."""
 
     command_id: Id | None = None
+    """A command resent with the same id is done once and answered with the first plan."""
     client_id: Id | None = None
+    """Who asks; must be the client of the subject where it is given."""
     brief: Text | None = None
+    """What the pictures show, in plain words."""
     subjects: Annotated[list[Text], Meta(max_length=1000)] = []
+    """What to show, in turn, in the pictures of the batch."""
     prompts: Annotated[list[Text], Meta(max_length=1000)] = []
-    negative_prompt: Annotated[str, Meta(max_length=4000)] | None = None
+    """Finished prompts, taken in turn as they are."""
+    negative_prompt: NegativeText | None = None
+    """What the pictures must not show."""
     section: Id | None = None
+    """Where the pictures will be used; part of their file names."""
     seed: Seed | None = None
+    """Seed of the first picture; the others derive from it. Null draws one."""
     steps: Annotated[int, Meta(ge=1, le=150)] | None = None
+    """Denoising steps; null is the model's default."""
     guidance: Annotated[float, Meta(ge=0.0, le=50.0)] | None = None
+    """Classifier-free guidance scale; null is the model's default."""
     sampler: Label | None = None
+    """Sampler by the name that people use, such as `DPM++ 2M Karras`."""
     loras: Annotated[list[Lora], Meta(max_length=16)] = []
+    """Adapters with weights."""
     controls: Annotated[list[ControlNet], Meta(max_length=8)] = []
+    """Structural guidance."""
     init_image: ImageSource | None = None
+    """Picture to start from."""
     mask: ImageSource | None = None
+    """White where the initial picture is painted anew."""
     references: Annotated[list[Reference], Meta(max_length=16)] = []
+    """Pictures to follow."""
     sweep: Sweep | None = None
+    """Parameter sweep."""
     catalogue: Catalogue | None = None
+    """Prompt files to run through."""
     combos: Combos | None = None
+    """Reference folders to combine with the catalogue."""
     variants: Variants | None = None
+    """A/B test of prompts."""
     post: Annotated[list[PostStep], Meta(max_length=16)] = []
+    """Steps after generation, in order."""
     export: Export | None = None
+    """Extra files."""
     budget: Budget | None = None
+    """The most that the command may cost; a plan beyond it is refused."""
     hold: bool = False
+    """Answer with the plan and wait for APPROVE."""
     priority: Literal["interactive", "batch"] | None = None
+    """Class of service."""
     deadline: datetime | None = None
+    """When the batch must have ended."""
     not_before: datetime | None = None
+    """When the batch may begin."""
     provider: Label | None = None
+    """Who makes the pictures, where a platform has several."""
     fallbacks: Annotated[list[Label], Meta(max_length=16)] = []
+    """Providers to try, in order, when the first fails."""
     determinism: Literal["relaxed", "strict"] | None = None
-    render_quality: Literal["low", "medium", "standard", "high", "hd", "auto"] | None = None
+    """Strict gives the same bits on the same build under any load."""
+    render_quality: RenderQuality | None = None
+    """A provider's own word for quality."""
     max_attempts: Annotated[int, Meta(ge=1, le=10)] | None = None
+    """Attempts at one picture before it counts as failed."""
     signed_urls: bool = False
-    metadata: Annotated[dict[str, Scalar], Meta(max_length=64)] = {}
+    """Whether results carry URLs that expire."""
+    metadata: Annotated[dict[Annotated[str, Meta(max_length=128)], Scalar], Meta(max_length=64)] = {}
+    """The caller's own, kept and returned."""
 
 
 class Approve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="APPROVE"):
-    """Start a held plan, with the token that the plan carried."""
+    """Start a held plan."""
 
     hash: Id
+    """The batch."""
     approval: Id
+    """The token that the held plan carried."""
     client_id: Id | None = None
 
 
@@ -188,16 +135,20 @@ class Status(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     """Where a batch stands."""
 
     hash: Id
+    """The batch."""
     client_id: Id | None = None
 
 
 class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="RESULT"):
-    """The pictures of a batch, a page at a time; waits up to `wait_s` seconds for its end."""
+    """The pictures of a batch, a page at a time."""
 
     hash: Id
+    """The batch."""
     first: Annotated[int, Meta(ge=0)] = 0
+    """Index of the first picture of the page."""
     count: Annotated[int, Meta(ge=1, le=200)] = 100
     wait_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.0
+    """Seconds to wait for the end of the batch before answering."""
     client_id: Id | None = None
 
 
@@ -221,6 +172,7 @@ class Cancel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     """Stop a batch: everything, what has not started, or one picture."""
 
     hash: Id
+    """The batch."""
     what: Literal["all", "pending"] = "all"
     image_id: Id | None = None
     client_id: Id | None = None
@@ -230,6 +182,7 @@ class Pause(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     """Hand out no further pictures of a batch."""
 
     hash: Id
+    """The batch."""
     client_id: Id | None = None
 
 
@@ -237,6 +190,7 @@ class Resume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     """Go on with a paused batch."""
 
     hash: Id
+    """The batch."""
     client_id: Id | None = None
 
 
@@ -244,9 +198,10 @@ class Amend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     """Change what has not started yet."""
 
     hash: Id
+    """The batch."""
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] | None = None
     min_score: Fraction | None = None
-    negative_prompt: str | None = None
+    negative_prompt: NegativeText | None = None
     client_id: Id | None = None
 
 
@@ -254,6 +209,7 @@ class Retry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     """Try failed pictures again, or one of them."""
 
     hash: Id
+    """The batch."""
     image_id: Id | None = None
     client_id: Id | None = None
 
@@ -262,9 +218,10 @@ class Upgrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     """Make finished pictures again at a higher resolution or quality, linked to their parents."""
 
     hash: Id
+    """The batch."""
     image_ids: list[Id] = []
     resolution: str | None = None
-    render_quality: Literal["low", "medium", "standard", "high", "hd", "auto"] | None = None
+    render_quality: RenderQuality | None = None
     client_id: Id | None = None
 
 
@@ -274,6 +231,7 @@ class Priority(
     """Move a batch between the interactive and the batch class."""
 
     hash: Id
+    """The batch."""
     priority: Literal["interactive", "batch"]
     client_id: Id | None = None
 
@@ -291,6 +249,7 @@ class Select(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     """Keep the best pictures of a batch."""
 
     hash: Id
+    """The batch."""
     best: Annotated[int, Meta(ge=1, le=1000)] = 4
     by: Literal["score", "stars"] = "score"
     client_id: Id | None = None
@@ -382,4 +341,4 @@ NOT_BUILT_FIELDS: dict[type[Struct], tuple[str, ...]] = {
     ),
     Cancel: ("image_id",),
 }
-"""Fields that are declared and refused with `not_supported` when they are given a value other than their default."""
+"""Fields that are refused with `not_supported` when they are given a value other than their default."""

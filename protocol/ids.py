@@ -26,7 +26,7 @@ Label = Annotated[
     str,
     Meta(
         pattern=r"^[^\u0000-\u001f\u007f]{1,128}(?!\n)$",
-        description="a name that is looked up, never used as a path: 1 to 128 characters, no control characters",
+        description="a name that is looked up: 1 to 128 characters, no control characters",
     ),
 ]
 

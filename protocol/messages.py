@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from protocol.commands import Lora, Scalar
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
+from protocol.parameters import Lora, Scalar
 
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
 ROLES: tuple[Role, ...] = ("planner", "prompt", "generator", "qa", "storage")
@@ -19,7 +19,7 @@ Blob = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of th
 
 
 class Prompt(Struct, frozen=True, kw_only=True):
-    """One written prompt. `subject` is what QA looks for in the picture: the plain content without the dressing."""
+    """One written prompt. `subject` is what QA looks for in the picture: the content without the dressing."""
 
     text: str
     negative: str = ""
@@ -30,10 +30,10 @@ class Prompt(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """One attempt at one picture: everything that decides its pixels, and what will be judged and written beside it.
+    """One attempt at one picture: what decides its pixels, and what will be judged and written beside it.
 
-    `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or null.
-    Sizes are pixels.
+    `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or
+    null. Sizes are pixels.
     """
 
     hash: Id
@@ -61,10 +61,10 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class Picture(Struct, frozen=True, kw_only=True):
-    """What a generator made. `seconds` is the time of this picture alone; a figure that was not measured is null.
+    """What a generator made. A figure that was not measured is null.
 
-    `gpu_util` is 0 to 1; `peak_memory` bytes on the device; `bucket` the padded batch size of the model calls;
-    `stages` seconds by stage; `versions` library name -> version.
+    `seconds` is the time of this picture alone; `gpu_util` 0 to 1; `peak_memory` bytes on the device;
+    `bucket` the padded batch size of the model calls; `stages` seconds by stage; `versions` library -> version.
     """
 
     blob: Blob
@@ -87,8 +87,8 @@ class Picture(Struct, frozen=True, kw_only=True):
 
 
 class Assessment(Struct, frozen=True, kw_only=True):
-    """QA's judgement. `score` 0 to 1, null where QA was told not to look; `measures` by name, null where one was not
-    taken; `reasons` say what is wrong.
+    """QA's judgement. `score` 0 to 1, null where QA was told not to look; `measures` by name, null where one
+    was not taken; `reasons` say what is wrong.
 
     `embedding` is a unit vector as little-endian float16; `signature` a perceptual hash of 32 bytes.
     """
@@ -103,7 +103,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
 
 class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRITE_PROMPTS"):
-    """Write prompts `first` to `first + count - 1` of a batch; the same request always gives the same prompts."""
+    """Write prompts `first` to `first + count - 1` of a batch; the same request gives the same prompts."""
 
     hash: Id
     client_id: Id
@@ -187,7 +187,8 @@ class ImageScored(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAG
 
 
 class ImageStored(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAGE_STORED"):
-    """Storage filed a picture. `key` is its storage key, `path` its file on this machine or null, `url` how to read it."""
+    """Storage filed a picture. `key` is its storage key, `url` how to read it, `path` its file on this
+    machine or null."""
 
     ref: JobRef
     key: str
@@ -278,9 +279,10 @@ class LoraInfo(Struct, frozen=True, kw_only=True):
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):
-    """A model that a generator knows, with its defaults. `install` says how to get it where it is not installed.
+    """A model that a generator knows, with its defaults. `install` says how to get it where it is missing.
 
-    `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the first picture.
+    `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the
+    first picture.
     """
 
     name: str
@@ -303,7 +305,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
 
 
 class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENCE"):
-    """A live process and what it can do, renewed every few seconds in a key-value bucket with a time to live."""
+    """A live process and what it can do, renewed every few seconds in a bucket with a time to live."""
 
     role: Role
     instance: Id

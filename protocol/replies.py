@@ -8,8 +8,8 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from protocol.commands import Scalar
 from protocol.errors import ErrorBody
+from protocol.parameters import Scalar
 
 
 class Cost(Struct, frozen=True, kw_only=True):
@@ -67,8 +67,8 @@ class GenerationPlan(Struct, frozen=True, kw_only=True):
 
 
 class QualityMetrics(Struct, frozen=True, kw_only=True):
-    """`avg_score`: mean QA score of the completed pictures. `consistency`: mean pairwise cosine of their embeddings,
-    null below two pictures. `rejection_rate`: rejected attempts among judged attempts."""
+    """`avg_score`: mean QA score of the completed pictures. `consistency`: mean pairwise cosine of their
+    embeddings, null below two pictures. `rejection_rate`: rejected attempts among judged attempts."""
 
     avg_score: float | None
     consistency: float | None
@@ -76,7 +76,7 @@ class QualityMetrics(Struct, frozen=True, kw_only=True):
 
 
 class Performance(Struct, frozen=True, kw_only=True):
-    """`avg_time`: mean seconds of generation of one picture. `gpu_util`: 0 to 1, null where there is no GPU counter."""
+    """`avg_time`: mean seconds of generation of a picture. `gpu_util`: 0 to 1, null without a GPU counter."""
 
     avg_time: float | None
     gpu_util: float | None
@@ -85,8 +85,8 @@ class Performance(Struct, frozen=True, kw_only=True):
 class StatusBody(Struct, frozen=True, kw_only=True):
     """The seed's fields. completed + processing + queued + failed + cancelled is the quantity, always.
 
-    `failed` and `cancelled` are there only when not zero; `stand_in` only where another model stands in for the
-    one that was asked for.
+    `failed` and `cancelled` are there only when not zero; `stand_in` only where another model stands in for
+    the one that was asked for.
     """
 
     completed: int

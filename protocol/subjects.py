@@ -1,15 +1,11 @@
 """Subjects and message ids, derived from the message. Pure module.
 
-Work has a subject of its own per attempt, and the work stream holds at most one message per subject: sending the
-same work again while it is queued or in flight is refused by the broker, so a resend is always harmless.
+Work has a subject of its own per attempt, and the work stream holds at most one message per subject: sending
+the same work again while it is queued or in flight is refused by the broker, so a resend is always harmless.
 """
 
-from typing import assert_never
-
 from protocol.messages import (
-    CancelBatch,
     ContactSheetMade,
-    Drain,
     Event,
     GenerateImage,
     ImageGenerated,
@@ -18,7 +14,6 @@ from protocol.messages import (
     Job,
     JobCancelled,
     JobFailed,
-    JobRef,
     MakeContactSheet,
     Progress,
     PromptsFailed,
@@ -36,6 +31,21 @@ WORK = f"{ROOT}.work.>"
 EVENTS = f"{ROOT}.event.>"
 STATUSES = f"{ROOT}.status.>"
 DEAD = f"{ROOT}.dead.>"
+
+JobEvent = ImageGenerated | ImageScored | ImageStored | JobFailed | JobCancelled
+"""Events that speak of one attempt."""
+
+EVENT_KINDS: dict[type[Event], str] = {
+    PromptsWritten: "prompts_written",
+    PromptsFailed: "prompts_failed",
+    ContactSheetMade: "contact_sheet",
+    ImageGenerated: "generated",
+    ImageScored: "scored",
+    ImageStored: "stored",
+    JobFailed: "failed",
+    JobCancelled: "cancelled",
+}
+"""Event -> the last token of its subject."""
 
 
 def command(client: str) -> str:
@@ -78,10 +88,6 @@ def event_filter(kind: str) -> str:
     return f"{ROOT}.event.*.*.{kind}"
 
 
-def _attempt(job: Job) -> str:
-    return f"{job.hash}.{job.index}.{job.attempt}"
-
-
 def subject_of(message: Work | Event | Progress) -> str:
     """The subject of a message that has one destination."""
     match message:
@@ -95,26 +101,10 @@ def subject_of(message: Work | Event | Progress) -> str:
             return f"{ROOT}.work.storage.{_attempt(job)}"
         case MakeContactSheet():
             return f"{ROOT}.work.storage.{message.hash}.sheet"
-        case PromptsWritten():
-            return _event(message.client_id, message.hash, "prompts_written")
-        case PromptsFailed():
-            return _event(message.client_id, message.hash, "prompts_failed")
-        case ContactSheetMade():
-            return _event(message.client_id, message.hash, "contact_sheet")
-        case ImageGenerated(ref=ref):
-            return _job_event(ref, "generated")
-        case ImageScored(ref=ref):
-            return _job_event(ref, "scored")
-        case ImageStored(ref=ref):
-            return _job_event(ref, "stored")
-        case JobFailed(ref=ref):
-            return _job_event(ref, "failed")
-        case JobCancelled(ref=ref):
-            return _job_event(ref, "cancelled")
         case Progress(ref=ref):
             return progress(ref.client_id, ref.hash)
         case _:
-            assert_never(message)
+            return f"{ROOT}.event.{_client_of(message)}.{batch_of(message)}.{EVENT_KINDS[type(message)]}"
 
 
 def message_id(message: Work | Event) -> str:
@@ -122,72 +112,26 @@ def message_id(message: Work | Event) -> str:
     match message:
         case PromptsWritten() | PromptsFailed():
             return f"{subject_of(message)}.{message.first}"
-        case (
-            ImageGenerated(ref=ref)
-            | ImageScored(ref=ref)
-            | ImageStored(ref=ref)
-            | JobFailed(ref=ref)
-            | JobCancelled(ref=ref)
-        ):
-            return f"{subject_of(message)}.{ref.index}.{ref.attempt}"
-        case (
-            WritePrompts()
-            | GenerateImage()
-            | ScoreImage()
-            | StoreImage()
-            | MakeContactSheet()
-            | ContactSheetMade()
-        ):
-            return subject_of(message)
+        case ImageGenerated() | ImageScored() | ImageStored() | JobFailed() | JobCancelled():
+            return f"{subject_of(message)}.{message.ref.index}.{message.ref.attempt}"
         case _:
-            assert_never(message)
+            return subject_of(message)
 
 
 def batch_of(message: Work | Event) -> str:
     """The hash of the batch that a message belongs to."""
     match message:
-        case GenerateImage(job=job) | ScoreImage(job=job) | StoreImage(job=job):
-            return job.hash
-        case (
-            ImageGenerated(ref=ref)
-            | ImageScored(ref=ref)
-            | ImageStored(ref=ref)
-            | JobFailed(ref=ref)
-            | JobCancelled(ref=ref)
-        ):
-            return ref.hash
+        case GenerateImage() | ScoreImage() | StoreImage():
+            return message.job.hash
         case WritePrompts() | MakeContactSheet() | PromptsWritten() | PromptsFailed() | ContactSheetMade():
             return message.hash
         case _:
-            assert_never(message)
+            return message.ref.hash
 
 
-def _event(client: str, batch: str, kind: str) -> str:
-    return f"{ROOT}.event.{client}.{batch}.{kind}"
+def _client_of(event: Event) -> str:
+    return event.ref.client_id if isinstance(event, JobEvent) else event.client_id
 
 
-def _job_event(ref: JobRef, kind: str) -> str:
-    return _event(ref.client_id, ref.hash, kind)
-
-
-__all__ = [
-    "COMMANDS",
-    "DEAD",
-    "EVENTS",
-    "ROOT",
-    "STATUSES",
-    "WORK",
-    "CancelBatch",
-    "Drain",
-    "batch_of",
-    "batch_work",
-    "command",
-    "control",
-    "dead_letter",
-    "event_filter",
-    "message_id",
-    "progress",
-    "status",
-    "subject_of",
-    "work_filter",
-]
+def _attempt(job: Job) -> str:
+    return f"{job.hash}.{job.index}.{job.attempt}"

@@ -1,0 +1,165 @@
+"""Parameters of commands: the parts that a wish for pictures is made of.
+
+Unknown fields are refused, because a misspelt wish that is ignored makes the wrong pictures. Pure module.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from protocol.ids import MAX_SEED, Id, Label
+
+NO_NUL = r"^[^\u0000]*$"
+"""Text without U+0000, which PostgreSQL cannot keep and C libraries end at."""
+
+Text = Annotated[
+    str, Meta(min_length=1, max_length=4000, pattern=NO_NUL, description="1 to 4000 characters, no NUL")
+]
+"""A prompt, a brief or a subject: text that a person wrote."""
+
+NegativeText = Annotated[
+    str, Meta(max_length=4000, pattern=NO_NUL, description="at most 4000 characters, no NUL")
+]
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0, description="0 to 1")]
+Scalar = (
+    Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
+    | Annotated[int, Meta(ge=-MAX_SEED, le=MAX_SEED)]
+    | float
+    | bool
+    | None
+)
+"""A plain value: text up to 1000 characters, a number that JSON readers keep exact, true, false, null."""
+
+RespondFormat = Literal["GENERATION_PLAN", "GENERATION_STATUS", "GENERATION_RESULT"]
+RenderQuality = Literal["low", "medium", "standard", "high", "hd", "auto"]
+
+MAX_QUANTITY = 1_000_000
+"""Pictures in one batch."""
+
+
+class Requirements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many pictures, how large, after which style reference."""
+
+    quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] = 1
+    """Pictures in the batch."""
+    resolution: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    """`WxH` in pixels, an aspect such as `16:9`, or `1K`, `2K`, `4K`; null is the model's native size."""
+    style_reference: Label | None = None
+    """Name of a style reference, such as `brand_guidelines_v2`: palette, mood, lens, negative prompt."""
+
+
+class Quality(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Thresholds."""
+
+    min_score: Fraction | None = None
+    """QA score below which a picture is made again; null is the workshop's own bar."""
+    consistency: Fraction | None = None
+    """Wish for the mean similarity of the batch."""
+
+
+class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An adapter by name."""
+
+    name: Label
+    weight: Annotated[float, Meta(ge=-4.0, le=4.0)] = 0.8
+    """Strength; 0.6 to 0.9 is typical."""
+
+
+class ImageSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A picture. Exactly one field is given."""
+
+    image_id: Id | None = None
+    """A picture that the workshop made."""
+    blob: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, hexadecimal")] | None = (
+        None
+    )
+    """A picture in the blob store, by its SHA-256."""
+    url: Annotated[str, Meta(max_length=2000)] | None = None
+    """A picture that the workshop may fetch."""
+
+
+class ControlNet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Structural guidance from a picture."""
+
+    kind: Literal["canny", "depth", "normal", "pose", "segmentation"]
+    image: ImageSource
+    weight: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
+    preprocessed: bool = False
+    """Whether the picture already is an edge, depth or pose map."""
+
+
+class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A picture to follow."""
+
+    image: ImageSource
+    role: Literal["style", "subject", "character", "composition", "palette"] = "style"
+    """What to take from the picture."""
+    weight: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
+
+
+class Sweep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Values to try for fields of the command."""
+
+    mode: Literal["grid", "list"] = "grid"
+    """Every combination, or side by side."""
+    values: dict[str, list[Scalar]]
+    """Field name to the values to try."""
+
+
+class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prompt files to run through."""
+
+    names: list[Label]
+    """Catalogues by name."""
+    prompts: list[Label] = []
+    """Prompt ids to keep; none means all."""
+    output_template: str | None = None
+    """Folder and file name of each picture."""
+
+
+class Combos(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Folders of reference pictures; each is run with each prompt of the catalogue."""
+
+    wardrobe: Label | None = None
+    ui_style: Label | None = None
+    names: list[Label] = []
+    """Combinations by name."""
+
+
+class Variants(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prompt variants to compare fairly, with the same seeds."""
+
+    prompts: list[Text]
+    images_each: Annotated[int, Meta(ge=1, le=100)] = 4
+    """Pictures of each variant."""
+
+
+class PostStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step after generation."""
+
+    op: Literal[
+        "upscale", "face_restore", "colour_correct", "palette_snap", "refine", "artefact_removal", "cutout"
+    ]
+    scale: Annotated[float, Meta(ge=1.0, le=8.0)] | None = None
+    """Factor of an upscale."""
+    strength: Fraction | None = None
+    model: Label | None = None
+
+
+class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Extra files beside the stored PNG."""
+
+    formats: list[Literal["png", "jpeg", "webp", "avif"]] = []
+    jpeg_quality: Annotated[int, Meta(ge=1, le=100)] = 90
+    name_template: str | None = None
+    """File name, such as `{date}_{section}_{colour}_{seed}`."""
+    best: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    """How many of the best pictures to export; null means all."""
+
+
+class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The most that a command may cost."""
+
+    amount: Annotated[float, Meta(ge=0.0, le=1_000_000.0)]
+    """Currency units (dollars)."""
+    currency: Literal["USD"] = "USD"
