@@ -16,6 +16,7 @@ from msgspec import Struct
 
 Code = Literal[
     "bad_encoding",
+    "below_quality",
     "cancelled",
     "client_mismatch",
     "command_conflict",

@@ -1,0 +1,1 @@
+"""The planner: validates, plans, counts, and alone decides every attempt."""

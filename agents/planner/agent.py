@@ -1,0 +1,196 @@
+"""The planner agent: answers commands, turns events into transitions, and sends again what got lost."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from agents.database.engine import migrate, open_engine
+from agents.database.group_commit import GroupCommit
+from agents.planner import transitions
+from agents.planner.desk import Desk, error_reply
+from agents.planner.recipe import Defaults
+from agents.planner.transitions import Change
+from agents.settings import Settings
+from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
+from protocol import codec, subjects
+from protocol.errors import AcpError
+from protocol.messages import (
+    CancelBatch,
+    ContactSheetMade,
+    Event,
+    ImageGenerated,
+    ImageScored,
+    ImageStored,
+    JobCancelled,
+    JobFailed,
+    Presence,
+    PromptsFailed,
+    PromptsWritten,
+    Work,
+)
+from protocol.replies import Reply
+
+log = structlog.get_logger()
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Planner(Agent):
+    """Validates, plans, counts, and alone decides every attempt. SQL is the truth; messages follow from it."""
+
+    role = "planner"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._window = settings.window
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._ledger: GroupCommit | None = None
+        self._outlet: Outlet | None = None
+        self._desk: Desk | None = None
+
+    def intakes(self) -> Sequence[Intake]:
+        return (
+            Intake(
+                stream="ACP_EVENTS",
+                durable="planner",
+                filter_subjects=(subjects.EVENTS,),
+                slots=self._settings.planner_slots,
+                max_deliver=20,
+            ),
+        )
+
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        return {subjects.COMMANDS: self._endpoint}
+
+    def presence(self, instance: str) -> Presence:
+        return Presence(
+            role="planner",
+            instance=instance,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=version("bottega"),
+            started_at=self._started_at,
+            slots=self._settings.planner_slots,
+        )
+
+    @asynccontextmanager
+    async def running(self, outlet: Outlet) -> AsyncIterator[None]:
+        engine = open_engine(self._settings.ledger_url)
+        await asyncio.to_thread(migrate, engine, MIGRATIONS)
+        async with GroupCommit(engine) as ledger:
+            self._ledger, self._outlet = ledger, outlet
+            defaults = Defaults(self._settings.stand_in, self._settings.min_score, self._settings.max_attempts)
+            self._desk = Desk(ledger, outlet, self._publish, defaults, self._window)
+            async with asyncio.TaskGroup() as group:
+                reconciler = group.create_task(self._reconcile_forever())
+                try:
+                    yield
+                finally:
+                    reconciler.cancel()
+        engine.dispose()
+
+    async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
+        assert self._ledger is not None
+        now = time.time()
+        change = await self._ledger.write(lambda connection: self._transition(connection, message, now))
+        await self._tell(change, subjects.batch_of(message))
+        return change.send
+
+    def _transition(self, connection: Connection, message: Event | Work, now: float) -> Change:
+        match message:
+            case PromptsWritten():
+                return transitions.prompts_written(connection, message, self._window, now)
+            case PromptsFailed():
+                return transitions.prompts_failed(connection, message, now)
+            case ImageGenerated():
+                return transitions.image_generated(connection, message, now)
+            case ImageScored():
+                return transitions.image_scored(connection, message, self._window, now)
+            case ImageStored():
+                return transitions.image_stored(connection, message, self._window, now)
+            case JobFailed():
+                return transitions.job_failed(connection, message, self._window, now)
+            case JobCancelled():
+                return transitions.job_cancelled(connection, message, self._window, now)
+            case ContactSheetMade():
+                return transitions.contact_sheet_made(connection, message, now)
+            case _:
+                return Change()
+
+    async def _endpoint(
+        self, data: bytes, headers: Mapping[str, str], subject: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Answer one request, in the encoding it came in."""
+        encoding: codec.Encoding = "identity"
+        try:
+            encoding = codec.encoding_of(headers)
+            reply = await self._answer(codec.unpack(data, headers), subject)
+        except AcpError as error:
+            reply = error_reply(error)
+        except Exception as error:  # the boundary where a failure becomes a reply
+            log.exception("command failed", subject=subject)
+            reply = error_reply(codec.error_of(error))
+        body = codec.encode(reply)
+        if encoding == "zstd":
+            return codec.compress(body), {codec.ENCODING_HEADER: "zstd", codec.VERSION_HEADER: codec.VERSION}
+        return body, {codec.VERSION_HEADER: codec.VERSION}
+
+    async def _answer(self, data: bytes, subject: str) -> Reply:
+        assert self._desk is not None
+        return await self._desk.answer(codec.decode_command(data), subject.rsplit(".", 1)[-1])
+
+    async def _publish(self, change: Change) -> None:
+        """Say what follows from a transition that no delivery caused."""
+        assert self._outlet is not None
+        for message in change.send:
+            await self._outlet.publish(message)
+        if change.status is not None:
+            await self._tell(change, change.status.hash)
+
+    async def _tell(self, change: Change, batch: str) -> None:
+        assert self._outlet is not None
+        assert self._desk is not None
+        if change.status is not None:
+            await self._outlet.publish_status(change.status, change.client_id)
+        self._desk.wake(batch)
+
+    async def _reconcile_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.reconcile_s)
+            try:
+                await self._reconcile()
+            except Exception:
+                # The next round looks again; a failing broker or disk must not end the planner.
+                log.exception("reconciliation failed")
+
+    async def _reconcile(self) -> None:
+        assert self._ledger is not None
+        assert self._outlet is not None
+        now = time.time()
+        again, changes = await self._ledger.write(
+            lambda connection: transitions.overdue(connection, now, self._settings.stale_s, self._window)
+        )
+        for message, count in again:
+            log.info("sent again", subject=subjects.subject_of(message), count=count)
+            await self._outlet.publish(message, resend=count)
+        for change in changes + await self._ledger.write(lambda connection: transitions.expire(connection, now)):
+            await self._publish(change)
+        for change in changes:
+            if change.status is not None and change.status.generation_status.cancelled:
+                await self._outlet.control(
+                    "generator", CancelBatch(hash=change.status.hash, client_id=change.client_id)
+                )
+
+
+def build(settings: Settings) -> Planner:
+    """The planner with the workshop's settings."""
+    return Planner(settings)

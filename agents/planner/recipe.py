@@ -1,0 +1,333 @@
+"""From a command and what the workshop can do to a recipe, or to a refusal that names what would work.
+
+Pure module: no clock, no I/O.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from agents.planner import sizes
+from protocol.commands import GenerateImages, Lora
+from protocol.errors import AcpError, BadCommand, Refused, Unavailable
+from protocol.messages import LoraInfo, ModelInfo, Presence
+from protocol.nearest import nearest
+
+MAX_STEPS_OF_USE = 30
+"""Denoising steps past which pictures hardly get better (seed 002)."""
+
+MAX_GUIDANCE_OF_USE = 9.0
+"""Guidance scale past which colours scream and posterise (seed 002)."""
+
+
+class Recipe(Struct, frozen=True, kw_only=True):
+    """Everything about a batch's pictures that does not change from one to the next. Sizes are pixels.
+
+    `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null.
+    """
+
+    platform: str
+    provider: str
+    model: str
+    models: list[str]
+    loras: list[Lora]
+    width: int
+    height: int
+    native_width: int
+    native_height: int
+    steps: int
+    guidance: float
+    sampler: str
+    negative_supported: bool
+    style: str
+    style_reference: str | None
+    stand_in_for: str | None
+    min_score: float
+    max_attempts: int
+    price_micros: int | None
+    seconds_per_image: float | None
+    not_honoured: list[str]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What live processes can do, merged over all of them."""
+
+    models: Mapping[str, ModelInfo] = field(default_factory=dict[str, ModelInfo])
+    loras: Mapping[str, LoraInfo] = field(default_factory=dict[str, LoraInfo])
+    samplers: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    style_references: tuple[str, ...] = ()
+    generators: int = 0
+    prompters: int = 0
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Settings that decide where a command is silent."""
+
+    stand_in: str | None
+    min_score: float
+    max_attempts: int
+
+
+def survey(presences: Iterable[Presence]) -> Workshop:
+    """Merge what processes announce; a model is installed if any generator has it."""
+    models: dict[str, ModelInfo] = {}
+    loras: dict[str, LoraInfo] = {}
+    samplers: set[str] = set()
+    styles: set[str] = set()
+    references: set[str] = set()
+    generators = prompters = 0
+    for presence in presences:
+        generators += presence.role == "generator"
+        prompters += presence.role == "prompt"
+        samplers.update(presence.samplers)
+        styles.update(presence.styles)
+        references.update(presence.style_references)
+        for model in presence.models:
+            known = models.get(model.name)
+            if known is None or (model.installed, model.seconds_per_image is not None) > (
+                known.installed,
+                known.seconds_per_image is not None,
+            ):
+                models[model.name] = model
+        for lora in presence.loras:
+            if lora.name not in loras or lora.installed:
+                loras[lora.name] = lora
+    return Workshop(
+        models=models,
+        loras=loras,
+        samplers=tuple(sorted(samplers)),
+        styles=tuple(sorted(styles)),
+        style_references=tuple(sorted(references)),
+        generators=generators,
+        prompters=prompters,
+    )
+
+
+def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) -> Recipe:
+    """The recipe of a command.
+
+    Raises:
+        BadCommand: a value that no workshop understands.
+        Refused: something that this workshop lacks, with what to do.
+        Unavailable: no generator is alive.
+    """
+    wish = sizes.parse(command.requirements.resolution) if command.requirements.resolution else None
+    if workshop.generators == 0:
+        raise Unavailable(
+            "no_generator", "no generator is running", hint="start one with `bottega agent generator`, or `bottega up`"
+        )
+    style, reference = _style(command, workshop)
+    checkpoints, loras = _named(command, workshop)
+    wanted = _model(command.platform, checkpoints, workshop)
+    model, stand_in_for = _runnable(wanted, loras, workshop, defaults)
+    not_honoured: list[str] = []
+    warnings: list[str] = []
+    if stand_in_for:
+        missing = ", ".join(_missing(wanted, loras, workshop))
+        not_honoured.append(f"models: {missing} not installed; {model.name} stands in for {stand_in_for}")
+        if loras:
+            not_honoured.append(f"loras: {', '.join(lora.name for lora in loras)} left out with the stand-in")
+    (width, height), lost = sizes.fit(
+        sizes.Wish(aspect=wish.aspect) if wish and stand_in_for else wish, _limits(model)
+    )
+    if stand_in_for and wish and (wish.width, wish.height) != (width, height):
+        lost = f"resolution: made at {width}x{height}, the native size of {model.name} nearest in aspect"
+    if lost:
+        not_honoured.append(lost)
+    if command.negative_prompt and not model.negative_prompt:
+        not_honoured.append(f"negative_prompt: {model.name} does not use one")
+    steps = command.steps if command.steps is not None else model.steps
+    guidance = command.guidance if command.guidance is not None else model.guidance
+    warnings.extend(_advice(command, model, steps, guidance))
+    return Recipe(
+        platform=model.platform,
+        provider=model.provider,
+        model=model.name,
+        models=command.models or [model.name],
+        loras=[] if stand_in_for else loras,
+        width=width,
+        height=height,
+        native_width=model.native_sizes[0][0],
+        native_height=model.native_sizes[0][1],
+        steps=steps,
+        guidance=guidance,
+        sampler=_sampler(command, model, workshop),
+        negative_supported=model.negative_prompt,
+        style=style,
+        style_reference=reference,
+        stand_in_for=stand_in_for,
+        min_score=command.quality.min_score if command.quality.min_score is not None else defaults.min_score,
+        max_attempts=command.max_attempts or defaults.max_attempts,
+        price_micros=model.price_micros,
+        seconds_per_image=model.seconds_per_image,
+        not_honoured=not_honoured,
+        warnings=warnings,
+    )
+
+
+def alternatives(workshop: Workshop) -> list[str]:
+    """What would work now, for a refused plan."""
+    installed = sorted({model.platform for model in workshop.models.values() if model.installed})
+    found = [f'"platform": "{platform}"' for platform in installed]
+    if any(model.name == "pocket" and model.installed for model in workshop.models.values()):
+        found.append("let the pocket model stand in: bottega up --stand-in pocket")
+    return found
+
+
+def _style(command: GenerateImages, workshop: Workshop) -> tuple[str, str | None]:
+    style = command.style or "plain"
+    reference = command.requirements.style_reference
+    if workshop.prompters:
+        if style not in workshop.styles:
+            raise Refused(
+                "unknown_style", f"the style {style!r} is not known", path="$.style", hint=nearest(style, workshop.styles)
+            )
+        if reference and reference not in workshop.style_references:
+            raise Refused(
+                "unknown_style",
+                f"the style reference {reference!r} is not known",
+                path="$.requirements.style_reference",
+                hint=nearest(reference, workshop.style_references),
+            )
+    return style, reference
+
+
+def _named(command: GenerateImages, workshop: Workshop) -> tuple[list[str], list[Lora]]:
+    """`models` mixes checkpoints and adapters, as people do; (checkpoints, adapters with weights)."""
+    checkpoints: list[str] = []
+    loras = list(command.loras)
+    for position, name in enumerate(command.models):
+        if name in workshop.models:
+            checkpoints.append(name)
+        elif name in workshop.loras:
+            loras.append(Lora(name=name))
+        else:
+            raise Refused(
+                "not_installed",
+                f"the model {name!r} is not known here",
+                path=f"$.models[{position}]",
+                hint=nearest(name, [*workshop.models, *workshop.loras]),
+            )
+    for position, lora in enumerate(command.loras):
+        if lora.name not in workshop.loras:
+            raise Refused(
+                "not_installed",
+                f"the LoRA {lora.name!r} is not known here",
+                path=f"$.loras[{position}].name",
+                hint=_lora_hint(lora.name, workshop),
+            )
+    return checkpoints, loras
+
+
+def _lora_hint(name: str, workshop: Workshop) -> str:
+    known = nearest(name, workshop.loras) if workshop.loras else "no LoRA is known"
+    return f"put {name}.safetensors into the folder loras of the home; {known}"
+
+
+def _model(platform: str | None, checkpoints: Sequence[str], workshop: Workshop) -> ModelInfo:
+    """The model that the command asks for, installed or not."""
+    if checkpoints:
+        model = workshop.models[checkpoints[0]]
+        if platform is not None and _folded(platform) not in _names_of(model):
+            raise BadCommand(
+                "invalid_value",
+                f"{model.name} is a model of {model.platform}, not of {platform}",
+                path="$.platform",
+                hint=f'"platform": "{model.platform}"',
+            )
+        return model
+    candidates = list(workshop.models.values())
+    if platform is not None:
+        candidates = [model for model in candidates if _folded(platform) in _names_of(model)]
+        if not candidates:
+            raise Refused(
+                "not_installed",
+                f"the platform {platform!r} is not known here",
+                path="$.platform",
+                hint=nearest(platform, {model.platform for model in workshop.models.values()}),
+            )
+    if not candidates:
+        raise Unavailable("no_generator", "no generator has a model", hint="see `bottega models`")
+    return max(candidates, key=lambda model: (model.installed, model.priority, model.name))
+
+
+def _runnable(
+    wanted: ModelInfo, loras: Sequence[Lora], workshop: Workshop, defaults: Defaults
+) -> tuple[ModelInfo, str | None]:
+    """(the model that will run, the platform it stands in for or null)."""
+    missing = _missing(wanted, loras, workshop)
+    if not missing:
+        _check_loras(wanted, loras, workshop)
+        return wanted, None
+    stand_in = workshop.models.get(defaults.stand_in) if defaults.stand_in else None
+    if stand_in is not None and stand_in.installed and wanted.provider == "local":
+        return stand_in, wanted.platform
+    installs = [text for text in [wanted.install, *(workshop.loras[lora.name].install for lora in loras)] if text]
+    hint = "; ".join(installs) or "see `bottega models`"
+    raise Refused("not_installed", f"not installed: {', '.join(missing)}", path="$.models", hint=hint)
+
+
+def _missing(wanted: ModelInfo, loras: Sequence[Lora], workshop: Workshop) -> list[str]:
+    missing = [] if wanted.installed else [wanted.name]
+    return missing + [lora.name for lora in loras if not workshop.loras[lora.name].installed]
+
+
+def _check_loras(model: ModelInfo, loras: Sequence[Lora], workshop: Workshop) -> None:
+    for lora in loras:
+        known = workshop.loras[lora.name]
+        if known.platform not in ("", "any", model.platform):
+            raise BadCommand(
+                "invalid_value",
+                f"the LoRA {lora.name} was made for {known.platform}, not for {model.platform}",
+                path="$.loras",
+                hint=f'"platform": "{known.platform}"',
+            )
+
+
+def _sampler(command: GenerateImages, model: ModelInfo, workshop: Workshop) -> str:
+    if command.sampler is None:
+        return model.sampler
+    for known in workshop.samplers:
+        if _folded(known) == _folded(command.sampler):
+            return known
+    raise BadCommand(
+        "invalid_value",
+        f"the sampler {command.sampler!r} is not known",
+        path="$.sampler",
+        hint=nearest(command.sampler, workshop.samplers),
+    )
+
+
+def _advice(command: GenerateImages, model: ModelInfo, steps: int, guidance: float) -> list[str]:
+    found: list[str] = []
+    low, high = model.guidance_range
+    if not low <= guidance <= high:
+        found.append(f"guidance {guidance:g} is outside {low:g} to {high:g}, the range of {model.name}")
+    elif guidance > MAX_GUIDANCE_OF_USE and command.guidance is not None:
+        found.append(f"guidance above {MAX_GUIDANCE_OF_USE:g} makes colours scream and posterise")
+    if steps > MAX_STEPS_OF_USE and command.steps is not None:
+        found.append(f"over {MAX_STEPS_OF_USE} steps, pictures hardly get better")
+    if command.quality.consistency is not None and command.requirements.quantity == 1:
+        found.append("consistency needs at least two pictures")
+    return found
+
+
+def _limits(model: ModelInfo) -> sizes.Limits:
+    return sizes.Limits(tuple(model.native_sizes), model.max_pixels, model.multiple_of)
+
+
+def _names_of(model: ModelInfo) -> set[str]:
+    return {_folded(name) for name in (model.platform, model.name, *model.aliases)}
+
+
+def _folded(name: str) -> str:
+    """Names compare without case and punctuation: `FLUX.1-dev` is `flux_1_dev`."""
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+__all__ = ["AcpError", "Defaults", "Recipe", "Workshop", "alternatives", "resolve", "survey"]

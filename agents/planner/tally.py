@@ -1,0 +1,101 @@
+"""Counts of a batch and the status they make. Pure module.
+
+completed + processing + queued + failed + cancelled is the quantity in every status, because queued is what is left.
+"""
+
+import struct
+from array import array
+
+from msgspec import UNSET, Struct
+
+from protocol.replies import GenerationStatus, Performance, QualityMetrics, StatusBody
+
+
+class Tally(Struct, kw_only=True):
+    """Running sums of a batch. `seconds` are of generation; `embeddings` is the sum of unit vectors."""
+
+    quantity: int
+    in_flight: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    judged: int = 0
+    rejected: int = 0
+    score_sum: float = 0.0
+    scored: int = 0
+    seconds_sum: float = 0.0
+    timed: int = 0
+    gpu_util_sum: float = 0.0
+    gpu_util_count: int = 0
+    cost_micros: int = 0
+    costed: int = 0
+    embedding_sum: bytes | None = None
+    embedded: int = 0
+
+    @property
+    def done(self) -> int:
+        """Pictures in a terminal state."""
+        return self.completed + self.failed + self.cancelled
+
+    @property
+    def finished(self) -> bool:
+        return self.done >= self.quantity
+
+
+def add_embedding(tally: Tally, embedding: bytes) -> None:
+    """Add a unit vector (little-endian float16) to the sum; vectors of another length than the first are left out."""
+    vector = _floats(embedding)
+    if tally.embedding_sum is None:
+        total = vector
+    else:
+        total = array("d", tally.embedding_sum)
+        if len(total) != len(vector):
+            return
+        total = array("d", (a + b for a, b in zip(total, vector, strict=True)))
+    tally.embedding_sum = total.tobytes()
+    tally.embedded += 1
+
+
+def consistency(tally: Tally) -> float | None:
+    """Mean cosine over all pairs of the unit vectors e: (|sum e|^2 - n) / (n (n - 1)), held to 0..1; null below two."""
+    count = tally.embedded
+    if count < 2 or tally.embedding_sum is None:
+        return None
+    total = array("d", tally.embedding_sum)
+    square = sum(value * value for value in total)
+    return round(min(1.0, max(0.0, (square - count) / (count * (count - 1)))), 4)
+
+
+def status_of(batch: str, tally: Tally, stand_in: str | None) -> GenerationStatus:
+    """The status that the counts make."""
+    processing = min(tally.in_flight, tally.quantity - tally.done)
+    return GenerationStatus(
+        generation_status=StatusBody(
+            completed=tally.completed,
+            processing=processing,
+            queued=tally.quantity - tally.done - processing,
+            failed=tally.failed or UNSET,
+            cancelled=tally.cancelled or UNSET,
+            quality_metrics=QualityMetrics(
+                avg_score=_mean(tally.score_sum, tally.scored),
+                consistency=consistency(tally),
+                rejection_rate=_mean(tally.rejected, tally.judged),
+            ),
+            performance=Performance(
+                avg_time=_mean(tally.seconds_sum, tally.timed),
+                gpu_util=_mean(tally.gpu_util_sum, tally.gpu_util_count),
+            ),
+            cost_per_image=_mean(tally.cost_micros / 1e6, tally.completed) if tally.costed else None,
+            stand_in=stand_in or UNSET,
+        ),
+        hash=batch,
+    )
+
+
+def _mean(total: float, count: int) -> float | None:
+    return round(total / count, 4) if count else None
+
+
+def _floats(embedding: bytes) -> "array[float]":
+    count = len(embedding) // 2
+    return array("d", struct.unpack(f"<{count}e", embedding[: 2 * count]))
