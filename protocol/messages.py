@@ -297,6 +297,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     max_pixels: int
     multiple_of: int = 8
     priority: int = 0
+    aliases: list[str] = []
     provider: str = "local"
     install: str | None = None
     licence: str | None = None
