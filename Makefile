@@ -1,0 +1,68 @@
+# bottega: `make demo` makes pictures, `make test` proves that it works. Everything is set up in .venv first.
+
+PYTHON ?= python3
+# Arguments for pip, e.g. PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" for a torch without CUDA.
+PIP_ARGS ?=
+# Arguments for pytest, e.g. PYTEST_ARGS="-k planner -x".
+PYTEST_ARGS ?=
+BRIEF ?= a magenta mug on a teal background, studio light
+COUNT ?= 4
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test chaos fuzz bench lint format types schema pocket pocket-eval clean
+.DEFAULT_GOAL := help
+
+help:  ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## the virtual environment with everything in it
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "bottega needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "Python lacks its venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## four pictures from one sentence
+	@$(BIN)/bottega generate "$(BRIEF)" -n $(COUNT)
+
+test: $(READY)  ## every test but the long chaos suite, fast ones first
+	$(BIN)/python -m pytest -m "not chaos" $(PYTEST_ARGS)
+
+chaos: $(READY)  ## the long suite that kills processes
+	$(BIN)/python -m pytest -m chaos $(PYTEST_ARGS)
+
+fuzz: $(READY)  ## 100,000 hostile commands against a running planner
+	$(BIN)/python -m tests.fuzz
+
+bench: $(READY)  ## the figures of tests/bench/README.md
+	$(BIN)/python -m tests.bench
+
+lint: $(READY)  ## ruff: rules and layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY)  ## pyright, strict
+	$(BIN)/pyright
+
+schema: $(READY)  ## are the generated JSON Schema and AsyncAPI current?
+	$(BIN)/python -m protocol.schema --check
+
+pocket: $(READY)  ## train the pocket model again (resumes where it stopped)
+	$(BIN)/python -m agents.pocket.train
+
+pocket-eval: $(READY)  ## measure the pocket model with a classifier that saw rendered pictures only
+	$(BIN)/python -m agents.pocket.evaluate
+
+clean:  ## remove what was built
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

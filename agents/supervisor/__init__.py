@@ -1,0 +1,1 @@
+"""Supervisor: one workshop per home folder; starts the bus and the five agents, and keeps them running."""
