@@ -282,7 +282,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     """A model that a generator knows, with its defaults. `install` says how to get it where it is missing.
 
     `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the
-    first picture.
+    first picture. `aliases` are other names that people use for the model and its platform.
     """
 
     name: str
