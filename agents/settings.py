@@ -53,13 +53,16 @@ class Settings(BaseSettings):
     gpu_price_per_hour: float | None = Field(default=None, ge=0, description="dollars; null leaves cost unmeasured")
     name_template: str = "{date}_{section}_{colour}_{seed}"
     generator: Literal["diffusers", "instant"] = Field(
-        default="diffusers", description="instant draws a flat picture without a model, to measure coordination alone"
+        default="diffusers",
+        description="instant draws a flat picture without a model, to measure coordination alone",
     )
     qa_scoring: bool = Field(
-        default=True, description="false accepts every picture unseen and unscored, to measure coordination alone"
+        default=True,
+        description="false accepts every picture unseen and unscored, to measure coordination alone",
     )
     scorer: Path | None = Field(
-        default=None, description="folder of QA's image-text scorer (CLIP or SigLIP); null is the pocket scorer"
+        default=None,
+        description="folder of QA's image-text scorer (CLIP or SigLIP); null is the pocket scorer",
     )
 
     @classmethod

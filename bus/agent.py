@@ -4,7 +4,7 @@ Ack, retry, heartbeat, tracing, dead letters and connection are the runner's. An
 events by itself except through `Outlet`, for what no delivery causes.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -102,7 +102,7 @@ class Agent:
         raise NotImplementedError
 
     @asynccontextmanager
-    async def running(self, outlet: Outlet) -> AsyncIterator[None]:
+    async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
         """Resources and background tasks that live as long as the process serves."""
         yield
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,10 +15,11 @@ from sqlalchemy import Connection
 
 from agents.database.engine import migrate, open_engine
 from agents.database.group_commit import GroupCommit
-from agents.planner import transitions
+from agents.planner import events, intake
 from agents.planner.desk import Desk, error_reply
 from agents.planner.recipe import Defaults
-from agents.planner.transitions import Change
+from agents.planner.reconcile import overdue
+from agents.planner.window import Change
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from protocol import codec, subjects
@@ -83,7 +84,7 @@ class Planner(Agent):
         )
 
     @asynccontextmanager
-    async def running(self, outlet: Outlet) -> AsyncIterator[None]:
+    async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
         engine = open_engine(self._settings.ledger_url)
         await asyncio.to_thread(migrate, engine, MIGRATIONS)
         async with GroupCommit(engine) as ledger:
@@ -108,27 +109,25 @@ class Planner(Agent):
     def _transition(self, connection: Connection, message: Event | Work, now: float) -> Change:
         match message:
             case PromptsWritten():
-                return transitions.prompts_written(connection, message, self._window, now)
+                return events.prompts_written(connection, message, self._window, now)
             case PromptsFailed():
-                return transitions.prompts_failed(connection, message, now)
+                return events.prompts_failed(connection, message, now)
             case ImageGenerated():
-                return transitions.image_generated(connection, message, now)
+                return events.image_generated(connection, message, now)
             case ImageScored():
-                return transitions.image_scored(connection, message, self._window, now)
+                return events.image_scored(connection, message, self._window, now)
             case ImageStored():
-                return transitions.image_stored(connection, message, self._window, now)
+                return events.image_stored(connection, message, self._window, now)
             case JobFailed():
-                return transitions.job_failed(connection, message, self._window, now)
+                return events.job_failed(connection, message, self._window, now)
             case JobCancelled():
-                return transitions.job_cancelled(connection, message, self._window, now)
+                return events.job_cancelled(connection, message, self._window, now)
             case ContactSheetMade():
-                return transitions.contact_sheet_made(connection, message, now)
+                return events.contact_sheet_made(connection, message, now)
             case _:
                 return Change()
 
-    async def _endpoint(
-        self, data: bytes, headers: Mapping[str, str], subject: str
-    ) -> tuple[bytes, Mapping[str, str]]:
+    async def _endpoint(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
         """Answer one request, in the encoding it came in."""
         encoding: codec.Encoding = "identity"
         try:
@@ -176,15 +175,16 @@ class Planner(Agent):
         assert self._ledger is not None
         assert self._outlet is not None
         now = time.time()
-        again, changes = await self._ledger.write(
-            lambda connection: transitions.overdue(connection, now, self._settings.stale_s, self._window)
+        found = await self._ledger.write(
+            lambda connection: overdue(connection, now, self._settings.stale_s, self._window)
         )
-        for message, count in again:
+        for message, count in found.again:
             log.info("sent again", subject=subjects.subject_of(message), count=count)
             await self._outlet.publish(message, resend=count)
-        for change in changes + await self._ledger.write(lambda connection: transitions.expire(connection, now)):
+        expired = await self._ledger.write(lambda connection: intake.expire(connection, now))
+        for change in found.changes + expired:
             await self._publish(change)
-        for change in changes:
+        for change in found.changes:
             if change.status is not None and change.status.generation_status.cancelled:
                 await self._outlet.control(
                     "generator", CancelBatch(hash=change.status.hash, client_id=change.client_id)

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.recipe import Recipe, Workshop
+from agents.planner.rows import Batch, decode_batch
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs
-from agents.planner.transitions import Batch, decode_batch
 from protocol.commands import MAX_QUANTITY, NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
@@ -24,6 +24,7 @@ from protocol.replies import (
     GenerationResult,
     Image,
     ImageMetadata,
+    ImageStatus,
     ModelSummary,
     PlanBody,
     ProcessInfo,
@@ -71,7 +72,8 @@ def plan_of(batch: Batch, prompts: list[str], generators: int) -> GenerationPlan
 def refusal_of(error: ErrorBody, quantity: int, works: list[str]) -> GenerationPlan:
     """A plan that says why nothing will be made, and what would work."""
     return GenerationPlan(
-        generation_plan=PlanBody(state="refused", quantity=quantity, refusal=error, alternatives=works), hash=None
+        generation_plan=PlanBody(state="refused", quantity=quantity, refusal=error, alternatives=works),
+        hash=None,
     )
 
 
@@ -86,7 +88,10 @@ def estimated_cost(recipe: Recipe, quantity: int) -> Cost | None:
     """Price of a picture times the quantity; null where nothing is priced."""
     if recipe.price_micros is None:
         return None
-    return Cost(amount=recipe.price_micros * quantity / 1e6, breakdown={"generation": recipe.price_micros * quantity / 1e6})
+    return Cost(
+        amount=recipe.price_micros * quantity / 1e6,
+        breakdown={"generation": recipe.price_micros * quantity / 1e6},
+    )
 
 
 def result_of(connection: Connection, batch: Batch, first: int, count: int) -> GenerationResult:
@@ -100,9 +105,7 @@ def result_of(connection: Connection, batch: Batch, first: int, count: int) -> G
     }
     tried: dict[int, list[sa.RowMapping]] = {}
     for row in connection.execute(
-        sa.select(attempts).where(
-            attempts.c.hash == batch.hash, attempts.c.index >= first, attempts.c.index < last
-        )
+        sa.select(attempts).where(attempts.c.hash == batch.hash, attempts.c.index >= first, attempts.c.index < last)
     ).mappings():
         tried.setdefault(row["index"], []).append(row)
     ended = batch.state in ("completed", "cancelled")
@@ -133,13 +136,11 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
     work = _work.decode(row["message"])
     job = evidence.job if evidence else work.job if isinstance(work, GenerateImage) else None
     picture = evidence.picture if evidence else None
-    state = row["state"]
-    status = {"cancelling": "running", "running": "retry" if row["attempt"] > 1 else "running"}.get(state, state)
     spent = [one["cost_micros"] for one in tried if one["cost_micros"] is not None]
     return Image(
         id=image_id(batch.hash, row["index"]),
         index=row["index"],
-        status=status,
+        status=_shown(row["state"], row["attempt"]),
         image_url=outcome.url,
         storage_key=outcome.key,
         path=outcome.path,
@@ -160,6 +161,15 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
         attempts=len(tried),
         error=outcome.error,
     )
+
+
+def _shown(state: str, attempt: int) -> ImageStatus:
+    """A job's state in the words that clients know."""
+    match state:
+        case "completed" | "failed" | "cancelled":
+            return state
+        case _:
+            return "retry" if attempt > 1 else "running"
 
 
 def list_of(connection: Connection, client: str, first: int, count: int) -> BatchList:

@@ -46,7 +46,10 @@ def after_failure(error: ErrorBody, candidates: Sequence[Candidate], made: int, 
 def _best(candidates: Sequence[Candidate]) -> Decision:
     if not candidates:
         return Decision("fail")
-    best = max(candidates, key=lambda candidate: (candidate.score if candidate.score is not None else -1.0, -candidate.attempt))
+    best = max(
+        candidates,
+        key=lambda candidate: (candidate.score if candidate.score is not None else -1.0, -candidate.attempt),
+    )
     return Decision("keep", best.attempt)
 
 

@@ -6,15 +6,16 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 
 from agents.database.group_commit import GroupCommit
-from agents.planner import answers, transitions
+from agents.planner import answers, intake
 from agents.planner.recipe import Defaults, alternatives, resolve, survey
+from agents.planner.rows import Batch, load_batch
 from agents.planner.tally import Tally
-from agents.planner.transitions import Batch, Change, load_batch
+from agents.planner.window import Change, first_prompts
 from bus.agent import Outlet
 from protocol.commands import (
     Approve,
@@ -67,7 +68,10 @@ class Desk:
         """
         if not is_id(client):
             raise BadCommand(
-                "invalid_value", f"{client[:64]!r} is no client id", path="subject", hint="letters, digits, _ and -"
+                "invalid_value",
+                f"{client[:64]!r} is no client id",
+                path="subject",
+                hint="letters, digits, _ and -",
             )
         if command.client_id is not None and command.client_id != client:
             raise BadCommand(
@@ -124,7 +128,7 @@ class Desk:
         )
         payload = hashlib.sha256(msgspec.json.encode(command)).hexdigest()
         batch, change = await self._ledger.write(
-            lambda connection: transitions.accept(connection, proposed, command.command_id, payload, now)
+            lambda connection: intake.accept(connection, proposed, command.command_id, payload, now)
         )
         written = self._changed[batch.hash]
         await self._publish(change)
@@ -140,14 +144,14 @@ class Desk:
 
     async def _plan(self, batch: Batch, written: asyncio.Event, presences: Sequence[Presence]) -> GenerationPlan:
         generators = sum(presence.role == "generator" for presence in presences)
-        prompts = await self._ledger.read(lambda connection: transitions.first_prompts(connection, batch.hash))
+        prompts = await self._ledger.read(lambda connection: first_prompts(connection, batch.hash))
         if not prompts and any(presence.role == "prompt" for presence in presences):
             try:
                 async with asyncio.timeout(PROMPTS_WAIT_S):
                     await written.wait()
             except TimeoutError:
                 pass
-            prompts = await self._ledger.read(lambda connection: transitions.first_prompts(connection, batch.hash))
+            prompts = await self._ledger.read(lambda connection: first_prompts(connection, batch.hash))
         return answers.plan_of(batch, [prompt.text for prompt in prompts[: answers.SHOWN_PROMPTS]], generators)
 
     async def _approve(self, command: Approve, client: str) -> Reply:
@@ -155,7 +159,7 @@ class Desk:
         if batch.approval is None or not secrets.compare_digest(batch.approval, command.approval):
             raise Refused("wrong_state", "this is not the approval token of the plan", path="$.approval")
         change = await self._ledger.write(
-            lambda connection: transitions.approve(connection, batch, self._window, time.time())
+            lambda connection: intake.approve(connection, batch, self._window, time.time())
         )
         await self._publish(change)
         return (await self._batch(command.hash, client)).status
@@ -163,9 +167,9 @@ class Desk:
     async def _cancel(self, command: Cancel, client: str) -> Reply:
         batch = await self._batch(command.hash, client)
 
-        def work(connection: Any) -> Change:  # noqa: ANN401 - a SQLAlchemy connection
+        def work(connection: Connection) -> Change:
             current = load_batch(connection, batch.hash)
-            return transitions.cancel(connection, current or batch, command.what, time.time())
+            return intake.cancel(connection, current or batch, command.what, time.time())
 
         change = await self._ledger.write(work)
         if command.what == "all" and not change.finished:

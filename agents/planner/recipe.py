@@ -119,7 +119,9 @@ def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) -> 
     wish = sizes.parse(command.requirements.resolution) if command.requirements.resolution else None
     if workshop.generators == 0:
         raise Unavailable(
-            "no_generator", "no generator is running", hint="start one with `bottega agent generator`, or `bottega up`"
+            "no_generator",
+            "no generator is running",
+            hint="start one with `bottega agent generator`, or `bottega up`",
         )
     style, reference = _style(command, workshop)
     checkpoints, loras = _named(command, workshop)
@@ -132,9 +134,7 @@ def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) -> 
         not_honoured.append(f"models: {missing} not installed; {model.name} stands in for {stand_in_for}")
         if loras:
             not_honoured.append(f"loras: {', '.join(lora.name for lora in loras)} left out with the stand-in")
-    (width, height), lost = sizes.fit(
-        sizes.Wish(aspect=wish.aspect) if wish and stand_in_for else wish, _limits(model)
-    )
+    (width, height), lost = sizes.fit(sizes.Wish(aspect=wish.aspect) if wish and stand_in_for else wish, _limits(model))
     if stand_in_for and wish and (wish.width, wish.height) != (width, height):
         lost = f"resolution: made at {width}x{height}, the native size of {model.name} nearest in aspect"
     if lost:
@@ -185,7 +185,10 @@ def _style(command: GenerateImages, workshop: Workshop) -> tuple[str, str | None
     if workshop.prompters:
         if style not in workshop.styles:
             raise Refused(
-                "unknown_style", f"the style {style!r} is not known", path="$.style", hint=nearest(style, workshop.styles)
+                "unknown_style",
+                f"the style {style!r} is not known",
+                path="$.style",
+                hint=nearest(style, workshop.styles),
             )
         if reference and reference not in workshop.style_references:
             raise Refused(

@@ -73,9 +73,13 @@ def fit(wish: Wish | None, limits: Limits) -> tuple[tuple[int, int], str | None]
     shrink = min(1.0, math.sqrt(limits.max_pixels / (wanted[0] * wanted[1])))
     size = (_multiple(wanted[0] * shrink, limits), _multiple(wanted[1] * shrink, limits))
     while size[0] * size[1] > limits.max_pixels:
-        size = (max(size[0] - limits.multiple_of, limits.multiple_of), size[1]) if size[0] >= size[1] else (
-            size[0],
-            max(size[1] - limits.multiple_of, limits.multiple_of),
+        size = (
+            (max(size[0] - limits.multiple_of, limits.multiple_of), size[1])
+            if size[0] >= size[1]
+            else (
+                size[0],
+                max(size[1] - limits.multiple_of, limits.multiple_of),
+            )
         )
     named = wish.width is not None or wish.side is not None
     if named and (size[0] != round(wanted[0]) or size[1] != round(wanted[1])):

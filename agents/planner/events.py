@@ -1,0 +1,288 @@
+"""Transitions that events cause. Each runs inside one transaction of the writer and says what follows from it.
+
+An event that arrives twice changes nothing and is answered with what is still outstanding of its batch, because the
+process may have died between its commit and its messages; the broker drops what is already queued.
+"""
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from agents.planner.attempts import Decision, after_failure, after_rejection
+from agents.planner.rows import (
+    WORK,
+    Batch,
+    attempt_is,
+    candidates,
+    end,
+    evidence_of,
+    job_row,
+    load_batch,
+    move,
+    open_attempt,
+    required,
+    save,
+    set_job,
+)
+from agents.planner.tables import Evidence, Outcome, attempts, batches, prompt_pages
+from agents.planner.tally import add_embedding
+from agents.planner.window import PROMPT_PAGE, Change, advance, finish, job_of, outstanding, prompt_of
+from protocol.errors import ErrorBody, Unavailable
+from protocol.messages import (
+    ContactSheetMade,
+    GenerateImage,
+    ImageGenerated,
+    ImageScored,
+    ImageStored,
+    JobCancelled,
+    JobFailed,
+    JobRef,
+    PromptsFailed,
+    PromptsWritten,
+    ScoreImage,
+    StoreImage,
+)
+
+_encode = msgspec.json.encode
+
+
+def prompts_written(connection: Connection, event: PromptsWritten, window: int, now: float) -> Change:
+    """Keep a page of prompts and hand out what the window allows."""
+    last = event.first + len(event.prompts)
+    complete = batches.c.quantity >= last if len(event.prompts) == PROMPT_PAGE else batches.c.quantity == last
+    changed = connection.execute(
+        sa.update(batches)
+        .where(
+            batches.c.hash == event.hash,
+            batches.c.written == event.first,
+            complete,
+        )
+        .values(written=last, updated_at=now)
+    ).rowcount
+    if changed == 1:
+        connection.execute(
+            sa.insert(prompt_pages).values(hash=event.hash, first=event.first, prompts=_encode(event.prompts))
+        )
+    return advance(connection, event.hash, window, now, resend=changed == 0)
+
+
+def prompts_failed(connection: Connection, event: PromptsFailed, now: float) -> Change:
+    """End a batch whose prompts cannot be written: everything not handed out fails for that reason."""
+    batch = load_batch(connection, event.hash)
+    if batch is None or batch.state not in ("running", "held") or batch.written > event.first:
+        return Change()
+    left = batch.quantity - batch.cursor
+    batch.tally.failed += left
+    save(connection, batch, now, cursor=batch.quantity)
+    return finish(connection, batch, Change(status=batch.status, client_id=batch.client_id), now)
+
+
+def image_generated(connection: Connection, event: ImageGenerated, now: float) -> Change:
+    """Pixels exist: QA is next. Time, cost and utilisation are counted once per attempt."""
+    row = job_row(connection, event.ref)
+    if row is None or row["stage"] != "generator":
+        return outstanding(connection, event.ref.hash)
+    work = WORK.decode(row["message"])
+    if not isinstance(work, GenerateImage):
+        return Change()
+    following = ScoreImage(job=work.job, picture=event.picture)
+    if not move(connection, event.ref, "generator", "qa", following, now):
+        return outstanding(connection, event.ref.hash)
+    picture = event.picture
+    connection.execute(
+        sa.update(attempts)
+        .where(*attempt_is(event.ref))
+        .values(
+            seconds=picture.seconds,
+            cost_micros=picture.cost_micros,
+            evidence=_encode(Evidence(job=work.job, picture=picture)),
+        )
+    )
+    batch = required(connection, event.ref.hash)
+    batch.tally.seconds_sum += picture.seconds
+    batch.tally.timed += 1
+    if picture.gpu_util is not None:
+        batch.tally.gpu_util_sum += picture.gpu_util
+        batch.tally.gpu_util_count += 1
+    if picture.cost_micros is not None:
+        batch.tally.cost_micros += picture.cost_micros
+        batch.tally.costed += 1
+    save(connection, batch, now)
+    return Change(status=batch.status, client_id=batch.client_id)
+
+
+def image_scored(connection: Connection, event: ImageScored, window: int, now: float) -> Change:
+    """A verdict: an accepted picture is on its way to storage, a rejected one gets a new attempt or is given up.
+
+    Raises:
+        Unavailable: the event overtook the one before it; it is delivered again.
+    """
+    row = job_row(connection, event.ref)
+    if row is None or row["stage"] not in ("generator", "qa"):
+        return outstanding(connection, event.ref.hash)
+    work = WORK.decode(row["message"])
+    if not isinstance(work, ScoreImage):
+        raise Unavailable("timeout", "the verdict overtook the picture it judges")
+    assessment = event.assessment
+    batch = required(connection, event.ref.hash)
+    batch.tally.judged += 1
+    kept = msgspec.structs.replace(assessment, embedding=None)
+    connection.execute(
+        sa.update(attempts)
+        .where(*attempt_is(event.ref))
+        .values(
+            state="accepted" if assessment.accepted else "rejected",
+            score=assessment.score,
+            evidence=_encode(Evidence(job=work.job, picture=work.picture, assessment=kept)),
+        )
+    )
+    if assessment.accepted:
+        following = StoreImage(job=work.job, picture=work.picture, assessment=assessment)
+        move(connection, event.ref, "qa", "storage", following, now)
+        save(connection, batch, now)
+        return Change(status=batch.status, client_id=batch.client_id)
+    batch.tally.rejected += 1
+    decision = after_rejection(candidates(connection, event.ref), event.ref.attempt, batch.recipe.max_attempts)
+    error = ErrorBody(
+        code="below_quality",
+        message=f"no attempt reached the bar: {'; '.join(assessment.reasons) or 'score below min_score'}",
+        hint="lower quality.min_score, raise max_attempts, or change the brief",
+    )
+    return _decide(connection, batch, event.ref, decision, error, window, now)
+
+
+def image_stored(connection: Connection, event: ImageStored, window: int, now: float) -> Change:
+    """The picture is filed: its job is terminal.
+
+    Raises:
+        Unavailable: the event overtook the verdict before it; it is delivered again.
+    """
+    row = job_row(connection, event.ref)
+    if row is None or row["stage"] == "done":
+        return outstanding(connection, event.ref.hash)
+    work = WORK.decode(row["message"])
+    if not isinstance(work, StoreImage):
+        raise Unavailable("timeout", "the filing overtook its verdict")
+    batch = required(connection, event.ref.hash)
+    before = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
+    accepted = event.disposition == "accepted"
+    outcome = Outcome(
+        key=event.key,
+        path=event.path,
+        url=event.url,
+        attempt=event.ref.attempt,
+        error=None if accepted else before.error,
+        finished_at=now,
+    )
+    if not end(connection, event.ref, "completed" if accepted else "failed", outcome, now):
+        return outstanding(connection, event.ref.hash)
+    tally = batch.tally
+    tally.in_flight -= 1
+    if accepted:
+        tally.completed += 1
+        if work.assessment.score is not None:
+            tally.score_sum += work.assessment.score
+            tally.scored += 1
+        if work.assessment.embedding is not None:
+            add_embedding(tally, work.assessment.embedding)
+    else:
+        tally.failed += 1
+    save(connection, batch, now)
+    return advance(connection, batch.hash, window, now)
+
+
+def job_failed(connection: Connection, event: JobFailed, window: int, now: float) -> Change:
+    """A stage gave up on an attempt."""
+    row = job_row(connection, event.ref)
+    if row is None or row["stage"] == "done":
+        return outstanding(connection, event.ref.hash)
+    batch = required(connection, event.ref.hash)
+    connection.execute(sa.update(attempts).where(*attempt_is(event.ref)).values(state="failed"))
+    if event.stage == "storage":
+        decision = Decision("fail")
+    else:
+        decision = after_failure(
+            event.error, candidates(connection, event.ref), event.ref.attempt, batch.recipe.max_attempts
+        )
+    return _decide(connection, batch, event.ref, decision, event.error, window, now)
+
+
+def job_cancelled(connection: Connection, event: JobCancelled, window: int, now: float) -> Change:
+    """A generator dropped an attempt of a cancelled batch."""
+    row = job_row(connection, event.ref)
+    if row is None or row["state"] != "cancelling":
+        return Change()
+    batch = required(connection, event.ref.hash)
+    error = ErrorBody(code="cancelled", message="the batch was cancelled")
+    if end(connection, event.ref, "cancelled", Outcome(error=error, finished_at=now), now):
+        batch.tally.in_flight -= 1
+        batch.tally.cancelled += 1
+        save(connection, batch, now)
+    return advance(connection, batch.hash, window, now)
+
+
+def contact_sheet_made(connection: Connection, event: ContactSheetMade, now: float) -> Change:
+    """The contact sheet is filed."""
+    connection.execute(
+        sa.update(batches)
+        .where(batches.c.hash == event.hash)
+        .values(contact_sheet=event.path or event.key, updated_at=now)
+    )
+    batch = load_batch(connection, event.hash)
+    return Change(status=batch.status, client_id=batch.client_id, finished=True) if batch else Change()
+
+
+def _decide(
+    connection: Connection,
+    batch: Batch,
+    ref: JobRef,
+    decision: Decision,
+    error: ErrorBody,
+    window: int,
+    now: float,
+) -> Change:
+    """Carry out what follows from a rejected or failed attempt."""
+    row = job_row(connection, ref)
+    if row is None:
+        return Change()
+    cancelling = row["state"] == "cancelling"
+    if decision.action == "again" and not cancelling:
+        prompt = prompt_of(connection, ref.hash, ref.index)
+        work = GenerateImage(job=job_of(batch, prompt, ref.index, decision.attempt))
+        set_job(
+            connection,
+            ref,
+            now,
+            stage="generator",
+            attempt=decision.attempt,
+            message=_encode(work),
+            resends=0,
+        )
+        open_attempt(connection, work.job)
+        save(connection, batch, now)
+        return Change([work], batch.status, batch.client_id)
+    if decision.action == "keep" and not cancelling:
+        evidence = evidence_of(connection, ref, decision.attempt)
+        if evidence is not None and evidence.assessment is not None:
+            keep = StoreImage(
+                job=evidence.job, picture=evidence.picture, assessment=evidence.assessment, disposition="kept"
+            )
+            set_job(
+                connection,
+                ref,
+                now,
+                stage="storage",
+                attempt=decision.attempt,
+                message=_encode(keep),
+                resends=0,
+                outcome=_encode(Outcome(error=error)),
+            )
+            save(connection, batch, now)
+            return Change([keep], batch.status, batch.client_id)
+    state = "cancelled" if cancelling else "failed"
+    if end(connection, ref, state, Outcome(error=error, finished_at=now), now):
+        batch.tally.in_flight -= 1
+        batch.tally.failed += state == "failed"
+        batch.tally.cancelled += state == "cancelled"
+    save(connection, batch, now)
+    return advance(connection, batch.hash, window, now)

@@ -1,0 +1,160 @@
+"""The window: how many pictures of a batch are in flight, refilled as they end, so that a plan costs a row and a cursor."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from agents.planner.attempts import seed_of
+from agents.planner.rows import WORK, Batch, load_batch, open_attempt, save
+from agents.planner.tables import batches, jobs, prompt_pages
+from protocol.ids import image_id
+from protocol.messages import GenerateImage, Job, MakeContactSheet, Prompt, Work, WritePrompts
+from protocol.replies import GenerationStatus
+
+PROMPT_PAGE = 100
+"""Prompts asked for at once; a page of the longest prompts stays below the broker's 1 MB."""
+
+_encode = msgspec.json.encode
+PROMPTS = msgspec.json.Decoder(list[Prompt])
+
+
+@dataclass
+class Change:
+    """What follows from a transition: work to send, the status after it, whether the batch ended."""
+
+    send: list[Work] = field(default_factory=list[Work])
+    status: GenerationStatus | None = None
+    client_id: str = ""
+    finished: bool = False
+
+
+def advance(connection: Connection, name: str, window: int, now: float, *, resend: bool = False) -> Change:
+    """Refill the window of a running batch, ask for further prompts, or end it."""
+    batch = load_batch(connection, name)
+    if batch is None:
+        return Change()
+    change = Change(client_id=batch.client_id)
+    if resend:
+        change.send.extend(outstanding(connection, name).send)
+    if batch.state == "running":
+        first, batch.cursor = batch.cursor, min(batch.written, batch.cursor + window - batch.tally.in_flight)
+        batch.cursor = max(first, batch.cursor)
+        change.send.extend(_hand_out(connection, batch, index, now) for index in range(first, batch.cursor))
+        batch.tally.in_flight += batch.cursor - first
+        save(connection, batch, now, cursor=batch.cursor)
+        if wants_prompts(batch, window):
+            change.send.append(write_prompts(batch))
+    change.status = batch.status
+    return finish(connection, batch, change, now)
+
+
+def wants_prompts(batch: Batch, window: int) -> bool:
+    """Whether the next page is needed; a cancelled batch has its cursor at the end and needs none."""
+    return batch.cursor < batch.quantity and batch.written < min(batch.quantity, batch.cursor + window)
+
+
+def write_prompts(batch: Batch) -> WritePrompts:
+    """The request for the next page of prompts."""
+    command, recipe = batch.command, batch.recipe
+    return WritePrompts(
+        hash=batch.hash,
+        client_id=batch.client_id,
+        first=batch.written,
+        count=min(PROMPT_PAGE, batch.quantity - batch.written),
+        seed=batch.seed,
+        style=recipe.style,
+        style_reference=recipe.style_reference,
+        brief=command.brief,
+        subjects=command.subjects,
+        prompts=command.prompts,
+        negative_prompt=command.negative_prompt,
+        negative_supported=recipe.negative_supported,
+        platform=recipe.platform,
+    )
+
+
+def _hand_out(connection: Connection, batch: Batch, index: int, now: float) -> Work:
+    """The row and the message of a picture's first attempt."""
+    work = GenerateImage(job=job_of(batch, prompt_of(connection, batch.hash, index), index, attempt=1))
+    connection.execute(
+        sa.insert(jobs).values(
+            hash=batch.hash,
+            index=index,
+            state="running",
+            stage="generator",
+            attempt=1,
+            message=_encode(work),
+            resends=0,
+            updated_at=now,
+        )
+    )
+    open_attempt(connection, work.job)
+    return work
+
+
+def prompt_of(connection: Connection, name: str, index: int) -> Prompt:
+    first = index - index % PROMPT_PAGE
+    page = connection.execute(
+        sa.select(prompt_pages.c.prompts).where(prompt_pages.c.hash == name, prompt_pages.c.first == first)
+    ).scalar_one()
+    return PROMPTS.decode(page)[index - first]
+
+
+def first_prompts(connection: Connection, name: str) -> list[Prompt]:
+    """The first page of a batch's prompts; empty before they are written."""
+    page = connection.execute(
+        sa.select(prompt_pages.c.prompts).where(prompt_pages.c.hash == name, prompt_pages.c.first == 0)
+    ).scalar_one_or_none()
+    return PROMPTS.decode(page) if page else []
+
+
+def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
+    recipe = batch.recipe
+    return Job(
+        hash=batch.hash,
+        client_id=batch.client_id,
+        index=index,
+        attempt=attempt,
+        image_id=image_id(batch.hash, index),
+        prompt=prompt,
+        seed=seed_of(batch.seed, index, attempt),
+        width=recipe.width,
+        height=recipe.height,
+        steps=recipe.steps,
+        guidance=recipe.guidance,
+        sampler=recipe.sampler,
+        platform=recipe.platform,
+        model=recipe.model,
+        models=recipe.models,
+        loras=recipe.loras,
+        stand_in_for=recipe.stand_in_for,
+        style=recipe.style,
+        section=batch.command.section,
+        min_score=recipe.min_score,
+        created_at=str(batch.created_at),
+        metadata=batch.command.metadata,
+    )
+
+
+def finish(connection: Connection, batch: Batch, change: Change, now: float) -> Change:
+    """End a batch whose last picture is terminal, and ask for its contact sheet."""
+    if not batch.tally.finished or batch.state not in ("running", "held"):
+        change.finished = batch.tally.finished
+        return change
+    state = "cancelled" if batch.tally.cancelled else "completed"
+    connection.execute(sa.update(batches).where(batches.c.hash == batch.hash).values(state=state, updated_at=now))
+    batch.state = state
+    change.finished = True
+    if batch.tally.completed:
+        change.send.append(MakeContactSheet(hash=batch.hash, client_id=batch.client_id))
+    return change
+
+
+def outstanding(connection: Connection, name: str) -> Change:
+    """All work of a batch that is in flight, to be said again."""
+    rows = connection.execute(
+        sa.select(jobs.c.message).where(jobs.c.hash == name, jobs.c.state.in_(("running", "cancelling"))).limit(1024)
+    )
+    return Change([WORK.decode(message) for (message,) in rows])
