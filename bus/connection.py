@@ -1,0 +1,175 @@
+"""A connection to NATS that never gives up on reconnecting, and the address it goes to."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+import structlog
+from nats.aio.client import Client
+from nats.errors import AuthorizationError, ConnectionClosedError
+from nats.errors import Error as NatsError
+
+from protocol.errors import Unavailable
+
+RECONNECT_WAIT_S = 0.2
+"""Pause between two attempts on one server: short, because a restarted broker is back within a second."""
+
+PING_INTERVAL_S = 5
+"""Two missed pings end a connection, so a frozen broker or a cut cable is noticed within 15 s."""
+
+CLOSE_WAIT_S = 2.0
+"""Bound of the last flush; what is not sent by then is sent again by whoever redelivers."""
+
+REPEAT_LOG_S = 10.0
+"""The same connection error is logged once in this time: an absent broker fails five times a second."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a NATS server is and who calls. The password is left out of `repr`."""
+
+    url: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """An address from a URL that may carry credentials: `nats://user:password@host:4222`."""
+        parts = urlsplit(url)
+        if parts.username is None:
+            return cls(url)
+        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        password = unquote(parts.password) if parts.password is not None else None
+        return cls(bare, unquote(parts.username), password)
+
+    @property
+    def url_with_credentials(self) -> str:
+        """One URL for other clients. A secret: print it only where a person asked for it."""
+        if self.user is None:
+            return self.url
+        parts = urlsplit(self.url)
+        login = quote(self.user, safe="")
+        if self.password is not None:
+            login += ":" + quote(self.password, safe="")
+        return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
+
+
+class Connection:
+    """A NATS client with its listeners. `closed` is set when the connection is over for good."""
+
+    def __init__(self) -> None:
+        self.client = Client()
+        self.closed = asyncio.Event()
+        self.closing = False
+        self._reconnect_listeners: set[Callable[[], None]] = set()
+        self._error_logged: tuple[str, float] = ("", 0.0)
+
+    def on_reconnect(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after each reconnection; returns what takes it off again."""
+        self._reconnect_listeners.add(listener)
+        return lambda: self._reconnect_listeners.discard(listener)
+
+    async def open(self, address: Address, *, name: str, inbox_prefix: str, wait_s: float) -> None:
+        """Connect; see `connect`."""
+        refused = asyncio.Event()
+
+        async def on_error(error: Exception) -> None:
+            if isinstance(error, AuthorizationError):
+                refused.set()
+            self._log_error(error)
+
+        connecting = asyncio.ensure_future(
+            self.client.connect(
+                address.url,
+                user=address.user,
+                password=address.password,
+                name=name,
+                inbox_prefix=inbox_prefix,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # pyright: ignore[reportArgumentType]  # it takes fractions
+                connect_timeout=2,
+                ping_interval=PING_INTERVAL_S,
+                max_outstanding_pings=2,
+                error_cb=on_error,
+                disconnected_cb=self._on_disconnect,
+                reconnected_cb=self._on_reconnect,
+                closed_cb=self._on_closed,
+            )
+        )
+        refusal = asyncio.ensure_future(refused.wait())
+        try:
+            await asyncio.wait({connecting, refusal}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            if connecting.done():
+                connecting.result()
+                return
+        finally:
+            refusal.cancel()
+            if not connecting.done():
+                connecting.cancel()
+        self.closing = True
+        await self.client.close()
+        if refused.is_set():
+            raise Unavailable(
+                "timeout", f"{address.url} refuses these credentials", hint="start the workshop again, or check BOTTEGA_NATS_URL"
+            )
+        raise Unavailable(
+            "timeout",
+            f"no NATS server answers at {address.url} within {wait_s:g} s",
+            hint="start one with `bottega up`, or check BOTTEGA_NATS_URL",
+        )
+
+    async def close(self) -> None:
+        """Flush what is buffered, within a bound, and close."""
+        self.closing = True
+        if self.client.is_connected:
+            try:
+                async with asyncio.timeout(CLOSE_WAIT_S):
+                    await self.client.flush()
+            except (NatsError, TimeoutError, OSError) as error:
+                log.warning("the last flush failed", error=repr(error))
+        await self.client.close()
+
+    async def send(self, subject: str, payload: bytes = b"", *, reply: str = "") -> bool:
+        """Publish without waiting for anyone; false where the connection cannot take it now."""
+        try:
+            await self.client.publish(subject, payload, reply=reply)
+        except (NatsError, OSError) as error:
+            if not isinstance(error, ConnectionClosedError):
+                self._log_error(error)
+            return False
+        return True
+
+    async def _on_disconnect(self) -> None:
+        if not self.closing:
+            log.warning("disconnected from the broker")
+
+    async def _on_reconnect(self) -> None:
+        log.info("reconnected to the broker")
+        for listener in tuple(self._reconnect_listeners):
+            listener()
+
+    async def _on_closed(self) -> None:
+        self.closed.set()
+
+    def _log_error(self, error: Exception) -> None:
+        now = asyncio.get_running_loop().time()
+        text, at = self._error_logged
+        if not self.closing and (repr(error) != text or now - at > REPEAT_LOG_S):
+            self._error_logged = (repr(error), now)
+            log.warning("broker error", error=repr(error))
+
+
+async def connect(
+    address: Address, *, name: str, inbox_prefix: str = "_INBOX", wait_s: float = 30.0
+) -> Connection:
+    """Connect, trying for `wait_s`; afterwards reconnect without limit.
+
+    Raises:
+        Unavailable: nobody answers there, or the credentials are refused.
+    """
+    connection = Connection()
+    await connection.open(address, name=name, inbox_prefix=inbox_prefix, wait_s=wait_s)
+    return connection

@@ -1,0 +1,118 @@
+"""Blobs in a folder: `ab/cd/<sha256>`, written under a temporary name, synced, then linked into place.
+
+A blob is there whole or not at all, also after a power cut. Everything that touches the disk runs in a thread.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+
+from bus.blobs import BlobMissing
+
+SWEEP_AGE_S = 3600.0
+"""Temporary files older than this belong to a dead process: no write takes an hour."""
+
+_TEMPORARY = ".tmp"
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class LocalBlobs:
+    """`bus.blobs.Blobs` on a local file system. Any number of processes may share the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        sweep(folder)
+
+    async def put(self, data: bytes) -> str:
+        """Store bytes durably, created only if absent; returns their SHA-256 in hexadecimal."""
+        return await asyncio.to_thread(self._put, data)
+
+    async def get(self, name: str, limit: int = 256 * 1024 * 1024) -> bytes:
+        """The bytes of a blob, verified against its name.
+
+        Raises:
+            BlobMissing: there is none, it is larger than `limit` bytes, or its content does not match its name.
+        """
+        return await asyncio.to_thread(self._get, name, limit)
+
+    async def has(self, name: str) -> bool:
+        """Whether the blob is there."""
+        return await asyncio.to_thread(self.path(name).is_file)
+
+    async def delete(self, name: str) -> None:
+        """Remove a blob; absent is fine."""
+        await asyncio.to_thread(self.path(name).unlink, missing_ok=True)
+
+    def path(self, name: str) -> Path:
+        """The file of a blob.
+
+        Raises:
+            BlobMissing: the name is not a SHA-256 in hexadecimal, so it cannot lead out of the folder.
+        """
+        if _NAME.fullmatch(name) is None:
+            raise BlobMissing(f"{name[:80]!r} is not the SHA-256 of a blob")
+        return self.folder / name[:2] / name[2:4] / name
+
+    def _put(self, data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        target = self.path(name)
+        # Trusted only at its right size: the bytes of a name are known, so nothing else can make it wrong but damage.
+        if target.is_file() and target.stat().st_size == len(data):
+            return name
+        _make_folder(target.parent)
+        temporary = target.with_name(f".{name}.{os.getpid()}.{time.monotonic_ns()}{_TEMPORARY}")
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+        return name
+
+    def _get(self, name: str, limit: int) -> bytes:
+        try:
+            with self.path(name).open("rb") as file:
+                data = file.read(limit + 1)
+        except FileNotFoundError as error:
+            raise BlobMissing(f"there is no blob {name}") from error
+        if len(data) > limit:
+            raise BlobMissing(f"blob {name} is larger than {limit} bytes")
+        if hashlib.sha256(data).hexdigest() != name:
+            raise BlobMissing(f"blob {name} is damaged: its content does not match its name")
+        return data
+
+
+def sweep(folder: Path, age_s: float = SWEEP_AGE_S) -> int:
+    """Remove temporary files older than `age_s` seconds, left by processes that died; returns how many."""
+    now = time.time()
+    swept = 0
+    for temporary in folder.glob(f"*/*/.*{_TEMPORARY}"):
+        with contextlib.suppress(FileNotFoundError):
+            if now - temporary.stat().st_mtime > age_s:
+                temporary.unlink()
+                swept += 1
+    return swept
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents so that they survive a power cut."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

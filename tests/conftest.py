@@ -1,0 +1,32 @@
+"""Fixtures for tests that talk to a real nats-server: a fresh one per test, on a free port, with the streams made."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from bus import topology
+from bus.connection import Address, connect
+from bus.server import EmbeddedServer
+
+
+@pytest.fixture
+async def nats_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
+    """A running server without streams."""
+    async with EmbeddedServer(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+async def workshop_server(nats_server: EmbeddedServer) -> EmbeddedServer:
+    """A running server with streams and presence bucket."""
+    admin = await connect(nats_server.address("admin"), name="tests", wait_s=5)
+    await topology.apply(admin)
+    await admin.close()
+    return nats_server
+
+
+@pytest.fixture
+def login(workshop_server: EmbeddedServer) -> Callable[[str], Address]:
+    """`login(role)`: the address of the server with that login's credentials."""
+    return workshop_server.address
