@@ -1,0 +1,1 @@
+"""The prompt agent: from a brief, or from no brief, to prompts in a style."""
