@@ -83,7 +83,7 @@ class Performance(Struct, frozen=True, kw_only=True):
 
 
 class StatusBody(Struct, frozen=True, kw_only=True):
-    """The seed's fields. completed + processing + queued + failed + cancelled is the quantity, always.
+    """How a batch stands. completed + processing + queued + failed + cancelled is the quantity, always.
 
     `failed` and `cancelled` are there only when not zero; `stand_in` only where another model stands in for
     the one that was asked for.
@@ -118,12 +118,15 @@ class ImageMetadata(Struct, frozen=True, kw_only=True):
     processing_time_s: float | None
 
 
+ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "cancelled"]
+
+
 class Image(Struct, frozen=True, kw_only=True):
     """One picture of a batch, made or not."""
 
     id: str
     index: int
-    status: Literal["pending", "running", "retry", "completed", "failed", "cancelled"]
+    status: ImageStatus
     image_url: str | None = None
     signed_url: str | None = None
     storage_key: str | None = None
