@@ -1,0 +1,200 @@
+"""The QA agent: a picture in, a verdict out; an accepted picture goes on to storage.
+
+It never asks for a new attempt: that is the planner's to decide.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import ClassVar
+
+import structlog
+
+from agents.pocket.paths import SCORER
+from agents.qa.look import Look, look
+from agents.qa.memory import Memory, Remembered
+from agents.qa.score import judge
+from agents.qa.scorer import Scorer, is_installed
+from agents.settings import Settings
+from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet, Watch
+from bus.blobs import BlobMissing, Blobs
+from bus.local_blobs import LocalBlobs
+from protocol.errors import AcpError, Refused, Unavailable
+from protocol.messages import (
+    Assessment,
+    Event,
+    ImageScored,
+    JobFailed,
+    Presence,
+    Role,
+    ScoreImage,
+    StoreImage,
+    ref_of,
+)
+from protocol.subjects import event_filter, work_filter
+
+log = structlog.get_logger()
+
+NEAR_DUPLICATE = "near_duplicate"
+
+
+class Qa(Agent):
+    """Judges pictures. Without a scorer, adherence and embedding are null and the other measures decide."""
+
+    role: ClassVar[Role] = "qa"
+
+    def __init__(self, blobs: Blobs, scorer: Scorer | None, *, slots: int = 2, scoring: bool = True) -> None:
+        self._blobs = blobs
+        self._scorer = scorer
+        self._slots = slots
+        self._scoring = scoring
+        self._memory = Memory()
+        self._busy = 0
+        self._started_at = datetime.now(UTC).isoformat()
+
+    def intakes(self) -> Sequence[Intake]:
+        return (Intake("ACP_WORK", "qa", (work_filter("qa"),), slots=self._slots),)
+
+    def watches(self) -> Sequence[Watch]:
+        return (Watch(event_filter("scored")),)
+
+    def presence(self, instance: str) -> Presence:
+        return Presence(
+            role=self.role,
+            instance=instance,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=version("bottega"),
+            started_at=self._started_at,
+            slots=self._slots,
+            busy=self._busy,
+            device="cpu",
+        )
+
+    @asynccontextmanager
+    async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
+        """Loads the scorer beside the first deliveries; one that does not load ends the process."""
+        async with asyncio.TaskGroup() as group:
+            if self._scorer is None or not self._scoring:
+                log.warning("qa.no_scorer", effect="adherence and consistency are not measured")
+            else:
+                group.create_task(asyncio.to_thread(self._scorer.load))
+            yield
+
+    async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
+        if not isinstance(message, ScoreImage):
+            raise Refused("wrong_state", f"QA takes SCORE_IMAGE, not {type(message).__name__}")
+        self._busy += 1
+        try:
+            assessment = await self._assess(message) if self._scoring else await self._wave_through(message)
+        finally:
+            self._busy -= 1
+        said: list[Outbound] = [ImageScored(ref=ref_of(message.job), assessment=assessment)]
+        if assessment.accepted:
+            said.append(StoreImage(job=message.job, picture=message.picture, assessment=assessment))
+        return said
+
+    async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
+        if not isinstance(message, ScoreImage):
+            return ()
+        return (JobFailed(ref=ref_of(message.job), stage=self.role, error=error.body),)
+
+    async def observe(self, message: Event) -> None:
+        """Learn the verdicts of other QA processes, and after a restart the own ones."""
+        if isinstance(message, ImageScored):
+            ref, assessment = message.ref, message.assessment
+            self._remember(ref.hash, ref.index, ref.attempt, assessment)
+
+    async def _assess(self, message: ScoreImage) -> Assessment:
+        started = time.perf_counter()
+        job = message.job
+        data = await self._fetch(message)
+        found = await asyncio.to_thread(look, data, message, self._scorer)
+        # From here to `_remember` nothing is awaited: of two equal pictures that are judged at once, one is the second.
+        near_duplicate = found.signature is not None and self._memory.near_duplicate(
+            job.hash, job.index, job.attempt, found.signature
+        )
+        verdict = judge(found.measures, found.gates, min_score=job.min_score, near_duplicate=near_duplicate)
+        assessment = Assessment(
+            score=round(verdict.score, 4),
+            accepted=verdict.accepted,
+            measures=_by_name(found),
+            reasons=list(verdict.reasons),
+            embedding=found.embedding,
+            signature=found.signature,
+            seconds=time.perf_counter() - started,
+        )
+        self._remember(job.hash, job.index, job.attempt, assessment)
+        log.info(
+            "qa.judged",
+            image=job.image_id,
+            attempt=job.attempt,
+            score=assessment.score,
+            accepted=assessment.accepted,
+            reasons=assessment.reasons,
+            note=found.note,
+        )
+        return assessment
+
+    async def _wave_through(self, message: ScoreImage) -> Assessment:
+        """Accept unseen; nothing was measured, so nothing is stated."""
+        if not await self._blobs.has(message.picture.blob):
+            raise _missing(message)
+        return Assessment(score=None, accepted=True, measures={})
+
+    async def _fetch(self, message: ScoreImage) -> bytes:
+        try:
+            return await self._blobs.get(message.picture.blob)
+        except BlobMissing as error:
+            raise _missing(message) from error
+
+    def _remember(self, batch: str, index: int, attempt: int, assessment: Assessment) -> None:
+        if assessment.signature is not None:
+            judgement = Remembered(
+                attempt=attempt,
+                signature=assessment.signature,
+                accepted=assessment.accepted,
+                near_duplicate=NEAR_DUPLICATE in assessment.reasons,
+            )
+            self._memory.record(batch, index, judgement)
+
+
+def build(settings: Settings) -> Qa:
+    """The QA agent of a workshop.
+
+    Raises:
+        Refused: the scorer that the settings name is not there.
+    """
+    if settings.scorer is not None and not is_installed(settings.scorer):
+        raise Refused(
+            "not_installed",
+            f"no scorer in {settings.scorer}: config.json or calibration.json is missing",
+            hint="unset BOTTEGA_SCORER to use the pocket scorer, or see agents/qa/README.md, 'Another scorer'",
+        )
+    folder = settings.scorer or SCORER
+    return Qa(
+        LocalBlobs(settings.blobs),
+        Scorer(folder) if is_installed(folder) else None,
+        slots=settings.qa_slots,
+        scoring=settings.qa_scoring,
+    )
+
+
+def _by_name(found: Look) -> dict[str, float | None]:
+    if found.measures is None:
+        return {}
+    return {name: None if v is None else round(v, 4) for name, v in asdict(found.measures).items()}
+
+
+def _missing(message: ScoreImage) -> Unavailable:
+    return Unavailable(
+        "internal",
+        f"the pixels of {message.job.image_id}, blob {message.picture.blob}, are not in the blob store",
+        hint="generator and QA must use the same blob store",
+    )

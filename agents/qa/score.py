@@ -1,0 +1,92 @@
+"""From measures to the one score between 0 and 1, and to accept or not. Pure; the table of README "The score".
+
+A failed gate makes the score 0. Else each measure becomes a merit between 0.05 and 1 by a straight ramp, and the
+score is their weighted geometric mean: one bad merit cannot be bought back by good ones. A measure that was not
+taken is left out and the weights of the others are scaled up.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.qa.measures import Measures
+
+Gate = Literal["undecodable", "wrong_format", "wrong_size", "blank"]
+"""What makes a picture worthless, whatever else can be said of it."""
+
+BLANK_SPREAD = 0.012
+"""Below this spread (3 levels of 255) there is nothing but a decoder's grain."""
+
+FLOOR = 0.05
+"""Least merit: one measure alone ruins a score and does not erase it."""
+
+DOUBT = 0.5
+"""A merit below this is named among the reasons."""
+
+
+@dataclass(frozen=True)
+class Merit:
+    """One measure as a judgement: 0.05 to 1, its weight, and what its lack is called."""
+
+    value: float
+    weight: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one picture. `reasons` are short codes, worst first; empty where nothing is wrong."""
+
+    score: float
+    accepted: bool
+    reasons: tuple[str, ...] = ()
+
+
+def ramp(value: float, bad: float, good: float) -> float:
+    """0.05 at `bad` and beyond, 1 at `good` and beyond, straight between; `good` may be the smaller one."""
+    return min(1.0, max(FLOOR, (value - bad) / (good - bad)))
+
+
+def merits(taken: Measures) -> list[Merit]:
+    """The judgement of each measure that was taken.
+
+    Over-exposed is a picture that has clipped highlights and is bright all over: white lines on black are drawing.
+    """
+    dark = taken.clipped_shadows * ramp(taken.brightness, 0.3, 0.05)
+    light = taken.clipped_highlights * ramp(taken.brightness, 0.7, 0.95)
+    found = [
+        Merit(ramp(taken.noise, 0.12, 0.04), 0.10, "noisy"),
+        Merit(ramp(max(dark, light), 0.6, 0.2), 0.10, "overexposed" if light > dark else "underexposed"),
+        Merit(ramp(taken.posterisation, 0.8, 0.4), 0.10, "posterised"),
+    ]
+    if taken.sharpness is not None:
+        found.append(Merit(ramp(taken.sharpness, 0.08, 0.25), 0.15, "blurred"))
+    if taken.adherence is not None:
+        found.append(Merit(max(FLOOR, taken.adherence), 0.55, "off_prompt"))
+    return found
+
+
+def score_of(found: Sequence[Merit]) -> float:
+    """Weighted geometric mean of merits: exp(sum w ln m / sum w)."""
+    weights = sum(merit.weight for merit in found)
+    return math.exp(sum(merit.weight * math.log(merit.value) for merit in found) / weights)
+
+
+def judge(
+    taken: Measures | None, gates: Sequence[Gate] = (), *, min_score: float, near_duplicate: bool = False
+) -> Verdict:
+    """The verdict over a picture; `taken` is null where it could not be decoded, and then a gate says so."""
+    failed: list[str] = list(gates)
+    if taken is not None and taken.spread < BLANK_SPREAD:
+        failed.append("blank")
+    if failed or taken is None:
+        return Verdict(0.0, accepted=False, reasons=tuple(failed))
+    found = merits(taken)
+    score = score_of(found)
+    reasons = [m.reason for m in sorted(found, key=lambda m: m.value) if m.value < DOUBT]
+    if near_duplicate:
+        reasons.insert(0, "near_duplicate")
+    if score < min_score and not reasons:
+        reasons.append("below_min_score")
+    return Verdict(score, accepted=score >= min_score and not near_duplicate, reasons=tuple(reasons))

@@ -1,0 +1,136 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""How well a picture shows a text: an image-text model in the transformers CLIP or SigLIP format, on one CPU thread.
+
+Blocking: call it in a thread. torch and transformers are imported by `load`, because they take seconds.
+"""
+
+import json
+import math
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from PIL import Image
+
+from agents.qa.picture import Rgb
+
+MAX_TEXT = 2000
+"""Characters of a text that are looked at; the models cut at 77 tokens or fewer anyway."""
+
+
+class Line(Struct, frozen=True):
+    """adherence = sigmoid(slope · cosine + offset)."""
+
+    slope: float
+    offset: float
+
+
+class Calibration(Struct, frozen=True):
+    """`calibration.json` beside the weights: how a picture is prepared, and what a cosine means. Unknown keys are
+    ignored. `image_size` is the side in pixels; pictures are resized to that square, then (x / 255 - mean) / std."""
+
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    adherence: Line
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`adherence` 0 to 1; `embedding` the picture's unit vector as little-endian float16."""
+
+    adherence: float
+    embedding: bytes
+
+
+class ScorerBroken(RuntimeError):
+    """The scorer's folder is not one; the message says what is wrong and what belongs there."""
+
+
+def is_installed(folder: Path) -> bool:
+    """Whether the folder holds a scorer."""
+    return (folder / "config.json").is_file() and (folder / "calibration.json").is_file()
+
+
+class Scorer:
+    """An image-text model in a folder. Thread-safe: one picture is judged at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._model: Any = None
+        self._tokenizer: Any = None
+        self._calibration: Calibration | None = None
+
+    def load(self) -> Calibration:
+        """Read the model, once.
+
+        Only safetensors are read and no code from the folder is run. Sets this process's torch to one thread.
+
+        Raises:
+            ScorerBroken: a file is missing or does not fit.
+        """
+        with self._lock:
+            if self._calibration is None:
+                self._calibration = self._load()
+            return self._calibration
+
+    def _load(self) -> Calibration:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        torch.set_num_threads(1)
+        try:
+            text = (self._folder / "calibration.json").read_bytes()
+            calibration = msgspec.json.decode(text, type=Calibration)
+            self._tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
+            model: Any = AutoModel.from_pretrained(
+                self._folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            )
+        except (OSError, ValueError, KeyError, msgspec.MsgspecError, json.JSONDecodeError) as error:
+            raise ScorerBroken(
+                f"no usable scorer in {self._folder}: {error}. It needs config.json, model.safetensors, "
+                "tokenizer files and calibration.json (agents/qa/README.md, 'Another scorer')"
+            ) from error
+        self._model = model.eval()
+        return calibration
+
+    def judge(self, rgb: Rgb, text: str) -> Judgement:
+        """How well the picture shows the text. Takes a few milliseconds with the pocket scorer.
+
+        Raises:
+            ScorerBroken: as `load`.
+        """
+        calibration = self.load()
+        pixels = prepare(rgb, calibration)
+        import torch
+
+        with self._lock, torch.inference_mode():
+            # Padding to the full length is what SigLIP was trained with; CLIP is indifferent to it.
+            tokens = self._tokenizer([text[:MAX_TEXT]], padding="max_length", truncation=True, return_tensors="pt")
+            out = self._model(**tokens, pixel_values=torch.from_numpy(pixels[None]))
+            image, words = _unit(out.image_embeds[0].numpy()), _unit(out.text_embeds[0].numpy())
+        adherence = _sigmoid(calibration.adherence.slope * float(image @ words) + calibration.adherence.offset)
+        return Judgement(adherence=adherence, embedding=image.astype("<f2").tobytes())
+
+
+def prepare(rgb: Rgb, calibration: Calibration) -> NDArray[np.float32]:
+    """The model's view of a picture: the whole of it as a square, normalised, shape (3, side, side)."""
+    side = calibration.image_size
+    small = Image.fromarray(rgb).resize((side, side), Image.Resampling.BICUBIC)
+    values = np.asarray(small, dtype=np.float32) / 255
+    normal = (values - np.array(calibration.mean, np.float32)) / np.array(calibration.std, np.float32)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1), dtype=np.float32)
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
