@@ -64,7 +64,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     """What a generator made. A figure that was not measured is null.
 
     `seconds` is the time of this picture alone; `gpu_util` 0 to 1; `peak_memory` bytes on the device;
-    `bucket` the padded batch size of the model calls; `stages` seconds by stage; `versions` library -> version.
+    `bucket` the padded batch size of the model calls; `stages` seconds by stage; `versions` by library.
     """
 
     blob: Blob
@@ -330,6 +330,4 @@ Message = Work | Event | Control | Progress | Presence
 
 def ref_of(job: Job) -> JobRef:
     """The reference by which events speak of a job."""
-    return JobRef(
-        hash=job.hash, client_id=job.client_id, index=job.index, attempt=job.attempt, image_id=job.image_id
-    )
+    return JobRef(hash=job.hash, client_id=job.client_id, index=job.index, attempt=job.attempt, image_id=job.image_id)
