@@ -26,7 +26,7 @@ _PARAMETERS = {
     "first": "Index of the first prompt.",
     "hash": f"The batch: {ID_PATTERN}.",
     "index": "Picture of the batch, from 0.",
-    "key": "Role and instance of a process.",
+    "instance": "Name of a process.",
     "platform": "Model family.",
     "role": "planner, prompt, generator, qa or storage.",
 }

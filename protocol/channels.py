@@ -123,7 +123,7 @@ _EVENT_SENDERS: Mapping[type[Event], tuple[Party, ...]] = {
     ImageScored: ("qa",),
     ImageStored: ("storage",),
     JobFailed: ("generator", "qa", "storage"),
-    JobCancelled: ("generator",),
+    JobCancelled: ("generator", "qa", "storage"),
 }
 
 _EVENTS = tuple(
@@ -167,7 +167,7 @@ _BESIDE = (
     ),
     Channel(
         "presence",
-        "$KV.acp_presence.{key}",
+        "$KV.acp_presence.{role}.{instance}",
         "Live processes, in a key-value bucket whose entries expire.",
         (Presence,),
         senders=ROLES,

@@ -216,6 +216,4 @@ def error_of(failure: BaseException) -> AcpError:
     """Any failure as an error with a wire form; a foreign one becomes `internal`, without its text."""
     if isinstance(failure, AcpError):
         return failure
-    return BadCommand(
-        "internal", f"the service failed: {type(failure).__name__}", hint="see the log of the agent"
-    )
+    return BadCommand("internal", f"the service failed: {type(failure).__name__}", hint="see the log of the agent")

@@ -160,9 +160,7 @@ class List(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     client_id: Id | None = None
 
 
-class Capabilities(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="CAPABILITIES"
-):
+class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="CAPABILITIES"):
     """What the workshop can do right now: live processes, models, styles, limits."""
 
     client_id: Id | None = None
@@ -225,9 +223,7 @@ class Upgrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     client_id: Id | None = None
 
 
-class Priority(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="PRIORITY"
-):
+class Priority(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="PRIORITY"):
     """Move a batch between the interactive and the batch class."""
 
     hash: Id

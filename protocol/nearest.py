@@ -81,15 +81,11 @@ def _bad_tag(name: str) -> BadCommand:
 def _value_hint(annotation: Any, message: str) -> str | None:
     """What would be accepted, from the field's annotation: its choices, or how its type describes itself."""
     parts = list(_flattened(annotation))
-    choices = [
-        choice for part in parts if typing.get_origin(part) is Literal for choice in typing.get_args(part)
-    ]
+    choices = [choice for part in parts if typing.get_origin(part) is Literal for choice in typing.get_args(part)]
     if choices:
         bad = _BAD_CHOICE.match(message)
         return nearest(bad["name"].strip("'") if bad else "", choices)
-    return next(
-        (part.description for part in parts if isinstance(part, msgspec.Meta) and part.description), None
-    )
+    return next((part.description for part in parts if isinstance(part, msgspec.Meta) and part.description), None)
 
 
 def _command_type(data: bytes) -> type[msgspec.Struct] | None:

@@ -12,14 +12,10 @@ from protocol.ids import MAX_SEED, Id, Label
 NO_NUL = r"^[^\u0000]*$"
 """Text without U+0000, which PostgreSQL cannot keep and C libraries end at."""
 
-Text = Annotated[
-    str, Meta(min_length=1, max_length=4000, pattern=NO_NUL, description="1 to 4000 characters, no NUL")
-]
+Text = Annotated[str, Meta(min_length=1, max_length=4000, pattern=NO_NUL, description="1 to 4000 characters, no NUL")]
 """A prompt, a brief or a subject: text that a person wrote."""
 
-NegativeText = Annotated[
-    str, Meta(max_length=4000, pattern=NO_NUL, description="at most 4000 characters, no NUL")
-]
+NegativeText = Annotated[str, Meta(max_length=4000, pattern=NO_NUL, description="at most 4000 characters, no NUL")]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0, description="0 to 1")]
 Scalar = (
     Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
@@ -70,9 +66,7 @@ class ImageSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     image_id: Id | None = None
     """A picture that the workshop made."""
-    blob: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, hexadecimal")] | None = (
-        None
-    )
+    blob: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, hexadecimal")] | None = None
     """A picture in the blob store, by its SHA-256."""
     url: Annotated[str, Meta(max_length=2000)] | None = None
     """A picture that the workshop may fetch."""
@@ -137,9 +131,7 @@ class Variants(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class PostStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step after generation."""
 
-    op: Literal[
-        "upscale", "face_restore", "colour_correct", "palette_snap", "refine", "artefact_removal", "cutout"
-    ]
+    op: Literal["upscale", "face_restore", "colour_correct", "palette_snap", "refine", "artefact_removal", "cutout"]
     scale: Annotated[float, Meta(ge=1.0, le=8.0)] | None = None
     """Factor of an upscale."""
     strength: Fraction | None = None

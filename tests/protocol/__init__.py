@@ -1,0 +1,1 @@
+"""Tests of the protocol: what is said, and what is refused."""

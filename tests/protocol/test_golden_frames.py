@@ -1,0 +1,122 @@
+"""What travels keeps its form: frames of every message, kept for good, still decode."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from protocol import codec
+from protocol.commands import GenerateImages
+from protocol.messages import Message
+from protocol.replies import GenerationStatus, Performance, QualityMetrics, StatusBody
+from tests.protocol.frames import FILES, GOLDEN, KINDS, decoded, kind_of
+
+every_frame = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether every value of `part` stands at the same place in `whole`."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        fields = cast("dict[str, Any]", whole)
+        return all(
+            name in fields and contains(fields[name], value) for name, value in cast("dict[str, Any]", part).items()
+        )
+    return whole == part
+
+
+@every_frame
+def test_a_frame_survives_decoding_and_encoding(file: Path) -> None:
+    again = json.loads(codec.encode(decoded(file)))
+
+    assert contains(again, json.loads(file.read_bytes()))
+
+
+def test_every_type_has_a_frame_with_every_field() -> None:
+    complete = {
+        kind_of(file) for file in FILES if json.loads(codec.encode(decoded(file))) == json.loads(file.read_bytes())
+    }
+
+    assert {kind.__name__ for kind in complete} == set(KINDS)
+
+
+@every_frame
+def test_a_frame_is_understood_by_the_door_it_comes_through(file: Path) -> None:
+    data, kind = file.read_bytes(), kind_of(file)
+    if kind.__struct_config__.tag_field == "type":
+        assert codec.decode_message(data) == decoded(file)
+    elif kind.__struct_config__.tag_field is None:
+        assert codec.decode_reply(data) == decoded(file)
+    else:
+        assert isinstance(decoded(file), kind)
+
+
+@pytest.mark.parametrize("name", ["seed_generate_images", "command_status", "command_cancel"])
+def test_a_command_may_come_with_only_the_fields_it_needs(name: str) -> None:
+    frame = json.loads((GOLDEN / f"{name}.json").read_bytes())
+    frame.pop("client_id", None)
+    frame.pop("image_id", None)
+
+    assert contains(json.loads(codec.encode(codec.decode_command(json.dumps(frame).encode()))), frame)
+
+
+def test_the_command_of_the_specification_is_accepted_byte_for_byte() -> None:
+    command = codec.decode_command((GOLDEN / "seed_generate_images.json").read_bytes())
+
+    assert isinstance(command, GenerateImages)
+    assert command.requirements.quantity == 100
+    assert command.requirements.resolution == "1024x1024"
+    assert command.requirements.style_reference == "brand_guidelines_v2"
+    assert command.models == ["base_sdxl", "product_lora_v3"]
+    assert (command.quality.min_score, command.quality.consistency) == (0.85, 0.90)
+    assert (command.style, command.platform) == ("product_photography", "stable_diffusion_xl")
+    assert command.respond_format == "GENERATION_PLAN"
+
+
+def test_the_status_of_the_specification_is_produced_with_exactly_its_fields_in_its_order() -> None:
+    status = GenerationStatus(
+        generation_status=StatusBody(
+            completed=85,
+            processing=10,
+            queued=5,
+            quality_metrics=QualityMetrics(avg_score=0.88, consistency=0.92, rejection_rate=0.08),
+            performance=Performance(avg_time=3.2, gpu_util=0.78),
+            cost_per_image=0.02,
+        ),
+        hash="gen_batch_42",
+    )
+    frame = (GOLDEN / "seed_generation_status.json").read_text(encoding="utf-8")
+
+    assert codec.encode(status).decode() == re.sub(r"\s", "", frame)
+    assert codec.decode_reply(frame.encode()) == status
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.__struct_config__.tag_field == "type"])
+def test_agents_ignore_a_field_that_a_newer_agent_added(kind: type[msgspec.Struct]) -> None:
+    file = next(file for file in FILES if kind_of(file) is kind)
+    newer = {**json.loads(file.read_bytes()), "a_later_field": {"any": ["thing"]}}
+
+    assert codec.decode_message(json.dumps(newer).encode()) == decoded(file)
+
+
+def test_agents_understand_a_message_of_an_older_agent_without_the_optional_fields() -> None:
+    job = json.loads((GOLDEN / "work_generate_image.json").read_bytes())["job"]
+    required = [field.name for field in msgspec.structs.fields(type(decoded_job())) if field.required]
+    older = {"type": "GENERATE_IMAGE", "job": {name: job[name] for name in required}}
+
+    message = codec.decode_message(json.dumps(older).encode())
+
+    assert codec.decode_message(codec.encode(message)) == message
+
+
+def decoded_job() -> msgspec.Struct:
+    return decoded(GOLDEN / "work_generate_image.json").job
+
+
+def test_every_message_between_agents_says_its_type_in_its_first_field() -> None:
+    tagged = [file for file in FILES if kind_of(file).__struct_config__.tag_field == "type"]
+
+    assert {type(decoded(file)) for file in tagged} == set(Message.__args__)
+    assert all(codec.encode(decoded(file)).startswith(b'{"type":"') for file in tagged)
