@@ -1,12 +1,16 @@
 """A connection to NATS that never gives up on reconnecting, and the address it goes to."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import AuthorizationError, ConnectionClosedError
 from nats.errors import Error as NatsError
 
@@ -24,7 +28,18 @@ CLOSE_WAIT_S = 2.0
 REPEAT_LOG_S = 10.0
 """The same connection error is logged once in this time: an absent broker fails five times a second."""
 
+API_WAIT_S = 1.0
+"""Longest wait for one answer of the JetStream API: short, because whoever asks tries again."""
+
 log = structlog.get_logger()
+
+
+class ApiError(NatsError):
+    """JetStream refused a request. `code` is its `err_code`."""
+
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(f"{code} {description}")
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -113,7 +128,9 @@ class Connection:
         await self.client.close()
         if refused.is_set():
             raise Unavailable(
-                "timeout", f"{address.url} refuses these credentials", hint="start the workshop again, or check BOTTEGA_NATS_URL"
+                "timeout",
+                f"{address.url} refuses these credentials",
+                hint="start the workshop again, or check BOTTEGA_NATS_URL",
             )
         raise Unavailable(
             "timeout",
@@ -131,6 +148,24 @@ class Connection:
             except (NatsError, TimeoutError, OSError) as error:
                 log.warning("the last flush failed", error=repr(error))
         await self.client.close()
+
+    async def subscribe(
+        self, subject: str, receive: Callable[[Msg], Awaitable[None]], *, queue: str = ""
+    ) -> Subscription:
+        """Give each message of a subject to `receive`, one after the other."""
+        return await self.client.subscribe(subject, queue=queue, cb=receive)  # pyright: ignore[reportUnknownMemberType]
+
+    async def ask(self, endpoint: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """One request to the JetStream API, such as `STREAM.INFO.<stream>`.
+
+        Raises:
+            nats.errors.Error: it is refused, or nobody answers.
+        """
+        answer = await self.client.request(f"$JS.API.{endpoint}", json.dumps(request).encode(), timeout=API_WAIT_S)
+        content: dict[str, Any] = json.loads(answer.data)
+        if error := content.get("error"):
+            raise ApiError(int(error.get("err_code", 0)), str(error.get("description", "")))
+        return content
 
     async def send(self, subject: str, payload: bytes = b"", *, reply: str = "") -> bool:
         """Publish without waiting for anyone; false where the connection cannot take it now."""
@@ -162,9 +197,7 @@ class Connection:
             log.warning("broker error", error=repr(error))
 
 
-async def connect(
-    address: Address, *, name: str, inbox_prefix: str = "_INBOX", wait_s: float = 30.0
-) -> Connection:
+async def connect(address: Address, *, name: str, inbox_prefix: str = "_INBOX", wait_s: float = 30.0) -> Connection:
     """Connect, trying for `wait_s`; afterwards reconnect without limit.
 
     Raises:

@@ -51,9 +51,7 @@ def draw(port: int | None = None) -> Credentials:
 
 def write(folder: Path, credentials: Credentials) -> None:
     """Keep the credentials, readable by their owner alone; whole or not at all."""
-    write_private(
-        credentials_file(folder), json.dumps({"port": credentials.port, "passwords": credentials.passwords})
-    )
+    write_private(credentials_file(folder), json.dumps({"port": credentials.port, "passwords": credentials.passwords}))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
@@ -175,7 +176,7 @@ class EmbeddedServer:
             pid = int((self.folder / "server.pid").read_text())
         except (OSError, ValueError):
             return
-        if not await _runs_configuration(pid, self._configuration):
+        if not _runs_configuration(pid, self._configuration):
             return
         log.warning("ending a server left over from a workshop that died", pid=pid)
         for sign in (signal.SIGTERM, signal.SIGKILL):
@@ -183,8 +184,7 @@ class EmbeddedServer:
                 os.kill(pid, sign)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WAIT_S):
-                    while await _runs_configuration(pid, self._configuration):
-                        await asyncio.sleep(PROBE_S)
+                    await _end_of(pid, self._configuration)
                     return
 
     def _settle_credentials(self) -> Credentials:
@@ -269,16 +269,19 @@ async def _answers(port: int) -> bool:
         writer.close()
 
 
-async def _runs_configuration(pid: int, configuration: Path) -> bool:
+async def _end_of(pid: int, configuration: Path) -> None:
+    """Wait for the end of a server that is nobody's child any more, so that only looking can tell."""
+    while _runs_configuration(pid, configuration):  # noqa: ASYNC110
+        await asyncio.sleep(PROBE_S)
+
+
+def _runs_configuration(pid: int, configuration: Path) -> bool:
     """Whether `pid` is a server that was started with this configuration file."""
-    status = Path(f"/proc/{pid}")
-    if Path("/proc/self").exists():
+    process = Path(f"/proc/{pid}")
+    if process.parent.is_dir():
         try:
-            return str(configuration).encode() in (status / "cmdline").read_bytes().split(b"\0")
+            return str(configuration).encode() in (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             return False
-    listing = await asyncio.create_subprocess_exec(
-        "ps", "-o", "command=", "-p", str(pid), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
-    )
-    output, _ = await listing.communicate()
-    return str(configuration).encode() in output
+    listing = ["ps", "-o", "command=", "-p", str(pid)]
+    return str(configuration) in subprocess.run(listing, capture_output=True, text=True, check=False).stdout  # noqa: S603

@@ -21,7 +21,7 @@ def main(parent: int, command: list[str]) -> None:
         _watch_standard_input()
     if os.getppid() != parent:  # it died before it could be watched
         sys.exit(1)
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606  # no shell is wanted
 
 
 def _watch_standard_input() -> None:

@@ -13,9 +13,8 @@ from typing import Any
 import structlog
 from nats.errors import Error as NatsError
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import APIError
 
-from bus.connection import Connection
+from bus.connection import ApiError, Connection
 from protocol import subjects
 from protocol.messages import ROLES, Role
 
@@ -245,14 +244,14 @@ async def apply(connection: Connection, presence_ttl_s: float = PRESENCE_TTL_S) 
 
 
 async def _put_stream(connection: Connection, config: StreamConfig) -> None:
-    js = connection.client.jetstream(timeout=2)
+    request = config.as_dict()
     for attempt in range(5):
         try:
-            await js.add_stream(config)
-        except APIError as error:
-            match error.err_code:
+            await connection.ask(f"STREAM.CREATE.{config.name}", request)
+        except ApiError as error:
+            match error.code:
                 case 10058:  # it exists with another configuration
-                    await js.update_stream(config)
+                    await connection.ask(f"STREAM.UPDATE.{config.name}", request)
                     return
                 case 10049 if attempt < 4:  # a stream of this name was just deleted; the broker is not done with it
                     await asyncio.sleep(0.05 * 2**attempt)

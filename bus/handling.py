@@ -1,0 +1,136 @@
+"""From a delivery to its end: decode, handle, publish the outputs, then acknowledge; or retry; or give up.
+
+The one place where an agent's exception becomes a decision.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import structlog
+from nats.aio.msg import Msg
+from opentelemetry.trace import SpanKind, StatusCode
+
+from bus.agent import Agent, Delivery, Inbound, Intake
+from bus.connection import Connection
+from bus.disposition import GiveUp, Retry, before_handling, on_failure
+from bus.outlet import AgentOutlet
+from bus.publisher import MESSAGE_ID_HEADER
+from bus.telemetry import Traces
+from protocol import codec, subjects
+from protocol.errors import AcpError, BadMessage
+
+log = structlog.get_logger()
+
+MAX_REASON_CHARS = 512
+"""Of the reason in a dead letter's header."""
+
+_INBOUND: tuple[type, ...] = get_args(Inbound)
+
+
+class Handling:
+    """Handles the deliveries of one agent."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        connection: Connection,
+        outlet: AgentOutlet,
+        traces: Traces,
+        backoff: Sequence[float],
+    ) -> None:
+        self._agent = agent
+        self._connection = connection
+        self._outlet = outlet
+        self._traces = traces
+        self._backoff = backoff
+
+    async def handle(self, message: Msg, intake: Intake) -> None:
+        """Bring one delivery to its end. Cancelled, it leaves the delivery as it was."""
+        metadata = message.metadata
+        headers = message.headers or {}
+        delivery = Delivery(message.subject, metadata.num_delivered, headers)
+        with self._traces.processing(message.subject, headers, SpanKind.CONSUMER) as span:
+            decision, content = await self._attempt(delivery, message.data, intake.max_deliver)
+            if decision is None:
+                await self._connection.send(message.reply)
+                return
+            span.set_status(StatusCode.ERROR)
+            match decision:
+                case Retry(delay_s=delay_s):
+                    later = json.dumps({"delay": int(delay_s * 1e9)}).encode()
+                    await self._connection.send(message.reply, b"-NAK " + later)
+                case GiveUp(error=error):
+                    origin = f"{metadata.stream}.{metadata.sequence.stream}"
+                    await self._dead_letter(message, delivery, origin, error)
+                    await self._say_given_up(content, error)
+                    await self._connection.send(message.reply, b"+TERM given up")
+
+    async def _attempt(
+        self, delivery: Delivery, data: bytes, max_deliver: int
+    ) -> tuple[Retry | GiveUp | None, Inbound | None]:
+        """Decode, handle, publish; what to do where that failed, and the content where it could be read."""
+        content: Inbound | None = None
+        try:
+            content = decode(data, delivery.headers)
+            self._traces.remember(subjects.batch_of(content))
+            if poison := before_handling(delivery.delivered, max_deliver):
+                return poison, content
+            await self._outlet.publish_all(await self._agent.handle(content, delivery))
+        except Exception as failure:  # the boundary of the agents: any failure becomes a decision
+            decision = on_failure(failure, delivery.delivered, max_deliver, self._backoff)
+            known = isinstance(failure, AcpError)
+            log.warning(
+                "a delivery failed",
+                subject=delivery.subject,
+                delivered=delivery.delivered,
+                decision=type(decision).__name__,
+                error=str(failure) if known else repr(failure),
+                exc_info=None if known else failure,
+            )
+            return decision, content
+        return None, content
+
+    async def _dead_letter(self, message: Msg, delivery: Delivery, origin: str, error: AcpError) -> None:
+        """Keep the original bytes and headers where a person can look at them."""
+        subject = subjects.dead_letter(self._agent.role)
+        await self._outlet.publish_raw(subject, message.data, dead_letter_headers(delivery, origin, error))
+        log.error("given up; kept in the dead letters", subject=delivery.subject, origin=origin, error=str(error))
+
+    async def _say_given_up(self, content: Inbound | None, error: AcpError) -> None:
+        if content is None:
+            return
+        try:
+            await self._outlet.publish_all(await self._agent.give_up(content, error))
+        except Exception:  # the letter is kept; the planner's reconciler finds the job
+            log.exception("the agent could not say that it gave up")
+
+
+def decode(data: bytes, headers: Mapping[str, str]) -> Inbound:
+    """The work or event in a payload.
+
+    Raises:
+        BadMessage: it cannot be read, or is neither work nor event.
+    """
+    content = codec.decode_message(codec.unpack(data, headers))
+    if not isinstance(content, _INBOUND):
+        raise BadMessage("invalid_json", f"{type(content).__name__} is neither work nor event")
+    return content  # pyright: ignore[reportReturnType]  # checked against the union's members
+
+
+def dead_letter_headers(delivery: Delivery, origin: str, error: AcpError) -> dict[str, str]:
+    """The original headers without the broker's own, and why, whence and after how many deliveries it was given up.
+
+    `origin` is `<stream>.<sequence>`; it makes the message id, so that giving up twice keeps one letter.
+    """
+    kept = {name: value for name, value in delivery.headers.items() if not name.startswith("Nats-")}
+    reason = " ".join(str(error).split())[:MAX_REASON_CHARS]
+    return {
+        **kept,
+        "Acp-Dead-Reason": reason,
+        "Acp-Dead-Code": error.code,
+        "Acp-Dead-Subject": delivery.subject,
+        "Acp-Dead-Origin": origin,
+        "Acp-Dead-Delivered": str(delivery.delivered),
+        MESSAGE_ID_HEADER: f"dead.{origin}",
+    }

@@ -1,0 +1,135 @@
+"""What an agent says: outputs of its deliveries and, through `bus.agent.Outlet`, what no delivery causes."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from weakref import WeakValueDictionary
+
+import structlog
+from nats.errors import Error as NatsError
+
+from bus.agent import Outbound
+from bus.connection import Connection
+from bus.presence import PresenceBoard
+from bus.publisher import MESSAGE_ID_HEADER, Publication, Publisher
+from bus.telemetry import Traces
+from bus.topology import ACP_WORK
+from protocol import codec, subjects
+from protocol.errors import BadMessage, Unavailable
+from protocol.messages import Control, Presence, Progress, Role
+from protocol.replies import GenerationStatus
+
+log = structlog.get_logger()
+
+MAX_PAYLOAD_BYTES = codec.MAX_MESSAGE_BYTES - 16 * 1024
+"""The broker counts headers in; a dead letter carries a few more of them than its original."""
+
+PROGRESS_BACKLOG = 256
+"""Progress messages that wait to be sent; the oldest are dropped."""
+
+PURGE_RETRY_S = 0.25
+PURGE_WAIT_S = 10.0
+"""Longest wait for the broker to purge; the planner may try again."""
+
+
+class AgentOutlet:
+    """`bus.agent.Outlet` over one connection, and the outputs of deliveries."""
+
+    def __init__(self, connection: Connection, publisher: Publisher, board: PresenceBoard, traces: Traces) -> None:
+        self._connection = connection
+        self._publisher = publisher
+        self._board = board
+        self._traces = traces
+        self._loop = asyncio.get_running_loop()
+        self._status_order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._progress: deque[Progress] = deque(maxlen=PROGRESS_BACKLOG)
+        self._progress_waits = asyncio.Event()
+
+    async def publish(self, message: Outbound, *, resend: int = 0) -> None:
+        """Publish work or an event durably; see `bus.agent.Outlet`."""
+        await self._publisher.publish([self._publication(message, resend)])
+
+    async def publish_all(self, messages: Sequence[Outbound]) -> None:
+        """Publish the outputs of a delivery side by side; returns when the broker has them all."""
+        if messages:
+            await self._publisher.publish([self._publication(message) for message in messages])
+
+    async def publish_raw(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
+        """Publish bytes as they are, such as a dead letter."""
+        await self._publisher.publish([Publication(subject, payload, dict(headers))])
+
+    async def publish_status(self, status: GenerationStatus, client_id: str) -> None:
+        """Publish a batch's status; statuses of one batch reach the stream in the order of the calls."""
+        subject = subjects.status(client_id, status.hash)
+        lock = self._status_order.setdefault(subject, asyncio.Lock())
+        async with lock:
+            payload = codec.encode(status)
+            headers = {codec.VERSION_HEADER: codec.VERSION}
+            self._traces.sending(subject, headers, status.hash)
+            await self._publisher.publish([Publication(subject, payload, headers)])
+
+    def progress(self, progress: Progress) -> None:
+        """Say how far an attempt is. Lossy; from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody looks any more
+            self._loop.call_soon_threadsafe(self._take_progress, progress)
+
+    async def control(self, role: Role, message: Control) -> None:
+        """Tell every process of a role, beside the queue."""
+        payload, headers = codec.pack(message)
+        with contextlib.suppress(NatsError, OSError):
+            await self._connection.client.publish(subjects.control(role), payload, headers=headers)
+
+    async def purge_batch(self, batch: str) -> None:
+        """Drop all queued work of a batch.
+
+        Raises:
+            Unavailable: the broker did not answer in time.
+        """
+        try:
+            async with asyncio.timeout(PURGE_WAIT_S):
+                for filter_subject in subjects.batch_work(batch):
+                    await self._purge(filter_subject)
+        except TimeoutError as error:
+            raise Unavailable("timeout", f"the queue of {batch} could not be purged", hint="try again") from error
+
+    async def presences(self) -> Sequence[Presence]:
+        """Every live process, as it last announced itself."""
+        return await self._board.presences()
+
+    async def run(self) -> None:
+        """Send progress as it comes; runs until cancelled."""
+        while True:
+            await self._progress_waits.wait()
+            self._progress_waits.clear()
+            while self._progress:
+                progress = self._progress.popleft()
+                await self._connection.send(subjects.subject_of(progress), codec.encode(progress))
+
+    def _take_progress(self, progress: Progress) -> None:
+        self._progress.append(progress)
+        self._progress_waits.set()
+
+    async def _purge(self, filter_subject: str) -> None:
+        while True:
+            try:
+                await self._connection.ask(f"STREAM.PURGE.{ACP_WORK}", {"filter": filter_subject})
+            except (NatsError, TimeoutError) as error:
+                log.warning("the broker does not purge", error=repr(error))
+                await asyncio.sleep(PURGE_RETRY_S)
+            else:
+                return
+
+    def _publication(self, message: Outbound, resend: int = 0) -> Publication:
+        subject = subjects.subject_of(message)
+        payload, headers = codec.pack(message)
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise BadMessage(
+                "too_large",
+                f"{type(message).__name__} of {len(payload)} bytes is larger than the broker takes",
+                hint=f"keep messages below {MAX_PAYLOAD_BYTES} bytes; pixels travel as blob names",
+            )
+        repeat = f".{resend}" if resend else ""
+        headers[MESSAGE_ID_HEADER] = f"{subjects.message_id(message)}{repeat}"
+        self._traces.sending(subject, headers, subjects.batch_of(message))
+        return Publication(subject, payload, headers)

@@ -1,0 +1,105 @@
+"""Presence: how a process announces itself, and the board of all that do.
+
+An entry of a key-value bucket with a time to live, key `<role>.<instance>`. A process that dies without a word
+disappears from the board when its entry is not renewed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+from msgspec.structs import replace
+from nats.aio.msg import Msg
+
+from bus.agent import Agent
+from bus.connection import Connection
+from bus.publisher import Publication, Publisher
+from bus.topology import PRESENCE_PREFIX, PRESENCE_STREAM
+from bus.view import View
+from protocol import codec
+from protocol.errors import AcpError
+from protocol.messages import Presence
+
+log = structlog.get_logger()
+
+CAUGHT_UP_WAIT_S = 3.0
+"""A board that cannot be filled (no broker) is answered from as it is."""
+
+
+class PresenceBoard:
+    """Every live process, kept current by a watch that begins with the first question."""
+
+    def __init__(self, connection: Connection, ttl_s: float) -> None:
+        self._ttl_s = ttl_s
+        self._entries: dict[str, tuple[Presence, float]] = {}
+        self._wanted = asyncio.Event()
+        self._view = View(connection, PRESENCE_STREAM, f"{PRESENCE_PREFIX}.>", self._receive, start="last_per_subject")
+
+    async def run(self) -> None:
+        """Keep the board once somebody asked; runs until cancelled."""
+        await self._wanted.wait()
+        await self._view.run()
+
+    async def presences(self) -> list[Presence]:
+        """Live processes in the order of their keys."""
+        self._wanted.set()
+        try:
+            async with asyncio.timeout(CAUGHT_UP_WAIT_S):
+                await self._view.caught_up.wait()
+        except TimeoutError:
+            log.warning("the presence board is not filled yet")
+        now = time.monotonic()
+        self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
+        return [presence for _, (presence, _) in sorted(self._entries.items())]
+
+    async def _receive(self, message: Msg) -> None:
+        headers = message.headers or {}
+        if headers.get("KV-Operation") in ("DEL", "PURGE"):
+            self._entries.pop(message.subject, None)
+            return
+        try:
+            presence = codec.decode_message(codec.unpack(message.data, headers))
+        except AcpError as error:
+            log.warning("a presence entry cannot be read", key=message.subject, error=str(error))
+            return
+        if isinstance(presence, Presence):
+            # The clocks of two machines may differ; an age outside 0 to ttl is one of them being wrong.
+            age = min(max(time.time() - message.metadata.timestamp.timestamp(), 0.0), self._ttl_s)
+            self._entries[message.subject] = (presence, time.monotonic() + self._ttl_s - age)
+
+
+class Announcer:
+    """Renews the entry of one process."""
+
+    def __init__(self, publisher: Publisher, agent: Agent, instance: str, ttl_s: float) -> None:
+        self._publisher = publisher
+        self._agent = agent
+        self._instance = instance
+        self._ttl_s = ttl_s
+        self.busy: Callable[[], int] = lambda: 0
+        """How many deliveries the process has in hand."""
+
+    async def run(self) -> None:
+        """Announce three times in a time to live; runs until cancelled."""
+        while True:
+            await self.announce()
+            await asyncio.sleep(self._ttl_s / 3)
+
+    async def announce(self) -> None:
+        """Announce now."""
+        presence = replace(self._agent.presence(self._instance), busy=self.busy())
+        payload, headers = codec.pack(presence)
+        await self._put(payload, headers)
+
+    async def leave(self) -> None:
+        """Take the entry away."""
+        await self._put(b"", {"KV-Operation": "DEL"})
+
+    async def _put(self, payload: bytes, headers: dict[str, str]) -> None:
+        subject = f"{PRESENCE_PREFIX}.{self._agent.role}.{self._instance}"
+        try:
+            async with asyncio.timeout(self._ttl_s):
+                await self._publisher.publish([Publication(subject, payload, headers)])
+        except TimeoutError:
+            log.warning("the presence entry could not be renewed")

@@ -1,0 +1,209 @@
+"""Reading one durable consumer: a slot is free before a delivery is asked for, so none waits in a busy process.
+
+A pull loop of our own over one inbox per session. nats-py's `fetch` costs a task and two timers per message and
+hangs over a restart of the broker.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from bus.agent import Intake
+from bus.connection import Connection
+
+log = structlog.get_logger()
+
+EXPIRES_S = 1.5
+"""Life of one request for messages; an idle process asks again this often."""
+
+SILENCE_S = 1.0
+"""Past its life a request must have been answered; if it was not, the session is begun anew."""
+
+LEAVE_WAIT_S = 1.0
+"""Bound of the last round trip of a session."""
+
+MAX_ACK_PENDING = 10_000
+"""Deliveries in hand over all processes of a role: far above their slots, which are the true bound."""
+
+RETRY_S = 0.1
+"""First pause when the consumer cannot be made, doubled up to MAX_RETRY_S."""
+
+MAX_RETRY_S = 2.0
+
+_NANOSECONDS = 1_000_000_000
+
+
+class Pull:
+    """Reads one intake and starts `handle` for each delivery, at most `intake.slots` at once."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        intake: Intake,
+        handle: Callable[[Msg, Intake], Coroutine[Any, Any, None]],
+        tasks: asyncio.TaskGroup,
+        *,
+        ack_wait_s: float,
+        heartbeat_s: float,
+    ) -> None:
+        self.intake = intake
+        self._connection = connection
+        self._handle = handle
+        self._tasks = tasks
+        self._ack_wait_s = ack_wait_s
+        self._heartbeat_s = heartbeat_s
+        self._in_hand: dict[asyncio.Task[None], Msg] = {}
+        self._asked = 0
+        self._last_request = 0.0
+        self._changed = asyncio.Event()
+        self._broken = False
+        self._refusal: str | None = None
+        self._retry_s = RETRY_S
+        self._stopping = False
+
+    @property
+    def busy(self) -> int:
+        """Deliveries in hand."""
+        return len(self._in_hand)
+
+    async def run(self) -> None:
+        """Read until `stop`."""
+        forget = self._connection.on_reconnect(self._break)
+        try:
+            while not self._stopping:
+                try:
+                    await self._ensure_consumer()
+                    await self._session()
+                except (NatsError, TimeoutError, OSError) as error:
+                    log.warning("cannot read the queue", consumer=self.intake.durable, error=repr(error))
+                    await asyncio.sleep(self._retry_s)
+                    self._retry_s = min(self._retry_s * 2, MAX_RETRY_S)
+        finally:
+            forget()
+
+    async def heartbeat(self) -> None:
+        """Tell the broker that the deliveries in hand are worked on; runs until cancelled."""
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            for message in tuple(self._in_hand.values()):
+                await self._connection.send(message.reply, b"+WPI")
+
+    def stop(self) -> None:
+        """Ask for nothing more; what still arrives is handed back, and `run` ends."""
+        self._stopping = True
+        self._changed.set()
+
+    async def finish(self, within_s: float) -> None:
+        """Let the deliveries in hand end; those that take longer are cancelled and handed back at once."""
+        in_hand = dict(self._in_hand)
+        if in_hand:
+            await asyncio.wait(in_hand, timeout=within_s)
+        late = {task: message for task, message in in_hand.items() if task.cancel()}
+        if late:
+            await asyncio.wait(late)
+        for task, message in late.items():
+            if task.cancelled():
+                await self._hand_back(message)
+
+    async def _ensure_consumer(self) -> None:
+        """Create the durable consumer, or give the existing one today's settings."""
+        intake = self.intake
+        config: dict[str, object] = {
+            "name": intake.durable,
+            "durable_name": intake.durable,
+            "deliver_policy": "all",
+            "ack_policy": "explicit",
+            "ack_wait": int(self._ack_wait_s * _NANOSECONDS),
+            "max_deliver": -1,  # counted here, so that the last delivery ends in a dead letter
+            "max_ack_pending": MAX_ACK_PENDING,
+            "replay_policy": "instant",
+        }
+        endpoint = f"CONSUMER.CREATE.{intake.stream}.{intake.durable}"
+        match intake.filter_subjects:
+            case (only,):
+                config["filter_subject"] = only
+                endpoint += f".{only}"
+            case several:
+                config["filter_subjects"] = list(several)
+        await self._connection.ask(endpoint, {"stream_name": intake.stream, "config": config})
+
+    async def _session(self) -> None:
+        """Ask and receive over one inbox, until it is broken. A fresh inbox makes the count of what was asked exact."""
+        client = self._connection.client
+        inbox = client.new_inbox()
+        self._asked, self._broken, self._refusal = 0, False, None
+        subscription = await self._connection.subscribe(inbox, self._on_message)
+        next_subject = f"$JS.API.CONSUMER.MSG.NEXT.{self.intake.stream}.{self.intake.durable}"
+        loop = asyncio.get_running_loop()
+        try:
+            while not self._broken and not self._stopping:
+                self._changed.clear()
+                if wanted := self._wanted():
+                    request = {"batch": wanted, "expires": int(EXPIRES_S * _NANOSECONDS)}
+                    self._asked += wanted
+                    self._last_request = loop.time()
+                    await client.publish(next_subject, json.dumps(request).encode(), reply=inbox)
+                try:
+                    async with asyncio.timeout_at(self._last_request + EXPIRES_S + SILENCE_S if self._asked else None):
+                        await self._changed.wait()
+                except TimeoutError:
+                    log.info("the queue went silent", consumer=self.intake.durable, asked=self._asked)
+                    return
+        finally:
+            await self._leave(subscription)
+        if self._refusal is not None:
+            raise NatsError(self._refusal)
+
+    async def _leave(self, subscription: Subscription) -> None:
+        """End the subscription so that what the broker already sent is received, not lost until its ack wait."""
+        with contextlib.suppress(NatsError, TimeoutError, OSError):
+            if self._connection.client.is_connected:
+                async with asyncio.timeout(LEAVE_WAIT_S):
+                    await subscription.drain()
+            else:
+                await subscription.unsubscribe()
+
+    async def _hand_back(self, message: Msg) -> None:
+        await self._connection.send(message.reply, b"-NAK")
+
+    def _wanted(self) -> int:
+        """How many deliveries to ask for now. A few free slots wait for more, so that requests are few under load."""
+        free = self.intake.slots - self.busy - self._asked
+        return free if free > 0 and (self._asked == 0 or free * 4 >= self.intake.slots) else 0
+
+    async def _on_message(self, message: Msg) -> None:
+        status = message.headers.get("Status") if message.headers and not message.data else None
+        if status is not None and not message.reply.startswith("$JS.ACK"):
+            self._on_status(status, message.headers or {})
+            return
+        self._asked = max(0, self._asked - 1)
+        if self._stopping:
+            await self._hand_back(message)
+            return
+        self._retry_s = RETRY_S
+        task = self._tasks.create_task(self._handle(message, self.intake))
+        self._in_hand[task] = message
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        del self._in_hand[task]
+        self._changed.set()
+
+    def _on_status(self, status: str, headers: dict[str, str]) -> None:
+        pending = int(headers.get("Nats-Pending-Messages", "0"))
+        self._asked = max(0, self._asked - pending)
+        if status not in ("404", "408"):  # the consumer is gone, or the broker is about to be
+            self._refusal = f"{status} {headers.get('Description', '')}"
+            self._broken = True
+        self._changed.set()
+
+    def _break(self) -> None:
+        self._broken = True
+        self._changed.set()

@@ -1,0 +1,181 @@
+"""The NATS micro-service of an agent (ADR-32): PING, INFO, STATS, and its request endpoints.
+
+Requests are handled side by side within a bound. nats-py's own `nats.micro` handles one after the other.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from opentelemetry.trace import SpanKind, StatusCode
+
+from bus.agent import Endpoint
+from bus.connection import Connection
+from bus.telemetry import Traces
+from protocol import codec
+from protocol.errors import AcpError
+from protocol.replies import ErrorReply
+
+log = structlog.get_logger()
+
+MAX_REQUESTS = 64
+"""Requests of one process in hand at once; more wait in the subscription."""
+
+QUEUE_GROUP = "q"
+"""The group that ADR-32 names as the default: one process of the group answers a request."""
+
+_SERVICE_ERROR = "Nats-Service-Error"
+_SERVICE_ERROR_CODE = "Nats-Service-Error-Code"
+
+
+class _Hash(msgspec.Struct):
+    hash: str | None = None
+
+
+@dataclass
+class _Statistics:
+    requests: int = 0
+    errors: int = 0
+    last_error: str = ""
+    nanoseconds: int = 0
+
+
+class Service:
+    """Answers for one process. `name` is `acp-<role>`, `instance` the id under which it is found."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        traces: Traces,
+        tasks: asyncio.TaskGroup,
+        endpoints: Mapping[str, Endpoint],
+        *,
+        name: str,
+        instance: str,
+        version: str,
+        description: str,
+    ) -> None:
+        self._connection = connection
+        self._traces = traces
+        self._tasks = tasks
+        self._endpoints = endpoints
+        self._statistics = {subject: _Statistics() for subject in endpoints}
+        self._identity: dict[str, Any] = {"name": name, "id": instance, "version": version, "metadata": {}}
+        self._description = description
+        self._started = datetime.now(UTC).isoformat()
+        self._free = asyncio.Semaphore(MAX_REQUESTS)
+        self._in_hand: set[asyncio.Task[None]] = set()
+        self._endpoint_subscriptions: list[Subscription] = []
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        for verb, answer in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
+
+            async def respond(message: Msg, answer: Any = answer) -> None:
+                await self._connection.send(message.reply, msgspec.json.encode(answer()))
+
+            base = f"$SRV.{verb}"
+            named = f"{base}.{self._identity['name']}"
+            for subject in (base, named, f"{named}.{self._identity['id']}"):
+                await self._connection.subscribe(subject, respond)
+        for pattern, endpoint in self._endpoints.items():
+
+            async def take(message: Msg, pattern: str = pattern, endpoint: Endpoint = endpoint) -> None:
+                await self._free.acquire()
+                task = self._tasks.create_task(self._answer(message, pattern, endpoint))
+                self._in_hand.add(task)
+                task.add_done_callback(self._forget)
+
+            self._endpoint_subscriptions.append(await self._connection.subscribe(pattern, take, queue=QUEUE_GROUP))
+
+    async def stop(self, within_s: float) -> None:
+        """Take no new request, and let those in hand end."""
+        for subscription in self._endpoint_subscriptions:
+            await subscription.drain()
+        if self._in_hand:
+            _, late = await asyncio.wait(self._in_hand, timeout=within_s)
+            for task in late:
+                task.cancel()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._in_hand.discard(task)
+        self._free.release()
+
+    async def _answer(self, message: Msg, pattern: str, endpoint: Endpoint) -> None:
+        """Handle one request; the boundary at which an endpoint's failure becomes a reply."""
+        statistics = self._statistics[pattern]
+        began = time.perf_counter_ns()
+        request_headers = message.headers or {}
+        with self._traces.processing(message.subject, request_headers, SpanKind.SERVER) as span:
+            try:
+                payload, headers = await endpoint(message.data, request_headers, message.subject)
+                self._remember_batch(payload, headers)
+            except Exception as failure:
+                error = codec.error_of(failure)
+                if not isinstance(failure, AcpError):
+                    log.error("an endpoint failed", subject=message.subject, exc_info=failure)
+                span.set_status(StatusCode.ERROR)
+                statistics.errors += 1
+                statistics.last_error = str(error)
+                payload = codec.encode(ErrorReply(error=error.body))
+                description = " ".join(str(error).split())
+                headers = {_SERVICE_ERROR: description, _SERVICE_ERROR_CODE: error.code}
+        if message.reply:
+            await self._connection.client.publish(message.reply, payload, headers=dict(headers))
+        statistics.requests += 1
+        statistics.nanoseconds += time.perf_counter_ns() - began
+
+    def _remember_batch(self, payload: bytes, headers: Mapping[str, str]) -> None:
+        """A reply that names a batch ties it to the trace of its command."""
+        try:
+            batch = msgspec.json.decode(codec.unpack(payload, headers), type=_Hash).hash
+        except (AcpError, msgspec.DecodeError):
+            return
+        if batch is not None:
+            self._traces.remember(batch)
+
+    def _ping(self) -> dict[str, Any]:
+        return {**self._identity, "type": "io.nats.micro.v1.ping_response"}
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            **self._identity,
+            "type": "io.nats.micro.v1.info_response",
+            "description": self._description,
+            "endpoints": [
+                {"name": _endpoint_name(subject), "subject": subject, "queue_group": QUEUE_GROUP, "metadata": {}}
+                for subject in self._endpoints
+            ],
+        }
+
+    def _stats(self) -> dict[str, Any]:
+        return {
+            **self._identity,
+            "type": "io.nats.micro.v1.stats_response",
+            "started": self._started,
+            "endpoints": [
+                {
+                    "name": _endpoint_name(subject),
+                    "subject": subject,
+                    "queue_group": QUEUE_GROUP,
+                    "num_requests": found.requests,
+                    "num_errors": found.errors,
+                    "last_error": found.last_error,
+                    "processing_time": found.nanoseconds,
+                    "average_processing_time": found.nanoseconds // max(found.requests, 1),
+                }
+                for subject, found in self._statistics.items()
+            ],
+        }
+
+
+def _endpoint_name(subject: str) -> str:
+    """ADR-32 allows letters, digits, `-` and `_` in a name: the last plain token of the subject."""
+    return [token for token in subject.split(".") if token not in ("*", ">")][-1]

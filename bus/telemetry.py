@@ -1,0 +1,151 @@
+"""Logs and traces of a process: JSON lines with trace ids on standard error, a span per message.
+
+Without `OTEL_EXPORTER_OTLP_ENDPOINT` no span is recorded, which costs next to nothing; trace ids flow all the same.
+"""
+
+import logging
+import os
+import sys
+from collections import OrderedDict
+from collections.abc import Generator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+MAX_BATCHES = 4096
+"""Batches whose trace is remembered; the oldest is forgotten first."""
+
+_propagator = TraceContextTextMapPropagator()
+
+
+def configure_logging(role: str, level: str = "info") -> None:
+    """JSON lines on standard error, each with role, process id and, inside a span, its trace and span id."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_origin(role),
+            _add_trace,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def configure_tracing(role: str) -> Tracer:
+    """The tracer of this process. Exports over OTLP/HTTP where the standard variable names an endpoint."""
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": f"bottega-{role}"}),
+        sampler=ParentBased(ALWAYS_ON) if endpoint else ALWAYS_OFF,
+    )
+    if endpoint:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider.get_tracer("bottega.bus")
+
+
+def destination(subject: str) -> str:
+    """A subject without its ids, for span names: few enough to be counted. Pure."""
+    tokens = subject.split(".")
+    match tokens[2:3]:
+        case ["work"]:
+            kept = 5 if tokens[3:4] == ["generate"] else 4
+            return ".".join(tokens[:kept])
+        case ["event"] if len(tokens) == 6:
+            return f"acp.v1.event.{tokens[5]}"
+        case _:
+            return ".".join(tokens[:3])
+
+
+class Traces:
+    """Spans around messages, and the memory of which trace a batch belongs to.
+
+    An agent's own loop says things that no delivery causes; such a message joins the trace of its batch.
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._batches: OrderedDict[str, Context] = OrderedDict()
+
+    @contextmanager
+    def processing(self, subject: str, headers: Mapping[str, str] | None, kind: SpanKind) -> Generator[Span]:
+        """A span for the handling of one received message, child of the span its headers name."""
+        parent = _propagator.extract(headers or {})
+        with self._tracer.start_as_current_span(
+            f"process {destination(subject)}",
+            context=parent,
+            kind=kind,
+            attributes={
+                "messaging.system": "nats",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": subject,
+            },
+        ) as span:
+            yield span
+
+    def sending(self, subject: str, headers: MutableMapping[str, str], batch: str | None) -> None:
+        """A span for one message that is sent, written into its headers."""
+        within = None
+        if batch is not None and not trace.get_current_span().get_span_context().is_valid:
+            within = self._batches.get(batch)
+        span = self._tracer.start_span(
+            f"send {destination(subject)}",
+            context=within,
+            kind=SpanKind.PRODUCER,
+            attributes={
+                "messaging.system": "nats",
+                "messaging.operation.type": "send",
+                "messaging.destination.name": subject,
+            },
+        )
+        context = trace.set_span_in_context(span)
+        _propagator.inject(headers, context)
+        if batch is not None and batch not in self._batches:
+            self._remember(batch, context)
+        span.end()
+
+    def remember(self, batch: str) -> None:
+        """The current span's trace is the trace of this batch."""
+        if trace.get_current_span().get_span_context().is_valid:
+            self._remember(batch, otel_context.get_current())
+
+    def _remember(self, batch: str, context: Context) -> None:
+        self._batches[batch] = context
+        self._batches.move_to_end(batch)
+        while len(self._batches) > MAX_BATCHES:
+            self._batches.popitem(last=False)
+
+
+def _add_origin(role: str) -> structlog.typing.Processor:
+    pid = os.getpid()
+
+    def add(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["role"] = role
+        event["pid"] = pid
+        return event
+
+    return add
+
+
+def _add_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = trace.format_trace_id(context.trace_id)
+        event["span_id"] = trace.format_span_id(context.span_id)
+    return event
