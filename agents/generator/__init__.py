@@ -1,0 +1,1 @@
+"""The generator: owns the device and turns jobs into pixels."""

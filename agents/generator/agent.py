@@ -1,0 +1,230 @@
+"""The generator agent: takes jobs of the platforms whose models it has, and turns each into a picture in the blob
+store."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import structlog
+
+from agents.generator import offers, registry, samplers
+from agents.generator.diffusion import DiffusersEngine
+from agents.generator.engine import Engine, Rendering, Stopped
+from agents.generator.instant import InstantEngine
+from agents.generator.orders import Order, order
+from agents.generator.registry import Registry
+from agents.settings import Settings
+from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
+from bus.blobs import Blobs
+from bus.local_blobs import LocalBlobs
+from protocol import subjects
+from protocol.errors import AcpError, NotSupported
+from protocol.messages import (
+    CancelBatch,
+    Control,
+    GenerateImage,
+    ImageGenerated,
+    Job,
+    JobCancelled,
+    JobFailed,
+    Picture,
+    Presence,
+    Progress,
+    Prompt,
+    ScoreImage,
+    ref_of,
+)
+
+MAX_CANCELLED = 4096
+"""Cancelled batches that are remembered; their queued work is purged by the planner, so few ever matter."""
+
+log = structlog.get_logger()
+
+
+class Generator(Agent):
+    """See the module."""
+
+    role = "generator"
+
+    def __init__(
+        self,
+        engine: Engine,
+        known: Registry,
+        blobs: Blobs,
+        *,
+        slots: int = 2,
+        price_per_hour: float | None = None,
+    ) -> None:
+        """`slots` jobs are held at once; `price_per_hour` is the device's price in dollars, null if not known."""
+        self._engine = engine
+        self._registry = known
+        self._blobs = blobs
+        self._slots = slots
+        self._price_per_hour = price_per_hour
+        self._speeds = offers.Speeds()
+        self._cancelled: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._busy = 0
+        self._started_at = datetime.now(UTC).isoformat()
+        self._outlet: Outlet | None = None
+
+    @property
+    def platforms(self) -> list[str]:
+        """Platforms that have an installed model, by name."""
+        return sorted({self._registry.models[name].platform for name in self._registry.installed})
+
+    def intakes(self) -> Sequence[Intake]:
+        """One durable consumer per platform, shared by all generators that serve it."""
+        slots = offers.slots_per_platform(self._slots, len(self.platforms))
+        return [
+            Intake("ACP_WORK", f"generate_{name}", (subjects.work_filter(f"generate.{name}"),), slots)
+            for name in self.platforms
+        ]
+
+    def presence(self, instance: str) -> Presence:
+        """Every known model, with what to do about those that are not installed."""
+        return Presence(
+            role="generator",
+            instance=instance,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=version("bottega"),
+            started_at=self._started_at,
+            slots=sum(intake.slots for intake in self.intakes()),
+            busy=self._busy,
+            device=self._engine.device,
+            models=offers.models(self._registry, self._speeds),
+            loras=offers.loras(self._registry),
+            samplers=[sampler.name for sampler in samplers.SAMPLERS],
+        )
+
+    @asynccontextmanager
+    async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
+        """Hold the device; warm the pocket model up meanwhile."""
+        self._outlet = outlet
+        async with self._engine.opened():
+            warming = asyncio.create_task(self._warm())
+            try:
+                yield
+            finally:
+                warming.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await warming
+
+    async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
+        """Make the picture of a job. The same job always gives the same picture, so a second delivery is harmless."""
+        if not isinstance(message, GenerateImage):
+            raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
+        job = message.job
+        ready = order(job, self._registry)
+        self._busy += 1
+        try:
+            rendering = await self._engine.generate(
+                ready,
+                lambda step, steps: self._progress(job, step, steps),
+                lambda: (job.client_id, job.hash) in self._cancelled,
+            )
+        except Stopped:
+            log.info("job.cancelled", batch=job.hash, index=job.index, attempt=job.attempt)
+            return [JobCancelled(ref=ref_of(job))]
+        finally:
+            self._busy -= 1
+        self._speeds.note(job, ready.model, rendering.seconds)
+        picture = await self._filed(ready, rendering)
+        return [ImageGenerated(ref=ref_of(job), picture=picture), ScoreImage(job=job, picture=picture)]
+
+    async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
+        """The planner hears why an attempt has no picture."""
+        if isinstance(message, GenerateImage):
+            return [JobFailed(ref=ref_of(message.job), stage="generator", error=error.body)]
+        return ()
+
+    async def control(self, message: Control) -> None:
+        """Drop a cancelled batch, also what is being made now."""
+        if isinstance(message, CancelBatch):
+            self._cancelled[message.client_id, message.hash] = None
+            while len(self._cancelled) > MAX_CANCELLED:
+                self._cancelled.popitem(last=False)
+
+    async def _filed(self, made: Order, rendering: Rendering) -> Picture:
+        cost = rendering.cost_micros
+        if cost is None:
+            cost = offers.device_cost(rendering.seconds, self._price_per_hour)
+        return Picture(
+            blob=await self._blobs.put(rendering.data),
+            media_type=rendering.media_type,
+            width=rendering.width,
+            height=rendering.height,
+            size_bytes=len(rendering.data),
+            seconds=rendering.seconds,
+            provider=rendering.provider,
+            model=made.model.name,
+            model_version=rendering.model_version,
+            device=rendering.device,
+            peak_memory=rendering.peak_memory,
+            gpu_util=rendering.gpu_util,
+            cost_micros=cost,
+            bucket=rendering.bucket,
+            revised_prompt=rendering.revised_prompt,
+            stages=rendering.stages,
+            versions=rendering.versions,
+        )
+
+    def _progress(self, job: Job, step: int, steps: int) -> None:
+        if self._outlet:
+            self._outlet.progress(Progress(ref=ref_of(job), stage="generator", step=step, steps=steps))
+
+    async def _warm(self) -> None:
+        """One step of the pocket model, so that the first picture is quick. It is only a convenience."""
+        if "pocket" not in self._registry.installed:
+            return
+        try:
+            await self._engine.warm(order(_probe(self._registry), self._registry))
+        except (AcpError, Stopped) as error:
+            log.warning("generator.not_warmed", reason=str(error))
+
+
+def _probe(known: Registry) -> Job:
+    """The smallest job for the pocket model."""
+    model = known.models["pocket"]
+    width, height = model.native_sizes[0]
+    return Job(
+        hash="warm_up",
+        client_id="local",
+        index=0,
+        attempt=0,
+        image_id="warm_up",
+        prompt=Prompt(text=""),
+        seed=0,
+        width=width,
+        height=height,
+        steps=1,
+        guidance=model.guidance,
+        sampler=model.sampler,
+        platform=model.platform,
+        model=model.name,
+    )
+
+
+def build(settings: Settings) -> Generator:
+    """The generator of a home folder.
+
+    Raises:
+        RegistryError: a registry file is wrong.
+    """
+    known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
+    run = settings.home / "run"
+    instant = settings.generator == "instant"
+    engine = InstantEngine() if instant else DiffusersEngine(settings.device, settings.torch_threads, run)
+    return Generator(
+        engine,
+        known.with_everything() if instant else known,
+        LocalBlobs(settings.blobs),
+        slots=settings.generator_slots,
+        price_per_hour=settings.gpu_price_per_hour,
+    )

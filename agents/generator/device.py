@@ -1,0 +1,141 @@
+# pyright: basic
+"""The device: which one, held by whom, and the one thread that issues all work for it."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from agents.generator import lock
+from protocol.errors import Refused
+
+if TYPE_CHECKING:
+    import torch
+
+Result = TypeVar("Result")
+SAMPLE_EVERY_S = 0.1
+"""Pause between two looks at the utilisation: the driver renews the figure about that often."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """An open device. `submit` runs a function in its thread."""
+
+    torch: "torch.device"
+    thread: ThreadPoolExecutor
+
+    @property
+    def name(self) -> str:
+        """Its name in words of torch."""
+        return str(self.torch)
+
+    async def submit(self, function: Callable[[], Result]) -> Result:
+        """Run `function` in the device's thread, after everything that was submitted before."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, function)
+
+
+@asynccontextmanager
+async def opened(name: str, threads: int, locks: Path) -> AsyncGenerator[Device]:
+    """Resolve `name` (auto, cpu, cuda, cuda:1, mps), lock the device, and keep a thread for it.
+
+    `threads` is the number of CPU threads that torch may use, 0 for its own choice.
+
+    Raises:
+        Refused: there is no such device, or another generator holds it.
+    """
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="device")
+    try:
+        found, identity = await asyncio.get_running_loop().run_in_executor(thread, _found, name, threads)
+        with lock.held(locks, identity):
+            try:
+                yield Device(found, thread)
+            finally:
+                # The lock is let go only when the device does nothing any more.
+                await asyncio.to_thread(thread.shutdown, cancel_futures=True)
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _found(name: str, threads: int) -> "tuple[torch.device, str]":
+    """The torch device and a name that means the same piece of hardware to every process. Runs in its thread, because
+    torch keeps the number of threads by thread."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind == "cpu":
+        return torch.device("cpu"), "cpu"
+    if kind == "mps" and torch.backends.mps.is_available():
+        return torch.device("mps"), "mps"
+    number = int(index) if index.isdigit() else 0
+    if kind == "cuda" and torch.cuda.is_available() and number < torch.cuda.device_count():
+        return torch.device("cuda", number), f"gpu-{torch.cuda.get_device_properties(number).uuid}"
+    raise Refused(
+        "not_installed",
+        f"torch {torch.__version__} finds no device {name!r} on this machine",
+        hint="set BOTTEGA_DEVICE to auto, cpu, cuda, cuda:N or mps",
+    )
+
+
+class Gauge:
+    """Memory and utilisation while one picture is made. On a CPU neither can be told apart from the rest of the
+    process, so both are null there."""
+
+    def __init__(self, device: "torch.device") -> None:
+        self._device = device
+        self._samples: list[float] = []
+        self._next = 0.0
+        self._handle = _nvml_handle(device)
+        if device.type == "cuda":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(device)
+
+    def sample(self) -> None:
+        """Look at the utilisation, if the last look is long enough ago."""
+        if self._handle is None or time.monotonic() < self._next:
+            return
+        import pynvml  # pyright: ignore[reportMissingImports]
+
+        self._next = time.monotonic() + SAMPLE_EVERY_S
+        self._samples.append(pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100)
+
+    @property
+    def peak_memory(self) -> int | None:
+        """Bytes that torch held at most."""
+        if self._device.type != "cuda":
+            return None
+        import torch
+
+        return torch.cuda.max_memory_allocated(self._device)
+
+    @property
+    def utilisation(self) -> float | None:
+        """Mean share of time in which the GPU ran anything, 0 to 1 (NVML's definition)."""
+        return sum(self._samples) / len(self._samples) if self._samples else None
+
+
+def _nvml_handle(device: "torch.device") -> object | None:
+    """NVML's handle of a CUDA device; null where there is none or the binding is not installed."""
+    if device.type != "cuda":
+        return None
+    try:
+        import pynvml  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return None
+    import torch
+
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        pynvml.nvmlDeviceGetUtilizationRates(handle)
+    except pynvml.NVMLError:
+        return None
+    return handle

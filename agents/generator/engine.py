@@ -1,0 +1,77 @@
+"""What stands between the agent and whatever makes pictures: a device, nothing at all, or a provider.
+
+Any number of `generate` calls may be under way at once; how they share a device (one after the other, or step by
+step in one batch) is the engine's business alone.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agents.generator.orders import Order
+
+Progressed = Callable[[int, int], None]
+"""Told the number of the denoising step that ended (from 0) and the number of steps; from any thread."""
+
+Stop = Callable[[], bool]
+"""Whether the picture is no longer wanted; asked between denoising steps, from any thread."""
+
+
+class Stopped(Exception):
+    """The picture was no longer wanted, and was not finished."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A finished picture, encoded, with what was measured; what was not measured is null.
+
+    `seconds` is the time that this picture took of the device, without the loading of its model. `stages` are seconds
+    by stage, `peak_memory` bytes on the device, `gpu_util` 0 to 1, `bucket` the padded batch size of the model calls.
+    """
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+    seconds: float
+    provider: str
+    device: str
+    model_version: str | None = None
+    peak_memory: int | None = None
+    gpu_util: float | None = None
+    cost_micros: int | None = None
+    bucket: int = 1
+    revised_prompt: str | None = None
+    stages: dict[str, float] = field(default_factory=dict[str, float])
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class Engine(Protocol):
+    """A way to make pictures. `device` is known while it is open."""
+
+    @property
+    def device(self) -> str | None:
+        """The device in words of torch, such as `cuda:0`; null where there is none or it is not open."""
+        ...
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Hold the device for as long as the context lasts.
+
+        Raises:
+            AcpError: the device is not there, or another process holds it.
+        """
+        ...
+
+    async def warm(self, order: Order) -> None:
+        """Make the next picture of that kind quick."""
+        ...
+
+    async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
+        """Make one picture. Cancelling the call also stops the device at the next step.
+
+        Raises:
+            Stopped: `stop` said so.
+            AcpError: it cannot be made (out_of_memory, not_installed, internal).
+        """
+        ...

@@ -1,0 +1,86 @@
+"""What a generator announces, and what its pictures cost. Pure module, except that `Speeds` remembers."""
+
+import statistics
+from collections import defaultdict, deque
+
+from agents.generator.orders import install_lora, install_model
+from agents.generator.registry import Model, Registry
+from protocol.messages import Job, LoraInfo, ModelInfo
+
+SPEED_WINDOW = 31
+"""Pictures over which the time per picture is taken: long enough for a median, short enough to follow a change."""
+
+SECONDS_PER_HOUR = 3600
+MICROS_PER_DOLLAR = 1_000_000
+
+
+class Speeds:
+    """Running median of the seconds that pictures took, by model; only pictures at the model's defaults count."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
+
+    def note(self, job: Job, model: Model, seconds: float) -> None:
+        """Remember the time of one picture, in seconds."""
+        if job.steps == model.steps and (job.width, job.height) in model.native_sizes and not job.loras:
+            self._seconds[model.name].append(seconds)
+
+    def median(self, model: str) -> float | None:
+        """Seconds per picture, or null before the first one."""
+        seconds = self._seconds.get(model)
+        return statistics.median(seconds) if seconds else None
+
+
+def models(registry: Registry, speeds: Speeds, provider: str = "local") -> list[ModelInfo]:
+    """Every known model, installed or not."""
+    return [
+        ModelInfo(
+            name=model.name,
+            platform=model.platform,
+            installed=model.name in registry.installed,
+            native_sizes=list(model.native_sizes),
+            steps=model.steps,
+            guidance=model.guidance,
+            guidance_range=model.guidance_range,
+            sampler=model.sampler,
+            negative_prompt=model.negative_prompt,
+            max_pixels=model.max_pixels,
+            multiple_of=model.multiple_of,
+            priority=model.priority,
+            aliases=list(model.aliases),
+            provider=provider,
+            install=None if model.name in registry.installed else install_model(model, registry.places[model.name]),
+            licence=model.licence,
+            seconds_per_image=speeds.median(model.name),
+        )
+        for model in registry.models.values()
+    ]
+
+
+def loras(registry: Registry) -> list[LoraInfo]:
+    """Every known LoRA, installed or not."""
+    return [
+        LoraInfo(
+            name=lora.name,
+            platform=lora.platform,
+            installed=lora.name in registry.installed_loras,
+            trigger=lora.trigger,
+            install=None
+            if lora.name in registry.installed_loras
+            else install_lora(lora, registry.lora_places[lora.name]),
+        )
+        for lora in registry.loras.values()
+    ]
+
+
+def device_cost(seconds: float, price_per_hour: float | None) -> int | None:
+    """What `seconds` of the device cost, in micro-dollars; null where no price in dollars per hour is set."""
+    if price_per_hour is None:
+        return None
+    return round(seconds * price_per_hour * MICROS_PER_DOLLAR / SECONDS_PER_HOUR)
+
+
+def slots_per_platform(slots: int, platforms: int) -> int:
+    """Jobs that are held for each platform at once: an equal part of all, yet two where there are two to have, since
+    one is being finished while the device works on the next."""
+    return max(min(2, slots), slots // max(1, platforms))

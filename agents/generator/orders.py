@@ -1,0 +1,135 @@
+"""From a job to an order that an engine can carry out, or to a refusal that says what to do. Pure module."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.generator import samplers
+from agents.generator.registry import LoraEntry, Model, Registry, scheduler_of
+from protocol.commands import Lora
+from protocol.errors import AcpError, Refused
+from protocol.messages import Job
+from protocol.nearest import nearest
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA file and the weight it gets in one picture."""
+
+    name: str
+    file: Path
+    weight: float
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job with everything that it names looked up."""
+
+    job: Job
+    model: Model
+    folder: Path
+    scheduler: samplers.Scheduler
+    adapters: tuple[Adapter, ...] = ()
+
+
+def order(job: Job, registry: Registry) -> Order:
+    """What is to be made.
+
+    Raises:
+        Refused: the model, a LoRA or the sampler is not known or not installed, or does not go with the model.
+        AcpError: the size does not suit the model.
+    """
+    model = _model(job, registry)
+    _check_size(job, model)
+    scheduler = scheduler_of(samplers.find(job.sampler, "$.job.sampler"), model.architecture)
+    if scheduler is None:
+        raise Refused(
+            "not_installed",
+            f"the sampler {job.sampler!r} is not defined for {model.name}",
+            path="$.job.sampler",
+            hint=f"use {model.sampler}",
+        )
+    return Order(
+        job=job,
+        model=model,
+        folder=registry.places[model.name],
+        scheduler=scheduler,
+        adapters=tuple(_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
+    )
+
+
+def install_model(model: Model, folder: Path) -> str:
+    """How to get a model that is not here."""
+    if model.install:
+        return model.install
+    if model.source.count("/") == 1:
+        return f"download it: hf download {model.source} --local-dir {folder}, then restart the generator"
+    return f"put its diffusers folder at {folder}, then restart the generator"
+
+
+def install_lora(lora: LoraEntry, file: Path) -> str:
+    """How to get a LoRA that is not here."""
+    return lora.install or f"put the file at {file}, then restart the generator"
+
+
+def _model(job: Job, registry: Registry) -> Model:
+    model = registry.models.get(job.model)
+    if model is None:
+        raise Refused(
+            "not_installed",
+            f"the model {job.model[:64]!r} is not known",
+            path="$.job.model",
+            hint=nearest(job.model, registry.models),
+        )
+    if model.name not in registry.installed:
+        raise Refused(
+            "not_installed",
+            f"the model {model.name} is not on this machine",
+            path="$.job.model",
+            hint=install_model(model, registry.places[model.name]),
+        )
+    return model
+
+
+def _check_size(job: Job, model: Model) -> None:
+    step = model.multiple_of
+    if min(job.width, job.height) < step or job.width % step or job.height % step:
+        raise AcpError(
+            "invalid_value",
+            f"{job.width}x{job.height} does not suit {model.name}: sides must be multiples of {step} pixels",
+            path="$.job.width",
+            hint=f"use {model.native_sizes[0][0]}x{model.native_sizes[0][1]}",
+        )
+    if job.width * job.height > model.max_pixels:
+        raise AcpError(
+            "invalid_value",
+            f"{job.width}x{job.height} is over the {model.max_pixels} pixels of {model.name}",
+            path="$.job.width",
+            hint=f"use {model.native_sizes[0][0]}x{model.native_sizes[0][1]}",
+        )
+
+
+def _adapter(lora: Lora, index: int, model: Model, registry: Registry) -> Adapter:
+    path = f"$.job.loras[{index}].name"
+    entry = registry.loras.get(lora.name)
+    if entry is None:
+        raise Refused(
+            "not_installed",
+            f"the LoRA {lora.name[:64]!r} is not known",
+            path=path,
+            hint=f"{nearest(lora.name, registry.loras)}; or add it to models.toml as [loras.NAME]",
+        )
+    if entry.platform != model.platform:
+        raise Refused(
+            "not_installed",
+            f"the LoRA {entry.name} is for {entry.platform}, not for {model.platform}",
+            path=path,
+            hint=f"ask for a model of {entry.platform}, or leave the LoRA out",
+        )
+    if entry.name not in registry.installed_loras:
+        raise Refused(
+            "not_installed",
+            f"the LoRA {entry.name} is not on this machine",
+            path=path,
+            hint=install_lora(entry, registry.lora_places[entry.name]),
+        )
+    return Adapter(name=entry.name, file=registry.lora_places[entry.name], weight=lora.weight)

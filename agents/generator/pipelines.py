@@ -1,0 +1,116 @@
+# pyright: basic, reportPrivateImportUsage=false
+"""Pipelines in memory: loaded from local diffusers folders, kept while they fit, least recently used out first.
+
+Only the device's thread calls this. Nothing is fetched, no pickle is read, no code of a model's folder is run.
+"""
+
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoPipelineForText2Image
+
+from agents.generator.adapters import Adapters
+from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
+from agents.generator.registry import Model
+
+MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}
+"""Part of the machine's memory that weights may fill, where other processes live in it too."""
+
+GPU_SHARE = 0.75
+"""Part of a GPU's memory that weights may fill: the rest is for the latents and the decoder's peak."""
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model."""
+
+    model: Model
+    pipeline: Any
+    scheduler: dict[str, Any]
+    adapters: Adapters
+    size_bytes: int
+
+
+class Pipelines:
+    """The resident pipelines of one device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._budget = _budget(device)
+        self._resident: OrderedDict[str, Resident] = OrderedDict()
+
+    def get(self, model: Model, folder: Path) -> Resident:
+        """The pipeline of a model, loaded if need be.
+
+        Raises:
+            AcpError: the folder is not a complete, safe diffusers folder.
+        """
+        resident = self._resident.pop(model.name, None)
+        if resident is None:
+            self._make_room(_weight_bytes(folder))
+            resident = _load(model, folder, self._device)
+        self._resident[model.name] = resident
+        return resident
+
+    def drop_all(self) -> None:
+        """Let go of everything, to free memory."""
+        self._resident.clear()
+        self._free()
+
+    def _make_room(self, needed: int) -> None:
+        held = sum(resident.size_bytes for resident in self._resident.values())
+        evicted = False
+        while self._resident and held + needed > self._budget:
+            _, oldest = self._resident.popitem(last=False)
+            held -= oldest.size_bytes
+            evicted = True
+        if evicted:
+            self._free()
+
+    def _free(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _load(model: Model, folder: Path, device: torch.device) -> Resident:
+    dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
+    half_files = not any(folder.glob("*/*model.safetensors")) and any(folder.glob("*/*.fp16.safetensors"))
+    try:
+        pipeline = AutoPipelineForText2Image.from_pretrained(
+            folder,
+            dtype=dtype,
+            variant="fp16" if half_files else None,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    except UNLOADABLE as error:
+        if is_the_devices(error):
+            raise
+        raise unloadable(model, folder, error) from error
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(device)
+    modules = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
+    return Resident(
+        model=model,
+        pipeline=pipeline,
+        scheduler=dict(pipeline.scheduler.config),
+        adapters=Adapters(pipeline),
+        size_bytes=sum(tensor.nbytes for module in modules for tensor in module.state_dict().values()),
+    )
+
+
+def _weight_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+
+
+def _budget(device: torch.device) -> int:
+    """Bytes that weights may fill."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory * GPU_SHARE)
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(machine * MEMORY_SHARE[device.type])

@@ -1,0 +1,240 @@
+"""The registry: which models and LoRAs there are, their defaults, and which of them are on this machine.
+
+`registry.toml` beside this file is extended and overridden by `models.toml` in the home folder.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from agents.generator import samplers
+from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
+from agents.pocket.paths import MODEL as POCKET_FOLDER
+from protocol.errors import AcpError
+from protocol.ids import is_id
+from protocol.nearest import nearest
+
+BUILT_IN = Path(__file__).with_name("registry.toml")
+Architecture = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "kandinsky_3"]
+FLOW: frozenset[Architecture] = frozenset({"stable_diffusion_3", "flux"})
+"""Architectures trained by flow matching."""
+
+Name = Annotated[str, AfterValidator(lambda name: _id(name))]
+SamplerName = Annotated[str, AfterValidator(lambda name: _sampler_name(name))]
+Size = tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
+
+
+class RegistryError(AcpError):
+    """A registry file is wrong; the message names the file and the field."""
+
+    def __init__(self, file: Path, field: str, problem: str, hint: str | None = None) -> None:
+        where = f"{file}: {field}" if field else str(file)
+        super().__init__("invalid_value", f"{where}: {problem}", path=field or None, hint=hint)
+
+
+class Model(BaseModel):
+    """A model with its platform's defaults filled in.
+
+    Sizes are (width, height) in pixels, the first the default. `dtype` is that of accelerators, since a CPU
+    computes in float32. `path` is its folder where that is not in the models folder; `source` the hub repository,
+    or a note on where it comes from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    platform: Name
+    architecture: Architecture
+    source: str
+    path: Path | None = None
+    aliases: tuple[str, ...] = ()
+    steps: int = Field(ge=1, le=150)
+    guidance: float = Field(ge=0, le=50)
+    guidance_range: tuple[float, float]
+    sampler: SamplerName
+    native_sizes: tuple[Size, ...] = Field(min_length=1)
+    negative_prompt: bool
+    multiple_of: int = Field(ge=1, le=256)
+    max_pixels: int = Field(ge=256)
+    dtype: Literal["float32", "float16", "bfloat16"] = "float16"
+    licence: str | None = None
+    priority: int = 0
+    install: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.guidance_range
+        if not low <= self.guidance <= high:
+            raise ValueError(f"guidance {self.guidance} is outside guidance_range {low} to {high}")
+        for width, height in self.native_sizes:
+            if width % self.multiple_of or height % self.multiple_of:
+                raise ValueError(f"native size {width}x{height} does not fit multiple_of {self.multiple_of}")
+            if width * height > self.max_pixels:
+                raise ValueError(f"native size {width}x{height} is over max_pixels {self.max_pixels}")
+        if scheduler_of(samplers.find(self.sampler), self.architecture) is None:
+            raise ValueError(f"sampler {self.sampler!r} does not exist for {self.architecture}")
+        return self
+
+
+class LoraEntry(BaseModel):
+    """An adapter for the models of one platform. `trigger` are the words that wake it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    platform: Name
+    trigger: str | None = None
+    path: Path | None = None
+    licence: str | None = None
+    install: str | None = None
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Known models and LoRAs, their places on this machine, and which were there when it was read."""
+
+    models: Mapping[str, Model]
+    loras: Mapping[str, LoraEntry]
+    places: Mapping[str, Path]
+    lora_places: Mapping[str, Path]
+    installed: frozenset[str]
+    installed_loras: frozenset[str]
+
+    def with_everything(self) -> "Registry":
+        """The same registry, with every entry taken for installed."""
+        return replace(self, installed=frozenset(self.models), installed_loras=frozenset(self.loras))
+
+
+def scheduler_of(sampler: samplers.Sampler, architecture: Architecture) -> samplers.Scheduler | None:
+    """What a sampler means for an architecture, or null."""
+    return sampler.flow if architecture in FLOW else sampler.diffusion
+
+
+def load(models: Path, loras: Path, own: Path) -> Registry:
+    """Read the built-in registry and the person's `own` file, if there is one; look into the folders `models`
+    and `loras` for what is installed.
+
+    Raises:
+        RegistryError: a file is not valid TOML, or an entry in it is wrong.
+    """
+    tables = _read(BUILT_IN)
+    _add_pocket_defaults(tables)
+    known, adapters = _entries(BUILT_IN, tables)
+    if own.is_file():
+        known, adapters = _entries(own, _merged(tables, _read(own)))
+    places = {model.name: model.path or models / model.name for model in known.values()}
+    places["pocket"] = known["pocket"].path or POCKET_FOLDER
+    lora_places = {lora.name: lora.path or loras / f"{lora.name}.safetensors" for lora in adapters.values()}
+    return Registry(
+        models=known,
+        loras=adapters,
+        places=places,
+        lora_places=lora_places,
+        installed=frozenset(name for name, place in places.items() if (place / "model_index.json").is_file()),
+        installed_loras=frozenset(name for name, place in lora_places.items() if place.is_file()),
+    )
+
+
+Entry = TypeVar("Entry", Model, LoraEntry)
+Tables = dict[str, dict[str, dict[str, Any]]]
+_KINDS = ("platforms", "models", "loras")
+
+
+def _read(file: Path) -> Tables:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RegistryError(file, "", f"not valid TOML: {error}") from error
+    tables: Tables = {kind: {} for kind in _KINDS}
+    for kind, entries in content.items():
+        if kind not in _KINDS:
+            raise RegistryError(file, kind, "not a table of the registry", nearest(kind, _KINDS))
+        if not isinstance(entries, dict):
+            raise RegistryError(file, kind, "must be a table of named entries", f"write [{kind}.NAME]")
+        for name, entry in entries.items():  # pyright: ignore[reportUnknownVariableType]
+            if not isinstance(entry, dict):
+                raise RegistryError(file, f"{kind}.{name}", "must be a table", f"write [{kind}.{name}]")
+            tables[kind][str(name)] = dict(entry)  # pyright: ignore[reportUnknownArgumentType]
+    return tables
+
+
+def _merged(base: Tables, own: Tables) -> Tables:
+    """`own` over `base`, field by field."""
+    return {
+        kind: {name: base[kind].get(name, {}) | own[kind].get(name, {}) for name in [*base[kind], *own[kind]]}
+        for kind in _KINDS
+    }
+
+
+def _entries(file: Path, tables: Tables) -> tuple[dict[str, Model], dict[str, LoraEntry]]:
+    platforms = tables["platforms"]
+    models: dict[str, Model] = {}
+    for name, entry in tables["models"].items():
+        platform = _platform(file, f"models.{name}", entry, platforms)
+        fields = {"source": "your own"} | platform | entry | {"name": name}
+        if isinstance(entry.get("aliases"), list):
+            fields["aliases"] = [*platform.get("aliases", ()), *entry["aliases"]]
+        models[name] = _validated(Model, file, f"models.{name}", fields)
+    loras: dict[str, LoraEntry] = {}
+    for name, entry in tables["loras"].items():
+        _platform(file, f"loras.{name}", entry, platforms)
+        loras[name] = _validated(LoraEntry, file, f"loras.{name}", entry | {"name": name})
+    return models, loras
+
+
+def _platform(
+    file: Path, where: str, entry: Mapping[str, Any], platforms: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    name = entry.get("platform")
+    if not isinstance(name, str) or name not in platforms:
+        problem = f"platform {name!r} is not defined" if name else "platform is missing"
+        raise RegistryError(file, f"{where}.platform", problem, nearest(str(name or ""), platforms))
+    return platforms[name]
+
+
+def _validated(kind: type[Entry], file: Path, where: str, fields: Mapping[str, Any]) -> Entry:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join([where, *(str(part) for part in first["loc"])])
+        unknown = first["type"] == "extra_forbidden"
+        hint = nearest(str(first["loc"][-1]), kind.model_fields) if unknown else None
+        problem = "this field is not known" if unknown else first["msg"]
+        raise RegistryError(file, field, problem, hint) from error
+
+
+def _add_pocket_defaults(tables: Tables) -> None:
+    """What training found best for the pocket model, over the platform's defaults."""
+    if not POCKET_DEFAULTS.is_file():
+        return
+    found = json.loads(POCKET_DEFAULTS.read_text(encoding="utf-8"))
+    entry = tables["models"]["pocket"]
+    entry |= {key: found[key] for key in ("steps", "guidance", "sampler") if key in found}
+    if "native_size" in found:
+        entry["native_sizes"] = [found["native_size"]]
+
+
+def _id(name: str) -> str:
+    if not is_id(name):
+        raise ValueError("must be letters, digits, _ and -, 1 to 64 of them, since it names a folder and a subject")
+    return name
+
+
+def _sampler_name(name: str) -> str:
+    try:
+        return samplers.find(name).name
+    except AcpError as error:
+        raise ValueError(f"{error.body.message} ({error.body.hint})") from error

@@ -1,0 +1,1 @@
+"""The generator, on tiny random models of the real classes."""
