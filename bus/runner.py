@@ -209,14 +209,10 @@ class _Serving:
 
 def _only_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one failure that ended everything, or the group where there are several."""
-    if len(group.exceptions) > 1:
-        return group
-    cause = group.exceptions[0]
-    return (
-        _only_cause(cast("BaseExceptionGroup[BaseException]", cause))
-        if isinstance(cause, BaseExceptionGroup)
-        else cause
-    )
+    cause, *others = group.exceptions
+    if others or not isinstance(cause, BaseExceptionGroup):
+        return group if others else cause
+    return _only_cause(cast("BaseExceptionGroup[BaseException]", cause))
 
 
 @contextlib.asynccontextmanager
