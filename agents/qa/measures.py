@@ -73,8 +73,8 @@ def luma(rgb: Rgb) -> Floats:
 def spread(rgb: Rgb) -> float:
     """Root mean square distance of the pixels from their mean colour, over all three channels; 0 (one flat colour) to
     0.5. Colour counts, so that red on a green of equal luma is not blank."""
-    pixels = rgb.reshape(-1, 3).astype(np.float32) / 255
-    return float(np.sqrt(pixels.var(axis=0).mean()))
+    pixels = rgb.reshape(-1, 3)
+    return float(np.sqrt(pixels.var(axis=0, dtype=np.float64).mean()) / 255)
 
 
 def entropy(rgb: Rgb) -> float:

@@ -54,10 +54,10 @@ def merits(taken: Measures) -> list[Merit]:
     Over-exposed is a picture that has clipped highlights and is bright all over: white lines on black are drawing.
     """
     dark = taken.clipped_shadows * ramp(taken.brightness, 0.3, 0.05)
-    light = taken.clipped_highlights * ramp(taken.brightness, 0.7, 0.95)
+    light = taken.clipped_highlights * ramp(taken.brightness, 0.7, 0.9)
     found = [
         Merit(ramp(taken.noise, 0.12, 0.04), 0.10, "noisy"),
-        Merit(ramp(max(dark, light), 0.6, 0.2), 0.10, "overexposed" if light > dark else "underexposed"),
+        Merit(ramp(max(dark, light), 0.45, 0.15), 0.10, "overexposed" if light > dark else "underexposed"),
         Merit(ramp(taken.posterisation, 0.8, 0.4), 0.10, "posterised"),
     ]
     if taken.sharpness is not None:

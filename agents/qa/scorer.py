@@ -4,7 +4,6 @@
 Blocking: call it in a thread. torch and transformers are imported by `load`, because they take seconds.
 """
 
-import json
 import math
 import threading
 from dataclasses import dataclass
@@ -82,23 +81,36 @@ class Scorer:
 
     def _load(self) -> Calibration:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
 
         torch.set_num_threads(1)
         try:
-            text = (self._folder / "calibration.json").read_bytes()
-            calibration = msgspec.json.decode(text, type=Calibration)
+            calibration = msgspec.json.decode((self._folder / "calibration.json").read_bytes(), type=Calibration)
             self._tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            model: Any = AutoModel.from_pretrained(
-                self._folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            loaded: Any = AutoModel.from_pretrained(
+                self._folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError, msgspec.MsgspecError, json.JSONDecodeError) as error:
-            raise ScorerBroken(
-                f"no usable scorer in {self._folder}: {error}. It needs config.json, model.safetensors, "
-                "tokenizer files and calibration.json (agents/qa/README.md, 'Another scorer')"
-            ) from error
+        except (OSError, ValueError, KeyError, SafetensorError, msgspec.MsgspecError) as error:
+            raise self._broken(str(error)) from error
+        model, report = loaded
+        # transformers only warns of weights that are missing, and draws them at random.
+        if report["missing_keys"] or report["mismatched_keys"]:
+            raise self._broken("model.safetensors lacks weights that config.json asks for")
+        if not hasattr(model, "get_image_features"):
+            raise self._broken(f"{type(model).__name__} has no image and text towers")
         self._model = model.eval()
         return calibration
+
+    def _broken(self, fault: str) -> ScorerBroken:
+        return ScorerBroken(
+            f"no usable scorer in {self._folder}: {fault}. It needs config.json, model.safetensors, tokenizer files "
+            "and calibration.json (agents/qa/README.md, 'Another scorer')"
+        )
 
     def judge(self, rgb: Rgb, text: str) -> Judgement:
         """How well the picture shows the text. Takes a few milliseconds with the pocket scorer.

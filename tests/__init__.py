@@ -1,0 +1,1 @@
+"""Tests: what the workshop does, said as sentences."""

@@ -1,0 +1,147 @@
+"""A picture in, a verdict out: the QA agent with a real blob store."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.qa.agent import Qa, build
+from agents.settings import Settings
+from bus.agent import Delivery, Outbound
+from bus.local_blobs import LocalBlobs
+from protocol.errors import AcpError
+from protocol.messages import Assessment, ImageScored, JobFailed, ScoreImage, StoreImage, ref_of
+from tests.qa.drawings import blurred, disc, encoded, order, static, tower
+
+NOWHERE = "0" * 64
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> LocalBlobs:
+    return LocalBlobs(tmp_path / "blobs")
+
+
+@pytest.fixture
+def qa(blobs: LocalBlobs) -> Qa:
+    return Qa(blobs, scorer=None)
+
+
+async def say(qa: Qa, message: ScoreImage, delivered: int = 1) -> list[Outbound]:
+    return list(await qa.handle(message, Delivery(subject="acp.v1.work.qa.b.0.1", delivered=delivered)))
+
+
+async def verdict(qa: Qa, message: ScoreImage) -> Assessment:
+    first = (await say(qa, message))[0]
+    assert isinstance(first, ImageScored)
+    assert first.ref == ref_of(message.job)
+    return first.assessment
+
+
+async def test_a_good_picture_is_scored_and_sent_to_storage(qa: Qa, blobs: LocalBlobs) -> None:
+    message = order(await blobs.put(encoded(disc())), min_score=0.85)
+    scored, store = await say(qa, message)
+    assert isinstance(scored, ImageScored)
+    assert isinstance(store, StoreImage)
+    assert store == StoreImage(job=message.job, picture=message.picture, assessment=scored.assessment)
+    assert scored.assessment.accepted
+    assert scored.assessment.seconds is not None
+    assert scored.assessment.reasons == []
+
+
+@pytest.mark.parametrize(
+    ("data", "reasons"),
+    [
+        pytest.param(encoded(blurred(disc(), 5)), ["blurred"], id="blurred"),
+        pytest.param(encoded(static()), ["noisy"], id="noise"),
+        pytest.param(encoded(np.full((128, 128, 3), 90, np.uint8)), ["blank"], id="blank"),
+        pytest.param(encoded(disc(side=64)), ["wrong_size"], id="another size"),
+        pytest.param(encoded(disc(), "JPEG"), ["wrong_format"], id="another format"),
+        pytest.param(encoded(static())[:20_000], ["undecodable"], id="truncated"),
+        pytest.param(b"no picture", ["undecodable"], id="no picture"),
+    ],
+)
+async def test_a_bad_picture_is_a_verdict_to_the_planner_and_nothing_else(
+    qa: Qa, blobs: LocalBlobs, data: bytes, reasons: list[str]
+) -> None:
+    said = await say(qa, order(await blobs.put(data), min_score=0.85))
+    assert len(said) == 1
+    assert isinstance(said[0], ImageScored)
+    assert said[0].assessment.accepted is False
+    assert said[0].assessment.reasons == reasons
+
+
+async def test_without_a_scorer_adherence_and_embedding_are_null(qa: Qa, blobs: LocalBlobs) -> None:
+    assessment = await verdict(qa, order(await blobs.put(encoded(disc()))))
+    assert assessment.measures["adherence"] is None
+    assert assessment.embedding is None
+    assert assessment.score is not None
+
+
+async def test_a_missing_blob_is_tried_again_and_then_given_up_as_a_failed_job(qa: Qa) -> None:
+    message = order(NOWHERE)
+    with pytest.raises(AcpError) as caught:
+        await say(qa, message)
+    assert caught.value.retryable
+    assert await qa.give_up(message, caught.value) == (
+        JobFailed(ref=ref_of(message.job), stage="qa", error=caught.value.body),
+    )
+
+
+async def test_a_copy_within_the_batch_is_not_accepted(qa: Qa, blobs: LocalBlobs) -> None:
+    await say(qa, order(await blobs.put(encoded(disc())), index=0))
+    copy = await verdict(qa, order(await blobs.put(encoded(disc(), "JPEG")), index=1, media_type="image/jpeg"))
+    other = await verdict(qa, order(await blobs.put(encoded(tower())), index=2))
+    assert (copy.accepted, copy.reasons) == (False, ["near_duplicate"])
+    assert other.accepted
+
+
+async def test_a_delivery_that_comes_again_gets_the_same_verdict(qa: Qa, blobs: LocalBlobs) -> None:
+    blob = await blobs.put(encoded(disc()))
+    first = await verdict(qa, order(blob, index=0))
+    copy = await verdict(qa, order(blob, index=1))
+    for index, before in ((0, first), (1, copy)):
+        again = await verdict(qa, order(blob, index=index))
+        assert (again.accepted, again.score, again.reasons) == (before.accepted, before.score, before.reasons)
+
+
+async def test_of_two_copies_judged_at_once_one_is_accepted(qa: Qa, blobs: LocalBlobs) -> None:
+    blob = await blobs.put(encoded(disc()))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(verdict(qa, order(blob, index=index))) for index in range(4)]
+    assert sorted(task.result().accepted for task in tasks) == [False, False, False, True]
+
+
+async def test_a_restarted_process_knows_from_the_events_what_was_accepted(qa: Qa, blobs: LocalBlobs) -> None:
+    blob = await blobs.put(encoded(disc()))
+    event = (await say(qa, order(blob, index=0)))[0]
+    assert isinstance(event, ImageScored)
+    restarted = Qa(blobs, scorer=None)
+    await restarted.observe(event)
+    assert (await verdict(restarted, order(blob, index=1))).reasons == ["near_duplicate"]
+    assert (await verdict(restarted, order(blob, index=0))).accepted
+
+
+async def test_told_not_to_look_it_accepts_and_states_no_figure(blobs: LocalBlobs) -> None:
+    blind = Qa(blobs, scorer=None, scoring=False)
+    said = await say(blind, order(await blobs.put(b"anything"), min_score=1))
+    assert [type(message) for message in said] == [ImageScored, StoreImage]
+    assert await verdict(blind, order(await blobs.put(b"anything"))) == Assessment(
+        score=None, accepted=True, measures={}
+    )
+    with pytest.raises(AcpError):
+        await say(blind, order(NOWHERE))
+
+
+def test_it_reads_one_queue_and_watches_verdicts(qa: Qa) -> None:
+    (intake,) = qa.intakes()
+    assert (intake.stream, intake.durable, intake.filter_subjects) == ("ACP_WORK", "qa", ("acp.v1.work.qa.>",))
+    assert [watch.filter_subject for watch in qa.watches()] == ["acp.v1.event.*.*.scored"]
+    assert qa.presence("qa_1").role == "qa"
+
+
+def test_a_scorer_that_is_named_and_not_there_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(AcpError) as caught:
+        build(Settings(home=tmp_path, scorer=tmp_path / "clip"))
+    assert caught.value.code == "not_installed"
+    assert caught.value.body.hint is not None
