@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from protocol.errors import Refused
+
 LOCK_WAIT_S = 1.0
 """How long a starting workshop waits for the lock: readers hold it for microseconds while they look."""
 
@@ -31,8 +33,15 @@ class WorkshopAddress(Struct, frozen=True, kw_only=True):
     started_at: str
 
 
-class HomeTaken(Exception):
+class HomeTaken(Refused):
     """Another workshop runs in this home."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(
+            "wrong_state",
+            f"a workshop runs in {home} already",
+            hint="use it (generate finds it), stop it with Ctrl-C, or name another home in BOTTEGA_HOME",
+        )
 
 
 @contextmanager
@@ -47,7 +56,7 @@ def home_lock(address_file: Path) -> Generator[None]:
         deadline = time.monotonic() + LOCK_WAIT_S
         while not _try_lock(lock.fileno(), fcntl.LOCK_EX):
             if time.monotonic() > deadline:
-                raise HomeTaken(str(address_file.parent.parent))
+                raise HomeTaken(address_file.parent.parent)
             time.sleep(0.02)
         try:
             yield

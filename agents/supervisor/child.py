@@ -13,6 +13,9 @@ from agents.supervisor.restart import BackOff
 MAX_LOG_BYTES = 8 * 1024 * 1024
 """A log larger than this is set aside as `<name>.old.log` at the next start of its process."""
 
+LAST_WORDS_BYTES = 2000
+"""How much of a log's end is looked at for its last line."""
+
 
 class Child:
     """A process that is kept alive. `deaths` counts those in a row."""
@@ -21,7 +24,7 @@ class Child:
         self,
         unit: Unit,
         command: Sequence[str],
-        environment: Mapping[str, str],
+        environment: Callable[[], Mapping[str, str]],
         log: Path,
         policy: BackOff,
         announce: Callable[[Notice], None],
@@ -51,9 +54,7 @@ class Child:
                 return
             self.deaths = self._policy.deaths_in_a_row(self.deaths, time.monotonic() - born)
             pause = self._policy.pause_s(self.deaths)
-            self._announce(
-                Notice(self.unit, "died", f"{_ending(code)}; again in {pause:.1f} s; log: {self.log}")
-            )
+            self._announce(Notice(self.unit, "died", f"{_ending(code)}; again in {pause:.1f} s; log: {self.log}"))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._draining.wait()
@@ -70,6 +71,14 @@ class Child:
             self._announce(Notice(self.unit, "killed", "did not finish in time"))
             self._process.kill()
 
+    def last_words(self) -> str:
+        """The last line of the log, for a person who asks why; the log's name where it is empty."""
+        with contextlib.suppress(OSError):
+            lines = self.log.read_bytes()[-LAST_WORDS_BYTES:].decode(errors="replace").split("\n")
+            if said := [line.strip() for line in lines if line.strip()]:
+                return said[-1]
+        return f"see {self.log}"
+
     async def _live(self) -> int:
         with open_log(self.log) as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -77,7 +86,7 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=dict(self._environment),
+                env=dict(self._environment()),
                 start_new_session=True,
             )
         self._announce(Notice(self.unit, "started", f"pid {self._process.pid}"))

@@ -1,0 +1,213 @@
+"""The commands of `bottega` and their flags. Each imports what it needs when it runs: `--help` is quick."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from agents.cli.failure import reported
+
+app = typer.Typer(
+    name="bottega",
+    help="A workshop of AI agents that makes images to order.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+models = typer.Typer(help="Models that the workshop knows, and where they lie.", invoke_without_command=True)
+app.add_typer(models, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+StandIn = Annotated[
+    str | None,
+    typer.Option("--stand-in", help="Let this model (pocket) stand in for platforms that are not installed."),
+]
+Role = Literal["planner", "prompt", "generator", "qa", "storage"]
+Source = Annotated[str, typer.Argument(metavar="FILE|-", help="A file with one JSON command; - reads standard input.")]
+Hash = Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")]
+
+
+def main() -> None:
+    """Entry point of the `bottega` command."""
+    app()
+
+
+@app.command()
+def generate(
+    brief: Annotated[str, typer.Argument(help="What the pictures should show, in plain words.")],
+    number: Annotated[int, typer.Option("-n", "--number", help="How many pictures.")] = 1,
+    style: Annotated[
+        str | None, typer.Option(help="A style of the workshop, such as plain or product_photography.")
+    ] = None,
+    platform: Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="WxH, an aspect such as 16:9, or 1K, 2K, 4K. Left out: native size.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the first picture; the same seed makes the same picture.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="How strictly the prompt is followed.")] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option(metavar="NAME:W", help="An adapter and its weight; repeatable.")
+    ] = None,
+    min_score: Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What the pictures should not show.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for copies of the pictures. Left out: only the home.")
+    ] = None,
+    stand_in: StandIn = None,
+    json: Json = False,
+) -> None:
+    """Make pictures from one sentence, with the running workshop or with one for the occasion."""
+    with reported(json):
+        from agents.cli.generate import generate as run
+        from agents.cli.order import Options, command_of
+
+        command = command_of(
+            Options(
+                brief=brief,
+                number=number,
+                style=style,
+                platform=platform,
+                size=size,
+                seed=seed,
+                steps=steps,
+                guidance=guidance,
+                loras=lora or [],
+                min_score=min_score,
+                negative=negative,
+            )
+        )
+        raise SystemExit(run(command, out, stand_in, json))
+
+
+@app.command()
+def up(
+    stand_in: StandIn = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the address line.")] = False,
+) -> None:
+    """Run a workshop until Ctrl-C: the bus and five agents, restarted when they die."""
+    with reported():
+        from agents.cli.up import up as run
+
+        run(stand_in, quiet)
+
+
+@app.command()
+def agent(
+    role: Annotated[Role, typer.Argument(help="Which of the five.")],
+    lifeline: Annotated[bool, typer.Option("--lifeline", hidden=True)] = False,
+) -> None:
+    """Run one agent alone, against the running workshop or BOTTEGA_NATS_URL."""
+    with reported():
+        from agents.cli.process import run
+
+        run(role, lifeline)
+
+
+@app.command()
+def send(source: Source) -> None:
+    """Send a JSON command and print the reply as it came."""
+    with reported(json=True):
+        from agents.cli.send import send as run
+
+        raise SystemExit(run(source))
+
+
+@app.command()
+def plan(source: Source, json: Json = False) -> None:
+    """Show what a GENERATE_IMAGES command would do and cost, without doing it."""
+    with reported(json):
+        from agents.cli.send import plan as run
+
+        raise SystemExit(run(source, json))
+
+
+@app.command()
+def approve(
+    batch: Hash,
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="The approval of the held plan.")],
+    json: Json = False,
+) -> None:
+    """Start a plan that was held."""
+    with reported(json):
+        from agents.cli.send import approve as run
+
+        raise SystemExit(run(batch, token, json))
+
+
+@app.command()
+def status(
+    batch: Annotated[str | None, typer.Argument(metavar="[HASH]", help="A batch; without it, the workshop.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show progress until the end.")] = False,
+    json: Json = False,
+) -> None:
+    """Where a batch stands, or which processes run."""
+    with reported(json):
+        from agents.cli.status import status as run
+
+        raise SystemExit(run(batch, watch, json))
+
+
+@app.command("list")
+def list_batches(
+    count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many batches, newest first.")] = 20,
+    json: Json = False,
+) -> None:
+    """The batches of this home, newest first."""
+    with reported(json):
+        from agents.cli.status import list_batches as run
+
+        run(count, json)
+
+
+@app.command()
+def cancel(
+    batch: Hash,
+    pending: Annotated[bool, typer.Option("--pending", help="Only what has not started.")] = False,
+    json: Json = False,
+) -> None:
+    """Stop a batch."""
+    with reported(json):
+        from agents.cli.status import cancel as run
+
+        run(batch, pending, json)
+
+
+@models.callback()
+def list_models(context: typer.Context, json: Json = False) -> None:
+    """Models that the workshop knows, and where they lie."""
+    if context.invoked_subcommand is None:
+        with reported(json):
+            from agents.cli.models import list_models as run
+
+            run(json)
+
+
+@models.command("path")
+def model_path(name: Annotated[str, typer.Argument(help="A model, such as pocket.")]) -> None:
+    """The folder of a model on this machine."""
+    with reported():
+        from agents.cli.models import path as run
+
+        run(name)
+
+
+@app.command()
+def url(json: Json = False) -> None:
+    """The NATS URL with client credentials, for other clients of the running workshop."""
+    with reported(json):
+        from agents.cli.session import show_url as run
+
+        run(json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check that everything is here that a workshop needs, and say what to do if not."""
+    with reported(json):
+        from agents.cli.doctor import doctor as run
+
+        raise SystemExit(run(json))

@@ -1,0 +1,94 @@
+"""Expected failures, as they are met: a sentence, a place, a hint, an exit code. No traceback."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from protocol.codec import encode
+from protocol.errors import AcpError, Code, ErrorBody
+from protocol.replies import ErrorReply
+
+ALL_STORED = 0
+SOME_FAILED = 1
+BAD_INPUT = 2
+NOTHING_THERE = 3
+"""Nothing to talk to: no workshop runs here, or it does not answer."""
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+
+
+class Failure(Exception):
+    """The command cannot go on. `body` says why; `exit_code` is one of this file's constants."""
+
+    def __init__(self, body: ErrorBody, exit_code: int) -> None:
+        super().__init__(body.message)
+        self.body = body
+        self.exit_code = exit_code
+
+
+def bad_input(
+    message: str, *, hint: str | None = None, path: str | None = None, code: Code = "invalid_value"
+) -> Failure:
+    """The person asked for something that cannot be done as asked."""
+    return Failure(ErrorBody(code=code, message=message, path=path, hint=hint), BAD_INPUT)
+
+
+def nothing_there(message: str, *, hint: str | None = None) -> Failure:
+    """There is no workshop to talk to."""
+    return Failure(ErrorBody(code="timeout", message=message, hint=hint, retryable=True), NOTHING_THERE)
+
+
+def of_error(error: AcpError) -> Failure:
+    """An error of the protocol: what may work later found nothing to talk to, all else is bad input."""
+    return Failure(error.body, NOTHING_THERE if error.retryable else BAD_INPUT)
+
+
+def of_reply(body: ErrorBody) -> Failure:
+    """An error that a workshop answered with."""
+    return Failure(body, NOTHING_THERE if body.retryable else BAD_INPUT)
+
+
+@contextmanager
+def reported(json: bool = False) -> Generator[None]:
+    """Turn expected failures into their text, or their JSON object on standard output, and an exit code."""
+    try:
+        yield
+    except AcpError as error:
+        _leave(of_error(error), json)
+    except Failure as failure:
+        _leave(failure, json)
+    except ExceptionGroup as group:
+        _leave(_only(group), json)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+def explain(body: ErrorBody) -> str:
+    """An error in two or three lines for a person."""
+    lines = [f"error: {body.message}"]
+    if body.path:
+        lines.append(f"   at: {body.path}")
+    if body.hint:
+        lines.append(f"  try: {body.hint}")
+    return "\n".join(lines)
+
+
+def _only(group: ExceptionGroup) -> Failure:
+    """The expected failure that ended a group of tasks; anything else is a defect and keeps its traceback."""
+    match group.exceptions:
+        case (Failure() as failure,):
+            return failure
+        case (AcpError() as error,):
+            return of_error(error)
+        case (ExceptionGroup() as inner,):
+            return _only(inner)
+        case _:
+            raise group
+
+
+def _leave(failure: Failure, json: bool) -> None:
+    if json:
+        sys.stdout.write(encode(ErrorReply(error=failure.body)).decode() + "\n")
+    else:
+        sys.stderr.write(explain(failure.body) + "\n")
+    raise SystemExit(failure.exit_code) from None

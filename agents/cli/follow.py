@@ -1,0 +1,134 @@
+"""Follow a batch to its end: news as it is published, and the planner's own word about each picture."""
+
+import asyncio
+import contextlib
+import time
+
+from msgspec import Struct
+
+from agents.cli.board import Board, finished
+from agents.cli.display import Display
+from agents.cli.failure import nothing_there, of_reply
+from bus.client import Client
+from protocol.commands import Result
+from protocol.errors import AcpError
+from protocol.replies import ErrorReply, GenerationResult, Image, StatusBody
+
+CLIENT = "local"
+"""The client that the command line is."""
+PAGE = 200
+"""Pictures in one reply; a larger batch is shown by its counts while it runs."""
+QUIET_S = 3.0
+"""Without news the planner is asked this often: news may be lost, the ledger is not."""
+SILENCE_S = 60.0
+"""A workshop that does not answer for so long is given up; a planner is restarted well within it."""
+WAIT_S = 5.0
+"""How long one request waits for the end of a batch."""
+SHEET_S = 30.0
+"""How long the contact sheet of a finished batch is waited for."""
+
+
+class Followed(Struct, frozen=True, kw_only=True):
+    """A finished batch: its pictures in order, and the seconds it took to see its end."""
+
+    hash: str
+    quantity: int
+    images: list[Image]
+    status: StatusBody
+    contact_sheet: str | None
+    seconds: float
+
+    @property
+    def all_stored(self) -> bool:
+        return self.status.completed == self.quantity
+
+
+async def follow(client: Client, batch: str, board: Board, display: Display) -> Followed:
+    """Show a batch until none of its pictures is left to make, and return all of it.
+
+    Raises:
+        Failure: the workshop is gone, or does not know the batch.
+    """
+    started = time.monotonic()
+    news = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        watchers = [
+            group.create_task(_watch_progress(client, batch, board)),
+            group.create_task(_watch_status(client, batch, board, news)),
+        ]
+        await _until_over(client, batch, board, display, news)
+        for watcher in watchers:
+            watcher.cancel()
+    return await _finished(client, batch, started)
+
+
+async def page(client: Client, batch: str, first: int = 0, wait_s: float = 0.0) -> GenerationResult:
+    """One page of a batch's pictures; a planner that is being restarted is asked again.
+
+    Raises:
+        Failure: the workshop is gone, or does not know the batch.
+    """
+    deadline = time.monotonic() + SILENCE_S
+    while True:
+        try:
+            reply = await client.request(Result(hash=batch, first=first, count=PAGE, wait_s=wait_s))
+        except AcpError as error:
+            if not error.retryable or time.monotonic() > deadline:
+                raise nothing_there(
+                    "the workshop does not answer any more",
+                    hint=f"the batch is safe: bottega up, bottega status {batch}",
+                ) from error
+            await asyncio.sleep(0.5)
+            continue
+        if isinstance(reply, ErrorReply):
+            raise of_reply(reply.error)
+        assert isinstance(reply, GenerationResult)
+        return reply
+
+
+async def _until_over(client: Client, batch: str, board: Board, display: Display, news: asyncio.Event) -> None:
+    while True:
+        result = (await page(client, batch)).generation_result
+        fresh = board.see_images(result.images)
+        board.see_status(result.generation_status)
+        for row in fresh:
+            display.finished(row, board)
+        if finished(result.generation_status) >= result.quantity:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_S):
+                await news.wait()
+        news.clear()
+
+
+async def _watch_progress(client: Client, batch: str, board: Board) -> None:
+    async for progress in client.watch_progress(CLIENT, batch):
+        board.see_progress(progress)
+
+
+async def _watch_status(client: Client, batch: str, board: Board, news: asyncio.Event) -> None:
+    async for status in client.watch_status(CLIENT, batch):
+        board.see_status(status.generation_status)
+        news.set()
+
+
+async def _finished(client: Client, batch: str, started: float) -> Followed:
+    """Every page of the batch, its contact sheet waited for."""
+    deadline = time.monotonic() + SHEET_S
+    result = (await page(client, batch, wait_s=WAIT_S)).generation_result
+    while result.contact_sheet is None and result.state == "running" and time.monotonic() < deadline:
+        result = (await page(client, batch, wait_s=WAIT_S)).generation_result
+    seconds = time.monotonic() - started
+    images = [*result.images]
+    last = result
+    while last.next is not None:
+        last = (await page(client, batch, first=last.next)).generation_result
+        images += last.images
+    return Followed(
+        hash=batch,
+        quantity=result.quantity,
+        images=images,
+        status=result.generation_status,
+        contact_sheet=result.contact_sheet,
+        seconds=seconds,
+    )

@@ -1,0 +1,77 @@
+"""`bottega generate`: a sentence becomes pictures."""
+
+import asyncio
+import secrets
+import sys
+from pathlib import Path
+
+from msgspec.structs import replace
+from rich.console import Console
+
+from agents.cli.board import Board
+from agents.cli.configuration import configured
+from agents.cli.display import Display, display_for
+from agents.cli.failure import ALL_STORED, SOME_FAILED
+from agents.cli.follow import Followed, follow
+from agents.cli.plan import headline, refusal_of
+from agents.cli.report import delivered, generated, show
+from agents.cli.session import asked, own_or_running
+from agents.settings import Settings
+from bus.client import Client
+from protocol.codec import encode
+from protocol.commands import Cancel, GenerateImages
+from protocol.errors import AcpError
+from protocol.replies import GenerationPlan
+
+CANCEL_S = 5.0
+"""How long Ctrl-C waits for the planner to hear of it."""
+
+
+def generate(command: GenerateImages, out: Path | None, stand_in: str | None, json: bool) -> int:
+    """Make the pictures, show them or print the JSON object; returns the exit code."""
+    settings = configured(stand_in=stand_in)
+    display = display_for(Console(stderr=True), silent=json)
+    followed = delivered(asyncio.run(_generate(command, settings, display)), out)
+    if json:
+        sys.stdout.write(encode(generated(followed)).decode() + "\n")
+    else:
+        show(Console(), followed)
+    return ALL_STORED if followed.all_stored else SOME_FAILED
+
+
+async def _generate(command: GenerateImages, settings: Settings, display: Display) -> Followed:
+    async with own_or_running(settings, display) as client:
+        plan = await _accepted(client, command)
+        body, batch = plan.generation_plan, plan.hash
+        assert batch is not None, "an accepted plan has a hash"
+        for note in (*body.warnings, *(f"not honoured: {wish}" for wish in body.not_honoured)):
+            display.say(f"note: {note}")
+        board = Board(quantity=body.quantity)
+        try:
+            with display.batch(headline(plan), board):
+                return await follow(client, batch, board, display)
+        except asyncio.CancelledError:
+            await _cancel(client, batch, display)
+            raise
+
+
+async def _accepted(client: Client, command: GenerateImages) -> GenerationPlan:
+    """The plan; a refused one is a failure. The command has an id, so that asking twice makes one batch.
+
+    Raises:
+        Failure: the plan was refused, or the command is wrong.
+    """
+    plan = await asked(client, replace(command, command_id=f"cli_{secrets.token_hex(8)}"), GenerationPlan)
+    if refusal := refusal_of(plan.generation_plan):
+        raise refusal
+    return plan
+
+
+async def _cancel(client: Client, batch: str, display: Display) -> None:
+    """Tell the planner that nobody waits for the batch any more."""
+    display.say("cancelling …")
+    try:
+        async with asyncio.timeout(CANCEL_S):
+            await client.request(Cancel(hash=batch))
+    except (AcpError, TimeoutError):
+        display.say(f"the workshop did not answer; cancel it later with: bottega cancel {batch}")

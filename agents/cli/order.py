@@ -1,0 +1,64 @@
+"""What a person asked for on the command line, as a command of the protocol. Pure."""
+
+from dataclasses import dataclass, field
+
+from agents.cli.failure import bad_input
+from protocol.codec import decode_command, encode
+from protocol.commands import GenerateImages, Lora, Quality, Requirements
+
+
+@dataclass(frozen=True)
+class Options:
+    """The flags of `bottega generate`, as typed."""
+
+    brief: str
+    number: int = 1
+    style: str | None = None
+    platform: str | None = None
+    size: str | None = None
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    loras: list[str] = field(default_factory=list[str])
+    min_score: float | None = None
+    negative: str | None = None
+
+
+def command_of(options: Options) -> GenerateImages:
+    """The command, checked as the planner's door will check it, so that bad input needs no workshop.
+
+    Raises:
+        AcpError: a value that the protocol does not allow, with its path.
+        Failure: a LoRA that is not written NAME or NAME:WEIGHT.
+    """
+    command = GenerateImages(
+        brief=options.brief,
+        style=options.style,
+        platform=options.platform,
+        requirements=Requirements(quantity=options.number, resolution=options.size),
+        quality=Quality(min_score=options.min_score),
+        negative_prompt=options.negative,
+        seed=options.seed,
+        steps=options.steps,
+        guidance=options.guidance,
+        loras=[lora_of(text) for text in options.loras],
+    )
+    decode_command(encode(command))
+    return command
+
+
+def lora_of(text: str) -> Lora:
+    """`NAME` or `NAME:WEIGHT`.
+
+    Raises:
+        Failure: the weight is not a number, or there is no name.
+    """
+    name, separator, weight = text.rpartition(":")
+    if not separator:
+        return Lora(name=text)
+    try:
+        return Lora(name=name, weight=float(weight))
+    except ValueError:
+        raise bad_input(
+            f"--lora {text} does not end in a weight", hint="write NAME:WEIGHT, such as product_lora_v3:0.8"
+        ) from None

@@ -1,0 +1,132 @@
+"""The end of a batch: the object that `--json` prints, and what a person reads."""
+
+import filecmp
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from agents.cli.display import counts_of
+from agents.cli.follow import Followed
+from agents.cli.plan import duration
+from protocol.replies import Image, StatusBody
+
+
+class MadeImage(Struct, frozen=True, kw_only=True):
+    """One stored picture. `path` is a file on this machine; `score` is 0 to 1, null where QA took none."""
+
+    path: str | None
+    seed: int | None
+    prompt: str | None
+    score: float | None
+    width: int | None
+    height: int | None
+    attempts: int
+
+
+class Generated(Struct, frozen=True, kw_only=True):
+    """What `bottega generate --json` prints. `images` are the stored ones, in the order of the plan."""
+
+    hash: str
+    images: list[MadeImage]
+    generation_status: StatusBody
+    contact_sheet: str | None
+
+
+def delivered(followed: Followed, out: Path | None) -> Followed:
+    """The same batch with its files copied to the folder `out`, and named from there."""
+    if out is None:
+        return followed
+    out.mkdir(parents=True, exist_ok=True)
+    return replace(
+        followed,
+        images=[replace(image, path=hand_over(image.path, out)) for image in followed.images],
+        contact_sheet=hand_over(followed.contact_sheet, out),
+    )
+
+
+def generated(followed: Followed) -> Generated:
+    """The batch as `--json` shows it."""
+    return Generated(
+        hash=followed.hash,
+        images=[_made(image) for image in followed.images if image.status == "completed"],
+        generation_status=followed.status,
+        contact_sheet=followed.contact_sheet,
+    )
+
+
+def show(console: Console, followed: Followed) -> None:
+    """A line per picture, then what the batch as a whole came to."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("", "seed", "score", "tries", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("picture", overflow="fold")
+    for image in followed.images:
+        table.add_row(*_cells(image))
+    console.print(table)
+    console.print()
+    if followed.contact_sheet:
+        console.print(f"contact sheet  {followed.contact_sheet}", markup=False, highlight=False, soft_wrap=True)
+    facts = [counts_of(followed.status), duration(followed.seconds)]
+    if followed.status.quality_metrics.avg_score is not None:
+        facts.append(f"mean score {followed.status.quality_metrics.avg_score:.2f}")
+    if (cost := followed.status.cost_per_image) is not None:
+        facts.append(f"{cost * followed.status.completed:.4f} USD")
+    console.print(" · ".join([followed.hash, *facts]), markup=False, highlight=False, soft_wrap=True)
+
+
+def hand_over(path: str | None, folder: Path) -> str | None:
+    """A copy of the file in `folder`, so that editing it leaves the workshop's own alone; the path as it is where
+    the file lies on another machine."""
+    if path is None or not Path(path).is_file():
+        return path
+    source = Path(path)
+    for name in _names(source):
+        target = folder.absolute() / name
+        if not target.exists():
+            shutil.copyfile(source, target)
+        if filecmp.cmp(source, target, shallow=False):
+            return str(target)
+    raise AssertionError("names do not end")
+
+
+def _names(source: Path) -> Iterator[str]:
+    """The file's own name, then numbered ones: what a person has under that name is never overwritten."""
+    yield source.name
+    for number in count(2):
+        yield f"{source.stem}_{number}{source.suffix}"
+
+
+def _cells(image: Image) -> tuple[str, ...]:
+    score = "" if image.quality_score is None else f"{image.quality_score:.2f}"
+    seconds = image.metadata.processing_time_s if image.metadata else None
+    where = escape(image.path or "")
+    if image.status != "completed":
+        why = escape(image.error.message) if image.error else ""
+        where = f"[red]{image.status}[/] {why} {where}".rstrip()
+    return (
+        str(image.index),
+        str(image.metadata.seed) if image.metadata else "",
+        score,
+        str(image.attempts),
+        "" if seconds is None else f"{seconds:.1f} s",
+        where,
+    )
+
+
+def _made(image: Image) -> MadeImage:
+    return MadeImage(
+        path=image.path,
+        seed=image.metadata.seed if image.metadata else None,
+        prompt=image.metadata.prompt_used if image.metadata else None,
+        score=image.quality_score,
+        width=image.dimensions.width if image.dimensions else None,
+        height=image.dimensions.height if image.dimensions else None,
+        attempts=image.attempts,
+    )

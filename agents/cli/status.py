@@ -1,0 +1,176 @@
+"""`bottega status`, `list` and `cancel`: what runs, and where batches stand."""
+
+import asyncio
+import sys
+
+from msgspec import Struct
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from agents.cli.board import Board
+from agents.cli.configuration import configured
+from agents.cli.display import counts_of, display_for
+from agents.cli.failure import ALL_STORED, SOME_FAILED
+from agents.cli.follow import follow, page
+from agents.cli.session import asked, connected, needed_address
+from agents.supervisor.address import running_workshop
+from protocol.codec import encode
+from protocol.commands import Cancel, List, Status
+from protocol.messages import ROLES, Presence
+from protocol.replies import BatchList, BatchSummary, GenerationStatus, ProcessInfo
+
+RECENT = 5
+"""Batches that `bottega status` shows."""
+
+
+class NatsInfo(Struct, frozen=True, kw_only=True):
+    """The broker. `pid` is null where it is not the workshop's own."""
+
+    pid: int | None
+    url: str
+
+
+class WorkshopStatus(Struct, frozen=True, kw_only=True):
+    """What `bottega status --json` prints. `supervisor` is null where nobody supervises on this machine."""
+
+    processes: list[ProcessInfo]
+    nats: NatsInfo
+    supervisor: int | None
+    batches: list[BatchSummary]
+
+
+def status(batch: str | None, watch: bool, json: bool) -> int:
+    """Show the workshop, or a batch once or until its end; returns the exit code."""
+    if batch is None:
+        return asyncio.run(_workshop(json))
+    return asyncio.run(_watched(batch, json) if watch else _batch(batch, json))
+
+
+def list_batches(count: int, json: bool) -> None:
+    """Show the client's batches, newest first."""
+    batches = asyncio.run(_recent(count))
+    if json:
+        sys.stdout.write(encode(batches).decode() + "\n")
+    elif batches.batch_list.batches:
+        Console().print(_batch_table(batches.batch_list.batches))
+    else:
+        Console().print('no batches yet; make one: bottega generate "a red car on a green field"', markup=False)
+
+
+def cancel(batch: str, pending: bool, json: bool) -> None:
+    """Stop a batch, or what of it has not started."""
+
+    async def run() -> GenerationStatus:
+        async with connected(configured()) as client:
+            return await asked(client, Cancel(hash=batch, what="pending" if pending else "all"), GenerationStatus)
+
+    _print_status(asyncio.run(run()), json)
+
+
+async def _workshop(json: bool) -> int:
+    settings = configured()
+    address = running_workshop(settings.address_file)
+    async with connected(settings) as client:
+        processes = sorted(
+            (_process(one) for one in await client.presences()), key=lambda one: (ROLES.index(one.role), one.pid)
+        )
+        batches = (await asked(client, List(count=RECENT), BatchList)).batch_list.batches if processes else []
+        shown = WorkshopStatus(
+            processes=processes,
+            nats=NatsInfo(pid=address.nats if address else None, url=needed_address(settings).url),
+            supervisor=address.supervisor if address else None,
+            batches=batches,
+        )
+    if json:
+        sys.stdout.write(encode(shown).decode() + "\n")
+    else:
+        _print_workshop(Console(), shown)
+    return ALL_STORED
+
+
+async def _batch(batch: str, json: bool) -> int:
+    async with connected(configured()) as client:
+        _print_status(await asked(client, Status(hash=batch), GenerationStatus), json)
+    return ALL_STORED
+
+
+async def _watched(batch: str, json: bool) -> int:
+    display = display_for(Console(stderr=True), silent=json)
+    async with connected(configured()) as client:
+        quantity = (await page(client, batch)).generation_result.quantity
+        board = Board(quantity=quantity)
+        with display.batch(batch, board):
+            followed = await follow(client, batch, board, display)
+    final = GenerationStatus(hash=batch, generation_status=followed.status)
+    _print_status(final, json)
+    return ALL_STORED if followed.all_stored else SOME_FAILED
+
+
+async def _recent(count: int) -> BatchList:
+    async with connected(configured()) as client:
+        return await asked(client, List(count=count), BatchList)
+
+
+def _process(presence: Presence) -> ProcessInfo:
+    return ProcessInfo(
+        role=presence.role,
+        instance=presence.instance,
+        pid=presence.pid,
+        host=presence.host,
+        version=presence.version,
+        slots=presence.slots,
+        busy=presence.busy,
+    )
+
+
+def _print_status(status: GenerationStatus, json: bool) -> None:
+    if json:
+        sys.stdout.write(encode(status).decode() + "\n")
+        return
+    body = status.generation_status
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_row("batch", status.hash)
+    table.add_row("pictures", counts_of(body))
+    for name, value in (
+        ("mean score", body.quality_metrics.avg_score),
+        ("consistency", body.quality_metrics.consistency),
+        ("rejection rate", body.quality_metrics.rejection_rate),
+        ("seconds each", body.performance.avg_time),
+        ("gpu use", body.performance.gpu_util),
+        ("cost each", body.cost_per_image),
+    ):
+        table.add_row(name, "not measured" if value is None else f"{value:.3g}")
+    if body.stand_in:
+        table.add_row("stand-in", body.stand_in)
+    Console().print(table)
+
+
+def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("process", "pid", "host", "busy"):
+        table.add_column(name)
+    for process in workshop.processes:
+        table.add_row(process.role, str(process.pid), process.host, f"{process.busy}/{process.slots}")
+    if workshop.nats.pid:
+        table.add_row("nats", str(workshop.nats.pid), workshop.nats.url, "")
+    if workshop.supervisor:
+        table.add_row("supervisor", str(workshop.supervisor), "", "")
+    console.print(table)
+    if missing := [role for role in ROLES if role not in {process.role for process in workshop.processes}]:
+        console.print(f"not here: {', '.join(missing)}", style="yellow")
+    if workshop.batches:
+        console.print()
+        console.print(_batch_table(workshop.batches))
+
+
+def _batch_table(batches: list[BatchSummary]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("batch", "state", "stored", "what", "when"):
+        table.add_column(name, no_wrap=name != "what")
+    for batch in batches:
+        counts = f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else "")
+        what = batch.brief or batch.style or batch.platform
+        table.add_row(batch.hash, batch.state, counts, escape(what), batch.created_at[:19].replace("T", " "))
+    return table
