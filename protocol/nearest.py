@@ -19,6 +19,7 @@ _AT = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN_FIELD = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 _MISSING_FIELD = re.compile(r"^Object missing required field `(?P<name>[^`]*)`$")
 _BAD_CHOICE = re.compile(r"^Invalid enum value (?P<name>.*)$", re.DOTALL)
+_STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[[^\]]*\]")
 _PATTERN = re.compile(r" matching regex '.*'$", re.DOTALL)
 _BAD_TAG = re.compile(r"^Invalid value (?P<name>.*)$", re.DOTALL)
 
@@ -97,16 +98,25 @@ def _command_type(data: bytes) -> type[msgspec.Struct] | None:
 
 
 def _annotation_at(kind: type[msgspec.Struct] | None, path: str) -> Any:
-    """The annotation that `path`, such as `$.loras[...].weight`, leads to; None where it leads nowhere."""
+    """The annotation that `path`, such as `$.loras[0].weight`, leads to; None where it leads nowhere."""
     current: Any = kind
-    for step in path.split(".")[1:]:
-        name = step.split("[", 1)[0]
-        if not name:  # the rest of `[...]`
-            continue
-        struct = _struct_in(current)
-        fields = msgspec.structs.fields(struct) if struct else ()
-        current = next((field.type for field in fields if field.encode_name == name), None)
+    for step in _STEP.finditer(path):
+        current = _field(current, step["name"]) if step["name"] else _element(current)
     return current
+
+
+def _field(annotation: Any, name: str) -> Any:
+    struct = _struct_in(annotation)
+    fields = msgspec.structs.fields(struct) if struct else ()
+    return next((field.type for field in fields if field.encode_name == name), None)
+
+
+def _element(annotation: Any) -> Any:
+    """The annotation of what a list or the values of a dict hold."""
+    for part in _flattened(annotation):
+        if typing.get_origin(part) in (list, dict):
+            return typing.get_args(part)[-1]
+    return None
 
 
 def _field_names(annotation: Any) -> list[str]:
@@ -115,7 +125,7 @@ def _field_names(annotation: Any) -> list[str]:
 
 
 def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """The struct inside an annotation such as `list[Lora]`, `Annotated[…]` or `Sweep | None`."""
+    """The struct of an annotation such as `Annotated[…]` or `Sweep | None`."""
     for part in _flattened(annotation):
         if isinstance(part, type) and issubclass(part, msgspec.Struct):
             return part
@@ -123,10 +133,10 @@ def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
 
 
 def _flattened(annotation: Any) -> Iterator[Any]:
-    """An annotation and everything nested in it, literals' values excepted."""
+    """An annotation, its alternatives, and what describes them."""
     yield annotation
     if typing.get_origin(annotation) is typing.Annotated:
         yield from typing.cast("tuple[Any, ...]", annotation.__metadata__)
-    if typing.get_origin(annotation) in (typing.Annotated, typing.Union, types.UnionType, list, dict):
+    if typing.get_origin(annotation) in (typing.Annotated, typing.Union, types.UnionType):
         for argument in typing.get_args(annotation):
             yield from _flattened(argument)
