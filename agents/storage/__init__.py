@@ -1,0 +1,1 @@
+"""The storage agent: files, names, catalogue and contact sheets of finished pictures."""

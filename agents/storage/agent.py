@@ -1,0 +1,190 @@
+"""The storage agent: files each picture, enters it into the catalogue, and says so, in this order.
+
+Killed at any point and delivered again, it ends with one file and one row: names and contents follow from the
+message alone, and the catalogue says what is done.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, cast
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from agents.settings import Settings
+from agents.storage import names
+from agents.storage.catalogue import Catalogue, Entry, entry_of, open_catalogue, settles
+from agents.storage.colour import dominant_colour
+from agents.storage.contact_sheet import MAX_PICTURES, Frame, draw_sheet
+from agents.storage.files import AtomicFiles
+from agents.storage.filing import NoFreeName, file_picture, remove_picture
+from agents.storage.png import BrokenPng
+from agents.storage.record import Record, record_of
+from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
+from bus.blobs import BlobMissing, Blobs
+from bus.local_blobs import LocalBlobs
+from protocol import subjects
+from protocol.errors import AcpError
+from protocol.messages import (
+    ContactSheetMade,
+    ImageStored,
+    JobFailed,
+    JobRef,
+    MakeContactSheet,
+    Presence,
+    StoreImage,
+    ref_of,
+)
+
+SHEET_NAME = "contact_sheet.png"
+
+_log = structlog.get_logger()
+
+
+class Storage(Agent):
+    """Files pictures below one folder and keeps the catalogue of them."""
+
+    role = "storage"
+
+    def __init__(self, *, blobs: Blobs, pictures: Path, catalogue_url: str, name_template: str, slots: int) -> None:
+        self._blobs = blobs
+        self._files = AtomicFiles(pictures)
+        self._catalogue_url = catalogue_url
+        self._template = names.check_template(name_template)
+        self._slots = slots
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._open: Catalogue | None = None
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        if self._open is None:
+            raise AcpError("internal", "the catalogue is not open", retryable=True)
+        return self._open
+
+    def intakes(self) -> Sequence[Intake]:
+        return [Intake("ACP_WORK", "storage", (subjects.work_filter("storage"),), slots=self._slots)]
+
+    def presence(self, instance: str) -> Presence:
+        return Presence(
+            role=self.role,
+            instance=instance,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=version("bottega"),
+            started_at=self._started_at,
+            slots=self._slots,
+        )
+
+    @asynccontextmanager
+    async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
+        if swept := await asyncio.to_thread(self._files.sweep):
+            _log.info("partial_files_swept", count=swept)
+        async with open_catalogue(self._catalogue_url) as catalogue:
+            self._open = catalogue
+            try:
+                yield
+            finally:
+                self._open = None
+
+    async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
+        """File a picture or a contact sheet.
+
+        Raises:
+            AcpError: retryable where the blob is not there yet, the disk or the database failed; `invalid_value`
+                where the bytes are no picture.
+        """
+        try:
+            match message:
+                case StoreImage():
+                    return [await self._store(message)]
+                case MakeContactSheet():
+                    return [await self._make_sheet(message)]
+                case _:
+                    raise AcpError("internal", f"the storage agent has no work for {type(message).__name__}")
+        except BlobMissing as error:
+            raise AcpError("internal", f"the picture's bytes are missing: {error}", retryable=True) from error
+        except BrokenPng as error:
+            raise AcpError("invalid_value", f"the picture cannot be stored: {error}") from error
+        except (OSError, NoFreeName) as error:
+            hint = "see that the disk has room and the pictures' folder can be written"
+            raise AcpError("internal", f"the file failed: {error}", hint=hint, retryable=True) from error
+        except SQLAlchemyError as error:
+            raise AcpError("internal", f"the catalogue failed: {error}", retryable=True) from error
+
+    async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
+        if not isinstance(message, StoreImage):
+            return ()
+        return [JobFailed(ref=ref_of(message.job), stage="storage", error=error.body)]
+
+    async def _store(self, message: StoreImage) -> ImageStored:
+        job = message.job
+        held = await self._catalogue.find(job.hash, job.index)
+        if held is not None and settles(held, message.disposition):
+            return self._stored(held)
+        data = await self._blobs.get(message.picture.blob)
+        record, path = await asyncio.to_thread(self._file, message, data)
+        entry = entry_of(record, path.relative_to(self._files.root), message.assessment)
+        held = await self._catalogue.add(entry)
+        if held.path != entry.path:
+            await asyncio.to_thread(remove_picture, self._files, path)
+        return self._stored(held)
+
+    def _file(self, message: StoreImage, data: bytes) -> tuple[Record, Path]:
+        record = record_of(message, dominant_colour(data))
+        return record, file_picture(self._files, self._template, record, data)
+
+    def _stored(self, entry: Entry) -> ImageStored:
+        path = self._files.root / entry.path
+        return ImageStored(
+            ref=JobRef(
+                hash=entry.hash,
+                client_id=entry.client,
+                index=entry.index,
+                attempt=entry.attempt,
+                image_id=entry.image_id,
+            ),
+            key=entry.key,
+            url=path.as_uri(),
+            path=str(path),
+            disposition=cast("Literal['accepted', 'kept']", entry.disposition),
+        )
+
+    async def _make_sheet(self, message: MakeContactSheet) -> ContactSheetMade:
+        """Draw the sheet of what the catalogue has; its path is null where it has nothing."""
+        client, batch = message.client_id, message.hash
+        key = names.sheet_key(client, batch)
+        entries = await self._catalogue.batch(client, batch, MAX_PICTURES)
+        if not entries:
+            return ContactSheetMade(hash=batch, client_id=client, key=key)
+        total = await self._catalogue.count(client, batch)
+        frames = [self._frame(entry) for entry in entries]
+        path = self._files.root / names.batch_folder(client, batch) / SHEET_NAME
+        sheet = await asyncio.to_thread(draw_sheet, batch, frames, total)
+        await asyncio.to_thread(self._files.replace, path, sheet)
+        return ContactSheetMade(hash=batch, client_id=client, key=key, path=str(path))
+
+    def _frame(self, entry: Entry) -> Frame:
+        return Frame(
+            path=self._files.root / entry.path,
+            index=entry.index,
+            seed=entry.seed,
+            score=entry.score,
+            below_bar=entry.disposition == "kept",
+        )
+
+
+def build(settings: Settings) -> Storage:
+    """The storage agent of a workshop."""
+    return Storage(
+        blobs=LocalBlobs(settings.blobs),
+        pictures=settings.pictures,
+        catalogue_url=settings.catalogue_url,
+        name_template=settings.name_template,
+        slots=settings.storage_slots,
+    )

@@ -1,0 +1,202 @@
+"""The catalogue: one row per stored picture, in SQLite or PostgreSQL.
+
+A picture of a batch has one row whatever is delivered twice; an accepted picture is never replaced.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from agents.database.engine import migrate, open_engine
+from agents.database.group_commit import GroupCommit
+from agents.storage import names
+from agents.storage.record import Record
+from protocol.messages import Assessment
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+images = sa.Table(
+    "images",
+    sa.MetaData(),
+    sa.Column("image_id", sa.String(128), primary_key=True),
+    sa.Column("client", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("index", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("disposition", sa.String(16), nullable=False),
+    sa.Column("key", sa.String(512), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("blob", sa.String(64), nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("negative_prompt", sa.Text, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("model_version", sa.Text),
+    sa.Column("sampler", sa.Text, nullable=False),
+    sa.Column("steps", sa.Integer, nullable=False),
+    sa.Column("guidance", sa.Float, nullable=False),
+    sa.Column("section", sa.Text),
+    sa.Column("style", sa.Text),
+    sa.Column("score", sa.Float),
+    sa.Column("colour", sa.String(32)),
+    sa.Column("embedding", sa.LargeBinary),
+    sa.Column("signature", sa.LargeBinary),
+    sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+    sa.UniqueConstraint("hash", "index"),
+)
+"""What the newest migration made."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One row. `path` is relative to the pictures' folder; `record` is everything that the picture's file says."""
+
+    image_id: str
+    client: str
+    hash: str
+    index: int
+    attempt: int
+    disposition: str
+    key: str
+    path: str
+    blob: str
+    width: int
+    height: int
+    prompt: str
+    negative_prompt: str
+    seed: int
+    model: str
+    model_version: str | None
+    sampler: str
+    steps: int
+    guidance: float
+    section: str | None
+    style: str | None
+    score: float | None
+    colour: str | None
+    embedding: bytes | None
+    signature: bytes | None
+    created_at: str
+    record: dict[str, Any]
+
+
+def entry_of(record: Record, path: Path, assessment: Assessment) -> Entry:
+    """The catalogue row of a filed picture; `path` is relative to the pictures' folder."""
+    return Entry(
+        image_id=record.image_id,
+        client=record.client,
+        hash=record.batch,
+        index=record.index,
+        attempt=record.attempt,
+        disposition=record.disposition,
+        key=names.image_key(record.client, record.image_id),
+        path=path.as_posix(),
+        blob=record.blob,
+        width=record.width,
+        height=record.height,
+        prompt=record.prompt,
+        negative_prompt=record.negative_prompt,
+        seed=record.seed,
+        model=record.model,
+        model_version=record.model_version,
+        sampler=record.sampler,
+        steps=record.steps,
+        guidance=record.guidance,
+        section=record.section,
+        style=record.style,
+        score=record.score,
+        colour=record.colour,
+        embedding=assessment.embedding,
+        signature=assessment.signature,
+        created_at=record.created_at,
+        record=msgspec.to_builtins(record),
+    )
+
+
+def settles(held: Entry, disposition: str) -> bool:
+    """Whether a row that is there stands against a picture of that disposition."""
+    return held.disposition == "accepted" or disposition == "kept"
+
+
+class Catalogue:
+    """The catalogue's calls. Opened by `catalogue()`."""
+
+    def __init__(self, commits: GroupCommit) -> None:
+        self._commits = commits
+
+    async def find(self, batch: str, index: int) -> Entry | None:
+        """The row of a picture, or null."""
+        return await self._commits.read(lambda connection: _find(connection, batch, index))
+
+    async def add(self, entry: Entry) -> Entry:
+        """Add a row durably; returns the row that is there now, which is an earlier one where that settles it.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database refused or failed; nothing was added.
+        """
+
+        def put(connection: sa.Connection) -> Entry:
+            held = _find(connection, entry.hash, entry.index)
+            if held is None:
+                connection.execute(images.insert(), _values(entry))
+            elif settles(held, entry.disposition):
+                return held
+            else:
+                connection.execute(images.update().where(_is(entry.hash, entry.index)), _values(entry))
+            return entry
+
+        return await self._commits.write(put)
+
+    async def batch(self, client: str, batch: str, limit: int) -> Sequence[Entry]:
+        """The first rows of a batch, in the order of their index."""
+        query = (
+            sa.select(images)
+            .where(images.c.client == client, images.c.hash == batch)
+            .order_by(images.c["index"])
+            .limit(limit)
+        )
+        return await self._commits.read(
+            lambda connection: [_entry(row) for row in connection.execute(query).mappings()]
+        )
+
+    async def count(self, client: str, batch: str) -> int:
+        """How many rows a batch has."""
+        query = sa.select(sa.func.count()).select_from(images).where(images.c.client == client, images.c.hash == batch)
+        return await self._commits.read(lambda connection: connection.execute(query).scalar_one())
+
+
+@asynccontextmanager
+async def open_catalogue(url: str) -> AsyncGenerator[Catalogue]:
+    """The catalogue of a database URL, brought to the newest revision."""
+    engine = open_engine(url)
+    try:
+        await asyncio.to_thread(migrate, engine, MIGRATIONS)
+        async with GroupCommit(engine) as commits:
+            yield Catalogue(commits)
+    finally:
+        engine.dispose()
+
+
+def _is(batch: str, index: int) -> sa.ColumnElement[bool]:
+    return sa.and_(images.c.hash == batch, images.c["index"] == index)
+
+
+def _find(connection: sa.Connection, batch: str, index: int) -> Entry | None:
+    row = connection.execute(sa.select(images).where(_is(batch, index))).mappings().one_or_none()
+    return None if row is None else _entry(row)
+
+
+def _entry(row: sa.RowMapping) -> Entry:
+    return Entry(**row)
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    return msgspec.structs.asdict(entry)

@@ -1,0 +1,73 @@
+"""From a blob to a file of the right name, with its record in it and beside it. Blocking; runs in a thread."""
+
+from pathlib import Path
+
+import msgspec
+
+from agents.storage import names, png
+from agents.storage.files import AtomicFiles
+from agents.storage.record import Record, record_from, sidecar, texts_of
+
+
+class NoFreeName(RuntimeError):
+    """Every name that a picture could have belongs to another one."""
+
+
+def file_picture(files: AtomicFiles, template: str, record: Record, data: bytes) -> Path:
+    """Write a picture and its sidecar durably; returns the picture's path.
+
+    Filing the same picture again, also after a death in the middle, ends in the same files. The picture is written
+    before the sidecar, because it claims the name.
+
+    Raises:
+        png.BrokenPng: the bytes are not a whole PNG file.
+        NoFreeName: other pictures have all the names it could have.
+    """
+    complete = png.with_text(data, texts_of(record))
+    folder = files.root / names.folder(record)
+    for name in names.alternatives(names.stem(template, record), record):
+        path = folder / f"{name}.png"
+        if _claimed(files, path, complete, record.image_id):
+            files.replace(sidecar_path(path), sidecar(record))
+            return path
+    raise NoFreeName(f"no name is free for {record.image_id} in {folder}")
+
+
+def remove_picture(files: AtomicFiles, path: Path) -> None:
+    """Remove a picture and its sidecar."""
+    files.remove(sidecar_path(path))
+    files.remove(path)
+
+
+def sidecar_path(picture: Path) -> Path:
+    """The JSON file beside a picture."""
+    return picture.with_name(f"{picture.stem}.json")
+
+
+def read_record(data: bytes) -> Record:
+    """How a PNG picture of this program was made, from the picture alone.
+
+    Raises:
+        png.BrokenPng: the bytes are not a whole PNG file.
+        msgspec.MsgspecError: the picture carries no record.
+    """
+    return record_from(png.read_text(data))
+
+
+def _claimed(files: AtomicFiles, path: Path, data: bytes, image_id: str) -> bool:
+    """Whether the picture now lies under this name: the name was free, or its own already."""
+    try:
+        files.create(path, data)
+    except FileExistsError:
+        if _owner(path) != image_id:
+            return False
+        files.replace(path, data)
+    return True
+
+
+def _owner(path: Path) -> str | None:
+    """The id of the picture in a file; null where it is not one of ours."""
+    try:
+        return read_record(path.read_bytes()).image_id
+    except (OSError, png.BrokenPng, msgspec.MsgspecError):
+        return None

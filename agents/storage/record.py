@@ -1,0 +1,202 @@
+"""How a picture was made, as it is written into the picture and beside it. Pure module."""
+
+from importlib.metadata import version
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
+from xml.sax.saxutils import escape
+
+import msgspec
+from msgspec import Struct
+
+from agents.storage.png import XMP_KEYWORD
+from protocol.commands import Lora, Scalar
+from protocol.messages import StoreImage
+
+DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC's term for a picture that a trained model made (https://cv.iptc.org/newscodes/digitalsourcetype)."""
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """Everything needed to make the picture again, and what was measured. Sizes are pixels, `seconds` of generation.
+
+    Each field is one text of the PNG file under its own name, as it is where it is text and as JSON where it is not.
+    """
+
+    image_id: str
+    batch: str
+    client: str
+    index: int
+    attempt: int
+    disposition: Literal["accepted", "kept"]
+    prompt: str
+    negative_prompt: str = ""
+    subject: str = ""
+    template: str = "plain"
+    template_version: str = "1"
+    style: str | None = None
+    style_reference: str | None = None
+    section: str | None = None
+    seed: int
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    sampler: str
+    platform: str
+    model: str
+    model_version: str | None = None
+    models: list[str] = []
+    loras: list[Lora] = []
+    stand_in_for: str | None = None
+    provider: str = "local"
+    device: str = "cpu"
+    bucket: int = 1
+    versions: dict[str, str] = {}
+    revised_prompt: str | None = None
+    seconds: float | None = None
+    cost_micros: int | None = None
+    score: float | None = None
+    measures: dict[str, float | None] = {}
+    reasons: list[str] = []
+    colour: str | None = None
+    created_at: str = ""
+    blob: str
+    metadata: dict[str, Scalar] = {}
+    software: str = f"bottega {version('bottega')}"
+
+
+def record_of(message: StoreImage, colour: str) -> Record:
+    """The record of a picture that is to be stored; `colour` is the name of its dominant colour."""
+    job, picture, assessment = message.job, message.picture, message.assessment
+    return Record(
+        image_id=job.image_id,
+        batch=job.hash,
+        client=job.client_id,
+        index=job.index,
+        attempt=job.attempt,
+        disposition=message.disposition,
+        prompt=job.prompt.text,
+        negative_prompt=job.prompt.negative,
+        subject=job.prompt.subject,
+        template=job.prompt.template,
+        template_version=job.prompt.template_version,
+        style=job.style,
+        style_reference=job.prompt.style_reference,
+        section=job.section,
+        seed=job.seed,
+        width=picture.width,
+        height=picture.height,
+        steps=job.steps,
+        guidance=job.guidance,
+        sampler=job.sampler,
+        platform=job.platform,
+        model=picture.model,
+        model_version=picture.model_version,
+        models=job.models,
+        loras=job.loras,
+        stand_in_for=job.stand_in_for,
+        provider=picture.provider,
+        device=picture.device,
+        bucket=picture.bucket,
+        versions=picture.versions,
+        revised_prompt=picture.revised_prompt,
+        seconds=picture.seconds,
+        cost_micros=picture.cost_micros,
+        score=assessment.score,
+        measures=assessment.measures,
+        reasons=assessment.reasons,
+        colour=colour,
+        created_at=job.created_at,
+        blob=picture.blob,
+        metadata=job.metadata,
+    )
+
+
+def texts_of(record: Record) -> dict[str, str]:
+    """The texts of the PNG file by keyword: first what other tools read, then each field that has a value."""
+    fields = msgspec.structs.asdict(record)
+    own = {name: _said(value) for name, value in fields.items() if value not in (None, "", [], {})}
+    common = {"parameters": parameters(record), "Software": record.software, XMP_KEYWORD: xmp(record)}
+    return common | own
+
+
+def record_from(texts: dict[str, str]) -> Record:
+    """The record in the texts of a PNG file.
+
+    Raises:
+        msgspec.MsgspecError: the texts are not of this program or were changed by another.
+    """
+    fields = msgspec.structs.fields(Record)
+    found = {field.name: _heard(texts[field.name], field.type) for field in fields if field.name in texts}
+    return msgspec.convert(found, Record)
+
+
+def sidecar(record: Record) -> bytes:
+    """The record as a JSON file."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def parameters(record: Record) -> str:
+    """The text that AUTOMATIC1111's web UI writes under `parameters` and many tools read.
+
+    Source: modules/processing.py `create_infotext` of AUTOMATIC1111/stable-diffusion-webui.
+    """
+    adapters = "".join(f" <lora:{lora.name}:{lora.weight:g}>" for lora in record.loras)
+    settings = {
+        "Steps": record.steps,
+        "Sampler": record.sampler,
+        "CFG scale": f"{record.guidance:g}",
+        "Seed": record.seed,
+        "Size": f"{record.width}x{record.height}",
+        "Model hash": record.model_version,
+        "Model": record.model,
+        "Version": record.software,
+    }
+    lines = [record.prompt + adapters]
+    if record.negative_prompt:
+        lines.append(f"Negative prompt: {record.negative_prompt}")
+    lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in settings.items() if value is not None))
+    return "\n".join(lines)
+
+
+def xmp(record: Record) -> str:
+    """An XMP packet: made by a trained model, by which software, showing what."""
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+        ' xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"'
+        ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
+        f"<Iptc4xmpExt:DigitalSourceType>{DIGITAL_SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>"
+        f"<xmp:CreatorTool>{_xml(record.software)}</xmp:CreatorTool>"
+        "<Iptc4xmpCore:AltTextAccessibility><rdf:Alt>"
+        f'<rdf:li xml:lang="x-default">{_xml(record.subject or record.prompt)}</rdf:li>'
+        "</rdf:Alt></Iptc4xmpCore:AltTextAccessibility>"
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+        '<?xpacket end="w"?>'
+    )
+
+
+def _xml(text: str) -> str:
+    """Text for XML 1.0, without the characters that it cannot hold."""
+    return escape("".join(character for character in text if character in "\n\t" or character.isprintable()))
+
+
+def _quoted(value: str) -> str:
+    return msgspec.json.encode(value).decode() if set(',:\n"') & set(value) else value
+
+
+def _said(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _heard(text: str, kind: Any) -> Any:
+    return text if _is_text(kind) else msgspec.json.decode(text)
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether a field holds nothing but text: `str`, `str | None`, or a literal."""
+    return get_origin(kind) in (None, UnionType, Literal) and all(
+        member in (str, NoneType) or isinstance(member, str) for member in get_args(kind) or (kind,)
+    )

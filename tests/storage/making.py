@@ -1,0 +1,115 @@
+"""Pictures, messages and agents for the storage tests."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from PIL import Image
+
+from agents.settings import Settings
+from agents.storage.agent import Storage, build
+from bus.agent import Delivery
+from bus.local_blobs import LocalBlobs
+from protocol.commands import Lora
+from protocol.messages import Assessment, Job, Picture, Prompt, StoreImage
+
+DELIVERY = Delivery("acp.v1.work.storage.gen_batch_1.0.1", 1)
+
+
+def png(colour: tuple[int, int, int] = (10, 140, 142), size: tuple[int, int] = (16, 12)) -> bytes:
+    """A PNG file of one colour."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def store_image(
+    *,
+    data: bytes = b"",
+    index: int = 0,
+    attempt: int = 1,
+    disposition: str = "accepted",
+    score: float | None = 0.87,
+    **job: Any,
+) -> StoreImage:
+    """A message to store a picture; `job` overrides fields of its job."""
+    image_id = f"gen_batch_1_{index:06d}"
+    base = Job(
+        hash="gen_batch_1",
+        client_id="local",
+        index=index,
+        attempt=attempt,
+        image_id=image_id,
+        prompt=Prompt(text="a teal mug, studio photograph", negative="text, watermark", subject="a teal mug"),
+        seed=1000 + index,
+        width=16,
+        height=12,
+        steps=25,
+        guidance=7.0,
+        sampler="DPM++ 2M Karras",
+        platform="pocket",
+        model="pocket",
+        models=["base_sdxl"],
+        loras=[Lora(name="product_lora_v3", weight=0.8)],
+        stand_in_for="stable-diffusion-xl",
+        style="product_photography",
+        section="hero",
+        created_at="2026-11-20T23:59:58+00:00",
+        metadata={"campaign": "spring", "slot": 3},
+    )
+    picture = Picture(
+        blob=hashlib.sha256(data).hexdigest(),
+        media_type="image/png",
+        width=16,
+        height=12,
+        size_bytes=len(data),
+        seconds=0.5,
+        provider="local",
+        model="pocket",
+        model_version="0123abcd",
+        bucket=2,
+        versions={"torch": "2.13.0", "diffusers": "0.42.0"},
+    )
+    assessment = Assessment(
+        score=score, accepted=disposition == "accepted", measures={"sharpness": 0.9, "aesthetic": None}
+    )
+    fields: Mapping[str, Any] = {
+        "job": msgspec.structs.replace(base, **job),
+        "picture": picture,
+        "assessment": assessment,
+    }
+    return StoreImage(**fields, disposition="accepted" if disposition == "accepted" else "kept")
+
+
+async def storage_with(home: Path, *pictures: bytes, **settings: Any) -> Storage:
+    """A storage agent in a home folder whose blob store holds these pictures."""
+    made = Settings(home=home, **settings)
+    blobs = LocalBlobs(made.blobs)
+    for data in pictures:
+        await blobs.put(data)
+    return build(made)
+
+
+class Silent:
+    """An outlet for an agent that says nothing outside a delivery."""
+
+    async def publish(self, message: object, *, resend: int = 0) -> None:
+        raise AssertionError("storage publishes nothing by itself")
+
+    async def publish_status(self, status: object, client_id: str) -> None:
+        raise AssertionError("storage publishes no status")
+
+    def progress(self, progress: object) -> None:
+        raise AssertionError("storage has no progress")
+
+    async def control(self, role: object, message: object) -> None:
+        raise AssertionError("storage controls nobody")
+
+    async def purge_batch(self, batch: str) -> None:
+        raise AssertionError("storage purges nothing")
+
+    async def presences(self) -> list[Any]:
+        return []
