@@ -62,6 +62,8 @@ def decompress(data: bytes, limit: int = MAX_MESSAGE_BYTES) -> bytes:
         BadMessage: `too_large` beyond the limit; `bad_encoding` for what is no frame, is cut off, or goes on
             after its end.
     """
+    if not data.startswith(zstandard.FRAME_HEADER):
+        raise BadMessage("bad_encoding", "the bytes are not a zstd frame", hint="send one frame, or plain JSON")
     try:
         declared = zstandard.frame_content_size(data)
         if declared > limit:
