@@ -13,6 +13,9 @@ LONG_SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
 """Pixels of one side of the square that has the same area."""
 
 MAX_ASPECT = 4.0
+NEAR_ASPECT = 0.05
+"""An aspect within 5 % of a native size's is made at the native size, which the model was trained on."""
+
 MIN_SIDE = 16
 MAX_SIDE = 16384
 
@@ -64,6 +67,8 @@ def fit(wish: Wish | None, limits: Limits) -> tuple[tuple[int, int], str | None]
     """(width, height) that the model makes, and what of the wish was not honoured, or null."""
     native = nearest_native(wish.aspect if wish else 1.0, limits)
     if wish is None:
+        return native, None
+    if wish.width is None and wish.side is None and abs(math.log(native[0] / native[1] / wish.aspect)) < NEAR_ASPECT:
         return native, None
     if wish.width is not None and wish.height is not None:
         wanted = (wish.width, wish.height)

@@ -1,0 +1,159 @@
+"""The ledger: every picture ends once, whatever is lost, repeated or late."""
+
+import random
+
+import pytest
+from tests.planner.workbench import World, adds_up, new_batch, new_engine
+
+from agents.planner import intake
+from agents.planner.answers import list_of, plan_of, result_of
+from protocol.errors import AcpError
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(engine=new_engine(tmp_path), dice=random.Random(1))
+
+
+def test_every_picture_of_a_batch_is_completed_once(world):
+    world.start(new_batch(24))
+    batch = world.run("gen_batch_1")
+    assert (batch.state, batch.tally.completed, batch.tally.in_flight) == ("completed", 24, 0)
+    assert [row["index"] for row in world.rows()] == list(range(24))
+    assert {row["state"] for row in world.rows()} == {"completed"}
+    assert all(adds_up(status, 24) for status in world.statuses)
+
+
+def test_no_more_pictures_are_in_flight_than_the_window_allows(world):
+    world.start(new_batch(50))
+    seen = []
+    world.run("gen_batch_1", until=lambda batch: seen.append(batch.tally.in_flight) or False)
+    assert max(seen) == world.window
+    assert all(status.processing <= world.window for status in world.statuses)
+
+
+def test_a_plan_is_expanded_lazily_and_prompts_are_asked_for_by_the_page(world):
+    world.start(new_batch(1_000_000))
+    batch = world.run("gen_batch_1", until=lambda batch: batch.tally.completed == 150)
+    assert batch.written <= 300
+    assert len(world.rows()) <= 150 + 2 * world.window
+
+
+def test_a_rejected_picture_gets_new_seeds_until_its_attempts_are_used_and_the_best_is_kept(world):
+    world.rejects = 2.0
+    world.start(new_batch(3))
+    batch = world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
+    assert (batch.tally.failed, batch.tally.completed) == (3, 0)
+    made = world.attempts()
+    assert len({row["seed"] for row in made}) == 9
+    for index in range(3):
+        scores = {row["attempt"]: row["score"] for row in made if row["index"] == index}
+        best = max(scores, key=lambda attempt: scores[attempt])
+        assert world.filed[index, "kept"] == {best}
+    assert batch.status.generation_status.quality_metrics.rejection_rate == 1.0
+
+
+def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_works(world):
+    world.breaks = 2.0
+    world.start(new_batch(2))
+    batch = world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
+    assert batch.tally.failed == 2
+    page = world.transact(lambda c: result_of(c, batch, 0, 10)).generation_result
+    assert [image.status for image in page.images] == ["failed", "failed"]
+    assert all(image.error and "device" in image.error.message and image.attempts == 3 for image in page.images)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_is_lost_repeated_or_late_every_picture_ends_once(tmp_path, seed):
+    dice = random.Random(seed)
+    world = World(
+        engine=new_engine(tmp_path),
+        dice=dice,
+        rejects=dice.choice([0.0, 0.4, 0.9]),
+        breaks=dice.choice([0.0, 0.2]),
+        loses=dice.choice([0.0, 0.05, 0.2]),
+        repeats=dice.choice([0.0, 0.3]),
+        shuffles=dice.random() < 0.5,
+    )
+    world.start(new_batch(12))
+    batch = world.run("gen_batch_1")
+    tally = batch.tally
+    assert tally.completed + tally.failed == 12
+    assert (tally.in_flight, tally.cancelled) == (0, 0)
+    rows = world.rows()
+    assert [row["index"] for row in rows] == list(range(12))
+    assert sum(row["state"] == "completed" for row in rows) == tally.completed
+    for row in rows:
+        if row["state"] == "completed":
+            assert len(world.filed[row["index"], "accepted"]) == 1
+    assert all(adds_up(status, 12) for status in world.statuses)
+    assert max(row["attempt"] for row in world.attempts()) <= 3
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_cancelled_batch_ends_and_its_counts_add_up(tmp_path, seed):
+    world = World(engine=new_engine(tmp_path), dice=random.Random(seed), loses=0.1, repeats=0.2, rejects=0.3)
+    world.start(new_batch(30))
+    started = world.run("gen_batch_1", until=lambda batch: batch.tally.completed >= 5)
+    world.cancelled = True
+    world.follow(world.transact(lambda c: intake.cancel(c, started, "all", world.now)))
+    batch = world.run("gen_batch_1")
+    assert batch.state == "cancelled"
+    assert batch.tally.completed + batch.tally.failed + batch.tally.cancelled == 30
+    assert batch.tally.completed < 30
+    assert batch.tally.in_flight == 0
+    page = world.transact(lambda c: result_of(c, batch, 0, 30)).generation_result
+    assert {image.status for image in page.images} <= {"completed", "cancelled", "failed"}
+    assert sum(image.status == "completed" for image in page.images) == batch.tally.completed
+
+
+def test_cancelling_what_is_pending_lets_the_pictures_in_flight_finish(world):
+    world.start(new_batch(30))
+    started = world.run("gen_batch_1", until=lambda batch: batch.tally.completed >= 5)
+    world.follow(world.transact(lambda c: intake.cancel(c, started, "pending", world.now)))
+    batch = world.run("gen_batch_1")
+    assert batch.tally.completed == started.cursor
+    assert batch.tally.cancelled == 30 - started.cursor
+
+
+def test_a_command_id_is_done_once_and_answered_with_the_first_plan(world):
+    world.start(new_batch(1), command_id="c1")
+    again, change = world.transact(
+        lambda c: intake.accept(c, new_batch(1, name="gen_batch_2"), "c1", "payload", world.now)
+    )
+    assert again.hash == "gen_batch_1"
+    assert change.send == []
+    with pytest.raises(AcpError) as caught:
+        world.transact(lambda c: intake.accept(c, new_batch(1, name="gen_batch_3"), "c1", "other", world.now))
+    assert caught.value.code == "command_conflict"
+    assert len(world.transact(lambda c: list_of(c, "local", 0, 10)).batch_list.batches) == 1
+
+
+def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(world):
+    held = new_batch(3, state="held")
+    world.start(held)
+    while world.step():
+        pass
+    assert world.generated == 0
+    assert plan_of(world.load("gen_batch_1"), [], 1).generation_plan.state == "held"
+    world.follow(world.transact(lambda c: intake.approve(c, held, world.window, world.now)))
+    assert world.run("gen_batch_1").tally.completed == 3
+    with pytest.raises(AcpError) as caught:
+        world.transact(lambda c: intake.approve(c, held, world.window, world.now))
+    assert caught.value.code == "wrong_state"
+
+
+def test_a_held_plan_that_nobody_approves_is_cancelled_when_it_expires(world):
+    world.start(new_batch(3, state="held"))
+    assert world.transact(lambda c: intake.expire(c, 99.0)) == []
+    assert len(world.transact(lambda c: intake.expire(c, 101.0))) == 1
+    assert world.load("gen_batch_1").state == "cancelled"
+
+
+def test_a_batch_in_the_making_shows_pending_and_running_pictures(world):
+    world.start(new_batch(10))
+    batch = world.run("gen_batch_1", until=lambda batch: batch.cursor == 4)
+    page = world.transact(lambda c: result_of(c, batch, 0, 6)).generation_result
+    assert [image.status for image in page.images] == ["running"] * 4 + ["pending"] * 2
+    assert page.next == 6
+    assert page.state == "running"

@@ -1,0 +1,248 @@
+"""A ledger on real SQLite and the other four agents played by hand, for tests of the planner's transitions."""
+
+import random
+from dataclasses import dataclass, field
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from agents.database.engine import migrate, open_engine
+from agents.planner import events, intake
+from agents.planner.agent import MIGRATIONS
+from agents.planner.recipe import Recipe
+from agents.planner.reconcile import overdue
+from agents.planner.rows import Batch, load_batch
+from agents.planner.tables import attempts, jobs
+from agents.planner.tally import Tally
+from agents.planner.window import Change
+from protocol import subjects
+from protocol.commands import GenerateImages, Requirements
+from protocol.errors import AcpError, ErrorBody
+from protocol.messages import (
+    Assessment,
+    ContactSheetMade,
+    Event,
+    GenerateImage,
+    ImageGenerated,
+    ImageScored,
+    ImageStored,
+    Job,
+    JobCancelled,
+    JobFailed,
+    MakeContactSheet,
+    Picture,
+    Prompt,
+    PromptsWritten,
+    ScoreImage,
+    StoreImage,
+    Work,
+    WritePrompts,
+    ref_of,
+)
+from protocol.replies import StatusBody
+
+RECIPE = Recipe(
+    platform="pocket", provider="local", model="pocket", models=["pocket"], loras=[], width=128, height=128,
+    native_width=128, native_height=128, steps=20, guidance=4.0, sampler="Euler", negative_supported=True,
+    style="plain", style_reference=None, stand_in_for=None, min_score=0.5, max_attempts=3, price_micros=None,
+    seconds_per_image=None, not_honoured=[], warnings=[],
+)  # fmt: skip
+
+
+def new_engine(path) -> Engine:
+    """A migrated ledger in `path`."""
+    engine = open_engine(f"sqlite:///{path / 'ledger.db'}")
+    migrate(engine, MIGRATIONS)
+    return engine
+
+
+def new_batch(quantity: int, *, name: str = "gen_batch_1", state: str = "running", max_attempts: int = 3) -> Batch:
+    """A batch as the desk proposes it."""
+    return Batch(
+        hash=name,
+        client_id="local",
+        state=state,
+        command=GenerateImages(requirements=Requirements(quantity=quantity)),
+        recipe=msgspec.structs.replace(RECIPE, max_attempts=max_attempts),
+        seed=42,
+        quantity=quantity,
+        cursor=0,
+        written=0,
+        tally=Tally(quantity=quantity),
+        approval="token" if state == "held" else None,
+        expires_at=100.0 if state == "held" else None,
+        contact_sheet=None,
+        created_at=1.0,
+    )
+
+
+def adds_up(body: StatusBody, quantity: int) -> bool:
+    failed = body.failed if isinstance(body.failed, int) else 0
+    cancelled = body.cancelled if isinstance(body.cancelled, int) else 0
+    return body.completed + body.processing + body.queued + failed + cancelled == quantity
+
+
+@dataclass
+class World:
+    """Everything around the planner: queued work by subject, undelivered events, filed pictures.
+
+    `rejects` says the share of pictures that QA rejects; `loses` the share of messages that get lost; `repeats` the
+    share that arrive twice; with `shuffles` events arrive in any order.
+    """
+
+    engine: Engine
+    dice: random.Random
+    window: int = 4
+    rejects: float = 0.0
+    breaks: float = 0.0
+    loses: float = 0.0
+    repeats: float = 0.0
+    shuffles: bool = False
+    now: float = 10.0
+    queue: dict[str, Work] = field(default_factory=dict)
+    inbox: list[Event] = field(default_factory=list)
+    later: list[Event] = field(default_factory=list)
+    filed: dict[tuple[int, str], set[int]] = field(default_factory=dict)
+    statuses: list[StatusBody] = field(default_factory=list)
+    generated: int = 0
+    cancelled: bool = False
+
+    def transact(self, work):
+        with self.engine.begin() as connection:
+            return work(connection)
+
+    def follow(self, change: Change) -> None:
+        """Send what a transition asks for, over a broker that may lose it."""
+        for message in change.send:
+            self.send(message)
+        if change.status is not None:
+            self.statuses.append(change.status.generation_status)
+
+    def send(self, message: Work) -> None:
+        if self.dice.random() >= self.loses:
+            self.queue.setdefault(subjects.subject_of(message), message)
+
+    def say(self, event: Event) -> None:
+        if self.dice.random() >= self.loses:
+            self.inbox.append(event)
+
+    def start(self, batch: Batch, command_id: str | None = None) -> None:
+        _, change = self.transact(lambda c: intake.accept(c, batch, command_id, "payload", self.now))
+        self.follow(change)
+
+    def step(self) -> bool:
+        """One agent handles one message, or the planner one event; false when there is nothing to do."""
+        if self.inbox and (not self.queue or self.dice.random() < 0.6):
+            position = self.dice.randrange(len(self.inbox)) if self.shuffles else 0
+            event = self.inbox.pop(position)
+            if self.dice.random() < self.repeats:
+                self.inbox.append(event)
+            self.deliver(event)
+            return True
+        if self.queue:
+            name = self.dice.choice(list(self.queue))
+            message = self.queue[name]
+            if self.dice.random() >= self.repeats:
+                del self.queue[name]
+            self.act(message)
+            return True
+        return False
+
+    def deliver(self, event: Event) -> None:
+        self.now += 0.01
+        try:
+            self.follow(self.transact(lambda connection: self.transition(connection, event)))
+        except AcpError as error:
+            assert error.retryable
+            self.later.append(event)
+
+    def transition(self, connection: Connection, event: Event) -> Change:
+        match event:
+            case PromptsWritten():
+                return events.prompts_written(connection, event, self.window, self.now)
+            case ImageGenerated():
+                return events.image_generated(connection, event, self.now)
+            case ImageScored():
+                return events.image_scored(connection, event, self.window, self.now)
+            case ImageStored():
+                return events.image_stored(connection, event, self.window, self.now)
+            case JobFailed():
+                return events.job_failed(connection, event, self.window, self.now)
+            case JobCancelled():
+                return events.job_cancelled(connection, event, self.window, self.now)
+            case ContactSheetMade():
+                return events.contact_sheet_made(connection, event, self.now)
+            case _:
+                raise AssertionError(event)
+
+    def act(self, message: Work) -> None:
+        match message:
+            case WritePrompts():
+                written = [Prompt(text=f"picture {message.first + i}") for i in range(message.count)]
+                self.say(
+                    PromptsWritten(hash=message.hash, client_id="local", first=message.first, prompts=written)
+                )
+            case GenerateImage(job=job):
+                self.generate(job)
+            case ScoreImage(job=job, picture=picture):
+                self.score(job, picture)
+            case StoreImage(job=job):
+                self.filed.setdefault((job.index, message.disposition), set()).add(job.attempt)
+                self.say(
+                    ImageStored(ref=ref_of(job), key=job.image_id, url="file:///x", disposition=message.disposition)
+                )
+            case MakeContactSheet():
+                self.say(ContactSheetMade(hash=message.hash, client_id="local", key="sheet"))
+
+    def generate(self, job: Job) -> None:
+        self.generated += 1
+        if self.cancelled:
+            self.say(JobCancelled(ref=ref_of(job)))
+            return
+        if random.Random(f"{job.seed}b").random() < self.breaks:
+            error = ErrorBody(code="internal", message="the device went away", retryable=True)
+            self.say(JobFailed(ref=ref_of(job), stage="generator", error=error))
+            return
+        picture = Picture(
+            blob="0" * 64, media_type="image/png", width=128, height=128, size_bytes=1, seconds=1.0,
+            provider="local", model="pocket",
+        )  # fmt: skip
+        self.say(ImageGenerated(ref=ref_of(job), picture=picture))
+        self.send(ScoreImage(job=job, picture=picture))
+
+    def score(self, job: Job, picture: Picture) -> None:
+        value = random.Random(job.seed).random()
+        verdict = Assessment(score=value, accepted=value >= self.rejects, measures={}, embedding=b"\x00\x3c\x00\x00")
+        self.say(ImageScored(ref=ref_of(job), assessment=verdict))
+        if verdict.accepted:
+            self.send(StoreImage(job=job, picture=picture, assessment=verdict))
+
+    def run(self, batch: str, *, until=None, limit: int = 20_000) -> Batch:
+        """Let everybody work until the batch ended and its contact sheet is there; time passes when nobody can."""
+        for _ in range(limit):
+            current = self.load(batch)
+            if until is not None and until(current):
+                return current
+            if current.state in ("completed", "cancelled") and (current.contact_sheet or not current.tally.completed):
+                return current
+            if not self.step():
+                self.now += 30.0
+                self.inbox, self.later = self.later, []
+                found = self.transact(lambda c: overdue(c, self.now, 20.0, self.window))
+                for message, _ in found.again:
+                    self.send(message)
+                for change in found.changes:
+                    self.follow(change)
+        raise AssertionError(f"the batch did not end: {self.load(batch).tally}")
+
+    def load(self, batch: str) -> Batch:
+        found = self.transact(lambda connection: load_batch(connection, batch))
+        assert found is not None
+        return found
+
+    def rows(self, table: sa.Table = jobs) -> list[sa.RowMapping]:
+        return self.transact(lambda connection: connection.execute(sa.select(table)).mappings().all())
+
+    def attempts(self) -> list[sa.RowMapping]:
+        return self.rows(attempts)
