@@ -1,7 +1,7 @@
 """Expected failures, as they are met: a sentence, a place, a hint, an exit code. No traceback."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from protocol.codec import encode
@@ -18,12 +18,14 @@ INTERRUPTED = 130
 
 
 class Failure(Exception):
-    """The command cannot go on. `body` says why; `exit_code` is one of this file's constants."""
+    """The command cannot go on. `body` says why; `exit_code` is one of this file's constants; `alternatives` are
+    what would work instead."""
 
-    def __init__(self, body: ErrorBody, exit_code: int) -> None:
+    def __init__(self, body: ErrorBody, exit_code: int, alternatives: Sequence[str] = ()) -> None:
         super().__init__(body.message)
         self.body = body
         self.exit_code = exit_code
+        self.alternatives = alternatives
 
 
 def bad_input(
@@ -63,13 +65,15 @@ def reported(json: bool = False) -> Generator[None]:
         raise SystemExit(INTERRUPTED) from None
 
 
-def explain(body: ErrorBody) -> str:
-    """An error in two or three lines for a person."""
+def explain(failure: Failure) -> str:
+    """A failure for a person: what, where, and what to do, on a line each."""
+    body = failure.body
     lines = [f"error: {body.message}"]
     if body.path:
         lines.append(f"   at: {body.path}")
     if body.hint:
         lines.append(f"  try: {body.hint}")
+    lines += [f"   or: {alternative}" for alternative in failure.alternatives]
     return "\n".join(lines)
 
 
@@ -90,5 +94,5 @@ def _leave(failure: Failure, json: bool) -> None:
     if json:
         sys.stdout.write(encode(ErrorReply(error=failure.body)).decode() + "\n")
     else:
-        sys.stderr.write(explain(failure.body) + "\n")
+        sys.stderr.write(explain(failure) + "\n")
     raise SystemExit(failure.exit_code) from None

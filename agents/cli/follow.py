@@ -12,7 +12,7 @@ from agents.cli.failure import nothing_there, of_reply
 from bus.client import Client
 from protocol.commands import Result
 from protocol.errors import AcpError
-from protocol.replies import ErrorReply, GenerationResult, Image, StatusBody
+from protocol.replies import ErrorReply, GenerationResult, Image, ResultBody, StatusBody
 
 CLIENT = "local"
 """The client that the command line is."""
@@ -24,7 +24,7 @@ SILENCE_S = 60.0
 """A workshop that does not answer for so long is given up; a planner is restarted well within it."""
 WAIT_S = 5.0
 """How long one request waits for the end of a batch."""
-SHEET_S = 30.0
+SHEET_S = 20.0
 """How long the contact sheet of a finished batch is waited for."""
 
 
@@ -112,11 +112,15 @@ async def _watch_status(client: Client, batch: str, board: Board, news: asyncio.
         news.set()
 
 
+def _sheet_due(result: ResultBody) -> bool:
+    return result.contact_sheet is None and result.generation_status.completed > 0
+
+
 async def _finished(client: Client, batch: str, started: float) -> Followed:
     """Every page of the batch, its contact sheet waited for."""
     deadline = time.monotonic() + SHEET_S
     result = (await page(client, batch, wait_s=WAIT_S)).generation_result
-    while result.contact_sheet is None and result.state == "running" and time.monotonic() < deadline:
+    while _sheet_due(result) and time.monotonic() < deadline:
         result = (await page(client, batch, wait_s=WAIT_S)).generation_result
     seconds = time.monotonic() - started
     images = [*result.images]

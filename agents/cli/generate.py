@@ -10,8 +10,8 @@ from rich.console import Console
 
 from agents.cli.board import Board
 from agents.cli.configuration import configured
-from agents.cli.display import Display, display_for
-from agents.cli.failure import ALL_STORED, SOME_FAILED
+from agents.cli.display import Display, counts_of, display_for
+from agents.cli.failure import ALL_STORED, SOME_FAILED, Failure
 from agents.cli.follow import Followed, follow
 from agents.cli.plan import headline, refusal_of
 from agents.cli.report import delivered, generated, show
@@ -21,7 +21,7 @@ from bus.client import Client
 from protocol.codec import encode
 from protocol.commands import Cancel, GenerateImages
 from protocol.errors import AcpError
-from protocol.replies import GenerationPlan
+from protocol.replies import GenerationPlan, GenerationStatus
 
 CANCEL_S = 5.0
 """How long Ctrl-C waits for the planner to hear of it."""
@@ -69,9 +69,9 @@ async def _accepted(client: Client, command: GenerateImages) -> GenerationPlan:
 
 async def _cancel(client: Client, batch: str, display: Display) -> None:
     """Tell the planner that nobody waits for the batch any more."""
-    display.say("cancelling …")
     try:
         async with asyncio.timeout(CANCEL_S):
-            await client.request(Cancel(hash=batch))
-    except (AcpError, TimeoutError):
+            answer = await asked(client, Cancel(hash=batch), GenerationStatus)
+        display.say(f"cancelled · {counts_of(answer.generation_status)} · {batch}")
+    except (AcpError, Failure, TimeoutError):
         display.say(f"the workshop did not answer; cancel it later with: bottega cancel {batch}")

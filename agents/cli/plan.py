@@ -10,15 +10,11 @@ from protocol.replies import GenerationPlan, PlanBody
 
 
 def refusal_of(plan: PlanBody) -> Failure | None:
-    """Why a plan was refused, with what would work as the hint; null when it was not."""
+    """Why a plan was refused, and what would work; null when it was not."""
     if plan.state != "refused":
         return None
     said = plan.refusal or ErrorBody(code="internal", message="the plan was refused without a reason")
-    hints = [said.hint] if said.hint else []
-    if plan.alternatives:
-        hints.append(f"what would work here: {', '.join(plan.alternatives)}")
-    body = ErrorBody(code=said.code, message=said.message, path=said.path, hint="; ".join(hints) or None)
-    return Failure(body, BAD_INPUT)
+    return Failure(said, BAD_INPUT, plan.alternatives)
 
 
 def headline(plan: GenerationPlan) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from agents.cli.display import counts_of
 from agents.cli.follow import Followed
 from agents.cli.plan import duration
 from protocol.replies import Image, StatusBody
+
+HEAD = ("", "seed", "score", "attempts", "time", "picture")
 
 
 class MadeImage(Struct, frozen=True, kw_only=True):
@@ -62,23 +62,28 @@ def generated(followed: Followed) -> Generated:
 
 
 def show(console: Console, followed: Followed) -> None:
-    """A line per picture, then what the batch as a whole came to."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("", "seed", "score", "tries", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("picture", overflow="fold")
-    for image in followed.images:
-        table.add_row(*_cells(image))
-    console.print(table)
-    console.print()
+    """A line per picture, then what the batch as a whole came to.
+
+    On a terminal pictures of one folder are shown by their names, elsewhere by whole paths, on a line each.
+    """
+    folders = {str(Path(image.path).parent) for image in followed.images if image.path}
+    folder = folders.pop() if console.is_terminal and len(folders) == 1 else None
+    rows = [HEAD, *(_cells(image, short=folder is not None) for image in followed.images)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD) - 1)]
+    for number, row in enumerate(rows):
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
+        failed = number > 0 and followed.images[number - 1].status != "completed"
+        _print(console, "  ".join([*cells, row[-1]]), "dim" if number == 0 else "red" if failed else "")
+    if folder:
+        _print(console, f"\npictures in    {folder}")
     if followed.contact_sheet:
-        console.print(f"contact sheet  {followed.contact_sheet}", markup=False, highlight=False, soft_wrap=True)
-    facts = [counts_of(followed.status), duration(followed.seconds)]
+        _print(console, f"contact sheet  {followed.contact_sheet}")
+    facts = [counts_of(followed.status), f"in {duration(followed.seconds)}"]
     if followed.status.quality_metrics.avg_score is not None:
         facts.append(f"mean score {followed.status.quality_metrics.avg_score:.2f}")
     if (cost := followed.status.cost_per_image) is not None:
         facts.append(f"{cost * followed.status.completed:.4f} USD")
-    console.print(" · ".join([followed.hash, *facts]), markup=False, highlight=False, soft_wrap=True)
+    _print(console, " · ".join([followed.hash, *facts]), "bold")
 
 
 def hand_over(path: str | None, folder: Path) -> str | None:
@@ -103,20 +108,22 @@ def _names(source: Path) -> Iterator[str]:
         yield f"{source.stem}_{number}{source.suffix}"
 
 
-def _cells(image: Image) -> tuple[str, ...]:
-    score = "" if image.quality_score is None else f"{image.quality_score:.2f}"
+def _print(console: Console, line: str, style: str = "") -> None:
+    console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _cells(image: Image, short: bool) -> tuple[str, ...]:
     seconds = image.metadata.processing_time_s if image.metadata else None
-    where = escape(image.path or "")
+    what = Path(image.path).name if image.path and short else image.path or ""
     if image.status != "completed":
-        why = escape(image.error.message) if image.error else ""
-        where = f"[red]{image.status}[/] {why} {where}".rstrip()
+        what = " ".join(filter(None, (image.status, image.error.message if image.error else "", what)))
     return (
         str(image.index),
         str(image.metadata.seed) if image.metadata else "",
-        score,
+        "" if image.quality_score is None else f"{image.quality_score:.2f}",
         str(image.attempts),
         "" if seconds is None else f"{seconds:.1f} s",
-        where,
+        what,
     )
 
 

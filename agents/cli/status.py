@@ -167,10 +167,10 @@ def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:
 
 def _batch_table(batches: list[BatchSummary]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("batch", "state", "stored", "what", "when"):
-        table.add_column(name, no_wrap=name != "what")
+    for name in ("batch", "state", "stored", "when", "what"):
+        table.add_column(name, no_wrap=True)
     for batch in batches:
         counts = f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else "")
         what = batch.brief or batch.style or batch.platform
-        table.add_row(batch.hash, batch.state, counts, escape(what), batch.created_at[:19].replace("T", " "))
+        table.add_row(batch.hash, batch.state, counts, batch.created_at[5:16].replace("T", " "), escape(what))
     return table
