@@ -252,7 +252,7 @@ class CancelBatch(Struct, frozen=True, kw_only=True, tag_field="type", tag="CANC
 class Drain(Struct, frozen=True, kw_only=True, tag_field="type", tag="DRAIN"):
     """Finish what is in hand, take nothing new, end. `instance` null means every process of the role."""
 
-    instance: str | None = None
+    instance: Id | None = None
 
 
 Control = CancelBatch | Drain
