@@ -55,7 +55,6 @@ class Qa(Agent):
         self._slots = slots
         self._scoring = scoring
         self._memory = Memory()
-        self._busy = 0
         self._started_at = datetime.now(UTC).isoformat()
 
     def intakes(self) -> Sequence[Intake]:
@@ -73,7 +72,6 @@ class Qa(Agent):
             version=version("bottega"),
             started_at=self._started_at,
             slots=self._slots,
-            busy=self._busy,
             device="cpu",
         )
 
@@ -90,11 +88,7 @@ class Qa(Agent):
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         if not isinstance(message, ScoreImage):
             raise Refused("wrong_state", f"QA takes SCORE_IMAGE, not {type(message).__name__}")
-        self._busy += 1
-        try:
-            assessment = await self._assess(message) if self._scoring else await self._wave_through(message)
-        finally:
-            self._busy -= 1
+        assessment = await self._assess(message) if self._scoring else await self._wave_through(message)
         said: list[Outbound] = [ImageScored(ref=ref_of(message.job), assessment=assessment)]
         if assessment.accepted:
             said.append(StoreImage(job=message.job, picture=message.picture, assessment=assessment))
