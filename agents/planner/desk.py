@@ -29,7 +29,7 @@ from protocol.commands import (
 )
 from protocol.errors import AcpError, BadCommand, Refused
 from protocol.ids import is_id, new_batch_hash
-from protocol.messages import CancelBatch, Presence
+from protocol.messages import CancelBatch, Presence, Prompt
 from protocol.replies import ErrorReply, GenerationPlan, Reply
 
 MAX_WAIT_S = 30.0
@@ -130,11 +130,10 @@ class Desk:
         batch, change = await self._ledger.write(
             lambda connection: intake.accept(connection, proposed, command.command_id, payload, now)
         )
-        written = self._changed[batch.hash]
         await self._publish(change)
         match command.respond_format:
             case "GENERATION_PLAN":
-                return await self._plan(batch, written, presences)
+                return await self._plan(batch, presences)
             case "GENERATION_STATUS":
                 return (await self._batch(batch.hash, client)).status
             case "GENERATION_RESULT":
@@ -142,17 +141,25 @@ class Desk:
                     return (await self._batch(batch.hash, client)).status
                 return await self._result(batch.hash, client, 0, 100)
 
-    async def _plan(self, batch: Batch, written: asyncio.Event, presences: Sequence[Presence]) -> GenerationPlan:
+    async def _plan(self, batch: Batch, presences: Sequence[Presence]) -> GenerationPlan:
         generators = sum(presence.role == "generator" for presence in presences)
-        prompts = await self._ledger.read(lambda connection: first_prompts(connection, batch.hash))
-        if not prompts and any(presence.role == "prompt" for presence in presences):
-            try:
-                async with asyncio.timeout(PROMPTS_WAIT_S):
-                    await written.wait()
-            except TimeoutError:
-                pass
-            prompts = await self._ledger.read(lambda connection: first_prompts(connection, batch.hash))
+        patience = PROMPTS_WAIT_S if any(presence.role == "prompt" for presence in presences) else 0.0
+        prompts = await self._first_prompts(batch.hash, patience)
         return answers.plan_of(batch, [prompt.text for prompt in prompts[: answers.SHOWN_PROMPTS]], generators)
+
+    async def _first_prompts(self, name: str, patience: float) -> list[Prompt]:
+        """The first page of prompts; empty where it is not written within `patience` seconds."""
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            changed = self._changed[name]
+            prompts = await self._ledger.read(lambda connection: first_prompts(connection, name))
+            if prompts:
+                return prompts
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await changed.wait()
+            except TimeoutError:
+                return []
 
     async def _approve(self, command: Approve, client: str) -> Reply:
         batch = await self._batch(command.hash, client)

@@ -1,4 +1,4 @@
-"""The window: how many pictures of a batch are in flight, refilled as they end, so that a plan costs a row and a cursor."""
+"""The window: pictures of a batch in flight, refilled as they end, so that a plan costs a row and a cursor."""
 
 from dataclasses import dataclass, field
 

@@ -36,8 +36,14 @@ SDXL = ModelInfo(
     install="put the folder of stable-diffusion-xl-base-1.0 at models/base_sdxl",
 )
 FLUX = msgspec.structs.replace(
-    SDXL, name="flux_dev", platform="flux_1_dev", aliases=["FLUX.1-dev"], negative_prompt=False, guidance=3.5,
-    guidance_range=(3.0, 4.0), steps=28,
+    SDXL,
+    name="flux_dev",
+    platform="flux_1_dev",
+    aliases=["FLUX.1-dev"],
+    negative_prompt=False,
+    guidance=3.5,
+    guidance_range=(3.0, 4.0),
+    steps=28,
 )
 LORA = LoraInfo(name="product_lora_v3", platform="stable_diffusion_xl", installed=False, install="put it into loras/")
 SEED = GenerateImages(

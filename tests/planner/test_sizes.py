@@ -40,7 +40,9 @@ def test_every_named_aspect_stays_within_the_model(aspect, limits):
     assert width % limits.multiple_of == height % limits.multiple_of == 0
 
 
-@pytest.mark.parametrize("text", ["", "big", "10x10", "99999x5", "0:1", "1:0", "100:1", "1024x", "-5x5", "1e3x1e3", "5K"])
+@pytest.mark.parametrize(
+    "text", ["", "big", "10x10", "99999x5", "0:1", "1:0", "100:1", "1024x", "-5x5", "1e3x1e3", "5K"]
+)
 def test_what_is_no_size_is_refused_with_the_path_and_the_ways_to_say_it(text):
     with pytest.raises(AcpError) as caught:
         parse(text)

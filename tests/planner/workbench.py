@@ -180,9 +180,7 @@ class World:
         match message:
             case WritePrompts():
                 written = [Prompt(text=f"picture {message.first + i}") for i in range(message.count)]
-                self.say(
-                    PromptsWritten(hash=message.hash, client_id="local", first=message.first, prompts=written)
-                )
+                self.say(PromptsWritten(hash=message.hash, client_id="local", first=message.first, prompts=written))
             case GenerateImage(job=job):
                 self.generate(job)
             case ScoreImage(job=job, picture=picture):
