@@ -69,7 +69,6 @@ class Generator(Agent):
         self._price_per_hour = price_per_hour
         self._speeds = offers.Speeds()
         self._cancelled: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._busy = 0
         self._started_at = datetime.now(UTC).isoformat()
         self._outlet: Outlet | None = None
 
@@ -96,7 +95,6 @@ class Generator(Agent):
             version=version("bottega"),
             started_at=self._started_at,
             slots=sum(intake.slots for intake in self.intakes()),
-            busy=self._busy,
             device=self._engine.device,
             models=offers.models(self._registry, self._speeds),
             loras=offers.loras(self._registry),
@@ -122,7 +120,6 @@ class Generator(Agent):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job = message.job
         ready = order(job, self._registry)
-        self._busy += 1
         try:
             rendering = await self._engine.generate(
                 ready,
@@ -130,10 +127,8 @@ class Generator(Agent):
                 lambda: (job.client_id, job.hash) in self._cancelled,
             )
         except Stopped:
-            log.info("job.cancelled", batch=job.hash, index=job.index, attempt=job.attempt)
+            log.info("a cancelled picture is dropped", batch=job.hash, index=job.index, attempt=job.attempt)
             return [JobCancelled(ref=ref_of(job))]
-        finally:
-            self._busy -= 1
         self._speeds.note(job, ready.model, rendering.seconds)
         picture = await self._filed(ready, rendering)
         return [ImageGenerated(ref=ref_of(job), picture=picture), ScoreImage(job=job, picture=picture)]
@@ -185,8 +180,8 @@ class Generator(Agent):
             return
         try:
             await self._engine.warm(order(_probe(self._registry), self._registry))
-        except (AcpError, Stopped) as error:
-            log.warning("generator.not_warmed", reason=str(error))
+        except Exception:
+            log.exception("the pocket model could not be warmed up")
 
 
 def _probe(known: Registry) -> Job:

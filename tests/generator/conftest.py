@@ -1,7 +1,8 @@
-# pyright: basic, reportPrivateImportUsage=false
+# pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportAttributeAccessIssue=false
 """A tiny random Stable Diffusion made of the real classes, saved as a person's model; jobs for it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from agents.generator import registry
 from agents.generator.orders import Order, order
-from protocol.messages import Job, Prompt
+from bus.agent import Outbound
+from protocol.messages import Control, Job, Presence, Progress, Prompt, Role
+from protocol.replies import GenerationStatus
 
 TINY = {
     "platform": "stable_diffusion_1_5",
@@ -144,3 +147,36 @@ def tiny_order(job: Callable[..., Job], load: Callable[[], registry.Registry]) -
 def broken_order(tiny_order: Callable[..., Order]) -> Callable[[Path], Order]:
     """An order whose model lies in another folder."""
     return lambda folder: replace(tiny_order(), folder=folder)
+
+
+class Listener:
+    """An outlet that remembers the progress it was given; a generator says nothing else outside a delivery."""
+
+    def __init__(self) -> None:
+        self.said: list[Progress] = []
+        self.spoken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def progress(self, progress: Progress) -> None:
+        self.said.append(progress)
+        self._loop.call_soon_threadsafe(self.spoken.set)
+
+    async def publish(self, message: Outbound, *, resend: int = 0) -> None:
+        raise AssertionError("a generator publishes nothing by itself")
+
+    async def publish_status(self, status: GenerationStatus, client_id: str) -> None:
+        raise AssertionError("a generator publishes no status")
+
+    async def control(self, role: Role, message: Control) -> None:
+        raise AssertionError("a generator controls nobody")
+
+    async def purge_batch(self, batch: str) -> None:
+        raise AssertionError("a generator purges nothing")
+
+    async def presences(self) -> Sequence[Presence]:
+        return ()
+
+
+@pytest.fixture
+async def listener() -> Listener:
+    return Listener()

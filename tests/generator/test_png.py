@@ -1,0 +1,44 @@
+"""The PNG writer and the hashes of weights."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from agents.generator import png, weights
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (5, 1), (33, 65), (128, 128)])
+def test_a_written_picture_reads_back_pixel_for_pixel(height: int, width: int):
+    pixels = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    with Image.open(io.BytesIO(png.encode(pixels))) as read:
+        assert (read.format, read.mode) == ("PNG", "RGB")
+        assert np.array_equal(np.asarray(read), pixels)
+
+
+def test_a_flat_picture_may_be_a_view_of_one_colour():
+    pixels = np.broadcast_to(np.array([1, 2, 3], dtype=np.uint8), (16, 16, 3))
+    with Image.open(io.BytesIO(png.encode(pixels))) as read:
+        assert read.getcolors() == [(256, (1, 2, 3))]
+
+
+def test_a_version_follows_content_and_names_and_not_the_place(tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name / "unet").mkdir(parents=True)
+        (tmp_path / name / "unet" / "w.safetensors").write_bytes(b"weights")
+    kept = tmp_path / "run" / "weights.json"
+    first = weights.version(tmp_path / "a", kept)
+    assert weights.version(tmp_path / "b", kept) == first
+    (tmp_path / "b" / "unet" / "w.safetensors").write_bytes(b"other weights")
+    assert weights.version(tmp_path / "b", kept) != first
+    assert len(first) == weights.DIGITS
+
+
+def test_a_broken_file_of_known_hashes_is_only_forgotten(tmp_path: Path):
+    (tmp_path / "w.safetensors").write_bytes(b"weights")
+    kept = tmp_path / "weights.json"
+    first = weights.version(tmp_path / "w.safetensors", kept)
+    kept.write_text("{ broken")
+    assert weights.version(tmp_path / "w.safetensors", kept) == first
