@@ -14,6 +14,7 @@ from agents.prompt.style import Style, StyleReference, read_reference, read_styl
 from agents.prompt.writer import write
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound
+from bus.topology import ACP_WORK
 from protocol import subjects
 from protocol.errors import AcpError, Refused
 from protocol.messages import Presence, Prompt, PromptsFailed, PromptsWritten, WritePrompts
@@ -42,7 +43,7 @@ class PromptWriter(Agent):
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
 
     def intakes(self) -> Sequence[Intake]:
-        return [Intake("ACP_WORK", "prompt", (subjects.work_filter("prompt"),), slots=SLOTS)]
+        return [Intake(ACP_WORK, "prompt", (subjects.work_filter("prompt"),), slots=SLOTS)]
 
     def presence(self, instance: str) -> Presence:
         return Presence(

@@ -29,6 +29,7 @@ from agents.storage.record import Record, record_of
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
+from bus.topology import ACP_WORK
 from protocol import subjects
 from protocol.errors import AcpError
 from protocol.messages import (
@@ -68,7 +69,7 @@ class Storage(Agent):
         return self._open
 
     def intakes(self) -> Sequence[Intake]:
-        return [Intake("ACP_WORK", "storage", (subjects.work_filter("storage"),), slots=self._slots)]
+        return [Intake(ACP_WORK, "storage", (subjects.work_filter("storage"),), slots=self._slots)]
 
     def presence(self, instance: str) -> Presence:
         return Presence(

@@ -55,6 +55,11 @@ images = sa.Table(
 )
 """What the newest migration made."""
 
+_IS = sa.and_(images.c.hash == sa.bindparam("of_hash"), images.c["index"] == sa.bindparam("of_index"))
+_FIND = sa.select(images).where(_IS)
+_INSERT = images.insert()
+_REPLACE = images.update().where(_IS)
+
 
 class Entry(Struct, frozen=True, kw_only=True):
     """One row. `path` is relative to the pictures' folder; `record` is everything that the picture's file says."""
@@ -146,11 +151,13 @@ class Catalogue:
         def put(connection: sa.Connection) -> Entry:
             held = _find(connection, entry.hash, entry.index)
             if held is None:
-                connection.execute(images.insert(), _values(entry))
+                connection.execute(_INSERT, msgspec.structs.asdict(entry))
             elif settles(held, entry.disposition):
                 return held
             else:
-                connection.execute(images.update().where(_is(entry.hash, entry.index)), _values(entry))
+                connection.execute(
+                    _REPLACE, msgspec.structs.asdict(entry) | {"of_hash": entry.hash, "of_index": entry.index}
+                )
             return entry
 
         return await self._commits.write(put)
@@ -164,7 +171,7 @@ class Catalogue:
             .limit(limit)
         )
         return await self._commits.read(
-            lambda connection: [_entry(row) for row in connection.execute(query).mappings()]
+            lambda connection: [Entry(**row) for row in connection.execute(query).mappings()]
         )
 
     async def count(self, client: str, batch: str) -> int:
@@ -185,18 +192,6 @@ async def open_catalogue(url: str) -> AsyncGenerator[Catalogue]:
         engine.dispose()
 
 
-def _is(batch: str, index: int) -> sa.ColumnElement[bool]:
-    return sa.and_(images.c.hash == batch, images.c["index"] == index)
-
-
 def _find(connection: sa.Connection, batch: str, index: int) -> Entry | None:
-    row = connection.execute(sa.select(images).where(_is(batch, index))).mappings().one_or_none()
-    return None if row is None else _entry(row)
-
-
-def _entry(row: sa.RowMapping) -> Entry:
-    return Entry(**row)
-
-
-def _values(entry: Entry) -> dict[str, Any]:
-    return msgspec.structs.asdict(entry)
+    row = connection.execute(_FIND, {"of_hash": batch, "of_index": index}).mappings().one_or_none()
+    return None if row is None else Entry(**row)
