@@ -59,6 +59,7 @@ def document(examples: Examples) -> Schema:
                 **_draft_07(components("#/components/schemas/{name}")),
                 "AgentHeaders": _headers(agents=True),
                 "DoorHeaders": _headers(agents=False),
+                "DeadLetterHeaders": _DEAD_LETTER_HEADERS,
             },
         },
     }
@@ -79,6 +80,20 @@ _DEAD_LETTER: Schema = {
     "title": "DeadLetter",
     "summary": "The original bytes of a message that was given up; reason and origin are in its headers.",
     "contentType": "application/octet-stream",
+    "headers": {"$ref": "#/components/schemas/DeadLetterHeaders"},
+}
+
+_DEAD_LETTER_HEADERS: Schema = {
+    "type": "object",
+    "description": "The original headers without the broker's own, and why the message was given up.",
+    "properties": {
+        "Acp-Dead-Reason": {"type": "string", "description": "The last error in one line."},
+        "Acp-Dead-Code": {"type": "string", "description": "Its code."},
+        "Acp-Dead-Subject": {"type": "string", "description": "Where the message was."},
+        "Acp-Dead-Origin": {"type": "string", "description": "<stream>.<sequence>"},
+        "Acp-Dead-Delivered": {"type": "string", "description": "How many times it was delivered."},
+        "Nats-Msg-Id": {"type": "string", "description": "dead.<origin>: giving up twice keeps one letter."},
+    },
 }
 
 

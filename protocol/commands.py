@@ -22,6 +22,7 @@ from protocol.parameters import (
     ImageSource,
     Lora,
     NegativeText,
+    Offset,
     PostStep,
     Quality,
     Reference,
@@ -144,7 +145,7 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
     hash: Id
     """The batch."""
-    first: Annotated[int, Meta(ge=0)] = 0
+    first: Offset = 0
     """Index of the first picture of the page."""
     count: Annotated[int, Meta(ge=1, le=200)] = 100
     wait_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.0
@@ -155,7 +156,7 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 class List(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="LIST"):
     """The client's batches, newest first."""
 
-    first: Annotated[int, Meta(ge=0)] = 0
+    first: Offset = 0
     count: Annotated[int, Meta(ge=1, le=200)] = 50
     client_id: Id | None = None
 

@@ -26,6 +26,8 @@ Scalar = (
 )
 """A plain value: text up to 1000 characters, a number that JSON readers keep exact, true, false, null."""
 
+Offset = Annotated[int, Meta(ge=0, le=MAX_SEED, description="an index from 0")]
+
 RespondFormat = Literal["GENERATION_PLAN", "GENERATION_STATUS", "GENERATION_RESULT"]
 RenderQuality = Literal["low", "medium", "standard", "high", "hd", "auto"]
 

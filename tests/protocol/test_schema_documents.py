@@ -15,10 +15,13 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
 from bus import topology
+from bus.agent import Delivery
+from bus.handling import dead_letter_headers
 from protocol import subjects
 from protocol.channels import CHANNELS, Channel
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.components import UNIONS, members
+from protocol.errors import BadMessage
 from protocol.messages import ROLES, Event, Progress, Work
 from protocol.schema import FOLDER, FRAMES, documents, type_name
 from tests.protocol.frames import FILES, KINDS, all_messages
@@ -164,6 +167,12 @@ def test_every_message_of_the_document_has_a_golden_example_that_its_payload_sch
         assert message["examples"], name
         for example in message["examples"]:
             assert list(Draft7Validator(payload).iter_errors(example["payload"])) == [], name
+
+
+def test_the_headers_of_a_dead_letter_are_those_that_the_bus_writes() -> None:
+    written = dead_letter_headers(Delivery("acp.v1.work.qa.x.0.1", 5), "ACP_WORK.7", BadMessage("invalid_json", "no"))
+
+    assert set(ASYNCAPI["components"]["schemas"]["DeadLetterHeaders"]["properties"]) == set(written)
 
 
 def test_every_type_that_travels_has_a_channel() -> None:
