@@ -1,0 +1,1 @@
+"""Whole workshops under SIGKILL."""
