@@ -81,10 +81,10 @@ class Announcer:
         """How many deliveries the process has in hand."""
 
     async def run(self) -> None:
-        """Announce three times in a time to live; runs until cancelled."""
+        """Renew the entry three times in its time to live; runs until cancelled."""
         while True:
-            await self.announce()
             await asyncio.sleep(self._ttl_s / 3)
+            await self.announce()
 
     async def announce(self) -> None:
         """Announce now."""

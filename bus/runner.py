@@ -146,6 +146,8 @@ class _Serving:
         views = [self._view(watch).run() for watch in agent.watches()]
         async with _background(*heartbeats, *views):
             reading = [tasks.create_task(pull.run()) for pull in pulls]
+            # Answered after the subscriptions above are known to the broker: ready means that it can be called.
+            await self._briefly(self._announcer.announce())
             async with _background(self._announcer.run()):
                 log.info("ready", instance=self._instance)
                 if options.on_ready is not None:
@@ -158,15 +160,18 @@ class _Serving:
         """Take nothing new, let what is in hand end, hand back the rest."""
         for pull in pulls:
             pull.stop()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_WAIT_S):
-                await self._announcer.leave()
+        await self._briefly(self._announcer.leave())
         if reading:
             _, late = await asyncio.wait(reading, timeout=STOP_WAIT_S)
             for task in late:
                 task.cancel()
         ends = [pull.finish(self._options.drain_s) for pull in pulls]
         await asyncio.gather(service.stop(self._options.drain_s), *ends)
+
+    async def _briefly(self, call: Awaitable[None]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_WAIT_S):
+                await call
 
     async def _end_when_closed(self) -> None:
         await self._connection.closed.wait()

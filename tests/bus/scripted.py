@@ -1,7 +1,7 @@
 """Agents whose behaviour a test writes down, served for the time of an `async with`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -73,7 +73,7 @@ class Scripted(Agent):
         return Presence(role=self.role, instance=instance, pid=1, host="here", version="1", started_at="now", slots=4)
 
     @asynccontextmanager
-    async def running(self, outlet: Outlet) -> AsyncIterator[None]:
+    async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
         self.outlet = outlet
         yield
 
@@ -142,7 +142,7 @@ async def listen(connection: Connection, subject: str) -> asyncio.Queue[Msg]:
     """Messages of a subject from now on."""
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
     await connection.subscribe(subject, arrived.put)
-    await connection.client.flush()
+    await connection.ask("INFO", {})  # the broker answers after it knows the subscription
     return arrived
 
 

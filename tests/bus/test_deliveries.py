@@ -27,6 +27,7 @@ from protocol import codec, subjects
 from protocol.errors import BadCommand, Unavailable
 from protocol.messages import CancelBatch, PromptsFailed
 
+CANCEL = CancelBatch(hash=BATCH, client_id="local")
 Login = Callable[[str], Address]
 
 
@@ -276,7 +277,11 @@ async def test_two_processes_of_a_role_share_the_work(workshop_server: EmbeddedS
 
     intake = Intake(ACP_WORK, "prompt", (subjects.work_filter("prompt"),), slots=1)
     one_slot = [Scripted(handle=handle, intakes=(intake,)) for _ in range(2)]
-    async with asyncio.timeout(20), admin_of(workshop_server) as admin:
-        async with served(one_slot[0], login("prompt")), served(one_slot[1], login("prompt")):
-            await put(admin, *(write_prompts(first) for first in range(8)))
-            await until_stored(admin, ACP_EVENTS, 8)
+    async with (
+        asyncio.timeout(20),
+        admin_of(workshop_server) as admin,
+        served(one_slot[0], login("prompt")),
+        served(one_slot[1], login("prompt")),
+    ):
+        await put(admin, *(write_prompts(first) for first in range(8)))
+        await until_stored(admin, ACP_EVENTS, 8)
