@@ -19,7 +19,7 @@ import structlog
 from agents.pocket.paths import SCORER
 from agents.qa.look import Look, look
 from agents.qa.memory import Memory, Remembered
-from agents.qa.score import judge
+from agents.qa.score import NEAR_DUPLICATE, judge
 from agents.qa.scorer import Scorer, is_installed
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet, Watch
@@ -40,8 +40,6 @@ from protocol.messages import (
 from protocol.subjects import event_filter, work_filter
 
 log = structlog.get_logger()
-
-NEAR_DUPLICATE = "near_duplicate"
 
 
 class Qa(Agent):
@@ -116,7 +114,7 @@ class Qa(Agent):
         )
         verdict = judge(found.measures, found.gates, min_score=job.min_score, near_duplicate=near_duplicate)
         assessment = Assessment(
-            score=round(verdict.score, 4),
+            score=verdict.score,
             accepted=verdict.accepted,
             measures=_by_name(found),
             reasons=list(verdict.reasons),

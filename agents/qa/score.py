@@ -15,6 +15,8 @@ from agents.qa.measures import Measures
 Gate = Literal["undecodable", "wrong_format", "wrong_size", "blank"]
 """What makes a picture worthless, whatever else can be said of it."""
 
+NEAR_DUPLICATE = "near_duplicate"
+
 BLANK_SPREAD = 0.012
 """Below this spread (3 levels of 255) there is nothing but a decoder's grain."""
 
@@ -83,10 +85,11 @@ def judge(
     if failed or taken is None:
         return Verdict(0.0, accepted=False, reasons=tuple(failed))
     found = merits(taken)
-    score = score_of(found)
+    # Rounded before it is compared: a score of 0.85 that is shown was not refused at a bar of 0.85.
+    score = round(score_of(found), 4)
     reasons = [m.reason for m in sorted(found, key=lambda m: m.value) if m.value < DOUBT]
     if near_duplicate:
-        reasons.insert(0, "near_duplicate")
+        reasons.insert(0, NEAR_DUPLICATE)
     if score < min_score and not reasons:
         reasons.append("below_min_score")
     return Verdict(score, accepted=score >= min_score and not near_duplicate, reasons=tuple(reasons))

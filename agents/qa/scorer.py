@@ -83,8 +83,11 @@ class Scorer:
         import torch
         from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
         torch.set_num_threads(1)
+        # Standard error carries one JSON object per line, so no progress bars there.
+        logging.disable_progress_bar()
         try:
             calibration = msgspec.json.decode((self._folder / "calibration.json").read_bytes(), type=Calibration)
             self._tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
