@@ -29,7 +29,6 @@ class Sampler:
     aliases: tuple[str, ...] = ()
 
 
-_FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 _DPMPP_2M = {"algorithm_type": "dpmsolver++", "solver_order": 2}
 _DPMPP_2M_SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}
 _KARRAS = {"use_karras_sigmas": True}
@@ -43,7 +42,6 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler(
         "DPM++ 2M",
         Scheduler("DPMSolverMultistepScheduler", {**_DPMPP_2M, "use_karras_sigmas": False}),
-        Scheduler("DPMSolverMultistepScheduler", {**_DPMPP_2M, **_FLOW}),
         aliases=("dpmpp_2m", "k_dpmpp_2m"),
     ),
     Sampler(
@@ -70,7 +68,6 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler(
         "Heun",
         Scheduler("HeunDiscreteScheduler"),
-        Scheduler("FlowMatchHeunDiscreteScheduler"),
         aliases=("k_heun",),
     ),
     Sampler("DPM2", Scheduler("KDPM2DiscreteScheduler"), aliases=("k_dpm_2",)),
@@ -82,7 +79,6 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler(
         "UniPC",
         Scheduler("UniPCMultistepScheduler"),
-        Scheduler("UniPCMultistepScheduler", _FLOW),
         aliases=("uni_pc",),
     ),
     Sampler("DEIS", Scheduler("DEISMultistepScheduler")),
@@ -92,7 +88,8 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler("LCM", Scheduler("LCMScheduler")),
     Sampler("TCD", Scheduler("TCDScheduler")),
 )
-"""Every sampler, in the order of listings. The SDE samplers that need `torchsde` are not among them."""
+"""Every sampler, in the order of listings. Those that need `torchsde` are left out. Flow-matching pipelines give the
+scheduler their own sigmas, which of these only Euler's scheduler takes with the model's shift."""
 
 
 def _key(name: str) -> str:
