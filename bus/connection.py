@@ -11,7 +11,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import AuthorizationError, ConnectionClosedError
+from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 
 from protocol.errors import Unavailable
@@ -30,6 +30,8 @@ REPEAT_LOG_S = 10.0
 
 API_WAIT_S = 1.0
 """Longest wait for one answer of the JetStream API: short, because whoever asks tries again."""
+
+_REFUSED = "authorization violation"
 
 log = structlog.get_logger()
 
@@ -92,7 +94,7 @@ class Connection:
         refused = asyncio.Event()
 
         async def on_error(error: Exception) -> None:
-            if isinstance(error, AuthorizationError):
+            if _REFUSED in str(error).lower():  # one of its errors has no class of its own
                 refused.set()
             self._log_error(error)
 

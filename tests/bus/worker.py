@@ -1,7 +1,7 @@
 """A prompt agent in a process of its own: `worker.py URL MODE`, with the role's credentials in the URL.
 
-MODE `answer` answers; `die` kills itself at each delivery; `die-after-publishing` at the first, after its output is out;
-`stuck` says that it began, and never ends.
+MODE `answer` answers; `die` kills itself at each delivery; `die-after-publishing` at the first, after its output is
+out; `stuck` says that it began, and never ends.
 """
 
 import asyncio

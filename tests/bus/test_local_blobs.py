@@ -1,0 +1,98 @@
+"""The contract of blobs, on the local implementation."""
+
+import asyncio
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from bus.blobs import BlobMissing, Blobs
+from bus.local_blobs import LocalBlobs, sweep
+
+DATA = b"pixels" * 1000
+NAME = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return LocalBlobs(tmp_path / "blobs")
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_what_is_put_comes_back_under_its_hash(blobs: Blobs) -> None:
+    assert await blobs.put(DATA) == NAME
+    assert await blobs.has(NAME)
+    assert await blobs.get(NAME) == DATA
+
+
+async def test_the_same_bytes_put_by_many_at_once_are_one_blob(blobs: Blobs, tmp_path: Path) -> None:
+    async with asyncio.timeout(20):
+        names = await asyncio.gather(*(blobs.put(DATA) for _ in range(32)))
+    assert set(names) == {NAME}
+    assert files(tmp_path) == [tmp_path / "blobs" / NAME[:2] / NAME[2:4] / NAME]
+
+
+async def test_an_absent_blob_is_missing_and_deleting_it_is_fine(blobs: Blobs) -> None:
+    assert not await blobs.has(NAME)
+    with pytest.raises(BlobMissing):
+        await blobs.get(NAME)
+    await blobs.delete(NAME)
+    await blobs.put(DATA)
+    await blobs.delete(NAME)
+    assert not await blobs.has(NAME)
+
+
+async def test_a_blob_above_the_limit_is_not_read(blobs: Blobs) -> None:
+    await blobs.put(DATA)
+    assert await blobs.get(NAME, limit=len(DATA)) == DATA
+    with pytest.raises(BlobMissing, match="larger than"):
+        await blobs.get(NAME, limit=len(DATA) - 1)
+
+
+async def test_a_damaged_blob_is_missing_until_it_is_put_again(blobs: Blobs, tmp_path: Path) -> None:
+    await blobs.put(DATA)
+    (path,) = files(tmp_path)
+    path.write_bytes(DATA[:-1] + b"!")
+    with pytest.raises(BlobMissing, match="damaged"):
+        await blobs.get(NAME)
+    await blobs.put(DATA)
+    assert await blobs.get(NAME) == DATA
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "a" * 63, "A" * 64, "a" * 65, f"{'a' * 64}\n"])
+async def test_a_name_that_is_no_hash_leads_nowhere(blobs: Blobs, name: str) -> None:
+    with pytest.raises(BlobMissing):
+        await blobs.get(name)
+    with pytest.raises(BlobMissing):
+        await blobs.delete(name)
+
+
+async def test_files_of_dead_writers_are_swept_and_those_of_living_ones_left(tmp_path: Path) -> None:
+    folder = tmp_path / "blobs"
+    await LocalBlobs(folder).put(DATA)
+    (blob,) = files(folder)
+    dead, living = blob.with_name(".dead.tmp"), blob.with_name(".living.tmp")
+    for path in (dead, living):
+        path.write_bytes(b"part")
+    long_ago = time.time() - 7200
+    os.utime(dead, (long_ago, long_ago))
+    os.utime(blob, (long_ago, long_ago))
+
+    LocalBlobs(folder)
+
+    assert set(files(folder)) == {blob, living}
+    assert sweep(folder, age_s=-1) == 1
+
+
+async def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path / "blobs")
+    folder = tmp_path / "blobs" / NAME[:2] / NAME[2:4] / NAME
+    folder.mkdir(parents=True)  # a folder sits where the blob should go
+    with pytest.raises(OSError, match="directory"):
+        await blobs.put(DATA)
+    assert files(tmp_path) == []

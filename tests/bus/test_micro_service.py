@@ -1,0 +1,123 @@
+"""Requests to an agent, and the micro-service that each agent is (ADR-32)."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+
+from nats.aio.client import Client as Nats
+from scripted import Scripted, admin_of, served
+
+from bus.connection import Address
+from bus.server import EmbeddedServer
+from protocol.errors import BadCommand
+from protocol.messages import ROLES, Role
+
+Login = Callable[[str], Address]
+COMMANDS = "acp.v1.command.*"
+
+
+async def echo(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+    return json.dumps([subject, payload.decode(), dict(headers)]).encode(), {"Answered": "yes"}
+
+
+async def test_a_plain_nats_client_gets_an_answer(workshop_server: EmbeddedServer, login: Login) -> None:
+    address = login("client")
+    client = Nats()
+    await client.connect(address.url_with_credentials)
+    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: echo})
+    async with asyncio.timeout(20), served(planner, login("planner")):
+        answer = await client.request("acp.v1.command.anybody", b"{}", timeout=5, headers={"Said": "so"})
+        await client.close()
+    assert json.loads(answer.data) == ["acp.v1.command.anybody", "{}", {"Said": "so"}]
+    assert answer.headers == {"Answered": "yes"}
+
+
+async def test_requests_are_handled_side_by_side(workshop_server: EmbeddedServer, login: Login) -> None:
+    together = asyncio.Barrier(20)
+
+    async def meet(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+        await together.wait()
+        return payload, {}
+
+    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: meet})
+    async with (
+        asyncio.timeout(20),
+        served(planner, login("planner")),
+        admin_of(workshop_server) as admin,
+    ):
+        ask = [admin.client.request("acp.v1.command.me", str(n).encode(), timeout=10) for n in range(20)]
+        answers = await asyncio.gather(*ask)
+    assert [answer.data for answer in answers] == [str(n).encode() for n in range(20)]
+
+
+async def test_a_failing_endpoint_answers_with_an_error_and_lives_on(
+    workshop_server: EmbeddedServer, login: Login
+) -> None:
+    async def fail(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+        if payload == b"defect":
+            raise ZeroDivisionError("with a secret in its text")
+        raise BadCommand("unknown_field", "no such field", path="$.x", hint="leave it out")
+
+    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: fail})
+    async with (
+        asyncio.timeout(20),
+        served(planner, login("planner")),
+        admin_of(workshop_server) as admin,
+    ):
+        refused = await admin.client.request("acp.v1.command.me", b"refuse", timeout=5)
+        broken = await admin.client.request("acp.v1.command.me", b"defect", timeout=5)
+        statistics = await admin.client.request("$SRV.STATS.acp-planner", b"", timeout=5)
+
+    error = json.loads(refused.data)["error"]
+    assert (error["code"], error["path"], error["hint"]) == ("unknown_field", "$.x", "leave it out")
+    assert refused.headers is not None
+    assert refused.headers["Nats-Service-Error-Code"] == "unknown_field"
+    assert json.loads(broken.data)["error"]["code"] == "internal"
+    assert b"secret" not in broken.data
+    endpoint = json.loads(statistics.data)["endpoints"][0]
+    assert (endpoint["num_requests"], endpoint["num_errors"]) == (2, 2)
+    assert endpoint["processing_time"] >= endpoint["average_processing_time"] > 0
+
+
+async def test_every_agent_answers_ping_info_and_stats(workshop_server: EmbeddedServer, login: Login) -> None:
+    address = login("client")
+    client = Nats()
+    await client.connect(address.url_with_credentials)
+    found: dict[str, Role] = {}
+    async with asyncio.timeout(30):
+        for role in ROLES:
+            agent = Scripted(role, intakes=(), endpoints={COMMANDS: echo} if role == "planner" else {})
+            async with served(agent, login(role), instance=f"{role}1", version="1.2.3"):
+                for verb in ("PING", "INFO", "STATS"):
+                    for subject in (f"$SRV.{verb}", f"$SRV.{verb}.acp-{role}", f"$SRV.{verb}.acp-{role}.{role}1"):
+                        answer = json.loads((await client.request(subject, b"", timeout=5)).data)
+                        assert answer["type"] == f"io.nats.micro.v1.{verb.lower()}_response"
+                        assert (answer["name"], answer["id"]) == (f"acp-{role}", f"{role}1")
+                        assert answer["version"] == "1.2.3"
+                        if verb != "PING":
+                            assert [e["subject"] for e in answer["endpoints"]] == [*agent.endpoints()]
+                found[f"acp-{role}"] = role
+        await client.close()
+    assert set(found.values()) == set(ROLES)
+
+
+async def test_one_process_of_a_role_answers_each_request(workshop_server: EmbeddedServer, login: Login) -> None:
+    answered: list[str] = []
+
+    def counting(name: str) -> Callable[..., object]:
+        async def answer(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, dict[str, str]]:
+            answered.append(name)
+            return payload, {}
+
+        return answer
+
+    first = Scripted("planner", intakes=(), endpoints={COMMANDS: counting("one")})  # pyright: ignore[reportArgumentType]
+    second = Scripted("planner", intakes=(), endpoints={COMMANDS: counting("two")})  # pyright: ignore[reportArgumentType]
+    async with (
+        asyncio.timeout(20),
+        served(first, login("planner")),
+        served(second, login("planner")),
+        admin_of(workshop_server) as admin,
+    ):
+        await asyncio.gather(*(admin.client.request("acp.v1.command.me", b"", timeout=5) for _ in range(30)))
+    assert len(answered) == 30

@@ -1,0 +1,74 @@
+"""Durable publishing: what counts as stored, and what is said again until it is."""
+
+import asyncio
+
+import pytest
+from nats.errors import BadSubjectError
+from scripted import admin_of, listen, stored
+
+from bus.publisher import Publication, Publisher
+from bus.server import EmbeddedServer
+from bus.topology import ACP_DEAD, ACP_WORK
+
+
+def publication(subject: str, name: str = "1") -> Publication:
+    return Publication(subject, b"content", {"Nats-Msg-Id": name})
+
+
+async def test_a_full_store_is_no_success_though_its_error_has_the_same_code(
+    workshop_server: EmbeddedServer,
+) -> None:
+    async with asyncio.timeout(20), admin_of(workshop_server) as admin, asyncio.TaskGroup() as group:
+        config = (await admin.ask(f"STREAM.INFO.{ACP_WORK}", {}))["config"]
+        await admin.ask(f"STREAM.UPDATE.{ACP_WORK}", config | {"max_msgs": 1})
+        publisher = Publisher(admin)
+        await publisher.start()
+        running = group.create_task(publisher.run())
+        await publisher.publish([publication("acp.v1.work.qa.a.1.1", "a")])
+        attempts = await listen(admin, "acp.v1.work.qa.b.>")
+        waiting = group.create_task(publisher.publish([publication("acp.v1.work.qa.b.1.1", "b")]))
+        await attempts.get()
+        await attempts.get()
+        assert not waiting.done()
+        await admin.ask(f"STREAM.UPDATE.{ACP_WORK}", config)
+        await waiting
+        assert await stored(admin, ACP_WORK) == 2
+        running.cancel()
+
+
+async def test_the_same_id_said_twice_is_stored_once_and_both_are_content(workshop_server: EmbeddedServer) -> None:
+    async with asyncio.timeout(20), admin_of(workshop_server) as admin:
+        publisher = Publisher(admin)
+        await publisher.start()
+        await publisher.publish([publication("acp.v1.dead.qa"), publication("acp.v1.dead.qa")])
+        assert await stored(admin, ACP_DEAD) == 1
+
+
+async def test_many_are_on_their_way_at_once(workshop_server: EmbeddedServer) -> None:
+    async with asyncio.timeout(20), admin_of(workshop_server) as admin:
+        publisher = Publisher(admin)
+        await publisher.start()
+        await publisher.publish([publication("acp.v1.dead.qa", str(n)) for n in range(5000)])
+        assert await stored(admin, ACP_DEAD) == 5000
+
+
+async def test_what_can_never_be_sent_raises(workshop_server: EmbeddedServer) -> None:
+    async with asyncio.timeout(20), admin_of(workshop_server) as admin:
+        publisher = Publisher(admin)
+        await publisher.start()
+        with pytest.raises(BadSubjectError):
+            await publisher.publish([publication("acp.v1.dead.two words")])
+
+
+async def test_without_a_stream_it_waits_until_there_is_one(nats_server: EmbeddedServer) -> None:
+    async with asyncio.timeout(20), admin_of(nats_server) as admin, asyncio.TaskGroup() as group:
+        publisher = Publisher(admin)
+        await publisher.start()
+        running = group.create_task(publisher.run())
+        waiting = group.create_task(publisher.publish([publication("late.1")]))
+        await admin.ask("INFO", {})
+        assert not waiting.done()
+        await admin.ask("STREAM.CREATE.LATE", {"name": "LATE", "subjects": ["late.>"], "storage": "memory"})
+        await waiting
+        assert await stored(admin, "LATE") == 1
+        running.cancel()
