@@ -1,12 +1,16 @@
 """Engines: SQLite embedded (WAL, `synchronous=FULL`) or PostgreSQL by URL, and their migrations."""
 
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+_ALEMBIC = threading.Lock()
+"""Alembic keeps the running migration in module globals: one at a time in a process."""
 
 
 def open_engine(url: str) -> Engine:
@@ -41,6 +45,6 @@ def migrate(engine: Engine, scripts: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(scripts))
     config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
+    with _ALEMBIC, engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

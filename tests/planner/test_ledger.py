@@ -3,11 +3,11 @@
 import random
 
 import pytest
-from tests.planner.workbench import World, adds_up, new_batch, new_engine
 
 from agents.planner import intake
 from agents.planner.answers import list_of, plan_of, result_of
 from protocol.errors import AcpError
+from tests.planner.workbench import World, adds_up, new_batch, new_engine
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from agents.planner.tally import Tally
 from agents.planner.window import Change
 from protocol import subjects
 from protocol.commands import GenerateImages, Requirements
-from protocol.errors import AcpError, ErrorBody
+from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
     ContactSheetMade,
@@ -153,8 +153,7 @@ class World:
         self.now += 0.01
         try:
             self.follow(self.transact(lambda connection: self.transition(connection, event)))
-        except AcpError as error:
-            assert error.retryable
+        except Unavailable:  # the runner delivers it again, later
             self.later.append(event)
 
     def transition(self, connection: Connection, event: Event) -> Change:

@@ -1,0 +1,63 @@
+"""Five agents in this process over a real broker: the whole protocol in well under a second."""
+
+import asyncio
+import importlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from agents.settings import Settings
+from bus.agent import Agent
+from bus.client import Client
+from bus.connection import Address
+from bus.runner import RunnerOptions, serve
+from protocol.messages import ROLES, Role
+
+
+def instant_settings(home: Path, **changes: object) -> Settings:
+    """Flat pictures without a model, accepted unseen, and short waits."""
+    values: dict[str, object] = {
+        "home": home,
+        "generator": "instant",
+        "qa_scoring": False,
+        "reconcile_s": 0.5,
+        "stale_s": 2.0,
+        "drain_s": 5.0,
+    }
+    return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
+
+
+def build(role: Role, settings: Settings) -> Agent:
+    """An agent as `bottega agent ROLE` builds it."""
+    return importlib.import_module(f"agents.{role}.agent").build(settings)
+
+
+@asynccontextmanager
+async def served(
+    settings: Settings, login: Callable[[str], Address], roles: tuple[Role, ...] = ROLES
+) -> AsyncGenerator[Client]:
+    """A client of a workshop whose agents of `roles` are all there."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        ready = {role: asyncio.Event() for role in roles}
+        for role in roles:
+            options = RunnerOptions(
+                drain_s=settings.drain_s, signals=False, stop=stop, on_ready=ready[role].set, ack_wait_s=5.0
+            )
+            group.create_task(serve(build(role, settings), login(role), options))
+        try:
+            async with asyncio.timeout(30):
+                for event in ready.values():
+                    await event.wait()
+            async with Client.open(login("client")) as client:
+                await all_announced(client, roles)
+                yield client
+        finally:
+            stop.set()
+
+
+async def all_announced(client: Client, roles: tuple[Role, ...]) -> None:
+    """Wait until each role is in the presence bucket, where the planner sees it too."""
+    async with asyncio.timeout(10):
+        while not {presence.role for presence in await client.presences()} >= set(roles):
+            await asyncio.to_thread(lambda: None)
