@@ -6,11 +6,11 @@ from typing import Literal
 from msgspec import UNSET
 
 from protocol.messages import Progress
-from protocol.replies import Image, StatusBody
+from protocol.replies import Image, ImageStatus, StatusBody
 
 Phase = Literal["waiting", "drawing", "judging", "again", "stored", "failed", "cancelled"]
 
-_OF_STATUS: dict[str, Phase] = {
+_OF_STATUS: dict[ImageStatus, Phase] = {
     "pending": "waiting",
     "running": "waiting",
     "retry": "again",

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from agents.cli.board import Board, finished
 from agents.cli.display import Display
-from agents.cli.failure import nothing_there, of_reply
+from agents.cli.failure import NOTHING_THERE, Failure, nothing_there
+from agents.cli.session import asked
 from bus.client import Client
 from protocol.commands import Result
-from protocol.errors import AcpError
-from protocol.replies import ErrorReply, GenerationResult, Image, ResultBody, StatusBody
+from protocol.replies import GenerationResult, Image, ResultBody, StatusBody
 
 CLIENT = "local"
 """The client that the command line is."""
@@ -68,22 +68,17 @@ async def page(client: Client, batch: str, first: int = 0, wait_s: float = 0.0) 
     Raises:
         Failure: the workshop is gone, or does not know the batch.
     """
-    deadline = time.monotonic() + SILENCE_S
-    while True:
-        try:
-            reply = await client.request(Result(hash=batch, first=first, count=PAGE, wait_s=wait_s))
-        except AcpError as error:
-            if not error.retryable or time.monotonic() > deadline:
-                raise nothing_there(
-                    "the workshop does not answer any more",
-                    hint=f"the batch is safe: bottega up, bottega status {batch}",
-                ) from error
-            await asyncio.sleep(0.5)
-            continue
-        if isinstance(reply, ErrorReply):
-            raise of_reply(reply.error)
-        assert isinstance(reply, GenerationResult)
-        return reply
+    try:
+        return await asked(
+            client, Result(hash=batch, first=first, count=PAGE, wait_s=wait_s), GenerationResult, SILENCE_S
+        )
+    except Failure as failure:
+        if failure.exit_code != NOTHING_THERE:
+            raise
+        raise nothing_there(
+            "the workshop does not answer any more",
+            hint=f"the batch is safe; go on with: bottega up, then bottega status {batch} --watch",
+        ) from failure
 
 
 async def _until_over(client: Client, batch: str, board: Board, display: Display, news: asyncio.Event) -> None:

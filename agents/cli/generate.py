@@ -20,9 +20,10 @@ from agents.settings import Settings
 from bus.client import Client
 from protocol.codec import encode
 from protocol.commands import Cancel, GenerateImages
-from protocol.errors import AcpError
 from protocol.replies import GenerationPlan, GenerationStatus
 
+PATIENCE_S = 30.0
+"""How long a workshop that is just starting, or restarting an agent, is waited for."""
 CANCEL_S = 5.0
 """How long Ctrl-C waits for the planner to hear of it."""
 
@@ -61,7 +62,8 @@ async def _accepted(client: Client, command: GenerateImages) -> GenerationPlan:
     Raises:
         Failure: the plan was refused, or the command is wrong.
     """
-    plan = await asked(client, replace(command, command_id=f"cli_{secrets.token_hex(8)}"), GenerationPlan)
+    once = replace(command, command_id=f"cli_{secrets.token_hex(8)}")
+    plan = await asked(client, once, GenerationPlan, PATIENCE_S)
     if refusal := refusal_of(plan.generation_plan):
         raise refusal
     return plan
@@ -73,5 +75,5 @@ async def _cancel(client: Client, batch: str, display: Display) -> None:
         async with asyncio.timeout(CANCEL_S):
             answer = await asked(client, Cancel(hash=batch), GenerationStatus)
         display.say(f"cancelled · {counts_of(answer.generation_status)} · {batch}")
-    except (AcpError, Failure, TimeoutError):
+    except (Failure, TimeoutError):
         display.say(f"the workshop did not answer; cancel it later with: bottega cancel {batch}")

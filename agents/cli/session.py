@@ -1,6 +1,8 @@
 """A client of the running workshop, or of one that is started for the occasion."""
 
+import asyncio
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -9,7 +11,7 @@ from msgspec import Struct
 
 from agents.cli.configuration import configured
 from agents.cli.display import Display
-from agents.cli.failure import nothing_there, of_reply
+from agents.cli.failure import nothing_there, of_error, of_reply
 from agents.cli.logs import logged_to, silence
 from agents.settings import Settings
 from agents.supervisor.address import running_workshop
@@ -19,12 +21,13 @@ from bus.client import Client
 from bus.connection import Address
 from protocol.codec import encode
 from protocol.commands import Command
+from protocol.errors import AcpError
 from protocol.replies import ErrorReply, Reply
 
 Answer = TypeVar("Answer", bound=Reply)
 
-CONNECT_S = 5.0
-"""A workshop on this machine answers within milliseconds."""
+RETRY_S = 0.3
+"""Pause before a planner that does not answer is asked again."""
 
 
 def workshop_address(settings: Settings) -> Address | None:
@@ -82,19 +85,28 @@ async def own_or_running(settings: Settings, display: Display) -> AsyncGenerator
             yield client
 
 
-async def asked(client: Client, command: Command, kind: type[Answer]) -> Answer:
-    """The reply to a command, of the kind that this command is answered with.
+async def asked(client: Client, command: Command, kind: type[Answer], patience_s: float = 0.0) -> Answer:
+    """The reply to a command, of the kind that this command is answered with. What may work later, such as a planner
+    that is being restarted, is asked again for `patience_s` seconds.
 
     Raises:
-        Failure: the workshop answered with an error.
-        AcpError: it did not answer.
+        Failure: the workshop answered with an error, or not at all.
     """
-    reply = await client.request(command)
-    if isinstance(reply, ErrorReply):
-        raise of_reply(reply.error)
-    if not isinstance(reply, kind):
-        raise TypeError(f"a {type(reply).__name__} is no answer to {type(command).__name__}")
-    return reply
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            reply = await client.request(command)
+        except AcpError as error:
+            failure = of_error(error)
+        else:
+            if isinstance(reply, kind):
+                return reply
+            if not isinstance(reply, ErrorReply):
+                raise TypeError(f"a {type(reply).__name__} is no answer to {type(command).__name__}")
+            failure = of_reply(reply.error)
+        if not failure.body.retryable or time.monotonic() > deadline:
+            raise failure
+        await asyncio.sleep(RETRY_S)
 
 
 async def _has_workshop(settings: Settings) -> bool:

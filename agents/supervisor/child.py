@@ -72,12 +72,14 @@ class Child:
             self._process.kill()
 
     def last_words(self) -> str:
-        """The last line of the log, for a person who asks why; the log's name where it is empty."""
-        with contextlib.suppress(OSError):
-            lines = self.log.read_bytes()[-LAST_WORDS_BYTES:].decode(errors="replace").split("\n")
-            if said := [line.strip() for line in lines if line.strip()]:
-                return said[-1]
-        return f"see {self.log}"
+        """The last error in the log, else its last line, for a person who asks why."""
+        with contextlib.suppress(OSError), self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - LAST_WORDS_BYTES))
+            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
+            errors = [line for line in lines if line.startswith("error: ")]
+            if said := errors or [line for line in lines if line]:
+                return said[-1].removeprefix("error: ")
+        return "it said nothing"
 
     async def _live(self) -> int:
         with open_log(self.log) as log:

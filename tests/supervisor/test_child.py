@@ -38,7 +38,7 @@ async def kept(program: str, folder: Path) -> AsyncGenerator[tuple[Child, Chroni
     child = Child(
         "qa",
         [sys.executable, "-c", program],
-        os.environ,
+        lambda: os.environ,
         folder / "qa.log",
         IMPATIENT,
         chronicle.notices.put_nowait,
@@ -71,7 +71,7 @@ async def test_a_process_that_fails_at_once_is_counted_and_its_words_are_kept(tm
         assert "exit code 1" in (await chronicle.next("died")).detail
         await chronicle.next("died")
         assert child.deaths >= 2
-    assert "no device" in (tmp_path / "qa.log").read_text()
+        assert child.last_words() == "no device"
 
 
 async def test_a_drained_process_is_not_started_again(tmp_path: Path):
@@ -88,6 +88,20 @@ async def test_a_process_that_does_not_end_is_killed(tmp_path: Path):
         await chronicle.next("started")
         child.kill()
         assert "signal 9" in (await chronicle.next("died")).detail
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        pytest.param("", "it said nothing", id="an empty log"),
+        pytest.param("Traceback:\n  line\nKeyError: 3\n\n", "KeyError: 3", id="the last line"),
+        pytest.param("error: no such device\n  try: cpu\n", "no such device", id="the sentence of an expected failure"),
+    ],
+)
+def test_the_last_words_of_a_process_say_why_it_died(tmp_path: Path, log: str, words: str):
+    (tmp_path / "qa.log").write_text(log)
+    child = Child("qa", [], lambda: {}, tmp_path / "qa.log", IMPATIENT, lambda _: None)
+    assert child.last_words() == words
 
 
 def test_a_log_that_grew_too_large_is_set_aside(tmp_path: Path):

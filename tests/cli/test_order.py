@@ -1,0 +1,73 @@
+import pytest
+
+from agents.cli.failure import BAD_INPUT, Failure
+from agents.cli.order import Options, command_of, lora_of
+from protocol.commands import GenerateImages, Lora, Quality, Requirements
+from protocol.errors import AcpError
+
+
+def test_flags_become_fields_of_the_command():
+    options = Options(
+        brief="a red car",
+        number=3,
+        style="plain",
+        platform="pocket",
+        size="128x128",
+        seed=7,
+        steps=20,
+        guidance=4.5,
+        loras=["product_lora_v3:0.7"],
+        min_score=0.6,
+        negative="text",
+    )
+    assert command_of(options) == GenerateImages(
+        brief="a red car",
+        style="plain",
+        platform="pocket",
+        requirements=Requirements(quantity=3, resolution="128x128"),
+        quality=Quality(min_score=0.6),
+        negative_prompt="text",
+        seed=7,
+        steps=20,
+        guidance=4.5,
+        loras=[Lora(name="product_lora_v3", weight=0.7)],
+    )
+
+
+def test_a_flag_that_was_not_given_leaves_its_field_to_the_planner():
+    assert command_of(Options(brief="a red car")) == GenerateImages(brief="a red car")
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        pytest.param(Options(brief=""), "$.brief", id="an empty brief"),
+        pytest.param(Options(brief="x", number=0), "$.requirements.quantity", id="no picture"),
+        pytest.param(Options(brief="x", min_score=2.0), "$.quality.min_score", id="a score above 1"),
+        pytest.param(Options(brief="x", steps=-1), "$.steps", id="negative steps"),
+        pytest.param(Options(brief="x", seed=2**60), "$.seed", id="a seed beyond 2^53"),
+        pytest.param(Options(brief="x", loras=["a:99"]), "$.loras[0].weight", id="a weight out of range"),
+    ],
+)
+def test_what_the_planner_would_refuse_is_refused_before_a_workshop_is_started(options: Options, path: str):
+    with pytest.raises(AcpError) as raised:
+        command_of(options)
+    assert raised.value.body.path == path
+
+
+@pytest.mark.parametrize(
+    ("text", "lora"),
+    [
+        ("product_lora_v3", Lora(name="product_lora_v3")),
+        ("product_lora_v3:0.7", Lora(name="product_lora_v3", weight=0.7)),
+        ("a:b:-1", Lora(name="a:b", weight=-1.0)),
+    ],
+)
+def test_a_lora_is_a_name_and_perhaps_a_weight(text: str, lora: Lora):
+    assert lora_of(text) == lora
+
+
+def test_a_weight_that_is_no_number_is_bad_input():
+    with pytest.raises(Failure) as raised:
+        lora_of("product_lora_v3:strong")
+    assert raised.value.exit_code == BAD_INPUT
