@@ -1,0 +1,1 @@
+"""Hostile commands: every one gets a typed error or a plan, and nothing dies of them."""
