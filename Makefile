@@ -1,7 +1,7 @@
 # bottega: `make demo` makes pictures, `make test` proves that it works. Everything is set up in .venv first.
 
 PYTHON ?= python3
-# Arguments for pip, e.g. PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" for a torch without CUDA.
+# Arguments for pip, e.g. the index of a torch without CUDA.
 PIP_ARGS ?=
 # Arguments for pytest, e.g. PYTEST_ARGS="-k planner -x".
 PYTEST_ARGS ?=

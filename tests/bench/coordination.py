@@ -1,0 +1,84 @@
+"""Coordination alone: pictures per second through five processes with an instant generator and no scoring.
+
+    python -m tests.bench.coordination [--pictures 300] [--window 64]
+
+Starts a workshop of its own in a temporary home, sends one batch of 128x128 flat pictures, and measures from the
+command to the last status; then the five agents' CPU seconds per picture from /proc.
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from agents.supervisor.supervise import running
+from bus.client import Client
+from protocol.commands import GenerateImages, Requirements
+from protocol.replies import GenerationPlan
+from tests.workshop import instant_settings
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+async def measure(pictures: int, window: int) -> None:
+    """Run one batch and print its figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "BOTTEGA_GENERATOR": "instant",
+            "BOTTEGA_QA_SCORING": "false",
+            "BOTTEGA_WINDOW": str(window),
+            "BOTTEGA_GENERATOR_SLOTS": "32",
+            "BOTTEGA_QA_SLOTS": "32",
+            "BOTTEGA_STORAGE_SLOTS": "64",
+        }
+        settings = instant_settings(Path(folder), window=window)
+        async with running(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
+            await workshop.ready(client)
+            await batch(client, 32)
+            before = await cpu_by_role(client)
+            seconds, first_status = await batch(client, pictures)
+            after = await cpu_by_role(client)
+    print(f"pictures {pictures}, window {window}: {seconds:.2f} s, {pictures / seconds:.0f} pictures/s")
+    print(f"plan answered in {first_status * 1000:.0f} ms")
+    spent = {role: (after[role] - before[role]) / pictures * 1e6 for role in sorted(before)}
+    print("CPU us per picture: " + ", ".join(f"{role} {spent[role]:.0f}" for role in spent))
+    print(f"CPU us per picture, all agents: {sum(spent.values()):.0f}")
+
+
+async def batch(client: Client, pictures: int) -> tuple[float, float]:
+    """(seconds to the last picture, seconds to the plan)."""
+    started = time.perf_counter()
+    plan = await client.request(
+        GenerateImages(brief="a flat picture", platform="pocket", requirements=Requirements(quantity=pictures))
+    )
+    answered = time.perf_counter() - started
+    assert isinstance(plan, GenerationPlan)
+    assert plan.hash is not None, plan
+    async for status in client.watch_status("local", plan.hash):
+        if status.generation_status.completed == pictures:
+            break
+    return time.perf_counter() - started, answered
+
+
+async def cpu_by_role(client: Client) -> dict[str, float]:
+    """CPU seconds, user and system, of each agent so far."""
+    spent: dict[str, float] = {}
+    for presence in await client.presences():
+        fields = Path(f"/proc/{presence.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        spent[presence.role] = (int(fields[11]) + int(fields[12])) / TICKS
+    return spent
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument("--window", type=int, default=64)
+    arguments = parser.parse_args()
+    asyncio.run(measure(arguments.pictures, arguments.window))
+
+
+if __name__ == "__main__":
+    main()
