@@ -16,6 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 OWN: dict[str, tuple[str, ...]] = {
     "protocol": ("protocol",),
     "bus": ("bus", "protocol"),
+    "agents.__init__": (),
     "agents.settings": (),
     "agents.database": ("agents.database",),
     "agents.pocket": ("agents.pocket",),
@@ -74,9 +75,6 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "bas
 
 MAX_LINES = 400
 
-every_source = pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
-every_test = pytest.mark.parametrize("file", TESTS, ids=lambda file: str(file.relative_to(ROOT)))
-
 
 @cache
 def tree(file: Path) -> ast.Module:
@@ -126,67 +124,70 @@ def test_the_rules_notice_what_they_forbid(tmp_path: Path) -> None:
 
 
 def test_every_part_of_the_house_has_its_rule() -> None:
-    assert {part_of(file) for file in SOURCES} - {"agents.__init__"} == set(OWN)
+    assert {part_of(file) for file in SOURCES} == set(OWN)
 
 
-@every_source
-def test_a_file_imports_only_what_its_part_of_the_house_may(file: Path) -> None:
-    part = part_of(file)
-    house = [
-        (name, line) for name, line in imports(file) if name.split(".")[0] in ("protocol", "bus", "agents", "tests")
-    ]
-
-    assert [(name, line) for name, line in house if not is_inside(name, OWN.get(part, ()))] == []
+def where(file: Path) -> str:
+    return str(file.relative_to(ROOT))
 
 
-@every_source
-def test_a_third_party_package_stays_in_its_home(file: Path) -> None:
-    part = part_of(file)
-    foreign = [
-        (name, line)
+def test_a_file_imports_only_what_its_part_of_the_house_may() -> None:
+    wrong = [
+        f"{where(file)}:{line} imports {name}"
+        for file in SOURCES
         for name, line in imports(file)
-        if (top := name.split(".")[0]) not in sys.stdlib_module_names and top not in ("protocol", "bus", "agents")
+        if is_inside(name, ("protocol", "bus", "agents", "tests")) and not is_inside(name, OWN[part_of(file)])
     ]
 
-    assert [(n, at) for n, at in foreign if part not in HOMES.get(n.split(".")[0], (part,))] == []
-    if part in ONLY:
-        assert [(n, at) for n, at in foreign if n.split(".")[0] not in ONLY[part]] == []
+    assert wrong == []
 
 
-@every_source
-def test_nothing_dangerous_is_parsed_or_run(file: Path) -> None:
-    names = {name.split(".")[0] for name, _ in imports(file)}
+def test_a_third_party_package_stays_in_its_home() -> None:
+    wrong: list[str] = []
+    for file in SOURCES:
+        part = part_of(file)
+        for name, line in imports(file):
+            package = name.split(".")[0]
+            if package in sys.stdlib_module_names or package in ("protocol", "bus", "agents"):
+                continue
+            if part not in HOMES.get(package, (part,)) or package not in ONLY.get(part, (package,)):
+                wrong.append(f"{where(file)}:{line} imports {name}")
 
-    assert names.isdisjoint({"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"})
-    assert set(calls(file)).isdisjoint({"eval", "exec", "os.system", "torch.load"})
-
-
-@every_source
-def test_the_environment_is_read_in_few_places(file: Path) -> None:
-    source = file.read_text(encoding="utf-8")
-    touches = "os.environ" in source or "os.getenv" in source
-
-    assert not touches or str(file.relative_to(ROOT)) in ENVIRONMENT
+    assert wrong == []
 
 
-@pytest.mark.parametrize("file", [*SOURCES, *TESTS], ids=lambda file: str(file.relative_to(ROOT)))
-def test_a_file_has_one_subject_and_says_which(file: Path) -> None:
-    source = file.read_text(encoding="utf-8")
+def test_nothing_dangerous_is_parsed_or_run() -> None:
+    for file in SOURCES:
+        modules = {name.split(".")[0] for name, _ in imports(file)}
 
-    assert file.stem.strip("_") not in VAGUE
-    assert source.count("\n") <= MAX_LINES
-    if file in SOURCES and source.strip():
-        assert ast.get_docstring(tree(file))
+        assert modules.isdisjoint({"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}), where(file)
+        assert set(calls(file)).isdisjoint({"eval", "exec", "os.system", "torch.load"}), where(file)
 
 
-@every_test
-def test_no_test_sleeps_or_replaces_our_own_code(file: Path) -> None:
-    called = set(calls(file))
+def test_the_environment_is_read_in_few_places() -> None:
+    readers = {where(file) for file in SOURCES if "os.environ" in (text := file.read_text()) or "os.getenv" in text}
 
-    assert called.isdisjoint({"time.sleep", "asyncio.sleep", "sleep", "anyio.sleep"})
-    assert not any(
-        name.startswith(("mock.", "monkeypatch.setattr")) or name in ("Mock", "MagicMock") for name in called
-    )
+    assert readers <= ENVIRONMENT
+
+
+def test_a_file_has_one_subject_and_says_which() -> None:
+    files = [*SOURCES, *TESTS]
+    silent = [
+        where(file)
+        for file in SOURCES
+        if file.read_text(encoding="utf-8").strip() and not ast.get_docstring(tree(file))
+    ]
+
+    assert [where(file) for file in files if file.stem.strip("_") in VAGUE] == []
+    assert [where(file) for file in files if file.read_text(encoding="utf-8").count("\n") > MAX_LINES] == []
+    assert silent == []
+
+
+def test_no_test_sleeps_or_replaces_our_own_code() -> None:
+    forbidden = ("time.sleep", "asyncio.sleep", "sleep", "anyio.sleep", "Mock", "MagicMock", "monkeypatch.setattr")
+    wrong = [f"{where(file)} calls {name}" for file in TESTS for name in calls(file) if name in forbidden]
+
+    assert wrong == []
 
 
 def test_the_top_level_holds_the_fixed_entries_only() -> None:
