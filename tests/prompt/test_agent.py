@@ -1,5 +1,6 @@
 """The prompt agent as the bus sees it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -7,10 +8,10 @@ import pytest
 
 from agents.prompt.agent import MAX_PAGE_BYTES, PromptWriter, build
 from agents.settings import Settings
-from bus.agent import Delivery
+from bus.agent import Delivery, Outbound
 from protocol.codec import MAX_MESSAGE_BYTES, encode
 from protocol.errors import AcpError, Refused
-from protocol.messages import PromptsFailed, PromptsWritten, WritePrompts
+from protocol.messages import Prompt, PromptsFailed, PromptsWritten, WritePrompts
 
 DELIVERY = Delivery("acp.v1.work.prompt.gen_batch_1.0", 1)
 
@@ -25,10 +26,20 @@ def request(**given: object) -> WritePrompts:
     return msgspec.convert(base | given, WritePrompts)
 
 
+def prompts_of(answers: Sequence[Outbound]) -> list[Prompt]:
+    return [prompt for answer in answers if isinstance(answer, PromptsWritten) for prompt in answer.prompts]
+
+
 async def test_a_page_is_answered_with_its_prompts(agent: PromptWriter) -> None:
     [written] = await agent.handle(request(first=100, count=100, style="product_photography"), DELIVERY)
     assert isinstance(written, PromptsWritten)
     assert (written.hash, written.client_id, written.first, len(written.prompts)) == ("gen_batch_1", "local", 100, 100)
+
+
+async def test_pages_asked_for_one_by_one_are_the_prompts_asked_for_at_once(agent: PromptWriter) -> None:
+    whole = await agent.handle(request(count=60), DELIVERY)
+    parts = [await agent.handle(request(first=first, count=20), DELIVERY) for first in (0, 20, 40)]
+    assert prompts_of(whole) == [prompt for part in parts for prompt in prompts_of(part)]
 
 
 async def test_a_page_of_long_prompts_comes_in_parts_that_fit_a_message(agent: PromptWriter) -> None:

@@ -90,6 +90,13 @@ def test_every_subject_of_a_style_is_shown_before_one_comes_again() -> None:
     assert sorted(nouns) == sorted(style.subjects)
 
 
+def test_words_come_in_another_order_each_time_round() -> None:
+    names = [f"a {name}" for name in ["fox", "hen", "owl", "ant", "bee", "cat"]]
+    shown = [prompt.subject.split(" on ")[0] for prompt in page(request(subjects=names), count=12)]
+    assert sorted(shown[:6]) == sorted(shown[6:]) == sorted(names)
+    assert shown[:6] != shown[6:]
+
+
 def test_the_negative_prompt_joins_command_style_and_reference_and_says_nothing_twice() -> None:
     asked = request(negative_prompt="Text, hands")
     assert page(asked, STYLES["fowlai"], BRAND)[0].negative == "Text, hands, watermark, extra limbs, mushy face"

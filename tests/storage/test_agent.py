@@ -13,10 +13,11 @@ from PIL import Image
 from agents.settings import Settings
 from agents.storage.agent import build
 from agents.storage.catalogue import open_catalogue
-from agents.storage.files import PARTIAL
-from agents.storage.filing import read_record
+from agents.storage.files import PARTIAL, AtomicFiles
+from agents.storage.filing import file_picture, read_record
 from agents.storage.names import BadTemplate
-from agents.storage.record import Record
+from agents.storage.record import Record, record_of
+from bus.local_blobs import LocalBlobs
 from protocol.errors import AcpError
 from protocol.messages import ContactSheetMade, ImageStored, JobFailed, MakeContactSheet, StoreImage, ref_of
 from tests.storage.making import DELIVERY, Silent, png, storage_with, store_image
@@ -87,6 +88,15 @@ async def test_delivered_again_the_picture_stays_one_file_and_one_row(tmp_path: 
     assert await rows(tmp_path) == 1
 
 
+async def test_a_picture_that_is_stored_needs_its_blob_no_more(tmp_path: Path) -> None:
+    message = store_image(data=TEAL)
+    [first] = await store(tmp_path, message)
+    agent = await storage_with(tmp_path)
+    await LocalBlobs(Settings(home=tmp_path).blobs).delete(message.picture.blob)
+    async with agent.running(Silent()):
+        assert await agent.handle(message, DELIVERY) == [first]
+
+
 async def test_delivered_twice_at_once_the_picture_stays_one_file_and_one_row(tmp_path: Path) -> None:
     agent = await storage_with(tmp_path, TEAL)
     message = store_image(data=TEAL)
@@ -132,6 +142,15 @@ async def test_a_file_that_a_person_put_there_is_never_overwritten(tmp_path: Pat
     [stored] = await store(tmp_path, store_image(data=TEAL))
     assert own.read_bytes() == b"my own notes"
     assert Path(stored.path or "").name == "20261120_hero_teal_1000_0.png"
+
+
+def test_a_file_that_an_earlier_attempt_left_without_a_row_is_written_anew(tmp_path: Path) -> None:
+    files = AtomicFiles(tmp_path)
+    for attempt, data in ((1, TEAL), (2, RED)):
+        record = record_of(store_image(data=data, attempt=attempt), "teal")
+        path = file_picture(files, "{date}", record, data)
+    assert path == tmp_path / "local" / "gen_batch_1" / "20261120.png"
+    assert recorded(path).attempt == 2
 
 
 async def test_a_blob_that_is_not_there_yet_is_worth_another_delivery(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ async def test_many_at_once_are_all_there_and_one_that_fails_harms_no_other(url:
 async def test_the_rows_of_a_batch_come_in_order_and_bounded(url: str) -> None:
     async with open_catalogue(url) as catalogue:
         for index in (5, 1, 3):
-            await catalogue.add(entry(index=index))
+            await catalogue.add(msgspec.structs.replace(entry(index=index), prompt=f"{9 - index} mugs"))
         rows = await catalogue.batch("local", "gen_batch_1", 2)
         assert [row.index for row in rows] == [1, 3]
         assert await catalogue.batch("another", "gen_batch_1", 2) == []
