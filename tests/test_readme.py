@@ -1,0 +1,61 @@
+"""What the README shows is what the workshop says and understands."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from protocol import codec
+from protocol.commands import GenerateImages
+from protocol.replies import GenerationStatus
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """Fenced code of one language, in its order."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_order_is_a_command_and_the_status_is_a_status():
+    order, status = blocks("json")
+    assert isinstance(codec.decode_command(order.encode()), GenerateImages)
+    shown = codec.decode_reply(status.encode())
+    assert isinstance(shown, GenerationStatus)
+    assert json.loads(codec.encode(shown)) == json.loads(status)
+
+
+def test_the_python_example_sends_a_command_that_is_understood():
+    (example,) = blocks("python")
+    commands = [
+        ast.literal_eval(node.value)
+        for node in ast.walk(ast.parse(example))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+    ]
+    assert [type(codec.decode_command(json.dumps(command).encode())) for command in commands] == [GenerateImages]
+
+
+def test_the_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {word for block in blocks("sh") for word in re.findall(r"^make ([a-z-]+)", block, re.MULTILINE)}
+    assert named == {"demo", "test"}
+    assert named <= targets
+
+
+def test_the_commands_shown_are_commands_of_the_command_line():
+    from typer.main import get_command
+
+    from agents.cli.app import app
+
+    known = set(get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+    named = {word for block in blocks("sh") for word in re.findall(r"^bottega ([a-z]+)", block, re.MULTILINE)}
+    assert named
+    assert named <= known
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
