@@ -160,12 +160,13 @@ def main() -> None:
     if options.url is None:
         outcomes = run_in_process(options.seed, options.count)
     else:
-        outcomes = asyncio.run(_watched(Address.parse(options.url), options.seed, options.count, options.pid))
+        outcomes = asyncio.run(watched(Address.parse(options.url), options.seed, options.count, options.pid))
     print(outcomes.report())
     sys.exit(1 if outcomes.broken else 0)
 
 
-async def _watched(address: Address, seed: int, count: int, pid: int | None) -> Outcomes:
+async def watched(address: Address, seed: int, count: int, pid: int | None) -> Outcomes:
+    """Drive a planner and print its memory at every tenth."""
     if pid is None:
         return await run_live(address, seed, count)
     tenth = max(count // 10, 1)
