@@ -50,6 +50,9 @@ class Board:
     status: StatusBody | None = None
     images: dict[int, Image] = field(default_factory=dict[int, Image])
     progress: dict[int, Progress] = field(default_factory=dict[int, Progress])
+    first_open: int = 0
+    """Index of the first picture that is not final: where to look for news."""
+    _final: int = 0
 
     def see_progress(self, news: Progress) -> None:
         """Take news of an attempt, unless a later attempt was seen already."""
@@ -58,8 +61,9 @@ class Board:
             self.progress[news.ref.index] = news
 
     def see_status(self, status: StatusBody) -> None:
-        """Take the counts of the batch."""
-        self.status = status
+        """Take the counts of the batch, unless newer ones are known: finished pictures never become fewer."""
+        if self.status is None or finished(status) >= finished(self.status):
+            self.status = status
 
     def see_images(self, images: list[Image]) -> list[Row]:
         """Take the planner's word on pictures; returns the rows that have just become final."""
@@ -70,12 +74,15 @@ class Board:
             now = self.row(image.index)
             if now.phase in FINAL and before not in FINAL:
                 fresh.append(now)
+        self._final += len(fresh)
+        while self.row(self.first_open).phase in FINAL:
+            self.first_open += 1
         return fresh
 
     @property
     def finished(self) -> int:
         """Pictures that will not change any more: stored, failed or cancelled."""
-        return finished(self.status) if self.status else 0
+        return max(self._final, finished(self.status) if self.status else 0)
 
     @property
     def over(self) -> bool:

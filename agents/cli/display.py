@@ -59,6 +59,7 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._finished = 0
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -72,7 +73,8 @@ class Lines:
         return nullcontext()
 
     def finished(self, row: Row, board: Board) -> None:
-        self.say(f"[{board.finished}/{board.quantity}] picture {row.index}: {' · '.join(_facts(row))}")
+        self._finished += 1
+        self.say(f"[{self._finished}/{board.quantity}] picture {row.index}: {' · '.join(_facts(row))}")
 
 
 class Nothing:

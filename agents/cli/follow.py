@@ -17,7 +17,7 @@ from protocol.replies import GenerationResult, Image, ResultBody, StatusBody
 CLIENT = "local"
 """The client that the command line is."""
 PAGE = 200
-"""Pictures in one reply; a larger batch is shown by its counts while it runs."""
+"""Pictures in one reply; of a larger batch those from the first unfinished one on are looked at."""
 QUIET_S = 3.0
 """Without news the planner is asked this often: news may be lost, the ledger is not."""
 SILENCE_S = 60.0
@@ -83,7 +83,7 @@ async def page(client: Client, batch: str, first: int = 0, wait_s: float = 0.0) 
 
 async def _until_over(client: Client, batch: str, board: Board, display: Display, news: asyncio.Event) -> None:
     while True:
-        result = (await page(client, batch)).generation_result
+        result = (await page(client, batch, first=board.first_open)).generation_result
         fresh = board.see_images(result.images)
         board.see_status(result.generation_status)
         for row in fresh:

@@ -28,8 +28,8 @@ def run(role: Role, lifeline: bool) -> None:
     settings = configured()
     if lifeline:
         hold_lifeline(settings.drain_s + GRACE_S)
-    configure_logging(role, settings.log_level)
     address = address_of(role, settings)
+    configure_logging(role, settings.log_level)
     agent = importlib.import_module(f"agents.{role}.agent").build(settings)
     options = RunnerOptions(
         ack_wait_s=settings.ack_wait_s, drain_s=settings.drain_s, presence_ttl_s=settings.presence_ttl_s

@@ -11,10 +11,11 @@ from rich.table import Table
 from agents.cli.board import Board
 from agents.cli.configuration import configured
 from agents.cli.display import counts_of, display_for
-from agents.cli.failure import ALL_STORED, SOME_FAILED
+from agents.cli.failure import ALL_STORED, NOTHING_THERE, SOME_FAILED, Failure
 from agents.cli.follow import follow, page
 from agents.cli.session import asked, connected, needed_address
 from agents.supervisor.address import running_workshop
+from bus.client import Client
 from protocol.codec import encode
 from protocol.commands import Cancel, List, Status
 from protocol.messages import ROLES, Presence
@@ -75,7 +76,7 @@ async def _workshop(json: bool) -> int:
         processes = sorted(
             (_process(one) for one in await client.presences()), key=lambda one: (ROLES.index(one.role), one.pid)
         )
-        batches = (await asked(client, List(count=RECENT), BatchList)).batch_list.batches if processes else []
+        batches = await _recent_or_none(client)
         shown = WorkshopStatus(
             processes=processes,
             nats=NatsInfo(pid=address.nats if address else None, url=needed_address(settings).url),
@@ -110,6 +111,16 @@ async def _watched(batch: str, json: bool) -> int:
 async def _recent(count: int) -> BatchList:
     async with connected(configured()) as client:
         return await asked(client, List(count=count), BatchList)
+
+
+async def _recent_or_none(client: Client) -> list[BatchSummary]:
+    """The last batches; none while no planner answers, since which processes run is worth knowing above all then."""
+    try:
+        return (await asked(client, List(count=RECENT), BatchList)).batch_list.batches
+    except Failure as failure:
+        if failure.exit_code != NOTHING_THERE:
+            raise
+        return []
 
 
 def _process(presence: Presence) -> ProcessInfo:

@@ -95,6 +95,23 @@ def test_a_batch_is_over_when_no_picture_is_left_to_make():
     assert (board.finished, board.over) == (3, True)
 
 
+def test_an_old_status_does_not_take_finished_pictures_back():
+    board = Board(quantity=3)
+    board.see_status(status(2, 1, 0))
+    board.see_status(status(1, 2, 0))
+    assert board.finished == 2
+    board.see_images([image(index, "completed") for index in range(3)])
+    assert board.over
+
+
+def test_news_are_looked_for_from_the_first_unfinished_picture_on():
+    board = Board(quantity=4)
+    board.see_images([image(0, "completed"), image(1, "running"), image(2, "completed")])
+    assert board.first_open == 1
+    board.see_images([image(1, "failed")])
+    assert board.first_open == 3
+
+
 def test_rows_prefer_what_is_being_made_then_the_last_finished_then_the_next_waiting():
     board = Board(quantity=1_000_000)
     board.see_images([image(index, "completed") for index in range(5)])
