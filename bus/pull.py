@@ -29,6 +29,9 @@ SILENCE_S = 1.0
 LEAVE_WAIT_S = 1.0
 """Bound of the last round trip of a session."""
 
+CANCEL_WAIT_S = 2.0
+"""What a cancelled handler gets to let go."""
+
 MAX_ACK_PENDING = 10_000
 """Deliveries in hand over all processes of a role: far above their slots, which are the true bound."""
 
@@ -59,10 +62,11 @@ class Pull:
         self._tasks = tasks
         self._ack_wait_s = ack_wait_s
         self._heartbeat_s = heartbeat_s
-        self._in_hand: dict[asyncio.Task[None], Msg] = {}
+        self._in_hand: dict[int, tuple[asyncio.Task[None], Msg]] = {}
         self._asked = 0
         self._last_request = 0.0
         self._changed = asyncio.Event()
+        self._beat = asyncio.Event()
         self._broken = False
         self._refusal: str | None = None
         self._retry_s = RETRY_S
@@ -89,10 +93,14 @@ class Pull:
             forget()
 
     async def heartbeat(self) -> None:
-        """Tell the broker that the deliveries in hand are worked on; runs until cancelled."""
+        """Tell the broker that the deliveries in hand are worked on, at once after a reconnection, when their ack wait
+        may be nearly over; runs until cancelled."""
         while True:
-            await asyncio.sleep(self._heartbeat_s)
-            for message in tuple(self._in_hand.values()):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat_s):
+                    await self._beat.wait()
+            self._beat.clear()
+            for _, message in tuple(self._in_hand.values()):
                 await self._connection.send(message.reply, b"+WPI")
 
     def stop(self) -> None:
@@ -102,14 +110,14 @@ class Pull:
 
     async def finish(self, within_s: float) -> None:
         """Let the deliveries in hand end; those that take longer are cancelled and handed back at once."""
-        in_hand = dict(self._in_hand)
+        in_hand = dict(self._in_hand.values())
         if in_hand:
             await asyncio.wait(in_hand, timeout=within_s)
         late = {task: message for task, message in in_hand.items() if task.cancel()}
         if late:
-            await asyncio.wait(late)
+            await asyncio.wait(late, timeout=CANCEL_WAIT_S)
         for task, message in late.items():
-            if task.cancelled():
+            if task.cancelled() or not task.done():
                 await self._hand_back(message)
 
     async def _ensure_consumer(self) -> None:
@@ -188,12 +196,16 @@ class Pull:
             await self._hand_back(message)
             return
         self._retry_s = RETRY_S
+        sequence = message.metadata.sequence.stream
+        if sequence in self._in_hand:  # delivered again while it is worked on: its first ack settles both
+            self._changed.set()
+            return
         task = self._tasks.create_task(self._handle(message, self.intake))
-        self._in_hand[task] = message
-        task.add_done_callback(self._forget)
+        self._in_hand[sequence] = (task, message)
+        task.add_done_callback(lambda _: self._forget(sequence))
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        del self._in_hand[task]
+    def _forget(self, sequence: int) -> None:
+        del self._in_hand[sequence]
         self._changed.set()
 
     def _on_status(self, status: str, headers: dict[str, str]) -> None:
@@ -203,7 +215,9 @@ class Pull:
             self._refusal = f"{status} {headers.get('Description', '')}"
             self._broken = True
         self._changed.set()
+        self._beat.set()
 
     def _break(self) -> None:
         self._broken = True
         self._changed.set()
+        self._beat.set()

@@ -40,7 +40,7 @@ def configure_logging(role: str, level: str = "info") -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stream of the moment: tests exchange it
         cache_logger_on_first_use=False,
     )
 
@@ -101,8 +101,13 @@ class Traces:
 
     def sending(self, subject: str, headers: MutableMapping[str, str], batch: str | None) -> None:
         """A span for one message that is sent, written into its headers."""
+        around = trace.get_current_span()
         within = None
-        if batch is not None and not trace.get_current_span().get_span_context().is_valid:
+        if around.get_span_context().is_valid:
+            if not around.is_recording():  # nor would its child: the trace id is enough
+                _propagator.inject(headers)
+                return
+        elif batch is not None:
             within = self._batches.get(batch)
         span = self._tracer.start_span(
             f"send {destination(subject)}",

@@ -77,9 +77,10 @@ class View:
     async def _look(self) -> None:
         """One consumer's life."""
         self._broken.clear()
-        created = (await self._connection.ask(f"STREAM.INFO.{self._stream}", {}))["created"]
-        if created != self._created:  # another stream of the same name: its sequences begin again
-            self._created, self._last_sequence = created, 0
+        stream = await self._connection.ask(f"STREAM.INFO.{self._stream}", {})
+        anew = stream["created"] != self._created or stream["state"]["last_seq"] < self._last_sequence
+        if anew:  # another stream of the same name, or one that lost its end: its sequences begin again
+            self._created, self._last_sequence = stream["created"], 0
         self._expected, self._remaining = 1, -1
         inbox = self._connection.client.new_inbox()
         subscription = await self._connection.subscribe(inbox, self._on_message)

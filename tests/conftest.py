@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bus import topology
+from bus import telemetry, topology
 from bus.connection import Address, connect
 from bus.server import EmbeddedServer
+
+telemetry.configure_logging("tests")
 
 
 @pytest.fixture

@@ -228,3 +228,33 @@ async def test_an_agent_may_start_before_what_it_needs(nats_server: EmbeddedServ
             await put(admin, write_prompts())
             await until_stored(admin, ACP_EVENTS, 1)
         stop.set()
+
+
+async def test_work_in_hand_while_the_broker_was_down_is_not_begun_again(
+    workshop_server: EmbeddedServer, login: Login
+) -> None:
+    begun: list[int] = []
+    in_hand, go = asyncio.Event(), asyncio.Event()
+
+    async def handle(message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
+        begun.append(delivery.delivered)
+        in_hand.set()
+        await go.wait()
+        return [written(message)]
+
+    async with asyncio.timeout(30), served(Scripted(handle=handle), login("prompt"), ack_wait_s=0.5):
+        async with admin_of(workshop_server) as admin:
+            await put(admin, write_prompts())
+        await in_hand.wait()
+        os.kill(workshop_server.pid, signal.SIGKILL)
+        await workshop_server.wait()
+        await workshop_server.start()
+        async with admin_of(workshop_server) as admin:
+            # Longer than the ack wait: six beats of a third of it.
+            beats = await listen(admin, f"$JS.ACK.{ACP_WORK}.prompt.>")
+            for _ in range(6):
+                await beats.get()
+            go.set()
+            await until_stored(admin, ACP_EVENTS, 1)
+            await until_stored(admin, ACP_WORK, 0)
+    assert len(begun) == 1

@@ -104,3 +104,19 @@ async def test_the_board_is_filled_again_after_the_store_was_wiped(
             await topology.apply(admin, presence_ttl_s=1.0)
             assert (await admin.ask(f"STREAM.INFO.{PRESENCE_STREAM}", {}))["config"]["max_age"] == 1_000_000_000
         await until(client, ["w1"])
+
+
+async def test_the_board_follows_over_a_restart_of_the_broker(workshop_server: EmbeddedServer, login: Login) -> None:
+    async with asyncio.timeout(30), Client.open(login("client")) as client:
+        async with served(Scripted(), login("prompt"), instance="before", presence_ttl_s=0.6):
+            assert await instances(client) == ["before"]
+            async with admin_of(workshop_server) as admin:
+                renewals = await listen(admin, f"{PRESENCE_PREFIX}.>")
+                for _ in range(5):
+                    await renewals.get()
+            os.kill(workshop_server.pid, signal.SIGKILL)
+            await workshop_server.wait()
+            await workshop_server.start()
+        await until(client, [])
+        async with served(Scripted(), login("prompt"), instance="after"):
+            await until(client, ["after"])
