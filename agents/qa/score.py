@@ -1,8 +1,8 @@
 """From measures to the one score between 0 and 1, and to accept or not. Pure; the table of README "The score".
 
-A failed gate makes the score 0. Else each measure becomes a merit between 0.05 and 1 by a straight ramp, and the
-score is their weighted geometric mean: one bad merit cannot be bought back by good ones. A measure that was not
-taken is left out and the weights of the others are scaled up.
+A failed gate makes the score 0. Else each measure becomes a merit between 0.05 and 1, and the score is their weighted
+geometric mean: one bad merit cannot be bought back by good ones. A measure that was not taken is left out and the
+weights of the others are scaled up.
 """
 
 import math
@@ -50,6 +50,18 @@ def ramp(value: float, bad: float, good: float) -> float:
     return min(1.0, max(FLOOR, (value - bad) / (good - bad)))
 
 
+def shown(adherence: float) -> float:
+    """The merit of an adherence: 0.05 up to 0.1, 0.75 at 0.5, 1 at 1, straight between.
+
+    Adherence is calibrated as the probability that the text is true, against texts with one attribute changed. 0.75
+    to the power of its weight is just over 0.85: a sound picture passes that bar when it shows its text more likely
+    than not.
+    """
+    if adherence >= 0.5:
+        return 0.75 + (adherence - 0.5) / 2
+    return max(FLOOR, 0.05 + (adherence - 0.1) * 1.75)
+
+
 def merits(taken: Measures) -> list[Merit]:
     """The judgement of each measure that was taken.
 
@@ -65,7 +77,7 @@ def merits(taken: Measures) -> list[Merit]:
     if taken.sharpness is not None:
         found.append(Merit(ramp(taken.sharpness, 0.08, 0.25), 0.15, "blurred"))
     if taken.adherence is not None:
-        found.append(Merit(max(FLOOR, taken.adherence), 0.55, "off_prompt"))
+        found.append(Merit(shown(taken.adherence), 0.55, "off_prompt"))
     return found
 
 

@@ -26,6 +26,8 @@ GOOD = Measures(
     [
         pytest.param({}, 0.95, 1, (), id="good"),
         pytest.param({"adherence": 0.8}, 0.85, 0.95, (), id="shows the prompt well enough"),
+        pytest.param({"adherence": 0.5}, 0.85, 0.86, (), id="shows the prompt as likely as not"),
+        pytest.param({"adherence": 0.4}, 0.5, 0.85, (), id="shows the prompt less likely than not"),
         pytest.param({"adherence": 0.2}, 0, 0.5, ("off_prompt",), id="shows something else"),
         pytest.param({"adherence": 0.0}, 0, 0.25, ("off_prompt",), id="shows nothing of it"),
         pytest.param({"adherence": None}, 1, 1, (), id="no scorer"),

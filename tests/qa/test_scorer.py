@@ -190,5 +190,5 @@ class TestPocketScorer:
 
         scenes = self.scenes()
         others = [*scenes[7:], *scenes[:7]]
-        assert np.mean([score(scene, scene) >= 0.85 for scene in scenes]) >= 0.8
+        assert np.mean([score(scene, scene) >= 0.85 for scene in scenes]) >= 0.7
         assert np.mean([score(scene, other) < 0.5 for scene, other in zip(scenes, others, strict=True)]) >= 0.8
