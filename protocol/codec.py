@@ -4,6 +4,7 @@ Nothing is decompressed or decoded without a bound. Compression is told by the h
 `Content-Encoding: zstd`. Pure module: no I/O.
 """
 
+import threading
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
@@ -42,6 +43,17 @@ _encoder = msgspec.json.Encoder()
 _command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _message_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class _Zstd(threading.local):
+    """Contexts of one thread, which threads must not share and which take longer to make than to use."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False)
+        self.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+
+
+_zstd = _Zstd()
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -51,8 +63,8 @@ def encode(message: msgspec.Struct) -> bytes:
 
 
 def compress(data: bytes) -> bytes:
-    """One zstd frame that carries its content size. A compressor per call: threads must not share one."""
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False).compress(data)
+    """One zstd frame that carries its content size."""
+    return _zstd.compressor.compress(data)
 
 
 def decompress(data: bytes, limit: int = MAX_MESSAGE_BYTES) -> bytes:
@@ -68,10 +80,9 @@ def decompress(data: bytes, limit: int = MAX_MESSAGE_BYTES) -> bytes:
         declared = zstandard.frame_content_size(data)
         if declared > limit:
             raise _too_large_inside(limit)
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
         if declared > 0:  # bounds the output: `max_output_size` is ignored for frames that name their size
-            return decompressor.decompress(data, allow_extra_data=False)
-        return _decompress_in_slices(decompressor.decompressobj(), data, limit)
+            return _zstd.decompressor.decompress(data, allow_extra_data=False)
+        return _decompress_in_slices(_zstd.decompressor.decompressobj(), data, limit)
     except zstandard.ZstdError as error:
         raise BadMessage("bad_encoding", f"the bytes are not one zstd frame: {error}") from error
 
@@ -169,6 +180,19 @@ def decode_command(data: bytes) -> Command:
     return command
 
 
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+_NOT_BUILT: dict[type[msgspec.Struct], dict[str, Any]] = {
+    kind: {field.name: _default(field) for field in msgspec.structs.fields(kind) if field.name in names}
+    for kind, names in NOT_BUILT_FIELDS.items()
+}
+"""Command -> field -> the one value that is accepted."""
+
+
 def refuse_not_built(command: Command) -> None:
     """Refuse what is declared and not built, naming it.
 
@@ -182,21 +206,13 @@ def refuse_not_built(command: Command) -> None:
             path="$.cmd",
             hint="ask CAPABILITIES for what is not supported",
         )
-    names = NOT_BUILT_FIELDS.get(kind, ())
-    for field in msgspec.structs.fields(kind) if names else ():
-        if field.encode_name in names and getattr(command, field.name) != _default(field):
-            name = field.encode_name
+    for name, default in _NOT_BUILT.get(kind, {}).items():
+        if getattr(command, name) != default:
             raise NotSupported(
                 f"the field {name} is not supported by this version",
                 path=f"$.{name}",
                 hint=f"leave {name} out",
             )
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory()
-    return field.default
 
 
 def decode_reply(data: bytes) -> Reply:

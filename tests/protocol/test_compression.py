@@ -8,6 +8,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,23 @@ def test_a_payload_above_the_bound_is_refused_before_it_is_unpacked() -> None:
         with pytest.raises(BadMessage) as caught:
             codec.unpack(os.urandom(codec.MAX_MESSAGE_BYTES + 1), headers)
         assert caught.value.code == "too_large"
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    def there_and_back(number: int) -> bool:
+        content = random.Random(number).randbytes(5000)
+        frames = (codec.compress(content), unsized(content))
+        return all(codec.decompress(frame) == content for frame in frames)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(there_and_back, range(400)))
+
+
+def test_a_refused_frame_leaves_nothing_behind_for_the_next() -> None:
+    for bomb in BOMBS.values():
+        with pytest.raises(BadMessage):
+            codec.decompress(bomb)
+        assert codec.decompress(unsized(b"after")) == codec.decompress(sized(b"after")) == b"after"
 
 
 def test_run_length_blocks_up_to_the_bound_are_an_ordinary_message() -> None:
