@@ -10,15 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import diffusers
+import msgspec
 import torch
-from diffusers import AutoPipelineForText2Image
 
 from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
-from agents.generator.registry import Model
+from agents.generator.registry import Architecture, Model
 
 MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}
 """Part of the machine's memory that weights may fill, where other processes live in it too."""
+
+PIPELINES: dict[Architecture, str] = {
+    "stable_diffusion": "StableDiffusionPipeline",
+    "stable_diffusion_xl": "StableDiffusionXLPipeline",
+    "stable_diffusion_3": "StableDiffusion3Pipeline",
+    "flux": "FluxPipeline",
+    "kandinsky_3": "Kandinsky3Pipeline",
+}
+"""The diffusers class of each architecture; a folder that names another one is not loaded."""
 
 GPU_SHARE = 0.75
 """Part of a GPU's memory that weights may fill: the rest is for the latents and the decoder's peak."""
@@ -80,7 +90,7 @@ def _load(model: Model, folder: Path, device: torch.device) -> Resident:
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
     half_files = not any(folder.glob("*/*model.safetensors")) and any(folder.glob("*/*.fp16.safetensors"))
     try:
-        pipeline = AutoPipelineForText2Image.from_pretrained(
+        pipeline = _pipeline_class(model, folder).from_pretrained(
             folder,
             dtype=dtype,
             variant="fp16" if half_files else None,
@@ -102,6 +112,14 @@ def _load(model: Model, folder: Path, device: torch.device) -> Resident:
         adapters=Adapters(pipeline),
         size_bytes=sum(tensor.nbytes for module in modules for tensor in module.state_dict().values()),
     )
+
+
+def _pipeline_class(model: Model, folder: Path) -> Any:
+    index = msgspec.json.decode((folder / "model_index.json").read_bytes(), type=dict[str, Any])
+    expected, found = PIPELINES[model.architecture], index.get("_class_name")
+    if found != expected:
+        raise ValueError(f"model_index.json names a {found}, but {model.architecture} is a {expected}")
+    return getattr(diffusers, expected)
 
 
 def _weight_bytes(folder: Path) -> int:

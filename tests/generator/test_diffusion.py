@@ -168,7 +168,7 @@ async def test_the_event_loop_stays_quick_while_the_device_works(engine: Diffuse
         late.append(time.perf_counter() - asked - 0.005)
     assert len(late) > 20
     assert sorted(late)[len(late) // 2] < 0.05
-    assert max(late) < 2.0
+    assert max(late) < 10 / 3, "the heartbeat's pause"
 
 
 async def test_pickled_weights_are_refused(
@@ -220,3 +220,16 @@ async def test_pixels_that_are_no_numbers_are_a_failure(
         await made(engine, broken_order(tmp_path / "nan"))
     assert failed.value.code == "internal"
     assert "not numbers" in failed.value.body.message
+
+
+async def test_a_folder_of_another_architecture_is_refused(
+    engine: DiffusersEngine, tiny_folder: Path, tmp_path: Path, broken_order: Callable[[Path], Order]
+):
+    folder = tmp_path / "other"
+    shutil.copytree(tiny_folder, folder)
+    index = folder / "model_index.json"
+    index.write_text(index.read_text().replace('"StableDiffusionPipeline"', '"StableDiffusionXLPipeline"'))
+    with pytest.raises(AcpError) as refused:
+        await made(engine, broken_order(folder))
+    assert refused.value.code == "not_installed"
+    assert "StableDiffusionXLPipeline" in refused.value.body.message
