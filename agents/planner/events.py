@@ -26,7 +26,7 @@ from agents.planner.rows import (
 )
 from agents.planner.tables import Evidence, Outcome, attempts, batches, prompt_pages
 from agents.planner.tally import add_embedding
-from agents.planner.window import PROMPT_PAGE, Change, advance, finish, job_of, outstanding, prompt_of
+from agents.planner.window import Change, advance, finish, job_of, outstanding, prompt_of
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     ContactSheetMade,
@@ -47,15 +47,18 @@ _encode = msgspec.json.encode
 
 
 def prompts_written(connection: Connection, event: PromptsWritten, window: int, now: float) -> Change:
-    """Keep a page of prompts and hand out what the window allows."""
+    """Keep the prompts that follow those that are there, and hand out what the window allows.
+
+    They may be fewer than were asked for, where more would not fit one message; the rest is asked for in turn.
+    """
     last = event.first + len(event.prompts)
-    complete = batches.c.quantity >= last if len(event.prompts) == PROMPT_PAGE else batches.c.quantity == last
     changed = connection.execute(
         sa.update(batches)
         .where(
             batches.c.hash == event.hash,
             batches.c.written == event.first,
-            complete,
+            batches.c.written < last,
+            batches.c.quantity >= last,
         )
         .values(written=last, updated_at=now)
     ).rowcount

@@ -95,11 +95,15 @@ def _hand_out(connection: Connection, batch: Batch, index: int, now: float) -> W
 
 
 def prompt_of(connection: Connection, name: str, index: int) -> Prompt:
-    first = index - index % PROMPT_PAGE
-    page = connection.execute(
-        sa.select(prompt_pages.c.prompts).where(prompt_pages.c.hash == name, prompt_pages.c.first == first)
-    ).scalar_one()
-    return PROMPTS.decode(page)[index - first]
+    query = (
+        sa.select(prompt_pages)
+        .where(prompt_pages.c.hash == name, prompt_pages.c.first <= index)
+        .order_by(prompt_pages.c.first.desc())
+        .limit(1)
+    )
+    page = connection.execute(query).mappings().one()
+    first: int = page["first"]
+    return PROMPTS.decode(page["prompts"])[index - first]
 
 
 def first_prompts(connection: Connection, name: str) -> list[Prompt]:

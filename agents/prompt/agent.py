@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +29,7 @@ MAX_COUNT = 1000
 """Prompts of one request; more is a broken request, not a large batch, which comes in pages of about 100."""
 
 MAX_PAGE_BYTES = 512 * 1024
-"""Prompts in one answer, as JSON: half of the largest message. A page of long prompts is sent in parts."""
+"""Prompts in one answer, as JSON: half of the largest message. The planner asks for the rest of a page."""
 
 
 class PromptWriter(Agent):
@@ -59,7 +59,7 @@ class PromptWriter(Agent):
         )
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
-        """Write the prompts of a page; more than one answer where their text is long.
+        """Write the prompts of a page, or as many of its first as fit one message.
 
         Raises:
             Refused: `unknown_style` for a style or reference that no file describes, with the nearest name.
@@ -70,11 +70,9 @@ class PromptWriter(Agent):
             raise AcpError("invalid_value", f"no page has {message.count} prompts from {message.first}")
         style, reference = self._style(message.style), self._reference(message.style_reference)
         indices = range(message.first, message.first + message.count)
-        prompts = [write(message, style, reference, index) for index in indices]
-        return [
-            PromptsWritten(hash=message.hash, client_id=message.client_id, first=first, prompts=part)
-            for first, part in _parts(message.first, prompts)
-        ]
+        prompts = _fitting(write(message, style, reference, index) for index in indices)
+        batch, client = message.hash, message.client_id
+        return [PromptsWritten(hash=batch, client_id=client, first=message.first, prompts=prompts)]
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
         if not isinstance(message, WritePrompts):
@@ -111,14 +109,12 @@ def build(settings: Settings) -> PromptWriter:
     )
 
 
-def _parts(first: int, prompts: Sequence[Prompt]) -> Iterator[tuple[int, list[Prompt]]]:
-    """Runs of prompts that fit one message each, with the index of their first."""
-    part, size = list[Prompt](), 0
+def _fitting(prompts: Iterable[Prompt]) -> list[Prompt]:
+    """The first prompts, at least one, that fit one message; those after them are not even written."""
+    fitting, size = list[Prompt](), 0
     for prompt in prompts:
-        added = len(msgspec.json.encode(prompt))
-        if part and size + added > MAX_PAGE_BYTES:
-            yield first, part
-            first, part, size = first + len(part), [], 0
-        part.append(prompt)
-        size += added
-    yield first, part
+        size += len(msgspec.json.encode(prompt))
+        if fitting and size > MAX_PAGE_BYTES:
+            break
+        fitting.append(prompt)
+    return fitting

@@ -2,10 +2,12 @@
 
 import random
 
+import msgspec
 import pytest
 
 from agents.planner import intake
 from agents.planner.answers import list_of, plan_of, result_of
+from agents.planner.tables import Evidence
 from protocol.errors import AcpError
 from tests.planner.workbench import World, adds_up, new_batch, new_engine
 
@@ -37,6 +39,17 @@ def test_a_plan_is_expanded_lazily_and_prompts_are_asked_for_by_the_page(world):
     batch = world.run("gen_batch_1", until=lambda batch: batch.tally.completed == 150)
     assert batch.written <= 300
     assert len(world.rows()) <= 150 + 2 * world.window
+
+
+def test_prompts_too_long_for_one_message_come_in_parts_of_any_size(world):
+    world.page = 7
+    world.start(new_batch(40))
+    batch = world.run("gen_batch_1")
+    assert (batch.written, batch.tally.completed) == (40, 40)
+    evidence = {row["index"]: msgspec.json.decode(row["evidence"], type=Evidence) for row in world.attempts()}
+    assert {index: found.job.prompt.text for index, found in evidence.items()} == {
+        index: f"picture {index}" for index in range(40)
+    }
 
 
 def test_a_rejected_picture_gets_new_seeds_until_its_attempts_are_used_and_the_best_is_kept(world):

@@ -88,12 +88,13 @@ class World:
     """Everything around the planner: queued work by subject, undelivered events, filed pictures.
 
     `rejects` says the share of pictures that QA rejects; `loses` the share of messages that get lost; `repeats` the
-    share that arrive twice; with `shuffles` events arrive in any order.
+    share that arrive twice; with `shuffles` events arrive in any order. `page` prompts fit one answer.
     """
 
     engine: Engine
     dice: random.Random
     window: int = 4
+    page: int = 100
     rejects: float = 0.0
     breaks: float = 0.0
     loses: float = 0.0
@@ -178,7 +179,7 @@ class World:
     def act(self, message: Work) -> None:
         match message:
             case WritePrompts():
-                written = [Prompt(text=f"picture {message.first + i}") for i in range(message.count)]
+                written = [Prompt(text=f"picture {message.first + i}") for i in range(min(message.count, self.page))]
                 self.say(PromptsWritten(hash=message.hash, client_id="local", first=message.first, prompts=written))
             case GenerateImage(job=job):
                 self.generate(job)
