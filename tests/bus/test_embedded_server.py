@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -27,6 +28,14 @@ async def main():
     await asyncio.Event().wait()
 
 asyncio.run(main())
+"""
+
+
+ELSEWHERE = """
+import sys
+sys.platform = "elsewhere"
+from bus import tether
+tether.main(int(sys.argv[1]), sys.argv[2:])
 """
 
 
@@ -117,6 +126,18 @@ async def test_it_ends_with_its_parent_however_the_parent_dies(tmp_path: Path, s
         parent.send_signal(sign)
         await parent.wait()
         await child.end()
+
+
+async def test_without_the_linux_kernels_help_it_ends_when_the_parents_pipe_closes() -> None:
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    async with asyncio.timeout(10):
+        tethered = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ELSEWHERE, str(os.getpid()), sleep, "60", stdin=PIPE
+        )
+        assert tethered.stdin is not None
+        tethered.stdin.close()
+        assert await tethered.wait() == -signal.SIGTERM
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at a process that is not its child through a pidfd")

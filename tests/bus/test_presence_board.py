@@ -31,7 +31,10 @@ async def until(client: Client, expected: list[str]) -> None:
 
 
 async def one_turn() -> None:
-    await asyncio.sleep(0)
+    """Let the loop read from its sockets."""
+    turned = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turned.set)
+    await turned.wait()
 
 
 async def test_the_board_shows_who_serves_and_drops_who_left(workshop_server: EmbeddedServer, login: Login) -> None:
