@@ -79,7 +79,8 @@ class Service:
         for verb, answer in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
 
             async def respond(message: Msg, answer: Any = answer) -> None:
-                await self._connection.send(message.reply, msgspec.json.encode(answer()))
+                if is_inbox(message.reply):
+                    await self._connection.send(message.reply, msgspec.json.encode(answer()))
 
             base = f"$SRV.{verb}"
             named = f"{base}.{self._identity['name']}"
@@ -127,7 +128,7 @@ class Service:
                 payload = codec.encode(ErrorReply(error=error.body))
                 description = " ".join(str(error).split())
                 headers = {_SERVICE_ERROR: description, _SERVICE_ERROR_CODE: error.code}
-        if message.reply:
+        if is_inbox(message.reply):
             await self._connection.client.publish(message.reply, payload, headers=dict(headers))
         statistics.requests += 1
         statistics.nanoseconds += time.perf_counter_ns() - began
@@ -174,6 +175,12 @@ class Service:
                 for subject, found in self._statistics.items()
             ],
         }
+
+
+def is_inbox(reply: str) -> bool:
+    """Whether an answer may go there. A client chooses the reply subject and the agent publishes with its own rights:
+    anywhere else the client would speak with the agent's voice."""
+    return reply.startswith("_INBOX")
 
 
 def _endpoint_name(subject: str) -> str:

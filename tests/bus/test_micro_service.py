@@ -5,10 +5,11 @@ import json
 from collections.abc import Callable, Mapping
 
 from nats.aio.client import Client as Nats
-from scripted import Scripted, admin_of, served
+from scripted import Scripted, admin_of, served, stored
 
 from bus.connection import Address
 from bus.server import EmbeddedServer
+from bus.topology import ACP_STATUS
 from protocol.errors import BadCommand
 from protocol.messages import ROLES, Role
 
@@ -121,3 +122,22 @@ async def test_one_process_of_a_role_answers_each_request(workshop_server: Embed
     ):
         await asyncio.gather(*(admin.client.request("acp.v1.command.me", b"", timeout=5) for _ in range(30)))
     assert len(answered) == 30
+
+
+async def test_a_client_cannot_make_an_agent_speak_elsewhere_than_to_an_inbox(
+    workshop_server: EmbeddedServer, login: Login
+) -> None:
+    address = login("client")
+    client = Nats()
+    await client.connect(address.url_with_credentials)
+    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: echo})
+    async with (
+        asyncio.timeout(20),
+        served(planner, login("planner")),
+        admin_of(workshop_server) as admin,
+    ):
+        for subject in ("acp.v1.command.me", "$SRV.PING"):
+            await client.publish(subject, b"{}", reply="acp.v1.status.other.batch")
+        await client.request("acp.v1.command.me", b"{}", timeout=5)
+        assert await stored(admin, ACP_STATUS) == 0
+        await client.close()
