@@ -6,7 +6,7 @@ process may have died between its commit and its messages; the broker drops what
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from agents.planner.attempts import Decision, after_failure, after_rejection
 from agents.planner.rows import (
@@ -24,7 +24,7 @@ from agents.planner.rows import (
     save,
     set_job,
 )
-from agents.planner.tables import Evidence, Outcome, attempts, batches, prompt_pages
+from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs, prompt_pages
 from agents.planner.tally import add_embedding
 from agents.planner.window import Change, advance, finish, job_of, outstanding, prompt_of
 from protocol.errors import ErrorBody, Unavailable
@@ -160,7 +160,7 @@ def image_stored(connection: Connection, event: ImageStored, window: int, now: f
     Raises:
         Unavailable: the event overtook the verdict before it; it is delivered again.
     """
-    row = job_row(connection, event.ref)
+    row = job_row(connection, event.ref) or _adopt(connection, event, now)
     if row is None or row["stage"] == "done":
         return outstanding(connection, event.ref.hash)
     work = WORK.decode(row["message"])
@@ -192,6 +192,23 @@ def image_stored(connection: Connection, event: ImageStored, window: int, now: f
         tally.failed += 1
     save(connection, batch, now)
     return advance(connection, batch.hash, window, now)
+
+
+def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping | None:
+    """The job's row, taken back to an earlier attempt that storage has accepted meanwhile; null where it is not so.
+
+    A verdict that came out twice, once each way, leaves a filed picture and a further attempt. The filed one stays.
+    """
+    evidence = evidence_of(connection, event.ref, event.ref.attempt)
+    if event.disposition != "accepted" or evidence is None or evidence.assessment is None:
+        return None
+    filed = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
+    connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.hash == event.ref.hash, jobs.c.index == event.ref.index, jobs.c.stage != "done")
+        .values(attempt=event.ref.attempt, stage="storage", message=_encode(filed), updated_at=now)
+    )
+    return job_row(connection, event.ref)
 
 
 def job_failed(connection: Connection, event: JobFailed, window: int, now: float) -> Change:

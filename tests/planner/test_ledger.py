@@ -9,6 +9,7 @@ from agents.planner import intake
 from agents.planner.answers import list_of, plan_of, result_of
 from agents.planner.tables import Evidence
 from protocol.errors import AcpError
+from protocol.messages import ImageStored, ref_of
 from tests.planner.workbench import World, adds_up, new_batch, new_engine
 
 
@@ -64,6 +65,20 @@ def test_a_rejected_picture_gets_new_seeds_until_its_attempts_are_used_and_the_b
         best = max(scores, key=lambda attempt: scores[attempt])
         assert world.filed[index, "kept"] == {best}
     assert batch.status.generation_status.quality_metrics.rejection_rate == 1.0
+
+
+def test_a_picture_that_storage_accepted_stays_though_its_verdict_came_out_twice(world):
+    world.rejects = 2.0
+    world.start(new_batch(1))
+    world.run("gen_batch_1", until=lambda batch: len(world.attempts()) == 2)
+    first = next(row for row in world.attempts() if row["attempt"] == 1)
+    job = msgspec.json.decode(first["evidence"], type=Evidence).job
+    world.deliver(ImageStored(ref=ref_of(job), key="k", url="file:///k", path="k"))
+    batch = world.load("gen_batch_1")
+    assert (batch.state, batch.tally.completed, batch.tally.failed, batch.tally.in_flight) == ("completed", 1, 0, 0)
+    world.run("gen_batch_1")
+    page = world.transact(lambda c: result_of(c, batch, 0, 1)).generation_result
+    assert (page.images[0].status, page.images[0].path) == ("completed", "k")
 
 
 def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_works(world):
