@@ -8,6 +8,9 @@ PYTEST_ARGS ?=
 BRIEF ?= a magenta mug on a teal background, studio light
 COUNT ?= 4
 
+# Idle OpenMP threads sleep: where cores are shared, spinning ones eat most of the processor time.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

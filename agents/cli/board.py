@@ -8,11 +8,11 @@ from msgspec import UNSET
 from protocol.messages import Progress
 from protocol.replies import Image, ImageStatus, StatusBody
 
-Phase = Literal["waiting", "drawing", "judging", "again", "stored", "failed", "cancelled"]
+Phase = Literal["waiting", "starting", "drawing", "judging", "again", "stored", "failed", "cancelled"]
 
 _OF_STATUS: dict[ImageStatus, Phase] = {
     "pending": "waiting",
-    "running": "waiting",
+    "running": "starting",
     "retry": "again",
     "completed": "stored",
     "failed": "failed",
@@ -130,6 +130,6 @@ def finished(status: StatusBody) -> int:
 
 
 def _rank(row: Row) -> int:
-    if row.phase in ("drawing", "judging", "again"):
+    if row.phase in ("starting", "drawing", "judging", "again"):
         return 0
     return 1 if row.phase in FINAL else 2

@@ -25,6 +25,7 @@ ROWS_AROUND = 7
 
 MARKS: dict[Phase, tuple[str, str]] = {
     "waiting": ("·", "dim"),
+    "starting": (SPINNER[0], "cyan"),
     "drawing": (SPINNER[0], "cyan"),
     "judging": (SPINNER[0], "magenta"),
     "again": ("↻", "yellow"),
@@ -166,7 +167,7 @@ def _bar(board: Board, seconds: float) -> RenderableType:
 
 def _mark(row: Row, seconds: float) -> Text:
     mark, style = MARKS[row.phase]
-    if row.phase in ("drawing", "judging"):
+    if row.phase in ("starting", "drawing", "judging"):
         mark = SPINNER[int(seconds * REFRESH_PER_S) % len(SPINNER)]
     return Text(mark, style=style)
 

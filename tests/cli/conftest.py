@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from agents.cli.app import app
@@ -44,10 +45,12 @@ class Home:
 
     def run(self, *arguments: str, stdin: str = "", **environment: str) -> Outcome:
         """Run a command to its end, in this process: most of a command's time is imports."""
+        logs = structlog.get_config()
         inherited = {name: None for name in os.environ if name.startswith("BOTTEGA_")}
         done = CliRunner().invoke(
             app, arguments, input=stdin, env={**inherited, **environment_of(self.folder, **environment)}
         )
+        structlog.configure(**logs)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Outcome(done.exit_code, done.stdout, done.stderr)

@@ -47,7 +47,7 @@ def status(completed: int, processing: int, queued: int) -> StatusBody:
     ("news", "phase", "done"),
     [
         pytest.param([], "waiting", None, id="nothing is known"),
-        pytest.param([image(0, "running")], "waiting", None, id="handed out, no step yet"),
+        pytest.param([image(0, "running")], "starting", None, id="handed out, no step yet"),
         pytest.param([progress(0, 4)], "drawing", 0.5, id="half of its steps"),
         pytest.param([progress(0, 9)], "judging", 1.0, id="all of its steps"),
         pytest.param([progress(0, 9), image(0, "retry", attempts=2)], "again", None, id="a new attempt"),

@@ -100,7 +100,7 @@ async def test_a_process_that_does_not_end_is_killed(tmp_path: Path):
 )
 def test_the_last_words_of_a_process_say_why_it_died(tmp_path: Path, log: str, words: str):
     (tmp_path / "qa.log").write_text(log)
-    child = Child("qa", [], lambda: {}, tmp_path / "qa.log", IMPATIENT, lambda _: None)
+    child = Child("qa", [], dict, tmp_path / "qa.log", IMPATIENT, lambda _: None)
     assert child.last_words() == words
 
 
