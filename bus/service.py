@@ -14,19 +14,25 @@ import msgspec
 import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 from opentelemetry.trace import SpanKind, StatusCode
 
 from bus.agent import Endpoint
 from bus.connection import Connection
 from bus.telemetry import Traces
 from protocol import codec
-from protocol.errors import AcpError
+from protocol.errors import AcpError, BadMessage
 from protocol.replies import ErrorReply
 
 log = structlog.get_logger()
 
 MAX_REQUESTS = 64
 """Requests of one process in hand at once; more wait in the subscription."""
+
+MAX_REPLY_BYTES = codec.MAX_MESSAGE_BYTES - 16 * 1024
+"""The broker counts headers in."""
+
+ASK_FOR_LESS = "ask for fewer entries at once, with count"
 
 QUEUE_GROUP = "q"
 """The group that ADR-32 names as the default: one process of the group answers a request."""
@@ -117,6 +123,10 @@ class Service:
         with self._traces.processing(message.subject, request_headers, SpanKind.SERVER) as span:
             try:
                 payload, headers = await endpoint(message.data, request_headers, message.subject)
+                if len(payload) > MAX_REPLY_BYTES:
+                    raise BadMessage(
+                        "too_large", f"the reply is larger than {MAX_REPLY_BYTES} bytes", hint=ASK_FOR_LESS
+                    )
                 self._remember_batch(payload, headers)
             except Exception as failure:
                 error = codec.error_of(failure)
@@ -129,9 +139,16 @@ class Service:
                 description = " ".join(str(error).split())
                 headers = {_SERVICE_ERROR: description, _SERVICE_ERROR_CODE: error.code}
         if is_inbox(message.reply):
-            await self._connection.client.publish(message.reply, payload, headers=dict(headers))
+            await self._reply(message.reply, payload, headers)
         statistics.requests += 1
         statistics.nanoseconds += time.perf_counter_ns() - began
+
+    async def _reply(self, inbox: str, payload: bytes, headers: Mapping[str, str]) -> None:
+        """Say it, if it can be said: a client whose reply is lost asks again, and the process lives on."""
+        try:
+            await self._connection.client.publish(inbox, payload, headers=dict(headers))
+        except (NatsError, OSError) as error:
+            log.warning("a reply could not be sent", inbox=inbox, error=repr(error))
 
     def _remember_batch(self, payload: bytes, headers: Mapping[str, str]) -> None:
         """A reply that names a batch ties it to the trace of its command."""

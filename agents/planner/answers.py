@@ -6,6 +6,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from agents.planner.pages import fitting
 from agents.planner.recipe import Recipe, Workshop
 from agents.planner.rows import Batch, decode_batch
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs
@@ -95,7 +96,7 @@ def estimated_cost(recipe: Recipe, quantity: int) -> Cost | None:
 
 
 def result_of(connection: Connection, batch: Batch, first: int, count: int) -> GenerationResult:
-    """A page of a batch's pictures."""
+    """A page of a batch's pictures: at most `count`, fewer where they would not fit into a reply."""
     last = min(batch.quantity, first + count)
     rows = {
         row["index"]: row
@@ -110,17 +111,21 @@ def result_of(connection: Connection, batch: Batch, first: int, count: int) -> G
         tried.setdefault(row["index"], []).append(row)
     ended = batch.state in ("completed", "cancelled")
     missing = "pending" if not ended else "cancelled" if batch.state == "cancelled" else "failed"
+    images = fitting(
+        [
+            _image(batch, rows[index], tried.get(index, []))
+            if index in rows
+            else Image(id=image_id(batch.hash, index), index=index, status=missing)
+            for index in range(first, last)
+        ]
+    )
+    following = first + len(images)
     return GenerationResult(
         generation_result=ResultBody(
             state=batch.state,  # pyright: ignore[reportArgumentType] - the column holds exactly these words
             quantity=batch.quantity,
-            images=[
-                _image(batch, rows[index], tried.get(index, []))
-                if index in rows
-                else Image(id=image_id(batch.hash, index), index=index, status=missing)
-                for index in range(first, last)
-            ],
-            next=last if last < batch.quantity else None,
+            images=images,
+            next=following if following < batch.quantity else None,
             contact_sheet=batch.contact_sheet,
             generation_status=batch.status.generation_status,
             metadata=batch.command.metadata,
@@ -173,7 +178,7 @@ def _shown(state: str, attempt: int) -> ImageStatus:
 
 
 def list_of(connection: Connection, client: str, first: int, count: int) -> BatchList:
-    """A page of a client's batches, newest first."""
+    """A page of a client's batches, newest first: at most `count`, fewer where they would not fit into a reply."""
     rows = (
         connection.execute(
             sa.select(batches)
@@ -185,11 +190,9 @@ def list_of(connection: Connection, client: str, first: int, count: int) -> Batc
         .mappings()
         .all()
     )
+    shown = fitting([_summary(decode_batch(row)) for row in rows[:count]])
     return BatchList(
-        batch_list=BatchListBody(
-            batches=[_summary(decode_batch(row)) for row in rows[:count]],
-            next=first + count if len(rows) > count else None,
-        )
+        batch_list=BatchListBody(batches=shown, next=first + len(shown) if len(rows) > len(shown) else None)
     )
 
 

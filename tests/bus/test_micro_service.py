@@ -51,6 +51,26 @@ async def test_requests_are_handled_side_by_side(workshop_server: EmbeddedServer
     assert [answer.data for answer in answers] == [str(n).encode() for n in range(20)]
 
 
+async def test_a_reply_that_no_broker_would_take_becomes_an_error_and_the_process_lives_on(
+    workshop_server: EmbeddedServer, login: Login
+) -> None:
+    async def recite(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+        return b"x" * int(payload), {}
+
+    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: recite})
+    async with (
+        asyncio.timeout(20),
+        served(planner, login("planner")),
+        admin_of(workshop_server) as admin,
+    ):
+        for size in (1024 * 1024 + 1, 1024 * 1024, 8 * 1024 * 1024):
+            refused = await admin.client.request("acp.v1.command.me", str(size).encode(), timeout=5)
+            assert json.loads(refused.data)["error"]["code"] == "too_large"
+        small = await admin.client.request("acp.v1.command.me", b"1000000", timeout=5)
+
+    assert len(small.data) == 1_000_000
+
+
 async def test_a_failing_endpoint_answers_with_an_error_and_lives_on(
     workshop_server: EmbeddedServer, login: Login
 ) -> None:
