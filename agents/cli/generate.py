@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 import sys
 from pathlib import Path
 
@@ -32,7 +33,10 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     """Make the pictures, show them or print the JSON object; returns the exit code."""
     settings = configured(stand_in=stand_in)
     display = display_for(Console(stderr=True), silent=json)
-    followed = delivered(asyncio.run(_generate(command, settings, display)), out)
+    try:
+        followed = delivered(asyncio.run(_generate(command, settings, display)), out)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     if json:
         sys.stdout.write(encode(generated(followed)).decode() + "\n")
     else:
@@ -41,6 +45,8 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
 
 
 async def _generate(command: GenerateImages, settings: Settings, display: Display) -> Followed:
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does the same through asyncio.run
+        asyncio.get_running_loop().add_signal_handler(sign, _this_task().cancel)
     async with own_or_running(settings, display) as client:
         plan = await _accepted(client, command)
         body, batch = plan.generation_plan, plan.hash
@@ -54,6 +60,12 @@ async def _generate(command: GenerateImages, settings: Settings, display: Displa
         except asyncio.CancelledError:
             await _cancel(client, batch, display)
             raise
+
+
+def _this_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None, "called from a coroutine"
+    return task
 
 
 async def _accepted(client: Client, command: GenerateImages) -> GenerationPlan:

@@ -113,12 +113,9 @@ async def _drain(children: Sequence[Child], lives: Sequence[asyncio.Task[None]],
 def environment_of(role: Role, settings: Settings, address: Address, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of an agent: the workshop's settings where flags changed them, and its own login.
 
-    Unless a person says otherwise, QA judges on one thread, so that it does not slow down a generator on the CPU; and
-    idle OpenMP threads sleep instead of spinning: on two busy cores five steps of the pocket model took 8 s of
-    processor time with spinning threads, 0.24 s without.
+    QA judges on one thread unless a person says otherwise, so that it does not slow down a generator on the CPU.
     """
     environment = {
-        "OMP_WAIT_POLICY": "PASSIVE",
         **inherited,
         "BOTTEGA_HOME": str(settings.home),
         "BOTTEGA_NATS_URL": address.url_with_credentials,

@@ -32,10 +32,11 @@ def test_pictures_below_the_bar_are_made_again_and_then_failed(home: Home):
     assert done["generation_status"]["quality_metrics"]["rejection_rate"] == 1.0
 
 
-def test_ctrl_c_cancels_the_batch_and_stops_the_workshop(home: Home):
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_cancels_the_batch_and_stops_the_workshop(home: Home, sign: signal.Signals):
     with home.start("generate", "a red car", "-n", "5000") as generate:
         line_with(generate, "[1/5000]")
-        generate.send_signal(signal.SIGINT)
+        generate.send_signal(sign)
         said, _ = generate.communicate(timeout=ANSWER_S)
     assert generate.returncode == 130
     assert "cancelled · " in said

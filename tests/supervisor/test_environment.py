@@ -12,17 +12,11 @@ def test_an_agent_gets_its_own_login_and_the_flags_of_the_workshop(tmp_path: Pat
     environment = environment_of("storage", settings, ADDRESS, {"PATH": "/bin", "BOTTEGA_NATS_URL": "nats://elsewhere"})
     assert environment == {
         "PATH": "/bin",
-        "OMP_WAIT_POLICY": "PASSIVE",
         "BOTTEGA_HOME": str(tmp_path),
         "BOTTEGA_NATS_URL": "nats://qa:s%2Fcret@127.0.0.1:4222",
         "BOTTEGA_STAND_IN": "pocket",
     }
     assert Address.parse(environment["BOTTEGA_NATS_URL"]) == ADDRESS
-
-
-def test_idle_threads_sleep_unless_a_person_says_otherwise(tmp_path: Path):
-    environment = environment_of("generator", Settings(home=tmp_path), ADDRESS, {"OMP_WAIT_POLICY": "ACTIVE"})
-    assert environment["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_qa_judges_on_one_thread_unless_a_person_says_otherwise(tmp_path: Path):
