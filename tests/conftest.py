@@ -12,6 +12,11 @@ from bus.server import EmbeddedServer
 telemetry.configure_logging("tests")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: most mistakes are found in seconds, before whole processes are started."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 @pytest.fixture
 async def nats_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
     """A running server without streams."""
