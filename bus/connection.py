@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import structlog
@@ -74,11 +74,25 @@ class Address:
         return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
 
 
+class _Client(Client):
+    """nats-py's client, which hears on after a flush was given up.
+
+    A flush that times out or is cancelled leaves a cancelled future in the row of awaited PONGs. nats-py 2.16 sets
+    it when its PONG comes, dies of that in its reading loop, and is deaf until the missed pings end the connection.
+    """
+
+    async def _process_pong(self) -> None:
+        awaited = cast("list[asyncio.Future[bool]]", self._pongs)  # pyright: ignore[reportUnknownMemberType]
+        if awaited and awaited[0].done():
+            awaited[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
+
 class Connection:
     """A NATS client with its listeners. `closed` is set when the connection is over for good."""
 
     def __init__(self) -> None:
-        self.client = Client()
+        self.client: Client = _Client()
         self.closed = asyncio.Event()
         self.closing = False
         self._reconnect_listeners: set[Callable[[], None]] = set()

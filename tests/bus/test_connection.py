@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 
 import pytest
+from nats.aio.msg import Msg
 
 from bus.connection import Address, connect
 from bus.credentials import free_port
@@ -41,6 +42,25 @@ async def test_wrong_credentials_are_refused_at_once(nats_server: EmbeddedServer
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable, match="refuses these credentials"):
             await connect(wrong, name="test", wait_s=60)
+
+
+async def test_a_flush_that_was_given_up_leaves_the_connection_hearing(nats_server: EmbeddedServer) -> None:
+    connection = await connect(nats_server.address("admin"), name="test", wait_s=5)
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def hear(message: Msg) -> None:
+        heard.put_nowait(message.data)
+
+    async with asyncio.timeout(5):
+        await connection.subscribe("news", hear)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await connection.client.flush()
+            await connection.client.flush()
+            await connection.client.publish("news", b"still here")
+            assert await heard.get() == b"still here"
+    await connection.close()
 
 
 async def test_it_waits_for_a_server_that_comes_up(nats_server: EmbeddedServer) -> None:
