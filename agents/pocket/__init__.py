@@ -1,0 +1,1 @@
+"""The pocket model: its renderer, its training, its weights."""

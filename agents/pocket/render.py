@@ -1,0 +1,567 @@
+"""Pictures from scenes: a small renderer of two-dimensional signed distance fields, in numpy alone.
+
+A scene names what is seen by indices into the vocabulary and a seed for everything that is not
+named (tilt, light, wobble). The same scene gives the same picture, byte for byte.
+Distances are in units of half the picture's width; an object lives in about [-1, 1] squared, y up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from agents.pocket.vocabulary import ATTRIBUTES, PALETTE
+
+Field = NDArray[np.float32]
+Rgb = tuple[float, float, float]
+
+NATIVE = 128
+STYLE_WEIGHTS = (0.44, 0.17, 0.14, 0.13, 0.06, 0.06)
+CREAM: Rgb = (0.96, 0.93, 0.85)
+DARK: Rgb = (0.17, 0.17, 0.19)
+METAL: Rgb = (0.47, 0.47, 0.5)
+WOOD: Rgb = (0.47, 0.3, 0.17)
+LEAF: Rgb = (0.26, 0.56, 0.22)
+GLASS: Rgb = (0.75, 0.86, 0.92)
+STROKE = 0.05
+SCALES = (0.42, 0.62, 0.78)
+SHIFTS = (-0.38, 0.0, 0.38)
+# For each count: centres, and what the scale is multiplied with.
+LAYOUTS: tuple[tuple[tuple[float, ...], float], ...] = (
+    ((0.0,), 1.0),
+    ((-0.48, 0.48), 0.6),
+    ((-0.64, 0.0, 0.64), 0.42),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one picture shows: indices into `vocabulary.ATTRIBUTES`, and a seed for the rest."""
+
+    object: int
+    colour: int
+    background: int
+    style: int
+    size: int = 2
+    position: int = 1
+    count: int = 0
+    seed: int = 0
+
+    def labels(self) -> tuple[int, ...]:
+        """The indices in the order of `vocabulary.ATTRIBUTES`."""
+        return (
+            self.object,
+            self.colour,
+            self.background,
+            self.style,
+            self.size,
+            self.position,
+            self.count,
+        )
+
+    def names(self) -> dict[str, str]:
+        """The plain names of what is seen."""
+        return {k: v[i] for (k, v), i in zip(ATTRIBUTES.items(), self.labels(), strict=True)}
+
+
+@dataclass(slots=True)
+class Part:
+    """One piece of an object: its distance field and how it is coloured and rounded."""
+
+    field: Field
+    tone: float = 1.0
+    fixed: Rgb | None = None
+    inflate: float = 0.25
+    height: Field | None = None
+    detail: bool = False
+
+
+# --- distance fields ---------------------------------------------------------------------------
+
+
+def _circle(x: Field, y: Field, cx: float, cy: float, r: float) -> Field:
+    return np.hypot(x - cx, y - cy) - np.float32(r)
+
+
+def _ellipse(x: Field, y: Field, cx: float, cy: float, rx: float, ry: float) -> Field:
+    u, v = (x - cx) / rx, (y - cy) / ry
+    k0 = np.hypot(u, v)
+    k1 = np.hypot(u / rx, v / ry)
+    return k0 * (k0 - 1) / np.maximum(k1, 1e-4)
+
+
+def _box(x: Field, y: Field, cx: float, cy: float, hw: float, hh: float, r: float = 0.04) -> Field:
+    dx, dy = np.abs(x - cx) - (hw - r), np.abs(y - cy) - (hh - r)
+    return np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) + np.minimum(np.maximum(dx, dy), 0) - np.float32(r)
+
+
+def _capsule(x: Field, y: Field, a: tuple[float, float], b: tuple[float, float], r: float) -> Field:
+    bx, by = b[0] - a[0], b[1] - a[1]
+    px, py = x - a[0], y - a[1]
+    t = np.clip((px * bx + py * by) / (bx * bx + by * by), 0, 1)
+    return np.hypot(px - t * bx, py - t * by) - np.float32(r)
+
+
+def _polygon(x: Field, y: Field, points: Iterable[tuple[float, float]], r: float = 0.0) -> Field:
+    pts = list(points)
+    best = np.full_like(x, 1e9)
+    sign = np.ones_like(x)
+    for (ax, ay), (bx, by) in zip(pts, [pts[-1], *pts[:-1]], strict=True):
+        ex, ey = bx - ax, by - ay
+        wx, wy = x - ax, y - ay
+        t = np.clip((wx * ex + wy * ey) / (ex * ex + ey * ey), 0, 1)
+        best = np.minimum(best, (wx - ex * t) ** 2 + (wy - ey * t) ** 2)
+        c1, c2, c3 = y >= ay, y < by, ex * wy > ey * wx
+        flip = (c1 & c2 & c3) | ~(c1 | c2 | c3)
+        sign = np.where(flip, -sign, sign)
+    return sign * np.sqrt(best) - np.float32(r)
+
+
+def _join(a: Field, b: Field, k: float) -> Field:
+    """A smooth union with a fillet of about k."""
+    h = np.maximum(k - np.abs(a - b), 0) / k
+    return np.minimum(a, b) - h * h * np.float32(k * 0.25)
+
+
+def _cylinder(x: Field, cx: float, hw: float) -> Field:
+    u = np.clip((x - cx) / hw, -0.985, 0.985)
+    return np.sqrt(1 - u * u) * np.float32(hw)
+
+
+# --- objects -----------------------------------------------------------------------------------
+
+
+def _mug(x: Field, y: Field) -> list[Part]:
+    body = _box(x, y, -0.16, -0.06, 0.55, 0.66, 0.14)
+    handle = np.abs(_ellipse(x, y, 0.42, -0.04, 0.36, 0.36)) - np.float32(0.11)
+    rim = _ellipse(x, y, -0.16, 0.58, 0.53, 0.15)
+    return [
+        Part(handle, 0.92, inflate=0.11),
+        Part(np.minimum(body, rim), height=_cylinder(x, -0.16, 0.58)),
+        Part(_ellipse(x, y, -0.16, 0.6, 0.43, 0.09), 0.5, inflate=9.0),
+    ]
+
+
+def _bottle(x: Field, y: Field) -> list[Part]:
+    body = _join(_box(x, y, 0, -0.38, 0.38, 0.56, 0.12), _box(x, y, 0, 0.35, 0.14, 0.42), 0.3)
+    return [
+        Part(body, height=_cylinder(x, 0, 0.4)),
+        Part(_box(x, y, 0, 0.83, 0.18, 0.13), 0.55, height=_cylinder(x, 0, 0.2)),
+        Part(_box(x, y, 0, -0.4, 0.37, 0.2, 0.01), 1.5, height=_cylinder(x, 0, 0.4)),
+    ]
+
+
+def _lamp(x: Field, y: Field) -> list[Part]:
+    return [
+        Part(_capsule(x, y, (0, 0.1), (0, -0.8), 0.07), fixed=METAL, inflate=0.07),
+        Part(_ellipse(x, y, 0, -0.84, 0.42, 0.12), fixed=METAL, inflate=0.12),
+        Part(
+            _polygon(x, y, [(-0.32, 0.86), (0.32, 0.86), (0.7, 0.06), (-0.7, 0.06)], 0.03),
+            1.1,
+            height=_cylinder(x, 0, 0.8),
+        ),
+    ]
+
+
+def _chair(x: Field, y: Field) -> list[Part]:
+    legs = [
+        Part(_capsule(x, y, a, b, 0.075), 0.65, inflate=0.07)
+        for a, b in (
+            ((-0.46, -0.05), (-0.46, -0.72)),
+            ((0.34, -0.1), (0.34, -0.72)),
+            ((-0.3, -0.28), (-0.3, -0.9)),
+            ((0.52, -0.28), (0.52, -0.9)),
+        )
+    ]
+    back = _polygon(x, y, [(-0.5, 0.0), (-0.46, 0.88), (0.34, 0.88), (0.38, 0.0)], 0.05)
+    hole = _box(x, y, -0.06, 0.3, 0.24, 0.13)
+    seat = _polygon(x, y, [(-0.5, 0.0), (0.38, 0.0), (0.58, -0.26), (-0.34, -0.26)], 0.05)
+    return [*legs, Part(np.maximum(back, -hole), 1.0, inflate=0.08), Part(seat, 0.84, inflate=0.06)]
+
+
+def _ball(x: Field, y: Field) -> list[Part]:
+    return [Part(_circle(x, y, 0, 0, 0.8), inflate=0.8)]
+
+
+def _cube(x: Field, y: Field) -> list[Part]:
+    top, mid, low = (0, 0.86), (0, 0.0), (0, -0.86)
+    left, right = (-0.76, 0.43), (0.76, 0.43)
+    left_low, right_low = (-0.76, -0.43), (0.76, -0.43)
+    return [
+        Part(_polygon(x, y, [left, mid, low, left_low]), 0.92, inflate=9.0),
+        Part(_polygon(x, y, [right, mid, low, right_low]), 0.58, inflate=9.0),
+        Part(_polygon(x, y, [top, right, mid, left]), 1.3, inflate=9.0),
+    ]
+
+
+def _star(x: Field, y: Field) -> list[Part]:
+    angles = [np.pi / 2 + i * np.pi / 5 for i in range(10)]
+    pts = [
+        (float(r * np.cos(a)), float(r * np.sin(a)) - 0.06)
+        for a, r in zip(angles, [0.92, 0.42] * 5, strict=True)
+    ]
+    return [Part(_polygon(x, y, pts, 0.04), inflate=0.3)]
+
+
+def _heart(x: Field, y: Field) -> list[Part]:
+    u, v = np.abs(x) / 1.6, y / 1.6 + 0.53
+    top = np.hypot(u - 0.25, v - 0.75) - np.float32(np.sqrt(2) / 4)
+    m = 0.5 * np.maximum(u + v, 0)
+    low = np.sqrt(np.minimum(u**2 + (v - 1) ** 2, (u - m) ** 2 + (v - m) ** 2)) * np.sign(u - v)
+    return [Part(np.where(u + v > 1, top, low) * 1.6, inflate=0.42)]
+
+
+def _house(x: Field, y: Field) -> list[Part]:
+    return [
+        Part(_box(x, y, 0.36, 0.55, 0.11, 0.28), 0.6, inflate=9.0),
+        Part(_box(x, y, 0, -0.36, 0.58, 0.5), 1.0, inflate=0.12),
+        Part(_polygon(x, y, [(-0.78, 0.1), (0.78, 0.1), (0, 0.82)], 0.04), 0.62, inflate=0.2),
+        Part(_box(x, y, -0.22, -0.54, 0.15, 0.31), fixed=CREAM, inflate=9.0, detail=True),
+        Part(_box(x, y, 0.27, -0.3, 0.15, 0.15), fixed=CREAM, inflate=9.0, detail=True),
+    ]
+
+
+def _tree(x: Field, y: Field) -> list[Part]:
+    crown = _join(_circle(x, y, -0.32, 0.12, 0.4), _circle(x, y, 0.32, 0.12, 0.4), 0.1)
+    crown = _join(crown, _circle(x, y, 0, 0.46, 0.44), 0.1)
+    return [Part(_box(x, y, 0, -0.56, 0.12, 0.36), fixed=WOOD, inflate=0.12), Part(crown, inflate=0.42)]
+
+
+def _car(x: Field, y: Field) -> list[Part]:
+    cabin = _polygon(x, y, [(-0.58, 0.0), (-0.36, 0.42), (0.28, 0.42), (0.58, 0.0)], 0.06)
+    body = _box(x, y, 0, -0.15, 0.94, 0.24, 0.16)
+    parts = [
+        Part(np.minimum(body, cabin), inflate=0.2),
+        Part(
+            _polygon(x, y, [(-0.42, 0.06), (-0.28, 0.34), (-0.06, 0.34), (-0.06, 0.06)], 0.02),
+            fixed=GLASS,
+            inflate=9.0,
+            detail=True,
+        ),
+        Part(
+            _polygon(x, y, [(0.06, 0.06), (0.06, 0.34), (0.24, 0.34), (0.42, 0.06)], 0.02),
+            fixed=GLASS,
+            inflate=9.0,
+            detail=True,
+        ),
+    ]
+    for cx in (-0.5, 0.5):
+        parts.append(Part(_circle(x, y, cx, -0.38, 0.23), fixed=DARK, inflate=0.1))
+        parts.append(Part(_circle(x, y, cx, -0.38, 0.09), fixed=METAL, inflate=9.0, detail=True))
+    return parts
+
+
+def _mushroom(x: Field, y: Field) -> list[Part]:
+    cap = np.maximum(_ellipse(x, y, 0, 0.02, 0.84, 0.8), -(y + 0.04)) - np.float32(0.02)
+    stem = _join(_box(x, y, 0, -0.4, 0.22, 0.44, 0.1), _ellipse(x, y, 0, -0.72, 0.3, 0.14), 0.2)
+    spots = [
+        Part(_ellipse(x, y, cx, cy, r, r * 0.8), fixed=CREAM, inflate=9.0, detail=True)
+        for cx, cy, r in ((-0.42, 0.26, 0.13), (0.06, 0.48, 0.15), (0.46, 0.22, 0.11))
+    ]
+    return [Part(stem, fixed=CREAM, height=_cylinder(x, 0, 0.32)), Part(cap, inflate=0.6), *spots]
+
+
+def _apple(x: Field, y: Field) -> list[Part]:
+    body = _join(_ellipse(x, y, -0.27, -0.12, 0.5, 0.66), _ellipse(x, y, 0.27, -0.12, 0.5, 0.66), 0.5)
+    leaf = np.maximum(_circle(x, y, 0.2, 0.92, 0.34), _circle(x, y, 0.42, 0.52, 0.34))
+    return [
+        Part(_capsule(x, y, (0, 0.38), (0.05, 0.82), 0.065), fixed=WOOD, inflate=0.06, detail=True),
+        Part(leaf, fixed=LEAF, inflate=0.15, detail=True),
+        Part(body, inflate=0.6),
+    ]
+
+
+def _umbrella(x: Field, y: Field) -> list[Part]:
+    dome = np.maximum(_circle(x, y, 0, -0.02, 0.92), -(y + 0.02))
+    for cx in (-0.615, -0.205, 0.205, 0.615):
+        dome = np.maximum(dome, -_ellipse(x, y, cx, -0.04, 0.2, 0.12))
+    hook = np.maximum(np.abs(_circle(x, y, 0.17, -0.74, 0.17)) - np.float32(0.06), y + 0.74)
+    pole = np.minimum(_capsule(x, y, (0, 0.1), (0, -0.74), 0.06), hook)
+    inner = np.maximum(dome, np.abs(x) - np.float32(0.32) * np.sqrt(np.clip(1 - ((y) / 0.92) ** 2, 0, 1)))
+    return [
+        Part(pole, fixed=WOOD, inflate=0.06),
+        Part(dome, 0.9, inflate=0.7),
+        Part(inner, 1.22, inflate=0.7),
+    ]
+
+
+def _fish(x: Field, y: Field) -> list[Part]:
+    tail = _polygon(x, y, [(0.36, 0.0), (0.9, 0.46), (0.78, 0.0), (0.9, -0.46)], 0.03)
+    fin = _polygon(x, y, [(-0.32, 0.3), (0.02, 0.7), (0.28, 0.28)], 0.03)
+    return [
+        Part(tail, 0.78, inflate=0.2),
+        Part(fin, 0.78, inflate=0.2),
+        Part(_ellipse(x, y, -0.18, 0, 0.68, 0.44), inflate=0.42),
+        Part(_circle(x, y, -0.52, 0.1, 0.12), fixed=CREAM, inflate=9.0),
+        Part(_circle(x, y, -0.54, 0.1, 0.065), fixed=DARK, inflate=9.0, detail=True),
+    ]
+
+
+def _boat(x: Field, y: Field) -> list[Part]:
+    hull = _polygon(x, y, [(-0.86, -0.34), (0.86, -0.34), (0.52, -0.8), (-0.56, -0.8)], 0.05)
+    return [
+        Part(_capsule(x, y, (0, -0.3), (0, 0.9), 0.05), fixed=WOOD, inflate=0.05, detail=True),
+        Part(_polygon(x, y, [(0.1, 0.86), (0.1, -0.16), (0.72, -0.16)], 0.02), 1.35, inflate=0.3),
+        Part(_polygon(x, y, [(-0.1, 0.66), (-0.1, -0.16), (-0.58, -0.16)], 0.02), 1.15, inflate=0.3),
+        Part(hull, 0.85, inflate=0.2),
+    ]
+
+
+SHAPES: tuple[Callable[[Field, Field], list[Part]], ...] = (
+    _mug,
+    _bottle,
+    _lamp,
+    _chair,
+    _ball,
+    _cube,
+    _star,
+    _heart,
+    _house,
+    _tree,
+    _car,
+    _mushroom,
+    _apple,
+    _umbrella,
+    _fish,
+    _boat,
+)
+# How far below the centre each object touches the ground.
+FEET = (0.72, 0.94, 0.94, 0.94, 0.8, 0.84, 0.8, 0.85, 0.86, 0.92, 0.6, 0.86, 0.78, 0.95, 0.6, 0.85)
+
+# --- painting ----------------------------------------------------------------------------------
+
+
+@cache
+def _grid(size: int) -> tuple[Field, Field]:
+    axis = ((np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1).astype(np.float32)
+    return np.meshgrid(axis, -axis)  # type: ignore[return-value]
+
+
+def _noise(rng: np.random.Generator, cells: int, size: int) -> Field:
+    """Smooth noise of about unit spread."""
+    small = Image.fromarray(rng.standard_normal((cells + 2, cells + 2)).astype(np.float32))
+    big = np.asarray(small.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float32)
+    return big * np.float32(1.5)
+
+
+def _facets(
+    rng: np.random.Generator, cells: int, size: int
+) -> tuple[NDArray[np.intp], NDArray[Any], NDArray[Any]]:
+    """For each pixel the number of its nearest jittered grid point, and those points' pixels."""
+    step = size / cells
+    gy, gx = np.mgrid[-1 : cells + 1, -1 : cells + 1]
+    px = (gx + rng.uniform(0.1, 0.9, gx.shape)) * step
+    py = (gy + rng.uniform(0.1, 0.9, gy.shape)) * step
+    iy, ix = np.mgrid[0:size, 0:size]
+    cy, cx = (iy / step).astype(int) + 1, (ix / step).astype(int) + 1
+    best = np.full((size, size), 1e9)
+    owner = np.zeros((size, size), dtype=np.intp)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            ny, nx = np.clip(cy + dy, 0, cells + 1), np.clip(cx + dx, 0, cells + 1)
+            d = (px[ny, nx] - ix) ** 2 + (py[ny, nx] - iy) ** 2
+            near = d < best
+            best = np.where(near, d, best)
+            owner = np.where(near, ny * (cells + 2) + nx, owner)
+    return (
+        owner,
+        np.clip(py.ravel(), 0, size - 1).astype(int),
+        np.clip(px.ravel(), 0, size - 1).astype(int),
+    )
+
+
+class Painter:
+    """Paints one scene; holds what its style needs."""
+
+    def __init__(self, scene: Scene, size: int) -> None:
+        self.rng = np.random.default_rng([scene.seed, *scene.labels()])
+        self.scene, self.size = scene, size
+        self.style = scene.style
+        self.x, self.y = _grid(size)
+        colours = [np.array(v, np.float32) / 255 for v in PALETTE.values()]
+        self.base, self.ground = colours[scene.colour], colours[scene.background]
+        side = 1.0 if self.rng.random() < 0.5 else -1.0
+        self.light = np.array([-0.55 * side, 0.55, 0.63], np.float32)
+        self.light /= np.linalg.norm(self.light)
+        if self.style == 2:
+            self.wobble = _noise(self.rng, 12, size) * np.float32(0.011)
+            self.wash = _noise(self.rng, 6, size) * np.float32(0.045)
+            self.grain = _noise(self.rng, 40, size) * np.float32(0.018)
+        if self.style == 4:
+            self.cells = _facets(self.rng, 10, size)
+            self.shade = self.rng.uniform(-1, 1, 12 * 12).astype(np.float32)
+
+    def backdrop(self) -> Field:
+        """The picture before anything stands in it."""
+        x, y, ground = self.x, self.y, self.ground
+        one = np.ones((self.size, self.size, 1), np.float32)
+        if self.style == 0:
+            fall = 1.03 - 0.13 * (x * x + (y - 0.15) ** 2) - 0.05 * np.clip((-y - 0.35) * 4, 0, 1)
+            return ground * fall[..., None] * one
+        if self.style == 2:
+            soft = ground * 0.88 + 0.12
+            return soft * (1 + self.wash + self.grain)[..., None]
+        if self.style == 4:
+            owner, _, _ = self.cells
+            return ground * (0.98 + 0.07 * self.shade[owner])[..., None]
+        if self.style == 5:
+            dark = ground * 0.42 + np.array([0.0, 0.0, 0.02], np.float32)
+            picture = dark * (1.05 - 0.3 * (x * x + y * y))[..., None]
+            for _ in range(7):
+                cx, cy = self.rng.uniform(-0.95, 0.95), self.rng.uniform(0.45, 0.95)
+                spot = np.clip((0.035 - np.hypot(x - cx, y - cy)) * self.size / 2 + 0.5, 0, 1)
+                picture += (spot * 0.5)[..., None]
+            return picture
+        return ground * one
+
+    def shadow(self, picture: Field, cx: float, cy: float, scale: float) -> None:
+        """The soft contact shadow under an object."""
+        foot = cy - scale * FEET[self.scene.object]
+        d = np.hypot((self.x - cx) / (0.95 * scale), (self.y - foot) / (0.2 * scale))
+        strength = {0: 0.42, 1: 0.0, 2: 0.12, 3: 0.0, 4: 0.3, 5: 0.3}[self.style]
+        if strength:
+            picture *= (1 - strength * np.exp(-1.6 * d * d))[..., None]
+
+    def colour(self, part: Part) -> NDArray[np.float32]:
+        """The unlit colour of a part."""
+        if part.fixed is not None:
+            return np.array(part.fixed, np.float32)
+        if part.tone <= 1:
+            return self.base * np.float32(part.tone)
+        return self.base + (1 - self.base) * np.float32((part.tone - 1) * 0.7)
+
+    def normals(self, part: Part, scale: float) -> tuple[Field, Field, Field]:
+        """The surface of a part, from how far each point lies inside it."""
+        if part.height is not None:
+            height = part.height * np.float32(scale)
+        else:
+            t = np.clip(-part.field / part.inflate, 0, 1)
+            height = np.sqrt(np.maximum(1 - (1 - t) ** 2, 0)) * np.float32(part.inflate * scale)
+            if part.inflate >= 1:
+                height = np.zeros_like(height)
+        gy, gx = np.gradient(height, 2 / self.size)
+        n = np.sqrt(gx * gx + gy * gy + 1)
+        return -gx / n, gy / n, 1 / n
+
+    def lit(self, part: Part, scale: float) -> Field:
+        """A part as light falls on it."""
+        nx, ny, nz = self.normals(part, scale)
+        colour = self.colour(part)
+        if self.style == 4:
+            owner, py, px = self.cells
+            nx, ny, nz = (n[py, px][owner] for n in (nx, ny, nz))
+        diffuse = np.clip(nx * self.light[0] + ny * self.light[1] + nz * self.light[2], 0, 1)
+        if self.style == 5:
+            rim = np.clip(nx * self.light[0] * 1.5 + 0.25, 0, 1) ** 2
+            return colour * (0.5 + 0.35 * diffuse)[..., None] + (rim * 0.22)[..., None]
+        if self.style == 4:
+            return colour * (0.52 + 0.62 * diffuse + 0.07 * self.shade[owner])[..., None]
+        half = self.light + np.array([0, 0, 1], np.float32)
+        half /= np.linalg.norm(half)
+        spec = np.clip(nx * half[0] + ny * half[1] + nz * half[2], 0, 1) ** 28
+        shine = 0.35 if part.inflate < 1 else 0.0
+        return colour * (0.5 + 0.62 * diffuse)[..., None] + (spec * shine)[..., None]
+
+    def paint(self, picture: Field, part: Part, scale: float) -> Field:
+        """Lay one part over the picture."""
+        field = part.field * np.float32(scale)
+        if self.style == 2:
+            field = field + self.wobble
+        soft = self.size / 2
+        cover = np.clip(0.5 - field * soft, 0, 1)[..., None]
+        if self.style == 3:
+            if part.detail:
+                return picture * (1 - cover) + self.base * cover
+            picture = picture * (1 - cover) + self.ground * cover
+            line = np.clip(0.5 - (np.abs(field + STROKE * 0.5) - STROKE) * soft, 0, 1)[..., None]
+            return picture * (1 - line) + self.base * line
+        if self.style == 1:
+            paint = self.colour(part) * np.ones_like(picture)
+            if not part.detail:
+                side = (self.x * self.light[0] * -1.0 - self.y * 0.35) > 0.10
+                paint = paint * np.where(side, 0.86, 1.0)[..., None]
+        elif self.style == 2:
+            edge = np.exp(-((field / 0.035) ** 2))
+            wet = 0.86 + 0.14 * np.clip(-field * 3, 0, 1)
+            paint = self.colour(part) * 0.9 + 0.1
+            paint = paint * ((1 + self.wash * 1.6 + self.grain) * (1 - 0.25 * edge) * wet)[..., None]
+        else:
+            paint = self.lit(part, scale)
+        return picture * (1 - cover) + paint * cover
+
+
+def render(scene: Scene, size: int = NATIVE) -> NDArray[np.uint8]:
+    """The picture of a scene as (size, size, 3) bytes."""
+    painter = Painter(scene, size)
+    rng = painter.rng
+    picture = painter.backdrop()
+    centres, shrink = LAYOUTS[scene.count]
+    for centre in centres:
+        scale = SCALES[scene.size] * shrink * rng.uniform(0.93, 1.07)
+        cx = centre + (SHIFTS[scene.position] if scene.count == 0 else 0.0) + rng.uniform(-0.04, 0.04)
+        cy = rng.uniform(-0.05, 0.05)
+        tilt = rng.normal(0, 0.06)
+        mirror = -1.0 if rng.random() < 0.3 else 1.0
+        painter.shadow(picture, cx, cy, scale)
+        px, py = (painter.x - cx) / scale, (painter.y - cy) / scale
+        c, s = np.cos(tilt), np.sin(tilt)
+        ox = ((c * px + s * py) * mirror).astype(np.float32)
+        oy = (c * py - s * px).astype(np.float32)
+        for part in SHAPES[scene.object](ox, oy):
+            picture = painter.paint(picture, part, float(scale))
+    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def sample(rng: np.random.Generator, *, plain: bool = True) -> Scene:
+    """A scene at random; a plain one shows one object, in the centre and not small."""
+    kinds, colours = len(SHAPES), len(PALETTE)
+    colour = int(rng.integers(colours))
+    background = int((colour + 1 + rng.integers(colours - 1)) % colours)
+    style = int(rng.choice(len(STYLE_WEIGHTS), p=STYLE_WEIGHTS))
+    size, position, count = int(rng.choice(3, p=(0.0, 0.3, 0.7))), 1, 0
+    if not plain:
+        count = int(rng.choice(3, p=(0.6, 0.2, 0.2)))
+        position = 1 if count else int(rng.integers(3))
+        size = int(rng.integers(2)) if position != 1 else int(rng.integers(3))
+    return Scene(
+        int(rng.integers(kinds)),
+        colour,
+        background,
+        style,
+        size,
+        position,
+        count,
+        int(rng.integers(2**31)),
+    )
+
+
+def contact_sheet(
+    pictures: Iterable[NDArray[np.uint8]],
+    captions: Iterable[str] = (),
+    *,
+    columns: int = 8,
+    cell: int = NATIVE,
+) -> Image.Image:
+    """Pictures side by side, each above its caption."""
+    items = [Image.fromarray(p).resize((cell, cell), Image.Resampling.BICUBIC) for p in pictures]
+    words = list(captions)
+    words += [""] * (len(items) - len(words))
+    room = 26 if any(words) else 0
+    rows = -(-len(items) // columns)
+    sheet = Image.new("RGB", (columns * (cell + 4) + 4, rows * (cell + room + 4) + 4), "white")
+    pen = ImageDraw.Draw(sheet)
+    for i, (item, text) in enumerate(zip(items, words, strict=True)):
+        left, top = 4 + (i % columns) * (cell + 4), 4 + (i // columns) * (cell + room + 4)
+        sheet.paste(item, (left, top))
+        if text:
+            wide = cell // 6
+            lines = [text[:wide], text[wide : 2 * wide]]
+            for k, line in enumerate(lines):
+                pen.text((left, top + cell + 1 + 12 * k), line, fill="black")
+    return sheet
