@@ -8,6 +8,7 @@ import pytest
 
 from protocol import codec
 from protocol.errors import AcpError, BadCommand, BadMessage, Refused, Unavailable
+from protocol.shape import is_deeper
 
 
 def refused(data: bytes | str) -> AcpError:
@@ -237,3 +238,15 @@ def test_an_error_says_itself_in_one_line_and_keeps_foreign_text_to_itself() -> 
     assert codec.error_of(mine) is mine
     assert codec.error_of(ValueError("password=hunter2")).body.message == "the service failed: ValueError"
     assert Unavailable("no_generator", "nobody is there").retryable
+
+
+@pytest.mark.parametrize("depth", [1, 2, 63, 64, 65, 66, 1000])
+@pytest.mark.parametrize("pair", [(b"[", b"]"), (b'{"a":', b"}")], ids=["lists", "objects"])
+def test_the_bound_on_depth_is_exact(depth: int, pair: tuple[bytes, bytes]) -> None:
+    opening, closing = pair
+    nested = opening * depth + b"1" + closing * depth
+    beside = b"[" + b",".join([b"[]"] * 200) + b"]"
+
+    assert is_deeper(nested, 64) == (depth > 64)
+    assert is_deeper(opening * depth, 64) == (depth > 64)
+    assert not is_deeper(beside, 64)
