@@ -107,9 +107,7 @@ def _extras(rng: np.random.Generator) -> list[str]:
     return out
 
 
-def _assemble(
-    rng: np.random.Generator, subject: str, ground: str | None, place: str | None, style: str | None
-) -> str:
+def _assemble(rng: np.random.Generator, subject: str, ground: str | None, place: str | None, style: str | None) -> str:
     core = subject
     if place is not None:
         core = f"{core} {place}"

@@ -83,9 +83,7 @@ def scorer_figures(images: Sequence[Image.Image], scenes: Sequence[Scene], texts
 
     adherence = Adherence(SCORER)
 
-    def compare(
-        title: str, pictures: Sequence[Image.Image], told: Sequence[str], shown: Sequence[Scene]
-    ) -> None:
+    def compare(title: str, pictures: Sequence[Image.Image], told: Sequence[str], shown: Sequence[Scene]) -> None:
         rng = np.random.default_rng(63)
         right = adherence.score(pictures, told)
         wrong = adherence.score(pictures, [wrong_caption(s, rng)[1].text for s in shown])
@@ -100,13 +98,10 @@ def scorer_figures(images: Sequence[Image.Image], scenes: Sequence[Scene], texts
 
     held, sentences = prompts(500, seed=64)
     clean = [Image.fromarray(render(s)) for s in held]
-    soft = [
-        p.resize((16, 16), Image.Resampling.BOX).resize((128, 128), Image.Resampling.BICUBIC) for p in clean
-    ]
+    soft = [p.resize((16, 16), Image.Resampling.BOX).resize((128, 128), Image.Resampling.BICUBIC) for p in clean]
     rng = np.random.default_rng(65)
     noisy = [
-        Image.fromarray((np.array(p) + rng.normal(0, 60, (128, 128, 3))).clip(0, 255).astype(np.uint8))
-        for p in clean
+        Image.fromarray((np.array(p) + rng.normal(0, 60, (128, 128, 3))).clip(0, 255).astype(np.uint8)) for p in clean
     ]
     compare("scorer, renders", clean, sentences, held)
     compare("scorer, renders blurred", soft, sentences, held)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from agents.pocket.captions import describe, plain
-from agents.pocket.render import SHAPES, Scene, contact_sheet, render, sample
+from agents.pocket.render import Scene, contact_sheet, render, sample
+from agents.pocket.shapes import SHAPES
 from agents.pocket.vocabulary import ATTRIBUTES, COLOUR_WORDS, OBJECTS, PALETTE, STYLES
 
 TEAL = tuple(PALETTE).index("teal")

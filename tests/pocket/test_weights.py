@@ -11,9 +11,7 @@ from PIL import Image
 
 from agents.pocket.paths import DEFAULTS, EVALUATOR, MODEL, SCORER
 
-pytestmark = pytest.mark.skipif(
-    not (MODEL / "model_index.json").exists(), reason="no weights in this checkout"
-)
+pytestmark = pytest.mark.skipif(not (MODEL / "model_index.json").exists(), reason="no weights in this checkout")
 
 BRIEF = "a magenta mug on a teal background, studio light"
 

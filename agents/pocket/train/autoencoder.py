@@ -1,4 +1,5 @@
 # pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportOptionalSubscript=false, reportOperatorIssue=false, reportCallIssue=false
 """The autoencoder: pictures to 16 x 16 cells of eight numbers, and back.
 
 It sets how sharp pictures can be.

@@ -1,4 +1,5 @@
 # pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportOptionalSubscript=false, reportOperatorIssue=false, reportCallIssue=false
 """The training of the judge, on rendered pictures alone."""
 
 from __future__ import annotations

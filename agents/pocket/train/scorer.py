@@ -1,4 +1,5 @@
 # pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportOptionalMemberAccess=false
+# pyright: reportOptionalSubscript=false, reportOperatorIssue=false, reportCallIssue=false
 """The scorer: a small CLIP that says how well a picture and a sentence agree.
 
 Each picture is set against its own caption, against those of the others in the batch and against
