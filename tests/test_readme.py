@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -20,7 +21,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_order_is_a_command_and_the_status_is_a_status():
+def test_the_order_is_a_command_and_the_status_is_a_status() -> None:
     order, status = blocks("json")
     assert isinstance(codec.decode_command(order.encode()), GenerateImages)
     shown = codec.decode_reply(status.encode())
@@ -28,7 +29,7 @@ def test_the_order_is_a_command_and_the_status_is_a_status():
     assert json.loads(codec.encode(shown)) == json.loads(status)
 
 
-def test_the_python_example_sends_a_command_that_is_understood():
+def test_the_python_example_sends_a_command_that_is_understood() -> None:
     (example,) = blocks("python")
     commands = [
         ast.literal_eval(node.value)
@@ -38,24 +39,24 @@ def test_the_python_example_sends_a_command_that_is_understood():
     assert [type(codec.decode_command(json.dumps(command).encode())) for command in commands] == [GenerateImages]
 
 
-def test_the_make_targets_exist():
+def test_the_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {word for block in blocks("sh") for word in re.findall(r"^make ([a-z-]+)", block, re.MULTILINE)}
     assert named == {"demo", "test"}
     assert named <= targets
 
 
-def test_the_commands_shown_are_commands_of_the_command_line():
+def test_the_commands_shown_are_commands_of_the_command_line() -> None:
     from typer.main import get_command
 
     from agents.cli.app import app
 
-    known = set(get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+    known = set(cast("dict[str, object]", getattr(get_command(app), "commands")))  # noqa: B009
     named = {word for block in blocks("sh") for word in re.findall(r"^bottega ([a-z]+)", block, re.MULTILINE)}
     assert named
     assert named <= known
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
-def test_links_lead_somewhere(link):
+def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).exists()

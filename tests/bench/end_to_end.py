@@ -6,6 +6,8 @@ A round makes the same pictures (prompt, seeds, steps, guidance, sampler) once w
 this process and once through a workshop's five processes, QA's scorer and storage included. Both use torch's own
 choice of threads. The medians of the rounds and their ratio are printed.
 """
+# pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
+# diffusers exports lazily and types its options loosely.
 
 import argparse
 import asyncio

@@ -22,8 +22,8 @@ IMPOSSIBLE = ErrorBody(code="not_installed", message="no such model")
     ],
 )
 def test_a_rejected_picture_is_made_again_until_its_attempts_are_used_then_the_best_is_kept(
-    candidates, made, allowed, decision
-):
+    candidates: list[Candidate], made: int, allowed: int, decision: Decision
+) -> None:
     assert after_rejection(candidates, made, allowed) == decision
 
 
@@ -36,16 +36,18 @@ def test_a_rejected_picture_is_made_again_until_its_attempts_are_used_then_the_b
         (IMPOSSIBLE, [], 1, Decision("fail")),
     ],
 )
-def test_only_a_failure_that_may_pass_is_worth_another_attempt(error, candidates, made, decision):
+def test_only_a_failure_that_may_pass_is_worth_another_attempt(
+    error: ErrorBody, candidates: list[Candidate], made: int, decision: Decision
+) -> None:
     assert after_failure(error, candidates, made, 3) == decision
 
 
-def test_first_attempts_count_up_from_the_seed_that_was_asked_for():
+def test_first_attempts_count_up_from_the_seed_that_was_asked_for() -> None:
     assert [seed_of(42, index, 1) for index in range(3)] == [42, 43, 44]
     assert seed_of(MAX_SEED, 1, 1) == 0
 
 
-def test_later_attempts_never_repeat_a_seed_of_the_batch():
+def test_later_attempts_never_repeat_a_seed_of_the_batch() -> None:
     seeds = [seed_of(7, index, attempt) for index in range(1000) for attempt in (1, 2, 3)]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed <= MAX_SEED for seed in seeds)

@@ -1,12 +1,14 @@
 """The ledger: every picture ends once, whatever is lost, repeated or late."""
 
 import random
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from agents.planner import intake
 from agents.planner.answers import list_of, plan_of, result_of
+from agents.planner.rows import Batch
 from agents.planner.tables import Evidence
 from protocol.errors import AcpError
 from protocol.messages import ImageStored, ref_of
@@ -14,11 +16,11 @@ from tests.planner.workbench import World, adds_up, new_batch, new_engine
 
 
 @pytest.fixture
-def world(tmp_path):
+def world(tmp_path: Path) -> World:
     return World(engine=new_engine(tmp_path), dice=random.Random(1))
 
 
-def test_every_picture_of_a_batch_is_completed_once(world):
+def test_every_picture_of_a_batch_is_completed_once(world: World) -> None:
     world.start(new_batch(24))
     batch = world.run("gen_batch_1")
     assert (batch.state, batch.tally.completed, batch.tally.in_flight) == ("completed", 24, 0)
@@ -27,22 +29,27 @@ def test_every_picture_of_a_batch_is_completed_once(world):
     assert all(adds_up(status, 24) for status in world.statuses)
 
 
-def test_no_more_pictures_are_in_flight_than_the_window_allows(world):
+def test_no_more_pictures_are_in_flight_than_the_window_allows(world: World) -> None:
     world.start(new_batch(50))
-    seen = []
-    world.run("gen_batch_1", until=lambda batch: seen.append(batch.tally.in_flight) or False)
+    seen: list[int] = []
+
+    def look(batch: Batch) -> bool:
+        seen.append(batch.tally.in_flight)
+        return False
+
+    world.run("gen_batch_1", until=look)
     assert max(seen) == world.window
     assert all(status.processing <= world.window for status in world.statuses)
 
 
-def test_a_plan_is_expanded_lazily_and_prompts_are_asked_for_by_the_page(world):
+def test_a_plan_is_expanded_lazily_and_prompts_are_asked_for_by_the_page(world: World) -> None:
     world.start(new_batch(1_000_000))
     batch = world.run("gen_batch_1", until=lambda batch: batch.tally.completed == 150)
     assert batch.written <= 300
     assert len(world.rows()) <= 150 + 2 * world.window
 
 
-def test_prompts_too_long_for_one_message_come_in_parts_of_any_size(world):
+def test_prompts_too_long_for_one_message_come_in_parts_of_any_size(world: World) -> None:
     world.page = 7
     world.start(new_batch(40))
     batch = world.run("gen_batch_1")
@@ -53,7 +60,7 @@ def test_prompts_too_long_for_one_message_come_in_parts_of_any_size(world):
     }
 
 
-def test_a_rejected_picture_gets_new_seeds_until_its_attempts_are_used_and_the_best_is_kept(world):
+def test_a_rejected_picture_gets_new_seeds_until_its_attempts_are_used_and_the_best_is_kept(world: World) -> None:
     world.rejects = 2.0
     world.start(new_batch(3))
     batch = world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
@@ -67,7 +74,7 @@ def test_a_rejected_picture_gets_new_seeds_until_its_attempts_are_used_and_the_b
     assert batch.status.generation_status.quality_metrics.rejection_rate == 1.0
 
 
-def test_a_picture_that_storage_accepted_stays_though_its_verdict_came_out_twice(world):
+def test_a_picture_that_storage_accepted_stays_though_its_verdict_came_out_twice(world: World) -> None:
     world.rejects = 2.0
     world.start(new_batch(1))
     world.run("gen_batch_1", until=lambda batch: len(world.attempts()) == 2)
@@ -81,7 +88,7 @@ def test_a_picture_that_storage_accepted_stays_though_its_verdict_came_out_twice
     assert (page.images[0].status, page.images[0].path) == ("completed", "k")
 
 
-def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_works(world):
+def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_works(world: World) -> None:
     world.breaks = 2.0
     world.start(new_batch(2))
     batch = world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
@@ -92,7 +99,7 @@ def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_whatever_is_lost_repeated_or_late_every_picture_ends_once(tmp_path, seed):
+def test_whatever_is_lost_repeated_or_late_every_picture_ends_once(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
     world = World(
         engine=new_engine(tmp_path),
@@ -119,7 +126,7 @@ def test_whatever_is_lost_repeated_or_late_every_picture_ends_once(tmp_path, see
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_cancelled_batch_ends_and_its_counts_add_up(tmp_path, seed):
+def test_a_cancelled_batch_ends_and_its_counts_add_up(tmp_path: Path, seed: int) -> None:
     world = World(engine=new_engine(tmp_path), dice=random.Random(seed), loses=0.1, repeats=0.2, rejects=0.3)
     world.start(new_batch(30))
     started = world.run("gen_batch_1", until=lambda batch: batch.tally.completed >= 5)
@@ -135,7 +142,7 @@ def test_a_cancelled_batch_ends_and_its_counts_add_up(tmp_path, seed):
     assert sum(image.status == "completed" for image in page.images) == batch.tally.completed
 
 
-def test_cancelling_what_is_pending_lets_the_pictures_in_flight_finish(world):
+def test_cancelling_what_is_pending_lets_the_pictures_in_flight_finish(world: World) -> None:
     world.start(new_batch(30))
     started = world.run("gen_batch_1", until=lambda batch: batch.tally.completed >= 5)
     world.follow(world.transact(lambda c: intake.cancel(c, started, "pending", world.now)))
@@ -144,7 +151,7 @@ def test_cancelling_what_is_pending_lets_the_pictures_in_flight_finish(world):
     assert batch.tally.cancelled == 30 - started.cursor
 
 
-def test_a_command_id_is_done_once_and_answered_with_the_first_plan(world):
+def test_a_command_id_is_done_once_and_answered_with_the_first_plan(world: World) -> None:
     world.start(new_batch(1), command_id="c1")
     again, change = world.transact(
         lambda c: intake.accept(c, new_batch(1, name="gen_batch_2"), "c1", "payload", world.now)
@@ -157,7 +164,7 @@ def test_a_command_id_is_done_once_and_answered_with_the_first_plan(world):
     assert len(world.transact(lambda c: list_of(c, "local", 0, 10)).batch_list.batches) == 1
 
 
-def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(world):
+def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(world: World) -> None:
     held = new_batch(3, state="held")
     world.start(held)
     while world.step():
@@ -171,14 +178,14 @@ def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(wor
     assert caught.value.code == "wrong_state"
 
 
-def test_a_held_plan_that_nobody_approves_is_cancelled_when_it_expires(world):
+def test_a_held_plan_that_nobody_approves_is_cancelled_when_it_expires(world: World) -> None:
     world.start(new_batch(3, state="held"))
     assert world.transact(lambda c: intake.expire(c, 99.0)) == []
     assert len(world.transact(lambda c: intake.expire(c, 101.0))) == 1
     assert world.load("gen_batch_1").state == "cancelled"
 
 
-def test_a_batch_in_the_making_shows_pending_and_running_pictures(world):
+def test_a_batch_in_the_making_shows_pending_and_running_pictures(world: World) -> None:
     world.start(new_batch(10))
     batch = world.run("gen_batch_1", until=lambda batch: batch.cursor == 4)
     page = world.transact(lambda c: result_of(c, batch, 0, 6)).generation_result

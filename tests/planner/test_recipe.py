@@ -75,7 +75,7 @@ INSTALLED = workshop(
 )
 
 
-def test_the_seeds_command_runs_on_its_own_models_where_they_are_installed():
+def test_the_seeds_command_runs_on_its_own_models_where_they_are_installed() -> None:
     recipe = resolve(SEED, INSTALLED, STAND_IN)
     assert (recipe.model, recipe.platform, recipe.stand_in_for) == ("base_sdxl", "stable_diffusion_xl", None)
     assert (recipe.width, recipe.height, recipe.steps, recipe.guidance) == (1024, 1024, 30, 7.0)
@@ -84,7 +84,7 @@ def test_the_seeds_command_runs_on_its_own_models_where_they_are_installed():
     assert not recipe.not_honoured
 
 
-def test_the_seeds_command_is_refused_with_what_to_install_where_they_are_not():
+def test_the_seeds_command_is_refused_with_what_to_install_where_they_are_not() -> None:
     with pytest.raises(AcpError) as caught:
         resolve(SEED, BARE, ALONE)
     body = caught.value.body
@@ -95,7 +95,7 @@ def test_the_seeds_command_is_refused_with_what_to_install_where_they_are_not():
     assert any("--stand-in pocket" in way for way in alternatives(BARE))
 
 
-def test_the_pocket_model_stands_in_at_its_own_native_size_and_the_recipe_says_so():
+def test_the_pocket_model_stands_in_at_its_own_native_size_and_the_recipe_says_so() -> None:
     recipe = resolve(SEED, BARE, STAND_IN)
     assert (recipe.model, recipe.platform, recipe.stand_in_for) == ("pocket", "pocket", "stable_diffusion_xl")
     assert (recipe.width, recipe.height) == (128, 128)
@@ -106,16 +106,16 @@ def test_the_pocket_model_stands_in_at_its_own_native_size_and_the_recipe_says_s
 
 
 @pytest.mark.parametrize("name", ["SDXL", "sdxl", "stable_diffusion_xl", "Stable-Diffusion-XL"])
-def test_platforms_are_known_by_the_names_that_people_use(name):
+def test_platforms_are_known_by_the_names_that_people_use(name: str) -> None:
     assert resolve(GenerateImages(platform=name), INSTALLED, ALONE).model == "base_sdxl"
 
 
-def test_a_silent_command_gets_an_installed_model_before_a_better_one_that_is_not():
+def test_a_silent_command_gets_an_installed_model_before_a_better_one_that_is_not() -> None:
     assert resolve(GenerateImages(), BARE, ALONE).model == "pocket"
     assert resolve(GenerateImages(), INSTALLED, ALONE).model == "base_sdxl"
 
 
-def test_named_values_win_over_defaults_and_unwise_ones_are_warned_of_not_changed():
+def test_named_values_win_over_defaults_and_unwise_ones_are_warned_of_not_changed() -> None:
     recipe = resolve(
         GenerateImages(steps=40, guidance=12.0, sampler="euler A", max_attempts=5), workshop(POCKET), ALONE
     )
@@ -123,7 +123,7 @@ def test_named_values_win_over_defaults_and_unwise_ones_are_warned_of_not_change
     assert len(recipe.warnings) == 2
 
 
-def test_a_negative_prompt_that_a_model_ignores_is_said():
+def test_a_negative_prompt_that_a_model_ignores_is_said() -> None:
     installed = workshop(msgspec.structs.replace(FLUX, installed=True))
     recipe = resolve(GenerateImages(negative_prompt="text"), installed, ALONE)
     assert not recipe.negative_supported
@@ -148,7 +148,9 @@ def test_a_negative_prompt_that_a_model_ignores_is_said():
         (GenerateImages(platform="FLUX.1-dev"), "not_installed", "$.models", "models/"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_the_path_and_what_would_work(command, code, path, hint):
+def test_what_cannot_be_done_is_refused_with_the_path_and_what_would_work(
+    command: GenerateImages, code: str, path: str, hint: str
+) -> None:
     with pytest.raises(AcpError) as caught:
         resolve(command, BARE, ALONE)
     body = caught.value.body
@@ -156,21 +158,21 @@ def test_what_cannot_be_done_is_refused_with_the_path_and_what_would_work(comman
     assert hint in (body.hint or "")
 
 
-def test_a_lora_of_another_platform_is_refused():
+def test_a_lora_of_another_platform_is_refused() -> None:
     mixed = workshop(POCKET, loras=(msgspec.structs.replace(LORA, installed=True),))
     with pytest.raises(AcpError) as caught:
         resolve(GenerateImages(platform="pocket", loras=[Lora(name="product_lora_v3")]), mixed, ALONE)
     assert caught.value.code == "invalid_value"
 
 
-def test_without_a_generator_the_answer_is_to_come_again():
+def test_without_a_generator_the_answer_is_to_come_again() -> None:
     with pytest.raises(AcpError) as caught:
         resolve(GenerateImages(), Workshop(), ALONE)
     assert caught.value.code == "no_generator"
     assert caught.value.retryable
 
 
-def test_a_model_counts_as_installed_if_any_generator_has_it():
+def test_a_model_counts_as_installed_if_any_generator_has_it() -> None:
     def presence(instance: str, model: ModelInfo) -> Presence:
         return Presence(
             role="generator", instance=instance, pid=1, host="h", version="0", started_at="", slots=1, models=[model]

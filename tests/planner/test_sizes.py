@@ -26,7 +26,9 @@ SDXL = Limits(native_sizes=((1024, 1024), (1344, 768), (768, 1344)), max_pixels=
         ("512x512", POCKET, (128, 128), True),
     ],
 )
-def test_a_size_is_fitted_to_what_the_model_can_make(text, limits, size, lost):
+def test_a_size_is_fitted_to_what_the_model_can_make(
+    text: str | None, limits: Limits, size: tuple[int, int], lost: bool
+) -> None:
     made, note = fit(parse(text) if text else None, limits)
     assert made == size
     assert (note is not None) == lost
@@ -34,7 +36,7 @@ def test_a_size_is_fitted_to_what_the_model_can_make(text, limits, size, lost):
 
 @pytest.mark.parametrize("aspect", ["1:1", "16:9", "9:16", "4:5", "1.91:1", "4:3", "3:4", "21:9", "3.2:1"])
 @pytest.mark.parametrize("limits", [POCKET, SDXL])
-def test_every_named_aspect_stays_within_the_model(aspect, limits):
+def test_every_named_aspect_stays_within_the_model(aspect: str, limits: Limits) -> None:
     (width, height), _ = fit(parse(aspect), limits)
     assert width * height <= limits.max_pixels
     assert width % limits.multiple_of == height % limits.multiple_of == 0
@@ -43,7 +45,7 @@ def test_every_named_aspect_stays_within_the_model(aspect, limits):
 @pytest.mark.parametrize(
     "text", ["", "big", "10x10", "99999x5", "0:1", "1:0", "100:1", "1024x", "-5x5", "1e3x1e3", "5K"]
 )
-def test_what_is_no_size_is_refused_with_the_path_and_the_ways_to_say_it(text):
+def test_what_is_no_size_is_refused_with_the_path_and_the_ways_to_say_it(text: str) -> None:
     with pytest.raises(AcpError) as caught:
         parse(text)
     assert caught.value.code == "invalid_value"

@@ -13,7 +13,7 @@ def unit(*values: float) -> bytes:
     return struct.pack(f"<{len(values)}e", *(value / length for value in values))
 
 
-def test_nothing_is_measured_before_anything_was_made():
+def test_nothing_is_measured_before_anything_was_made() -> None:
     status = status_of("gen_batch_1", Tally(quantity=4), None)
     assert msgspec.to_builtins(status) == {
         "generation_status": {
@@ -28,7 +28,7 @@ def test_nothing_is_measured_before_anything_was_made():
     }
 
 
-def test_failed_and_cancelled_appear_only_when_there_are_any_and_the_counts_add_up():
+def test_failed_and_cancelled_appear_only_when_there_are_any_and_the_counts_add_up() -> None:
     dice = random.Random(1)
     for _ in range(500):
         quantity = dice.randint(1, 100)
@@ -49,7 +49,7 @@ def test_failed_and_cancelled_appear_only_when_there_are_any_and_the_counts_add_
         assert min(counts) >= 0
 
 
-def test_consistency_is_the_mean_cosine_over_all_pairs():
+def test_consistency_is_the_mean_cosine_over_all_pairs() -> None:
     tally = Tally(quantity=3)
     add_embedding(tally, unit(1, 0))
     assert consistency(tally) is None
@@ -59,12 +59,12 @@ def test_consistency_is_the_mean_cosine_over_all_pairs():
     assert abs((consistency(tally) or 0) - (1 + 2 * 0.5**0.5) / 3) < 1e-3
 
 
-def test_an_embedding_of_another_scorer_is_left_out_of_the_consistency():
+def test_an_embedding_of_another_scorer_is_left_out_of_the_consistency() -> None:
     tally = Tally(quantity=3)
     add_embedding(tally, unit(1, 0))
     add_embedding(tally, unit(1, 0, 0))
     assert tally.embedded == 1
 
 
-def test_a_stand_in_is_said_in_the_status():
+def test_a_stand_in_is_said_in_the_status() -> None:
     assert status_of("b", Tally(quantity=1), "pocket").generation_status.stand_in == "pocket"

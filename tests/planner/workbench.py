@@ -1,7 +1,10 @@
 """A ledger on real SQLite and the other four agents played by hand, for tests of the planner's transitions."""
 
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -42,6 +45,8 @@ from protocol.messages import (
 )
 from protocol.replies import StatusBody
 
+T = TypeVar("T")
+
 RECIPE = Recipe(
     platform="pocket", provider="local", model="pocket", models=["pocket"], loras=[], width=128, height=128,
     native_width=128, native_height=128, steps=20, guidance=4.0, sampler="Euler", negative_supported=True,
@@ -50,7 +55,7 @@ RECIPE = Recipe(
 )  # fmt: skip
 
 
-def new_engine(path) -> Engine:
+def new_engine(path: Path) -> Engine:
     """A migrated ledger in `path`."""
     engine = open_engine(f"sqlite:///{path / 'ledger.db'}")
     migrate(engine, MIGRATIONS)
@@ -101,15 +106,15 @@ class World:
     repeats: float = 0.0
     shuffles: bool = False
     now: float = 10.0
-    queue: dict[str, Work] = field(default_factory=dict)
-    inbox: list[Event] = field(default_factory=list)
-    later: list[Event] = field(default_factory=list)
-    filed: dict[tuple[int, str], set[int]] = field(default_factory=dict)
-    statuses: list[StatusBody] = field(default_factory=list)
+    queue: dict[str, Work] = field(default_factory=dict[str, Work])
+    inbox: list[Event] = field(default_factory=list[Event])
+    later: list[Event] = field(default_factory=list[Event])
+    filed: dict[tuple[int, str], set[int]] = field(default_factory=dict[tuple[int, str], set[int]])
+    statuses: list[StatusBody] = field(default_factory=list[StatusBody])
     generated: int = 0
     cancelled: bool = False
 
-    def transact(self, work):
+    def transact(self, work: Callable[[Connection], T]) -> T:
         with self.engine.begin() as connection:
             return work(connection)
 
@@ -216,7 +221,7 @@ class World:
         if verdict.accepted:
             self.send(StoreImage(job=job, picture=picture, assessment=verdict))
 
-    def run(self, batch: str, *, until=None, limit: int = 20_000) -> Batch:
+    def run(self, batch: str, *, until: Callable[[Batch], bool] | None = None, limit: int = 20_000) -> Batch:
         """Let everybody work until the batch ended and its contact sheet is there; time passes when nobody can."""
         for _ in range(limit):
             current = self.load(batch)
@@ -239,8 +244,8 @@ class World:
         assert found is not None
         return found
 
-    def rows(self, table: sa.Table = jobs) -> list[sa.RowMapping]:
+    def rows(self, table: sa.Table = jobs) -> Sequence[sa.RowMapping]:
         return self.transact(lambda connection: connection.execute(sa.select(table)).mappings().all())
 
-    def attempts(self) -> list[sa.RowMapping]:
+    def attempts(self) -> Sequence[sa.RowMapping]:
         return self.rows(attempts)
