@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from weakref import WeakValueDictionary
 
 import msgspec
 from sqlalchemy import Connection
@@ -53,12 +53,20 @@ class Desk:
         self._publish = publish
         self._defaults = defaults
         self._window = window
-        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        # An event lives as long as somebody waits for it, so that a million batches leave nothing behind.
+        self._changed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
     def wake(self, batch: str) -> None:
         """Tell those who wait for a batch that it changed."""
         if event := self._changed.pop(batch, None):
             event.set()
+
+    def _change_of(self, batch: str) -> asyncio.Event:
+        """Set at the next change of a batch. Take it before looking at the batch, so that no change is missed."""
+        event = self._changed.get(batch)
+        if event is None:
+            event = self._changed[batch] = asyncio.Event()
+        return event
 
     async def answer(self, command: Command, client: str) -> Reply:
         """The reply to a command of `client`, the client that the subject names.
@@ -151,7 +159,7 @@ class Desk:
         """The first page of prompts; empty where it is not written within `patience` seconds."""
         deadline = asyncio.get_running_loop().time() + patience
         while True:
-            changed = self._changed[name]
+            changed = self._change_of(name)
             prompts = await self._ledger.read(lambda connection: first_prompts(connection, name))
             if prompts:
                 return prompts
@@ -194,7 +202,7 @@ class Desk:
         """Whether the batch ended, its contact sheet included, within `seconds`."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
-            changed = self._changed[name]
+            changed = self._change_of(name)
             batch = await self._batch(name, client)
             sheet_due = batch.contact_sheet is None and batch.tally.completed > 0
             if batch.state in ("completed", "cancelled") and not sheet_due:
