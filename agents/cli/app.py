@@ -141,7 +141,9 @@ def approve(
 @app.command()
 def status(
     batch: Annotated[str | None, typer.Argument(metavar="[HASH]", help="A batch; without it, the workshop.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show progress until the end.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show progress of HASH, or of the newest batch, until its end.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Where a batch stands, or which processes run."""

@@ -59,6 +59,10 @@ def reported(json: bool = False) -> Generator[None]:
         _leave(of_error(error), json)
     except Failure as failure:
         _leave(failure, json)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _leave(bad_input(f"{error.filename}: {error.strerror}", hint="make it writable, or name another place"), json)
     except ExceptionGroup as group:
         _leave(_only(group), json)
     except KeyboardInterrupt:

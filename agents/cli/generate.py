@@ -18,6 +18,7 @@ from agents.cli.plan import headline, refusal_of
 from agents.cli.report import delivered, generated, show
 from agents.cli.session import asked, own_or_running
 from agents.settings import Settings
+from agents.supervisor.address import running_workshop
 from bus.client import Client
 from protocol.codec import encode
 from protocol.commands import Cancel, GenerateImages
@@ -33,6 +34,8 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     """Make the pictures, show them or print the JSON object; returns the exit code."""
     settings = configured(stand_in=stand_in)
     display = display_for(Console(stderr=True), silent=json)
+    if stand_in and running_workshop(settings.address_file):
+        display.say("note: --stand-in is for a workshop that is started now; the running one keeps its own setting")
     try:
         followed = delivered(asyncio.run(_generate(command, settings, display)), out)
     except asyncio.CancelledError:

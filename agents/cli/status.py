@@ -11,7 +11,7 @@ from rich.table import Table
 from agents.cli.board import Board
 from agents.cli.configuration import configured
 from agents.cli.display import counts_of, display_for
-from agents.cli.failure import ALL_STORED, NOTHING_THERE, SOME_FAILED, Failure
+from agents.cli.failure import ALL_STORED, NOTHING_THERE, SOME_FAILED, Failure, bad_input
 from agents.cli.follow import follow, page
 from agents.cli.session import asked, connected, needed_address
 from agents.supervisor.address import running_workshop
@@ -42,10 +42,10 @@ class WorkshopStatus(Struct, frozen=True, kw_only=True):
 
 
 def status(batch: str | None, watch: bool, json: bool) -> int:
-    """Show the workshop, or a batch once or until its end; returns the exit code."""
-    if batch is None:
-        return asyncio.run(_workshop(json))
-    return asyncio.run(_watched(batch, json) if watch else _batch(batch, json))
+    """Show the workshop, or a batch once, or a batch (the newest one) until its end; returns the exit code."""
+    if watch:
+        return asyncio.run(_watched(batch, json))
+    return asyncio.run(_workshop(json) if batch is None else _batch(batch, json))
 
 
 def list_batches(count: int, json: bool) -> None:
@@ -96,9 +96,10 @@ async def _batch(batch: str, json: bool) -> int:
     return ALL_STORED
 
 
-async def _watched(batch: str, json: bool) -> int:
+async def _watched(batch: str | None, json: bool) -> int:
     display = display_for(Console(stderr=True), silent=json)
     async with connected(configured()) as client:
+        batch = batch or await _newest(client)
         quantity = (await page(client, batch)).generation_result.quantity
         board = Board(quantity=quantity)
         with display.batch(batch, board):
@@ -111,6 +112,13 @@ async def _watched(batch: str, json: bool) -> int:
 async def _recent(count: int) -> BatchList:
     async with connected(configured()) as client:
         return await asked(client, List(count=count), BatchList)
+
+
+async def _newest(client: Client) -> str:
+    batches = (await asked(client, List(count=1), BatchList)).batch_list.batches
+    if not batches:
+        raise bad_input("there is no batch to watch", hint="make one: bottega generate BRIEF", code="unknown_batch")
+    return batches[0].hash
 
 
 async def _recent_or_none(client: Client) -> list[BatchSummary]:

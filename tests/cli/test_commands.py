@@ -137,7 +137,7 @@ def test_a_cancelled_batch_is_not_made(workshop: Home):
     status = decode_reply(done.stdout.encode())
     assert isinstance(status, GenerationStatus)
     assert status.generation_status.cancelled
-    assert workshop.run("list", "--json").returncode == 0
+    assert workshop.run("status", "--watch", "--json").stdout == done.stdout
 
 
 def test_status_tells_every_process_with_its_pid(workshop: Home):
@@ -205,6 +205,19 @@ def test_without_a_workshop_there_is_nothing_to_talk_to(home: Home, arguments: l
     assert done.returncode == 3
     assert "bottega up" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_does_not_answer_is_named(home: Home):
+    done = home.run("status", BOTTEGA_NATS_URL="nats://127.0.0.1:1")
+    assert done.returncode == 3
+    assert "nats://127.0.0.1:1" in done.stderr
+
+
+def test_a_home_that_cannot_be_made_is_bad_input(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    done = Home(tmp_path / "file" / "home").run("up")
+    assert done.returncode == 2
+    assert str(tmp_path / "file") in done.stderr
 
 
 def test_a_setting_that_is_not_allowed_is_named(home: Home):
