@@ -1,5 +1,6 @@
 """A workshop whose processes are killed in mid-batch still files every picture once."""
 
+import asyncio
 import json
 import os
 import re
@@ -55,7 +56,7 @@ async def asked(client: Client, command: Command, fits: Callable[[Reply], bool])
 async def test_24_pictures_are_filed_once_while_every_process_and_the_broker_are_killed(home: Home):
     with home.start("up", **PROVED) as up:
         line_with(up, "workshop ready at")
-        pids = pids_of(home)
+        pids = await asyncio.to_thread(pids_of, home)
         assert set(pids) == {*ROLES, "nats"}
         async with Client.open(address_of(home)) as client:
             plan = await client.request(
