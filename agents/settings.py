@@ -31,7 +31,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BOTTEGA_", extra="ignore", frozen=True)
 
     home: Path = Field(default_factory=default_home, description="folder that holds everything the workshop keeps")
-    nats_url: str | None = Field(default=None, description="a NATS server to use instead of the embedded one")
+    nats_url: str | None = Field(
+        default=None,
+        pattern=r"^(nats|tls|ws|wss)://[^\s/]",
+        description="a NATS server to use instead of the embedded one: nats://user:password@host:4222",
+    )
     stand_in: Literal["pocket"] | None = Field(
         default=None, description="model that stands in for local platforms whose models are not installed"
     )

@@ -35,7 +35,7 @@ def main() -> None:
 
 @app.command()
 def generate(
-    brief: Annotated[str, typer.Argument(help="What the pictures should show, in plain words.")],
+    brief: Annotated[str, typer.Argument(metavar="BRIEF", help="What the pictures should show, in plain words.")],
     number: Annotated[int, typer.Option("-n", "--number", help="How many pictures.")] = 1,
     style: Annotated[
         str | None, typer.Option(help="A style of the workshop, such as plain or product_photography.")
@@ -97,7 +97,7 @@ def up(
 
 @app.command()
 def agent(
-    role: Annotated[Role, typer.Argument(help="Which of the five.")],
+    role: Annotated[Role, typer.Argument(metavar="ROLE", help="planner, prompt, generator, qa or storage.")],
     lifeline: Annotated[bool, typer.Option("--lifeline", hidden=True)] = False,
 ) -> None:
     """Run one agent alone, against the running workshop or BOTTEGA_NATS_URL."""
@@ -189,12 +189,14 @@ def list_models(context: typer.Context, json: Json = False) -> None:
 
 
 @models.command("path")
-def model_path(name: Annotated[str, typer.Argument(help="A model, such as pocket.")]) -> None:
+def model_path(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, such as pocket.")], json: Json = False
+) -> None:
     """The folder of a model on this machine."""
-    with reported():
+    with reported(json):
         from agents.cli.models import path as run
 
-        run(name)
+        run(name, json)
 
 
 @app.command()

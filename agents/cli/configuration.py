@@ -8,6 +8,9 @@ from pydantic import ValidationError
 from agents.cli.failure import bad_input
 from agents.settings import Settings, default_home
 
+SECRETS = frozenset({"nats_url"})
+"""Settings that may carry a password: their values are not repeated."""
+
 
 def configured(**flags: Any) -> Settings:
     """Settings from flags, then the environment, then `bottega.toml`; a flag that is null was not given.
@@ -22,8 +25,9 @@ def configured(**flags: Any) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         flag = f"--{name.replace('_', '-')}" if name in given else f"BOTTEGA_{name.upper()}"
+        value = "what it is" if name in SECRETS else repr(first["input"])
         raise bad_input(
-            f"{name} cannot be {first['input']!r}: {first['msg']}",
+            f"{name} cannot be {value}: {first['msg']}",
             hint=f"mend {flag}" if name in given else f"mend {flag} or {name} in {default_home() / 'bottega.toml'}",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

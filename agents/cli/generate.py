@@ -33,6 +33,8 @@ CANCEL_S = 5.0
 def generate(command: GenerateImages, out: Path | None, stand_in: str | None, json: bool) -> int:
     """Make the pictures, show them or print the JSON object; returns the exit code."""
     settings = configured(stand_in=stand_in)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before anything is made
     display = display_for(Console(stderr=True), silent=json)
     if stand_in and running_workshop(settings.address_file):
         display.say("note: --stand-in is for a workshop that is started now; the running one keeps its own setting")

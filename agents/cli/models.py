@@ -23,6 +23,12 @@ class Models(Struct, frozen=True, kw_only=True):
     loras: list[LoraInfo]
 
 
+class ModelPath(Struct, frozen=True, kw_only=True):
+    """What `bottega models path --json` prints."""
+
+    path: str
+
+
 def list_models(json: bool) -> None:
     """Show every known model and LoRA, and how to get those that are not installed."""
     registry = _registry()
@@ -33,7 +39,7 @@ def list_models(json: bool) -> None:
         _show(Console(), known)
 
 
-def path(name: str) -> None:
+def path(name: str, json: bool) -> None:
     """Print the folder of an installed model, or the file of a LoRA, and nothing else.
 
     Raises:
@@ -46,7 +52,8 @@ def path(name: str) -> None:
     if name not in registry.installed | registry.installed_loras:
         hints = {one.name: one.install for one in (*offers.models(registry, offers.Speeds()), *offers.loras(registry))}
         raise bad_input(f"{name} is not on this machine", hint=hints[name], code="not_installed")
-    sys.stdout.write(f"{places[name]}\n")
+    shown = ModelPath(path=str(places[name]))
+    sys.stdout.write(f"{encode(shown).decode() if json else shown.path}\n")
 
 
 def _registry() -> Registry:

@@ -1,5 +1,6 @@
 """What a person asked for on the command line, as a command of the protocol. Pure."""
 
+import math
 from dataclasses import dataclass, field
 
 from agents.cli.failure import bad_input
@@ -29,8 +30,11 @@ def command_of(options: Options) -> GenerateImages:
 
     Raises:
         AcpError: a value that the protocol does not allow, with its path.
-        Failure: a LoRA that is not written NAME or NAME:WEIGHT.
+        Failure: a LoRA that is not written NAME or NAME:WEIGHT, or a number that JSON cannot say.
     """
+    for flag, number in (("--guidance", options.guidance), ("--min-score", options.min_score)):
+        if number is not None and not math.isfinite(number):
+            raise bad_input(f"{flag} {number} is not a finite number", hint="leave it out for the model's own value")
     command = GenerateImages(
         brief=options.brief,
         style=options.style,
@@ -57,8 +61,11 @@ def lora_of(text: str) -> Lora:
     if not separator:
         return Lora(name=text)
     try:
-        return Lora(name=name, weight=float(weight))
+        number = float(weight)
     except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         raise bad_input(
             f"--lora {text} does not end in a weight", hint="write NAME:WEIGHT, such as product_lora_v3:0.8"
-        ) from None
+        )
+    return Lora(name=name, weight=number)

@@ -40,10 +40,9 @@ class Generated(Struct, frozen=True, kw_only=True):
 
 
 def delivered(followed: Followed, out: Path | None) -> Followed:
-    """The same batch with its files copied to the folder `out`, and named from there."""
+    """The same batch with its files copied to the folder `out`, which exists, and named from there."""
     if out is None:
         return followed
-    out.mkdir(parents=True, exist_ok=True)
     return replace(
         followed,
         images=[replace(image, path=hand_over(image.path, out)) for image in followed.images],

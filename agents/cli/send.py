@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 
 from agents.cli.configuration import configured
-from agents.cli.failure import ALL_STORED, BAD_INPUT, bad_input
+from agents.cli.failure import ALL_STORED, BAD_INPUT, bad_input, of_reply
 from agents.cli.plan import refusal_of, show
 from agents.cli.session import asked, connected
 from protocol.codec import MAX_MESSAGE_BYTES, decode_command, encode
@@ -21,8 +21,8 @@ def send(source: str) -> int:
     reply = asyncio.run(_exchange(read(source)))
     sys.stdout.write(encode(reply).decode() + "\n")
     match reply:
-        case ErrorReply():
-            return BAD_INPUT
+        case ErrorReply(error=error):
+            return of_reply(error).exit_code
         case GenerationPlan(generation_plan=plan) if plan.state == "refused":
             return BAD_INPUT
         case _:

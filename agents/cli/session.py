@@ -71,6 +71,7 @@ async def own_or_running(settings: Settings, display: Display) -> AsyncGenerator
     Raises:
         AcpError: the workshop cannot be started.
     """
+    silence()
     if await _has_workshop(settings):
         async with connected(settings) as client:
             yield client

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from msgspec import Struct
+from msgspec import Struct, convert
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,7 +18,7 @@ from agents.supervisor.address import running_workshop
 from bus.client import Client
 from protocol.codec import encode
 from protocol.commands import Cancel, List, Status
-from protocol.messages import ROLES, Presence
+from protocol.messages import ROLES
 from protocol.replies import BatchList, BatchSummary, GenerationStatus, ProcessInfo
 
 RECENT = 5
@@ -74,7 +74,8 @@ async def _workshop(json: bool) -> int:
     address = running_workshop(settings.address_file)
     async with connected(settings) as client:
         processes = sorted(
-            (_process(one) for one in await client.presences()), key=lambda one: (ROLES.index(one.role), one.pid)
+            (convert(one, ProcessInfo, from_attributes=True) for one in await client.presences()),
+            key=lambda one: (ROLES.index(one.role), one.pid),
         )
         batches = await _recent_or_none(client)
         shown = WorkshopStatus(
@@ -100,8 +101,14 @@ async def _watched(batch: str | None, json: bool) -> int:
     display = display_for(Console(stderr=True), silent=json)
     async with connected(configured()) as client:
         batch = batch or await _newest(client)
-        quantity = (await page(client, batch)).generation_result.quantity
-        board = Board(quantity=quantity)
+        seen = (await page(client, batch)).generation_result
+        if seen.state == "held":
+            raise bad_input(
+                f"the plan of {batch} is held: nothing is made before it is approved",
+                hint=f"bottega approve {batch} TOKEN, with the token that the plan showed",
+                code="wrong_state",
+            )
+        board = Board(quantity=seen.quantity)
         with display.batch(batch, board):
             followed = await follow(client, batch, board, display)
     final = GenerationStatus(hash=batch, generation_status=followed.status)
@@ -129,18 +136,6 @@ async def _recent_or_none(client: Client) -> list[BatchSummary]:
         if failure.exit_code != NOTHING_THERE:
             raise
         return []
-
-
-def _process(presence: Presence) -> ProcessInfo:
-    return ProcessInfo(
-        role=presence.role,
-        instance=presence.instance,
-        pid=presence.pid,
-        host=presence.host,
-        version=presence.version,
-        slots=presence.slots,
-        busy=presence.busy,
-    )
 
 
 def _print_status(status: GenerationStatus, json: bool) -> None:
@@ -185,11 +180,16 @@ def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:
 
 
 def _batch_table(batches: list[BatchSummary]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("batch", "state", "stored", "when", "what"):
-        table.add_column(name, no_wrap=True)
+    """A line per batch. What was asked for is cut where a line is short; a hash never is, since it is copied."""
+    rows: list[tuple[str, ...]] = [("batch", "state", "stored", "when", "what")]
     for batch in batches:
         counts = f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else "")
-        what = batch.brief or batch.style or batch.platform
-        table.add_row(batch.hash, batch.state, counts, batch.created_at[5:16].replace("T", " "), escape(what))
+        what = " ".join((batch.brief or batch.style or batch.platform).split())
+        rows.append((batch.hash, batch.state, counts, batch.created_at[5:16].replace("T", " "), escape(what)))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for position, name in enumerate(rows[0]):
+        width = max(len(row[position]) for row in rows) if name != "what" else None
+        table.add_column(name, no_wrap=True, min_width=width)
+    for row in rows[1:]:
+        table.add_row(*row)
     return table

@@ -57,7 +57,6 @@ async def open_broker(settings: Settings, announce: Callable[[Notice], None]) ->
     """
     if settings.nats_url is not None:
         address = Address.parse(settings.nats_url)
-        announce(Notice("nats", "ready", f"{address.url} (not ours)"))
         yield Broker(lambda _: address, None)
         return
     server = EmbeddedServer(settings.nats_folder)

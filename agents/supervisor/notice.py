@@ -6,7 +6,7 @@ from typing import Literal
 from protocol.messages import Role
 
 Unit = Role | Literal["nats", "workshop"]
-What = Literal["started", "ready", "died", "restarting", "draining", "killed", "stopped"]
+What = Literal["started", "ready", "died", "draining", "killed", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,3 @@ class Notice:
     unit: Unit
     what: What
     detail: str = ""
-
-
-def sentence(notice: Notice) -> str:
-    """`generator  died        exit code -9`."""
-    return f"{notice.unit:<10} {notice.what:<11}{notice.detail}".rstrip()

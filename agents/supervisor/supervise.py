@@ -82,6 +82,8 @@ async def running(
             admin = await connect(broker.address("admin"), name="supervisor")
             try:
                 await topology.apply(admin, settings.presence_ttl_s)
+                if broker.pid is None:
+                    announce(Notice("nats", "ready", f"{broker.address('admin').url} (not ours)"))
                 _publish_address(settings, broker)
                 children = [_child(role, settings, broker, policy, announce) for role in ROLES]
                 async with asyncio.TaskGroup() as group:

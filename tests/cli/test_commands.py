@@ -15,6 +15,9 @@ from tests.cli.conftest import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
+NOBODY = "nats://127.0.0.1:1"
+"""Where no server is."""
+
 COMMAND = '{"cmd": "GENERATE_IMAGES", "brief": "a red car", "requirements": {"quantity": 2}}'
 
 
@@ -53,6 +56,15 @@ def test_a_picture_that_a_person_has_under_the_same_name_is_not_overwritten(work
     second = json.loads(workshop.run("generate", "a car", "--seed", "5", "--out", str(tmp_path), "--json").stdout)
     assert Path(first["images"][0]["path"]).read_text() == "painted over by a person"
     assert second["images"][0]["path"] != first["images"][0]["path"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_made(workshop: Home, tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    before = workshop.run("list", "--json").stdout
+    done = workshop.run("generate", "a car", "--out", str(tmp_path / "file" / "out"))
+    assert done.returncode == 2
+    assert str(tmp_path / "file") in done.stderr
+    assert workshop.run("list", "--json").stdout == before
 
 
 @pytest.mark.parametrize(
@@ -111,6 +123,9 @@ def test_a_plan_is_held_until_it_is_approved(workshop: Home):
     assert plan.hash
     assert plan.generation_plan.approval
     assert workshop.run("approve", plan.hash, "wrong-token").returncode == 2
+    waiting = workshop.run("status", plan.hash, "--watch")
+    assert waiting.returncode == 2
+    assert f"bottega approve {plan.hash}" in waiting.stderr
     assert workshop.run("approve", plan.hash, plan.generation_plan.approval).returncode == 0
     watched = workshop.run("status", plan.hash, "--watch", "--json")
     assert watched.returncode == 0
@@ -160,6 +175,11 @@ def test_list_shows_the_newest_batch_first(workshop: Home):
     assert made["hash"] in workshop.run("list").stdout
 
 
+def test_a_hash_is_shown_whole_where_a_line_is_short(workshop: Home):
+    made = json.loads(workshop.run("generate", "a green frog that sits on a very long log", "--json").stdout)
+    assert f"{made['hash']}  completed" in workshop.run("list", COLUMNS="70").stdout
+
+
 def test_the_url_opens_a_connection_for_any_client(workshop: Home):
     async def talk(url: str) -> bytes:
         connection = await connect(Address.parse(url), name="a stranger", wait_s=5)
@@ -194,7 +214,9 @@ def test_models_are_listed_and_their_folders_told(workshop: Home):
     assert "base_sdxl" in misspelt.stderr
     (workshop.folder / "models" / "base_sdxl").mkdir(parents=True)
     (workshop.folder / "models" / "base_sdxl" / "model_index.json").write_text("{}")
-    assert workshop.run("models", "path", "base_sdxl").stdout == f"{workshop.folder / 'models' / 'base_sdxl'}\n"
+    folder = str(workshop.folder / "models" / "base_sdxl")
+    assert workshop.run("models", "path", "base_sdxl").stdout == f"{folder}\n"
+    assert json.loads(workshop.run("models", "path", "base_sdxl", "--json").stdout) == {"path": folder}
 
 
 @pytest.mark.parametrize(
@@ -207,10 +229,30 @@ def test_without_a_workshop_there_is_nothing_to_talk_to(home: Home, arguments: l
     assert "Traceback" not in done.stderr
 
 
-def test_a_server_that_does_not_answer_is_named(home: Home):
-    done = home.run("status", BOTTEGA_NATS_URL="nats://127.0.0.1:1")
+@pytest.mark.parametrize("arguments", [["status", "--json"], ["generate", "a red car", "--json"]])
+def test_a_server_that_does_not_answer_is_named_in_one_object(home: Home, arguments: list[str]):
+    done = home.run(*arguments, BOTTEGA_NATS_URL=NOBODY)
     assert done.returncode == 3
-    assert "nats://127.0.0.1:1" in done.stderr
+    assert NOBODY in json.loads(done.stdout)["error"]["message"]
+
+
+def test_the_doctor_asks_the_server_that_the_settings_name(home: Home, workshop: Home):
+    done = home.run("doctor", "--json", BOTTEGA_NATS_URL=NOBODY)
+    assert done.returncode == 1
+    states = {check["name"]: check["state"] for check in json.loads(done.stdout)["checks"]}
+    assert states["nats-server"] == "failed"
+    url = workshop.run("url").stdout.strip()
+    told = json.loads(home.run("doctor", "--json", BOTTEGA_NATS_URL=url).stdout)["checks"]
+    (server,) = (check for check in told if check["name"] == "nats-server")
+    assert server["state"] == "ok"
+    assert all(role in server["detail"] for role in ROLES)
+
+
+def test_a_url_that_no_nats_server_has_is_bad_input_and_its_password_is_not_repeated(home: Home):
+    done = home.run("status", BOTTEGA_NATS_URL="http://me:secret@broker")
+    assert done.returncode == 2
+    assert "BOTTEGA_NATS_URL" in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_a_home_that_cannot_be_made_is_bad_input(tmp_path: Path):

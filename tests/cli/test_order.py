@@ -67,7 +67,17 @@ def test_a_lora_is_a_name_and_perhaps_a_weight(text: str, lora: Lora):
     assert lora_of(text) == lora
 
 
-def test_a_weight_that_is_no_number_is_bad_input():
+@pytest.mark.parametrize("text", ["product_lora_v3:strong", "product_lora_v3:nan"])
+def test_a_weight_that_is_no_number_is_bad_input(text: str):
     with pytest.raises(Failure) as raised:
-        lora_of("product_lora_v3:strong")
+        lora_of(text)
+    assert raised.value.exit_code == BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    "options", [Options(brief="x", guidance=float("nan")), Options(brief="x", min_score=float("inf"))]
+)
+def test_a_number_that_json_cannot_say_is_bad_input(options: Options):
+    with pytest.raises(Failure) as raised:
+        command_of(options)
     assert raised.value.exit_code == BAD_INPUT
