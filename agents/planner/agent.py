@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,14 +18,14 @@ from agents.database.group_commit import GroupCommit
 from agents.planner import events, intake
 from agents.planner.desk import Desk, error_reply
 from agents.planner.recipe import Defaults
-from agents.planner.reconcile import overdue
+from agents.planner.reconcile import last_words, overdue
+from agents.planner.told import Told
 from agents.planner.window import Change
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from protocol import codec, subjects
-from protocol.errors import AcpError
+from protocol.errors import AcpError, Unavailable
 from protocol.messages import (
-    CancelBatch,
     ContactSheetMade,
     Event,
     ImageGenerated,
@@ -57,6 +57,7 @@ class Planner(Agent):
         self._ledger: GroupCommit | None = None
         self._outlet: Outlet | None = None
         self._desk: Desk | None = None
+        self._told = Told()
 
     def intakes(self) -> Sequence[Intake]:
         return (
@@ -158,37 +159,48 @@ class Planner(Agent):
     async def _tell(self, change: Change, batch: str) -> None:
         assert self._outlet is not None
         assert self._desk is not None
-        if change.status is not None:
+        if change.status is not None and self._told.takes(change.status):
             await self._outlet.publish_status(change.status, change.client_id)
         self._desk.wake(batch)
 
     async def _reconcile_forever(self) -> None:
+        await self._contained(self._repeat_last_words())
         while True:
             await asyncio.sleep(self._settings.reconcile_s)
-            try:
-                await self._reconcile()
-            except Exception:
-                # The next round looks again; a failing broker or disk must not end the planner.
-                log.exception("reconciliation failed")
+            await self._contained(self._reconcile())
+
+    async def _contained(self, work: Awaitable[None]) -> None:
+        """The next round looks again; a failing broker or disk must not end the planner."""
+        try:
+            await work
+        except Exception:
+            log.exception("reconciliation failed")
+
+    async def _repeat_last_words(self) -> None:
+        """Say where the batches stand of which the planner before this one may have died speaking."""
+        assert self._ledger is not None
+        for change in await self._ledger.read(last_words):
+            await self._publish(change)
 
     async def _reconcile(self) -> None:
         assert self._ledger is not None
         assert self._outlet is not None
         now = time.time()
+        expired = await self._ledger.write(lambda connection: intake.expire(connection, now))
         found = await self._ledger.write(
             lambda connection: overdue(connection, now, self._settings.stale_s, self._window)
         )
+        for cancelled in found.unwanted.values():
+            await self._outlet.control("generator", cancelled)
+            try:
+                await self._outlet.purge_batch(cancelled.hash)
+            except Unavailable as error:
+                log.warning("unwanted work stays in the queue", batch=cancelled.hash, error=str(error))
+        for change in expired + found.changes:
+            await self._publish(change)
         for message, count in found.again:
             log.info("sent again", subject=subjects.subject_of(message), count=count)
             await self._outlet.publish(message, resend=count)
-        expired = await self._ledger.write(lambda connection: intake.expire(connection, now))
-        for change in found.changes + expired:
-            await self._publish(change)
-        for change in found.changes:
-            if change.status is not None and change.status.generation_status.cancelled:
-                await self._outlet.control(
-                    "generator", CancelBatch(hash=change.status.hash, client_id=change.client_id)
-                )
 
 
 def build(settings: Settings) -> Planner:

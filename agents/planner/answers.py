@@ -126,7 +126,7 @@ def result_of(connection: Connection, batch: Batch, first: int, count: int) -> G
             quantity=batch.quantity,
             images=images,
             next=following if following < batch.quantity else None,
-            contact_sheet=batch.contact_sheet,
+            contact_sheet=batch.contact_sheet or None,
             generation_status=batch.status.generation_status,
             metadata=batch.command.metadata,
         ),

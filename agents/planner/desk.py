@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from agents.database.group_commit import GroupCommit
 from agents.planner import answers, intake
-from agents.planner.recipe import Defaults, alternatives, resolve, survey
+from agents.planner.recipe import Defaults, Recipe, alternatives, resolve, survey
 from agents.planner.rows import Batch, load_batch
 from agents.planner.tally import Tally
 from agents.planner.window import Change, first_prompts
@@ -111,12 +111,31 @@ class Desk:
                 raise Refused("not_supported", "this command is not supported by this version", path="$.cmd")
 
     async def _generate(self, command: GenerateImages, client: str) -> Reply:
+        payload = hashlib.sha256(msgspec.json.encode(command)).hexdigest()
         presences = await self._outlet.presences()
-        workshop = survey(presences)
-        try:
-            recipe = resolve(command, workshop, self._defaults)
-        except Refused as error:
-            return answers.refusal_of(error.body, command.requirements.quantity, alternatives(workshop))
+        # Looked up first, because what was planned once stays planned when the workshop can do less today.
+        batch = await self._ledger.read(
+            lambda connection: intake.known(connection, client, command.command_id, payload)
+        )
+        if batch is None:
+            workshop = survey(presences)
+            try:
+                recipe = resolve(command, workshop, self._defaults)
+            except Refused as error:
+                return answers.refusal_of(error.body, command.requirements.quantity, alternatives(workshop))
+            batch = await self._begin(command, client, recipe, payload)
+        match command.respond_format:
+            case "GENERATION_PLAN":
+                return await self._plan(batch, presences)
+            case "GENERATION_STATUS":
+                return (await self._batch(batch.hash, client)).status
+            case "GENERATION_RESULT":
+                if not await self._wait(batch.hash, client, MAX_WAIT_S):
+                    return (await self._batch(batch.hash, client)).status
+                return await self._result(batch.hash, client, 0, 100)
+
+    async def _begin(self, command: GenerateImages, client: str, recipe: Recipe, payload: str) -> Batch:
+        """The batch of a new command, or that of an equal one which was quicker."""
         now = time.time()
         proposed = Batch(
             hash=new_batch_hash(),
@@ -134,20 +153,11 @@ class Desk:
             contact_sheet=None,
             created_at=now,
         )
-        payload = hashlib.sha256(msgspec.json.encode(command)).hexdigest()
         batch, change = await self._ledger.write(
             lambda connection: intake.accept(connection, proposed, command.command_id, payload, now)
         )
         await self._publish(change)
-        match command.respond_format:
-            case "GENERATION_PLAN":
-                return await self._plan(batch, presences)
-            case "GENERATION_STATUS":
-                return (await self._batch(batch.hash, client)).status
-            case "GENERATION_RESULT":
-                if not await self._wait(batch.hash, client, MAX_WAIT_S):
-                    return (await self._batch(batch.hash, client)).status
-                return await self._result(batch.hash, client, 0, 100)
+        return batch
 
     async def _plan(self, batch: Batch, presences: Sequence[Presence]) -> GenerationPlan:
         generators = sum(presence.role == "generator" for presence in presences)

@@ -12,7 +12,6 @@ from agents.planner.attempts import Decision, after_failure, after_rejection
 from agents.planner.rows import (
     WORK,
     Batch,
-    attempt_is,
     candidates,
     end,
     evidence_of,
@@ -21,14 +20,15 @@ from agents.planner.rows import (
     move,
     open_attempt,
     required,
-    save,
+    set_attempt,
     set_job,
 )
-from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs, prompt_pages
+from agents.planner.tables import Evidence, Outcome, batches, jobs, prompt_pages
 from agents.planner.tally import add_embedding
-from agents.planner.window import Change, advance, finish, job_of, outstanding, prompt_of
+from agents.planner.window import Change, advance, job_of, outstanding, prompt_of, settle
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
+    Assessment,
     ContactSheetMade,
     GenerateImage,
     ImageGenerated,
@@ -41,9 +41,13 @@ from protocol.messages import (
     PromptsWritten,
     ScoreImage,
     StoreImage,
+    Work,
 )
 
 _encode = msgspec.json.encode
+
+_PAST: dict[str, tuple[str, ...]] = {"generator": ("qa", "storage", "done"), "qa": ("storage", "done")}
+"""Stage -> the stages that a job reaches through its work."""
 
 
 def prompts_written(connection: Connection, event: PromptsWritten, window: int, now: float) -> Change:
@@ -66,7 +70,13 @@ def prompts_written(connection: Connection, event: PromptsWritten, window: int, 
         connection.execute(
             sa.insert(prompt_pages).values(hash=event.hash, first=event.first, prompts=_encode(event.prompts))
         )
-    return advance(connection, event.hash, window, now, resend=changed == 0)
+    batch = load_batch(connection, event.hash)
+    if batch is None:
+        return Change()
+    again = outstanding(connection, event.hash).send if changed == 0 else []
+    change = advance(connection, batch, window, now)
+    change.send = again + change.send
+    return change
 
 
 def prompts_failed(connection: Connection, event: PromptsFailed, now: float) -> Change:
@@ -74,10 +84,9 @@ def prompts_failed(connection: Connection, event: PromptsFailed, now: float) -> 
     batch = load_batch(connection, event.hash)
     if batch is None or batch.state not in ("running", "held") or batch.written > event.first:
         return Change()
-    left = batch.quantity - batch.cursor
-    batch.tally.failed += left
-    save(connection, batch, now, cursor=batch.quantity)
-    return finish(connection, batch, Change(status=batch.status, client_id=batch.client_id), now)
+    batch.tally.failed += batch.quantity - batch.cursor
+    batch.cursor = batch.quantity
+    return settle(connection, batch, Change(client_id=batch.client_id), now)
 
 
 def image_generated(connection: Connection, event: ImageGenerated, now: float) -> Change:
@@ -92,14 +101,12 @@ def image_generated(connection: Connection, event: ImageGenerated, now: float) -
     if not move(connection, event.ref, "generator", "qa", following, now):
         return outstanding(connection, event.ref.hash)
     picture = event.picture
-    connection.execute(
-        sa.update(attempts)
-        .where(*attempt_is(event.ref))
-        .values(
-            seconds=picture.seconds,
-            cost_micros=picture.cost_micros,
-            evidence=_encode(Evidence(job=work.job, picture=picture)),
-        )
+    set_attempt(
+        connection,
+        event.ref,
+        seconds=picture.seconds,
+        cost_micros=picture.cost_micros,
+        evidence=_encode(Evidence(job=work.job, picture=picture)),
     )
     batch = required(connection, event.ref.hash)
     batch.tally.seconds_sum += picture.seconds
@@ -110,8 +117,7 @@ def image_generated(connection: Connection, event: ImageGenerated, now: float) -
     if picture.cost_micros is not None:
         batch.tally.cost_micros += picture.cost_micros
         batch.tally.costed += 1
-    save(connection, batch, now)
-    return Change(status=batch.status, client_id=batch.client_id)
+    return settle(connection, batch, Change(client_id=batch.client_id), now)
 
 
 def image_scored(connection: Connection, event: ImageScored, window: int, now: float) -> Change:
@@ -130,20 +136,17 @@ def image_scored(connection: Connection, event: ImageScored, window: int, now: f
     batch = required(connection, event.ref.hash)
     batch.tally.judged += 1
     kept = msgspec.structs.replace(assessment, embedding=None)
-    connection.execute(
-        sa.update(attempts)
-        .where(*attempt_is(event.ref))
-        .values(
-            state="accepted" if assessment.accepted else "rejected",
-            score=assessment.score,
-            evidence=_encode(Evidence(job=work.job, picture=work.picture, assessment=kept)),
-        )
+    set_attempt(
+        connection,
+        event.ref,
+        state="accepted" if assessment.accepted else "rejected",
+        score=assessment.score,
+        evidence=_encode(Evidence(job=work.job, picture=work.picture, assessment=kept)),
     )
     if assessment.accepted:
         following = StoreImage(job=work.job, picture=work.picture, assessment=assessment)
         move(connection, event.ref, "qa", "storage", following, now)
-        save(connection, batch, now)
-        return Change(status=batch.status, client_id=batch.client_id)
+        return settle(connection, batch, Change(client_id=batch.client_id), now)
     batch.tally.rejected += 1
     decision = after_rejection(candidates(connection, event.ref), event.ref.attempt, batch.recipe.max_attempts)
     error = ErrorBody(
@@ -160,12 +163,14 @@ def image_stored(connection: Connection, event: ImageStored, window: int, now: f
     Raises:
         Unavailable: the event overtook the verdict before it; it is delivered again.
     """
-    row = job_row(connection, event.ref) or _adopt(connection, event, now)
+    row = job_row(connection, event.ref)
+    if row is not None and row["stage"] in ("generator", "qa"):
+        raise Unavailable("timeout", "the filing overtook its verdict")
+    row = row or _adopt(connection, event, now)
     if row is None or row["stage"] == "done":
         return outstanding(connection, event.ref.hash)
     work = WORK.decode(row["message"])
-    if not isinstance(work, StoreImage):
-        raise Unavailable("timeout", "the filing overtook its verdict")
+    assessment = work.assessment if isinstance(work, StoreImage) else Assessment(score=None, accepted=True, measures={})
     batch = required(connection, event.ref.hash)
     before = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
     accepted = event.disposition == "accepted"
@@ -183,41 +188,50 @@ def image_stored(connection: Connection, event: ImageStored, window: int, now: f
     tally.in_flight -= 1
     if accepted:
         tally.completed += 1
-        if work.assessment.score is not None:
-            tally.score_sum += work.assessment.score
+        if assessment.score is not None:
+            tally.score_sum += assessment.score
             tally.scored += 1
-        if work.assessment.embedding is not None:
-            add_embedding(tally, work.assessment.embedding)
+        if assessment.embedding is not None:
+            add_embedding(tally, assessment.embedding)
     else:
         tally.failed += 1
-    save(connection, batch, now)
-    return advance(connection, batch.hash, window, now)
+    return advance(connection, batch, window, now)
 
 
 def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping | None:
     """The job's row, taken back to an earlier attempt that storage has accepted meanwhile; null where it is not so.
 
-    A verdict that came out twice, once each way, leaves a filed picture and a further attempt. The filed one stays.
+    A stage that said both that it failed and that it did not, or a verdict that came out once each way, leaves a
+    filed picture and a further attempt. The filed one stays: storage never files another in its place. The planner may
+    not have heard of its making.
     """
-    evidence = evidence_of(connection, event.ref, event.ref.attempt)
-    if event.disposition != "accepted" or evidence is None or evidence.assessment is None:
+    ref = event.ref
+    taken_back = sa.and_(
+        jobs.c.hash == ref.hash, jobs.c.index == ref.index, jobs.c.attempt > ref.attempt, jobs.c.stage != "done"
+    )
+    if event.disposition != "accepted" or connection.execute(sa.select(jobs.c.hash).where(taken_back)).first() is None:
         return None
-    filed = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
+    evidence = evidence_of(connection, ref, ref.attempt)
+    if evidence is not None and evidence.assessment is not None:
+        filed: Work = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
+    else:
+        prompt = prompt_of(connection, ref.hash, ref.index)
+        filed = GenerateImage(job=job_of(required(connection, ref.hash), prompt, ref.index, ref.attempt))
     connection.execute(
         sa.update(jobs)
-        .where(jobs.c.hash == event.ref.hash, jobs.c.index == event.ref.index, jobs.c.stage != "done")
-        .values(attempt=event.ref.attempt, stage="storage", message=_encode(filed), updated_at=now)
+        .where(taken_back)
+        .values(attempt=ref.attempt, stage="storage", message=_encode(filed), updated_at=now)
     )
-    return job_row(connection, event.ref)
+    return job_row(connection, ref)
 
 
 def job_failed(connection: Connection, event: JobFailed, window: int, now: float) -> Change:
-    """A stage gave up on an attempt."""
+    """A stage gave up on an attempt. One whose work went on nevertheless, from an earlier delivery, is not heard."""
     row = job_row(connection, event.ref)
-    if row is None or row["stage"] == "done":
+    if row is None or row["stage"] in _PAST.get(event.stage, ("done",)):
         return outstanding(connection, event.ref.hash)
     batch = required(connection, event.ref.hash)
-    connection.execute(sa.update(attempts).where(*attempt_is(event.ref)).values(state="failed"))
+    set_attempt(connection, event.ref, state="failed")
     if event.stage == "storage":
         decision = Decision("fail")
     else:
@@ -228,28 +242,25 @@ def job_failed(connection: Connection, event: JobFailed, window: int, now: float
 
 
 def job_cancelled(connection: Connection, event: JobCancelled, window: int, now: float) -> Change:
-    """A generator dropped an attempt of a cancelled batch."""
+    """A generator dropped an attempt of a cancelled batch; one that it made in an earlier delivery goes on."""
     row = job_row(connection, event.ref)
-    if row is None or row["state"] != "cancelling":
+    if row is None or row["state"] != "cancelling" or row["stage"] != "generator":
         return Change()
     batch = required(connection, event.ref.hash)
     error = ErrorBody(code="cancelled", message="the batch was cancelled")
     if end(connection, event.ref, "cancelled", Outcome(error=error, finished_at=now), now):
         batch.tally.in_flight -= 1
         batch.tally.cancelled += 1
-        save(connection, batch, now)
-    return advance(connection, batch.hash, window, now)
+    return advance(connection, batch, window, now)
 
 
 def contact_sheet_made(connection: Connection, event: ContactSheetMade, now: float) -> Change:
     """The contact sheet is filed."""
-    connection.execute(
-        sa.update(batches)
-        .where(batches.c.hash == event.hash)
-        .values(contact_sheet=event.path or event.key, updated_at=now)
-    )
     batch = load_batch(connection, event.hash)
-    return Change(status=batch.status, client_id=batch.client_id, finished=True) if batch else Change()
+    if batch is None:
+        return Change()
+    batch.contact_sheet = event.path or event.key
+    return settle(connection, batch, Change(client_id=batch.client_id), now)
 
 
 def _decide(
@@ -279,8 +290,7 @@ def _decide(
             resends=0,
         )
         open_attempt(connection, work.job)
-        save(connection, batch, now)
-        return Change([work], batch.status, batch.client_id)
+        return settle(connection, batch, Change([work], client_id=batch.client_id), now)
     if decision.action == "keep" and not cancelling:
         evidence = evidence_of(connection, ref, decision.attempt)
         if evidence is not None and evidence.assessment is not None:
@@ -297,12 +307,10 @@ def _decide(
                 resends=0,
                 outcome=_encode(Outcome(error=error)),
             )
-            save(connection, batch, now)
-            return Change([keep], batch.status, batch.client_id)
+            return settle(connection, batch, Change([keep], client_id=batch.client_id), now)
     state = "cancelled" if cancelling else "failed"
     if end(connection, ref, state, Outcome(error=error, finished_at=now), now):
         batch.tally.in_flight -= 1
         batch.tally.failed += state == "failed"
         batch.tally.cancelled += state == "cancelled"
-    save(connection, batch, now)
-    return advance(connection, batch.hash, window, now)
+    return advance(connection, batch, window, now)

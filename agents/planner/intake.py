@@ -4,12 +4,37 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from agents.planner.rows import Batch, decode_batch, load_batch, save
+from agents.planner.rows import Batch, decode_batch, required
 from agents.planner.tables import batches, commands, jobs
-from agents.planner.window import Change, advance, finish, write_prompts
+from agents.planner.window import Change, advance, settle, write_prompts
 from protocol.errors import Refused
 
 _encode = msgspec.json.encode
+
+
+def known(connection: Connection, client: str, command_id: str | None, payload: str) -> Batch | None:
+    """The batch that a command id already made, or null.
+
+    Raises:
+        Refused: `command_conflict` where the id was used for another payload.
+    """
+    if command_id is None:
+        return None
+    made = connection.execute(
+        sa.select(commands.c.payload, commands.c.hash).where(
+            commands.c.client_id == client, commands.c.command_id == command_id
+        )
+    ).first()
+    if made is None:
+        return None
+    if made.payload != payload:
+        raise Refused(
+            "command_conflict",
+            f"command_id {command_id!r} was used for another command",
+            path="$.command_id",
+            hint="give every new command an id of its own",
+        )
+    return required(connection, made.hash)
 
 
 def accept(
@@ -20,23 +45,8 @@ def accept(
     Raises:
         Refused: `command_conflict` where the id was used for another payload.
     """
-    if command_id is not None:
-        known = connection.execute(
-            sa.select(commands.c.payload, commands.c.hash).where(
-                commands.c.client_id == batch.client_id, commands.c.command_id == command_id
-            )
-        ).first()
-        if known is not None:
-            if known.payload != payload:
-                raise Refused(
-                    "command_conflict",
-                    f"command_id {command_id!r} was used for another command",
-                    path="$.command_id",
-                    hint="give every new command an id of its own",
-                )
-            first = load_batch(connection, known.hash)
-            if first is not None:
-                return first, Change(client_id=first.client_id)
+    if (first := known(connection, batch.client_id, command_id, payload)) is not None:
+        return first, Change(client_id=first.client_id)
     connection.execute(
         sa.insert(batches).values(
             hash=batch.hash,
@@ -76,12 +86,14 @@ def approve(connection: Connection, batch: Batch, window: int, now: float) -> Ch
     """
     changed = connection.execute(
         sa.update(batches)
-        .where(batches.c.hash == batch.hash, batches.c.state == "held")
+        .where(batches.c.hash == batch.hash, batches.c.state == "held", batches.c.expires_at >= now)
         .values(state="running", updated_at=now)
     ).rowcount
     if changed != 1:
-        raise Refused("wrong_state", f"the batch {batch.hash} is not held", path="$.hash", hint="ask for its STATUS")
-    return advance(connection, batch.hash, window, now)
+        raise Refused(
+            "wrong_state", f"the batch {batch.hash} is not held any more", path="$.hash", hint="ask for its STATUS"
+        )
+    return advance(connection, required(connection, batch.hash), window, now)
 
 
 def cancel(connection: Connection, batch: Batch, what: str, now: float) -> Change:
@@ -89,14 +101,14 @@ def cancel(connection: Connection, batch: Batch, what: str, now: float) -> Chang
     if batch.state in ("completed", "cancelled"):
         return Change(status=batch.status, client_id=batch.client_id, finished=True)
     batch.tally.cancelled += batch.quantity - batch.cursor
-    save(connection, batch, now, cursor=batch.quantity)
+    batch.cursor = batch.quantity
     if what == "all":
         connection.execute(
             sa.update(jobs)
             .where(jobs.c.hash == batch.hash, jobs.c.state == "running")
             .values(state="cancelling", updated_at=now)
         )
-    return finish(connection, batch, Change(status=batch.status, client_id=batch.client_id), now)
+    return settle(connection, batch, Change(client_id=batch.client_id), now)
 
 
 def expire(connection: Connection, now: float) -> list[Change]:

@@ -1,44 +1,64 @@
 """What got lost: work in flight that nothing was heard of is sent again, and batches that stand still go on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.events import job_cancelled
-from agents.planner.rows import WORK, decode_batch, touch
+from agents.planner.rows import WORK, Batch, decode_batch, touch
 from agents.planner.tables import batches, jobs
 from agents.planner.window import Change, advance, wants_prompts, write_prompts
-from protocol.messages import GenerateImage, JobCancelled, MakeContactSheet, Work, ref_of
+from protocol.messages import CancelBatch, GenerateImage, JobCancelled, MakeContactSheet, Work, ref_of
 
 AT_ONCE = 1000
 """Rows looked at in one round."""
 
+LAST_WORDS = 256
+"""Batches whose status is said again at the start: more than a dying planner can have had in hand."""
+
 
 @dataclass
 class Overdue:
-    """Work to send again, each with a number that no earlier resend had, and changes of batches that stood still."""
+    """Work to send again, each with a number that no earlier resend had; changes of batches that stood still; batches
+    whose generation nobody dropped when it was cancelled."""
 
     again: list[tuple[Work, int]] = field(default_factory=list[tuple[Work, int]])
     changes: list[Change] = field(default_factory=list[Change])
+    unwanted: dict[str, CancelBatch] = field(default_factory=dict[str, CancelBatch])
 
 
-def overdue(connection: Connection, now: float, stale_s: float, window: int) -> Overdue:
+def overdue(connection: Connection, now: float, stale_s: float, window: int, at_once: int = AT_ONCE) -> Overdue:
     """Everything that nothing was heard of for `stale_s` seconds."""
     found = Overdue()
-    _jobs(connection, now, now - stale_s, window, found)
-    _batches(connection, now, now - stale_s, window, found)
-    _contact_sheets(connection, now, now - stale_s, found)
+    _jobs(connection, now, now - stale_s, window, at_once, found)
+    _batches(connection, now, now - stale_s, window, at_once, found)
+    _contact_sheets(connection, now, now - stale_s, at_once, found)
     return found
 
 
-def _jobs(connection: Connection, now: float, before: float, window: int, found: Overdue) -> None:
+def last_words(connection: Connection, count: int = LAST_WORDS) -> Sequence[Change]:
+    """What follows from where the batches stand that changed last: a planner may die before it says what it did."""
+    newest = sa.select(batches).order_by(batches.c.updated_at.desc()).limit(count)
+    return [_last_word(decode_batch(row)) for row in connection.execute(newest).mappings().all()]
+
+
+def _last_word(batch: Batch) -> Change:
+    change = Change(status=batch.status, client_id=batch.client_id)
+    if batch.state in ("completed", "cancelled") and batch.contact_sheet is None:
+        change.send.append(MakeContactSheet(hash=batch.hash, client_id=batch.client_id))
+    return change
+
+
+def _jobs(connection: Connection, now: float, before: float, window: int, at_once: int, found: Overdue) -> None:
     """A job of a cancelled batch that no generator answered for is cancelled here."""
     stale = sa.select(jobs).where(jobs.c.state.in_(("running", "cancelling")), jobs.c.updated_at < before)
-    for row in connection.execute(stale.limit(AT_ONCE)).mappings().all():
+    for row in connection.execute(stale.limit(at_once)).mappings().all():
         work = WORK.decode(row["message"])
         if row["state"] == "cancelling" and isinstance(work, GenerateImage):
             found.changes.append(job_cancelled(connection, JobCancelled(ref=ref_of(work.job)), window, now))
+            found.unwanted[work.job.hash] = CancelBatch(hash=work.job.hash, client_id=work.job.client_id)
             continue
         connection.execute(
             sa.update(jobs)
@@ -48,26 +68,23 @@ def _jobs(connection: Connection, now: float, before: float, window: int, found:
         found.again.append((work, row["resends"] + 1))
 
 
-def _batches(connection: Connection, now: float, before: float, window: int, found: Overdue) -> None:
+def _batches(connection: Connection, now: float, before: float, window: int, at_once: int, found: Overdue) -> None:
     quiet = sa.select(batches).where(batches.c.state.in_(("running", "held")), batches.c.updated_at < before)
-    for row in connection.execute(quiet.limit(AT_ONCE)).mappings().all():
+    for row in connection.execute(quiet.limit(at_once)).mappings().all():
         batch = decode_batch(row)
         touch(connection, batch.hash, now)
         if wants_prompts(batch, window):
             found.again.append((write_prompts(batch), int(now)))
         if batch.state == "running":
-            found.changes.append(advance(connection, batch.hash, window, now))
+            found.changes.append(advance(connection, batch, window, now))
 
 
-def _contact_sheets(connection: Connection, now: float, before: float, found: Overdue) -> None:
-    missing = sa.select(batches).where(
+def _contact_sheets(connection: Connection, now: float, before: float, at_once: int, found: Overdue) -> None:
+    missing = sa.select(batches.c.hash, batches.c.client_id).where(
         batches.c.state.in_(("completed", "cancelled")),
         batches.c.contact_sheet.is_(None),
-        batches.c.cursor > 0,
         batches.c.updated_at < before,
     )
-    for row in connection.execute(missing.limit(AT_ONCE)).mappings().all():
-        batch = decode_batch(row)
-        if batch.tally.completed:
-            touch(connection, batch.hash, now)
-            found.again.append((MakeContactSheet(hash=batch.hash, client_id=batch.client_id), int(now)))
+    for row in connection.execute(missing.limit(at_once)).all():
+        touch(connection, row.hash, now)
+        found.again.append((MakeContactSheet(hash=row.hash, client_id=row.client_id), int(now)))

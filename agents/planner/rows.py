@@ -23,6 +23,31 @@ WORK = msgspec.json.Decoder(Work)
 
 _encode = msgspec.json.encode
 
+# Built once, because building a statement costs more than running it. Names of the values that select a row begin
+# with `of_`; the values that an execution gives beside them are the columns that it sets.
+_OF_JOB = (
+    jobs.c.hash == sa.bindparam("of_hash"),
+    jobs.c.index == sa.bindparam("of_index"),
+    jobs.c.attempt == sa.bindparam("of_attempt"),
+)
+_OF_ATTEMPT = (
+    attempts.c.hash == sa.bindparam("of_hash"),
+    attempts.c.index == sa.bindparam("of_index"),
+    attempts.c.attempt == sa.bindparam("of_attempt"),
+)
+_OF_BATCH = batches.c.hash == sa.bindparam("of_hash")
+
+_BATCH = sa.select(batches).where(_OF_BATCH)
+_SAVE = sa.update(batches).where(_OF_BATCH)
+_JOB = sa.select(jobs).where(*_OF_JOB)
+_SET_JOB = sa.update(jobs).where(*_OF_JOB)
+_MOVE = _SET_JOB.where(jobs.c.stage == sa.bindparam("of_stage"))
+_END = _SET_JOB.where(jobs.c.stage != "done")
+_OPEN_ATTEMPT = sa.insert(attempts)
+_SET_ATTEMPT = sa.update(attempts).where(*_OF_ATTEMPT)
+_EVIDENCE = sa.select(attempts.c.evidence).where(*_OF_ATTEMPT)
+_CANDIDATES = sa.select(attempts.c.attempt, attempts.c.score).where(*_OF_ATTEMPT[:2], attempts.c.state == "rejected")
+
 
 @dataclass
 class Batch:
@@ -72,7 +97,7 @@ def decode_batch(row: RowMapping) -> Batch:
 
 def load_batch(connection: Connection, batch: str) -> Batch | None:
     """The batch, or null."""
-    row = connection.execute(sa.select(batches).where(batches.c.hash == batch)).mappings().first()
+    row = connection.execute(_BATCH, {"of_hash": batch}).mappings().first()
     return decode_batch(row) if row else None
 
 
@@ -83,93 +108,64 @@ def required(connection: Connection, name: str) -> Batch:
     return batch
 
 
-def save(connection: Connection, batch: Batch, now: float, *, cursor: int | None = None) -> None:
-    values: dict[str, Any] = {"tally": _encode(batch.tally), "updated_at": now}
-    if cursor is not None:
-        values["cursor"] = cursor
-    connection.execute(sa.update(batches).where(batches.c.hash == batch.hash).values(**values))
+def save(connection: Connection, batch: Batch, now: float) -> None:
+    """Write what changes in a batch: its state, cursor, counts and contact sheet."""
+    connection.execute(
+        _SAVE,
+        {
+            "of_hash": batch.hash,
+            "state": batch.state,
+            "cursor": batch.cursor,
+            "tally": _encode(batch.tally),
+            "contact_sheet": batch.contact_sheet,
+            "updated_at": now,
+        },
+    )
 
 
 def touch(connection: Connection, name: str, now: float) -> None:
-    connection.execute(sa.update(batches).where(batches.c.hash == name).values(updated_at=now))
+    connection.execute(_SAVE, {"of_hash": name, "updated_at": now})
 
 
 def job_row(connection: Connection, ref: JobRef) -> RowMapping | None:
     """The job's row while `ref` names its current attempt; null for a stale or unknown attempt."""
-    return (
-        connection.execute(
-            sa.select(jobs).where(jobs.c.hash == ref.hash, jobs.c.index == ref.index, jobs.c.attempt == ref.attempt)
-        )
-        .mappings()
-        .first()
-    )
-
-
-def attempt_is(ref: JobRef) -> tuple[sa.ColumnElement[bool], ...]:
-    return (attempts.c.hash == ref.hash, attempts.c.index == ref.index, attempts.c.attempt == ref.attempt)
+    return connection.execute(_JOB, _of(ref)).mappings().first()
 
 
 def move(connection: Connection, ref: JobRef, before: str, after: str, message: Work, now: float) -> bool:
     """One stage on, if the job is where it is said to be."""
-    return (
-        connection.execute(
-            sa.update(jobs)
-            .where(
-                jobs.c.hash == ref.hash,
-                jobs.c.index == ref.index,
-                jobs.c.attempt == ref.attempt,
-                jobs.c.stage == before,
-            )
-            .values(stage=after, message=_encode(message), resends=0, updated_at=now)
-        ).rowcount
-        == 1
-    )
+    values = {"stage": after, "message": _encode(message), "resends": 0, "updated_at": now}
+    return connection.execute(_MOVE, {**_of(ref), "of_stage": before, **values}).rowcount == 1
 
 
 def set_job(connection: Connection, ref: JobRef, now: float, **values: Any) -> None:
-    connection.execute(
-        sa.update(jobs)
-        .where(jobs.c.hash == ref.hash, jobs.c.index == ref.index, jobs.c.attempt == ref.attempt)
-        .values(updated_at=now, **values)
-    )
+    connection.execute(_SET_JOB, {**_of(ref), "updated_at": now, **values})
 
 
 def end(connection: Connection, ref: JobRef, state: str, outcome: Outcome, now: float) -> bool:
     """Make a job terminal, once."""
-    return (
-        connection.execute(
-            sa.update(jobs)
-            .where(
-                jobs.c.hash == ref.hash,
-                jobs.c.index == ref.index,
-                jobs.c.attempt == ref.attempt,
-                jobs.c.stage != "done",
-            )
-            .values(state=state, stage="done", outcome=_encode(outcome), updated_at=now)
-        ).rowcount
-        == 1
-    )
+    values = {"state": state, "stage": "done", "outcome": _encode(outcome), "updated_at": now}
+    return connection.execute(_END, {**_of(ref), **values}).rowcount == 1
 
 
 def open_attempt(connection: Connection, job: Job) -> None:
-    connection.execute(
-        sa.insert(attempts).values(hash=job.hash, index=job.index, attempt=job.attempt, state="running", seed=job.seed)
-    )
+    values = {"hash": job.hash, "index": job.index, "attempt": job.attempt, "state": "running", "seed": job.seed}
+    connection.execute(_OPEN_ATTEMPT, values)
+
+
+def set_attempt(connection: Connection, ref: JobRef, **values: Any) -> None:
+    connection.execute(_SET_ATTEMPT, {**_of(ref), **values})
 
 
 def candidates(connection: Connection, ref: JobRef) -> list[Candidate]:
-    rows = connection.execute(
-        sa.select(attempts.c.attempt, attempts.c.score).where(
-            attempts.c.hash == ref.hash, attempts.c.index == ref.index, attempts.c.state == "rejected"
-        )
-    )
+    rows = connection.execute(_CANDIDATES, {"of_hash": ref.hash, "of_index": ref.index})
     return [Candidate(row.attempt, row.score) for row in rows]
 
 
 def evidence_of(connection: Connection, ref: JobRef, attempt: int) -> Evidence | None:
-    data = connection.execute(
-        sa.select(attempts.c.evidence).where(
-            attempts.c.hash == ref.hash, attempts.c.index == ref.index, attempts.c.attempt == attempt
-        )
-    ).scalar_one_or_none()
+    data = connection.execute(_EVIDENCE, {**_of(ref), "of_attempt": attempt}).scalar_one_or_none()
     return msgspec.json.decode(data, type=Evidence) if data else None
+
+
+def _of(ref: JobRef) -> dict[str, str | int]:
+    return {"of_hash": ref.hash, "of_index": ref.index, "of_attempt": ref.attempt}

@@ -26,7 +26,7 @@ batches = sa.Table(
     sa.Column("tally", sa.LargeBinary, nullable=False),  # Tally
     sa.Column("approval", sa.String(64)),
     sa.Column("expires_at", sa.Float),
-    sa.Column("contact_sheet", sa.Text),
+    sa.Column("contact_sheet", sa.Text),  # null until it is made, empty where none is due
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("updated_at", sa.Float, nullable=False),
 )

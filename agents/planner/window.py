@@ -1,14 +1,15 @@
 """The window: pictures of a batch in flight, refilled as they end, so that a plan costs a row and a cursor."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.attempts import seed_of
-from agents.planner.rows import WORK, Batch, load_batch, open_attempt, save
-from agents.planner.tables import batches, jobs, prompt_pages
+from agents.planner.rows import WORK, Batch, open_attempt, save
+from agents.planner.tables import jobs, prompt_pages
 from protocol.ids import image_id
 from protocol.messages import GenerateImage, Job, MakeContactSheet, Prompt, Work, WritePrompts
 from protocol.replies import GenerationStatus
@@ -18,6 +19,19 @@ PROMPT_PAGE = 100
 
 _encode = msgspec.json.encode
 PROMPTS = msgspec.json.Decoder(list[Prompt])
+
+_ADD_JOB = sa.insert(jobs)
+_OUTSTANDING = (
+    sa.select(jobs.c.message)
+    .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state.in_(("running", "cancelling")))
+    .limit(1024)
+)
+_PAGE_OF = (
+    sa.select(prompt_pages)
+    .where(prompt_pages.c.hash == sa.bindparam("of_hash"), prompt_pages.c.first <= sa.bindparam("of_index"))
+    .order_by(prompt_pages.c.first.desc())
+    .limit(1)
+)
 
 
 @dataclass
@@ -30,24 +44,17 @@ class Change:
     finished: bool = False
 
 
-def advance(connection: Connection, name: str, window: int, now: float, *, resend: bool = False) -> Change:
-    """Refill the window of a running batch, ask for further prompts, or end it."""
-    batch = load_batch(connection, name)
-    if batch is None:
-        return Change()
+def advance(connection: Connection, batch: Batch, window: int, now: float) -> Change:
+    """Refill the window of a running batch, ask for further prompts, or end it; the batch is saved."""
     change = Change(client_id=batch.client_id)
-    if resend:
-        change.send.extend(outstanding(connection, name).send)
     if batch.state == "running":
         first, batch.cursor = batch.cursor, min(batch.written, batch.cursor + window - batch.tally.in_flight)
         batch.cursor = max(first, batch.cursor)
         change.send.extend(_hand_out(connection, batch, index, now) for index in range(first, batch.cursor))
         batch.tally.in_flight += batch.cursor - first
-        save(connection, batch, now, cursor=batch.cursor)
         if wants_prompts(batch, window):
             change.send.append(write_prompts(batch))
-    change.status = batch.status
-    return finish(connection, batch, change, now)
+    return settle(connection, batch, change, now)
 
 
 def wants_prompts(batch: Batch, window: int) -> bool:
@@ -79,29 +86,24 @@ def _hand_out(connection: Connection, batch: Batch, index: int, now: float) -> W
     """The row and the message of a picture's first attempt."""
     work = GenerateImage(job=job_of(batch, prompt_of(connection, batch.hash, index), index, attempt=1))
     connection.execute(
-        sa.insert(jobs).values(
-            hash=batch.hash,
-            index=index,
-            state="running",
-            stage="generator",
-            attempt=1,
-            message=_encode(work),
-            resends=0,
-            updated_at=now,
-        )
+        _ADD_JOB,
+        {
+            "hash": batch.hash,
+            "index": index,
+            "state": "running",
+            "stage": "generator",
+            "attempt": 1,
+            "message": _encode(work),
+            "resends": 0,
+            "updated_at": now,
+        },
     )
     open_attempt(connection, work.job)
     return work
 
 
 def prompt_of(connection: Connection, name: str, index: int) -> Prompt:
-    query = (
-        sa.select(prompt_pages)
-        .where(prompt_pages.c.hash == name, prompt_pages.c.first <= index)
-        .order_by(prompt_pages.c.first.desc())
-        .limit(1)
-    )
-    page = connection.execute(query).mappings().one()
+    page = connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).mappings().one()
     first: int = page["first"]
     return PROMPTS.decode(page["prompts"])[index - first]
 
@@ -137,28 +139,27 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         style=recipe.style,
         section=batch.command.section,
         min_score=recipe.min_score,
-        created_at=str(batch.created_at),
+        created_at=datetime.fromtimestamp(batch.created_at, UTC).isoformat(timespec="seconds"),
         metadata=batch.command.metadata,
     )
 
 
-def finish(connection: Connection, batch: Batch, change: Change, now: float) -> Change:
-    """End a batch whose last picture is terminal, and ask for its contact sheet."""
-    if not batch.tally.finished or batch.state not in ("running", "held"):
-        change.finished = batch.tally.finished
-        return change
-    state = "cancelled" if batch.tally.cancelled else "completed"
-    connection.execute(sa.update(batches).where(batches.c.hash == batch.hash).values(state=state, updated_at=now))
-    batch.state = state
-    change.finished = True
-    if batch.tally.completed:
-        change.send.append(MakeContactSheet(hash=batch.hash, client_id=batch.client_id))
+def settle(connection: Connection, batch: Batch, change: Change, now: float) -> Change:
+    """Save a changed batch and say where it stands; where its last picture is terminal, end it and ask for its
+    contact sheet."""
+    change.finished = batch.tally.finished
+    if batch.tally.finished and batch.state in ("running", "held"):
+        batch.state = "cancelled" if batch.tally.cancelled else "completed"
+        if batch.tally.completed:
+            change.send.append(MakeContactSheet(hash=batch.hash, client_id=batch.client_id))
+        else:
+            batch.contact_sheet = ""
+    change.status = batch.status
+    save(connection, batch, now)
     return change
 
 
 def outstanding(connection: Connection, name: str) -> Change:
     """All work of a batch that is in flight, to be said again."""
-    rows = connection.execute(
-        sa.select(jobs.c.message).where(jobs.c.hash == name, jobs.c.state.in_(("running", "cancelling"))).limit(1024)
-    )
+    rows = connection.execute(_OUTSTANDING, {"of_hash": name})
     return Change([WORK.decode(message) for (message,) in rows])

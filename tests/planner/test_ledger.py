@@ -8,10 +8,11 @@ import pytest
 
 from agents.planner import intake
 from agents.planner.answers import list_of, plan_of, result_of
-from agents.planner.rows import Batch
+from agents.planner.reconcile import last_words, overdue
+from agents.planner.rows import WORK, Batch
 from agents.planner.tables import Evidence
-from protocol.errors import AcpError
-from protocol.messages import ImageStored, ref_of
+from protocol.errors import AcpError, ErrorBody
+from protocol.messages import ImageStored, Job, JobCancelled, JobFailed, MakeContactSheet, ref_of
 from tests.planner.workbench import World, adds_up, new_batch, new_engine
 
 
@@ -88,6 +89,66 @@ def test_a_picture_that_storage_accepted_stays_though_its_verdict_came_out_twice
     assert (page.images[0].status, page.images[0].path) == ("completed", "k")
 
 
+def reached(world: World, stage: str) -> Job:
+    """The job of picture 0, once the planner has it at this stage; the events until then are delivered."""
+    for _ in range(20):
+        row = next(iter(world.rows()), None)
+        if row is not None and row["stage"] == stage:
+            return WORK.decode(row["message"]).job  # pyright: ignore[reportAttributeAccessIssue] - of a picture
+        world.step()
+    raise AssertionError(f"the picture never came to {stage}")
+
+
+@pytest.mark.parametrize("stage", ["qa", "storage"])
+def test_a_stage_that_gives_up_late_does_not_undo_what_came_of_its_work(world: World, stage: str) -> None:
+    world.start(new_batch(1))
+    job = reached(world, stage)
+    error = ErrorBody(code="internal", message="not finished in 5 deliveries", retryable=True)
+    world.deliver(JobFailed(ref=ref_of(job), stage="generator", error=error))
+    assert world.run("gen_batch_1").tally.completed == 1
+    assert len(world.attempts()) == 1
+
+
+def test_a_picture_that_storage_accepted_ends_its_job_though_the_planner_never_saw_it_made(world: World) -> None:
+    world.start(new_batch(1))
+    job = reached(world, "generator")
+    error = ErrorBody(code="internal", message="the device went away", retryable=True)
+    world.deliver(JobFailed(ref=ref_of(job), stage="generator", error=error))
+    assert len(world.attempts()) == 2
+    world.deliver(ImageStored(ref=ref_of(job), key="k", url="file:///k", path="k"))
+    batch = world.load("gen_batch_1")
+    assert (batch.state, batch.tally.completed, batch.tally.in_flight) == ("completed", 1, 0)
+    image = world.transact(lambda c: result_of(c, batch, 0, 1)).generation_result.images[0]
+    assert (image.status, image.path) == ("completed", "k")
+    assert image.metadata
+    assert image.metadata.seed == job.seed
+
+
+def test_a_picture_that_exists_is_not_cancelled_by_a_generator_that_drops_its_second_delivery(world: World) -> None:
+    world.start(new_batch(1))
+    job = reached(world, "qa")
+    making = world.load("gen_batch_1")
+    world.follow(world.transact(lambda c: intake.cancel(c, making, "all", world.now)))
+    world.deliver(JobCancelled(ref=ref_of(job)))
+    batch = world.run("gen_batch_1")
+    assert (batch.tally.completed, batch.tally.cancelled) == (1, 0)
+
+
+def test_a_job_carries_the_moment_its_batch_was_made_as_names_and_records_need_it(world: World) -> None:
+    world.start(new_batch(1))
+    assert reached(world, "generator").created_at == "1970-01-01T00:00:01+00:00"
+
+
+def test_batches_without_a_picture_are_not_looked_through_for_contact_sheets(world: World) -> None:
+    for number in range(3):
+        world.start(new_batch(1, name=f"gen_held_{number}", state="held"))
+    world.transact(lambda c: intake.expire(c, 101.0))
+    world.start(new_batch(1))
+    world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
+    due = world.transact(lambda c: overdue(c, world.now + 1000, 20.0, 4, at_once=1)).again
+    assert [message for message, _ in due] == [MakeContactSheet(hash="gen_batch_1", client_id="local")]
+
+
 def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_works(world: World) -> None:
     world.breaks = 2.0
     world.start(new_batch(2))
@@ -145,10 +206,22 @@ def test_a_cancelled_batch_ends_and_its_counts_add_up(tmp_path: Path, seed: int)
 def test_cancelling_what_is_pending_lets_the_pictures_in_flight_finish(world: World) -> None:
     world.start(new_batch(30))
     started = world.run("gen_batch_1", until=lambda batch: batch.tally.completed >= 5)
+    handed_out = started.cursor
     world.follow(world.transact(lambda c: intake.cancel(c, started, "pending", world.now)))
     batch = world.run("gen_batch_1")
-    assert batch.tally.completed == started.cursor
-    assert batch.tally.cancelled == 30 - started.cursor
+    assert batch.tally.completed == handed_out
+    assert batch.tally.cancelled == 30 - handed_out
+
+
+def test_generators_are_told_to_drop_what_was_cancelled_and_never_what_was_only_pending(world: World) -> None:
+    for name, what in (("gen_pending", "pending"), ("gen_all", "all")):
+        world.start(new_batch(30, name=name))
+        started = world.run(name, until=lambda batch: batch.tally.in_flight == world.window)
+        world.follow(world.transact(lambda c, b=started, w=what: intake.cancel(c, b, w, world.now)))
+    found = world.transact(lambda c: overdue(c, world.now + 100, 20.0, world.window))
+    assert list(found.unwanted) == ["gen_all"]
+    assert world.load("gen_all").state == "cancelled"
+    assert world.load("gen_pending").tally.in_flight == world.window
 
 
 def test_a_command_id_is_done_once_and_answered_with_the_first_plan(world: World) -> None:
@@ -179,10 +252,30 @@ def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(wor
 
 
 def test_a_held_plan_that_nobody_approves_is_cancelled_when_it_expires(world: World) -> None:
-    world.start(new_batch(3, state="held"))
+    held = new_batch(3, state="held")
+    world.start(held)
     assert world.transact(lambda c: intake.expire(c, 99.0)) == []
+    with pytest.raises(AcpError) as caught:
+        world.transact(lambda c: intake.approve(c, held, world.window, 101.0))
+    assert caught.value.code == "wrong_state"
     assert len(world.transact(lambda c: intake.expire(c, 101.0))) == 1
     assert world.load("gen_batch_1").state == "cancelled"
+
+
+def test_a_planner_that_starts_again_says_the_last_word_of_the_batches_that_changed_last(world: World) -> None:
+    world.rejects = 2.0
+    world.start(new_batch(1, name="gen_failed"))
+    world.run("gen_failed")
+    world.rejects = 0.0
+    world.start(new_batch(2, name="gen_made"))
+    world.run("gen_made", until=lambda batch: batch.state == "completed")
+    said = {c.status.hash: c for c in world.transact(lambda c: last_words(c, 2)) if c.status}
+    assert {name: change.send for name, change in said.items()} == {
+        "gen_failed": [],
+        "gen_made": [MakeContactSheet(hash="gen_made", client_id="local")],
+    }
+    assert all(change.status == world.load(name).status for name, change in said.items())
+    assert len(world.transact(lambda c: last_words(c, 1))) == 1
 
 
 def test_a_batch_in_the_making_shows_pending_and_running_pictures(world: World) -> None:
