@@ -13,18 +13,22 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(file for package in ("protocol", "bus", "agents") for file in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
+SHARED = ("protocol", "bus", "agents.settings", "agents.presence")
+"""What every agent may import."""
+
 OWN: dict[str, tuple[str, ...]] = {
     "protocol": ("protocol",),
     "bus": ("bus", "protocol"),
     "agents.__init__": (),
     "agents.settings": (),
+    "agents.presence": ("protocol",),
     "agents.database": ("agents.database",),
     "agents.pocket": ("agents.pocket",),
-    "agents.planner": ("protocol", "bus", "agents.settings", "agents.planner", "agents.database"),
-    "agents.prompt": ("protocol", "bus", "agents.settings", "agents.prompt"),
-    "agents.generator": ("protocol", "bus", "agents.settings", "agents.generator", "agents.pocket.paths"),
-    "agents.qa": ("protocol", "bus", "agents.settings", "agents.qa", "agents.pocket.paths"),
-    "agents.storage": ("protocol", "bus", "agents.settings", "agents.storage", "agents.database"),
+    "agents.planner": (*SHARED, "agents.planner", "agents.database"),
+    "agents.prompt": (*SHARED, "agents.prompt"),
+    "agents.generator": (*SHARED, "agents.generator", "agents.pocket.paths"),
+    "agents.qa": (*SHARED, "agents.qa", "agents.pocket.paths"),
+    "agents.storage": (*SHARED, "agents.storage", "agents.database"),
     "agents.supervisor": ("protocol", "bus", "agents.settings", "agents.supervisor"),
     "agents.cli": ("protocol", "bus", "agents"),
 }

@@ -3,15 +3,12 @@ store."""
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 
 import structlog
+from msgspec.structs import replace
 
 from agents.generator import offers, registry, samplers
 from agents.generator.diffusion import DiffusersEngine
@@ -19,6 +16,7 @@ from agents.generator.engine import Engine, Rendering, Stopped
 from agents.generator.instant import InstantEngine
 from agents.generator.orders import Order, order
 from agents.generator.registry import Registry
+from agents.presence import this_process
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
 from bus.blobs import Blobs
@@ -69,7 +67,6 @@ class Generator(Agent):
         self._price_per_hour = price_per_hour
         self._speeds = offers.Speeds()
         self._cancelled: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._started_at = datetime.now(UTC).isoformat()
         self._outlet: Outlet | None = None
 
     @property
@@ -87,14 +84,8 @@ class Generator(Agent):
 
     def presence(self, instance: str) -> Presence:
         """Every known model, with what to do about those that are not installed."""
-        return Presence(
-            role="generator",
-            instance=instance,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            version=version("bottega"),
-            started_at=self._started_at,
-            slots=sum(intake.slots for intake in self.intakes()),
+        return replace(
+            this_process("generator", instance, sum(intake.slots for intake in self.intakes())),
             device=self._engine.device,
             models=offers.models(self._registry, self._speeds),
             loras=offers.loras(self._registry),

@@ -1,13 +1,9 @@
 """The planner agent: answers commands, turns events into transitions, and sends again what got lost."""
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -21,6 +17,7 @@ from agents.planner.recipe import Defaults
 from agents.planner.reconcile import last_words, overdue
 from agents.planner.told import Told
 from agents.planner.window import Change
+from agents.presence import this_process
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from protocol import codec, subjects
@@ -53,7 +50,6 @@ class Planner(Agent):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._window = settings.window
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._ledger: GroupCommit | None = None
         self._outlet: Outlet | None = None
         self._desk: Desk | None = None
@@ -74,15 +70,7 @@ class Planner(Agent):
         return {subjects.COMMANDS: self._endpoint}
 
     def presence(self, instance: str) -> Presence:
-        return Presence(
-            role="planner",
-            instance=instance,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            version=version("bottega"),
-            started_at=self._started_at,
-            slots=self._settings.planner_slots,
-        )
+        return this_process("planner", instance, self._settings.planner_slots)
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:

@@ -1,14 +1,12 @@
 """The prompt agent: answers each WritePrompts with the prompts it asks for; stateless."""
 
-import os
-import socket
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
+from agents.presence import this_process
 from agents.prompt.library import Library
 from agents.prompt.style import Style, StyleReference, read_reference, read_style
 from agents.prompt.writer import write
@@ -40,20 +38,13 @@ class PromptWriter(Agent):
     def __init__(self, styles: Sequence[Path], references: Sequence[Path]) -> None:
         self._styles: Library[Style] = Library(styles, read_style)
         self._references: Library[StyleReference] = Library(references, read_reference)
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
 
     def intakes(self) -> Sequence[Intake]:
         return [Intake(ACP_WORK, "prompt", (subjects.work_filter("prompt"),), slots=SLOTS)]
 
     def presence(self, instance: str) -> Presence:
-        return Presence(
-            role=self.role,
-            instance=instance,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            version=version("bottega"),
-            started_at=self._started_at,
-            slots=SLOTS,
+        return replace(
+            this_process("prompt", instance, SLOTS),
             styles=sorted(self._styles.look()),
             style_references=sorted(self._references.look()),
         )

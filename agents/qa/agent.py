@@ -4,19 +4,17 @@ It never asks for a new attempt: that is the planner's to decide.
 """
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import ClassVar
 
 import structlog
+from msgspec.structs import replace
 
 from agents.pocket.paths import SCORER
+from agents.presence import this_process
 from agents.qa.look import Look, look
 from agents.qa.memory import Memory, Remembered
 from agents.qa.score import NEAR_DUPLICATE, judge
@@ -53,7 +51,6 @@ class Qa(Agent):
         self._slots = slots
         self._scoring = scoring
         self._memory = Memory()
-        self._started_at = datetime.now(UTC).isoformat()
 
     def intakes(self) -> Sequence[Intake]:
         return (Intake("ACP_WORK", "qa", (work_filter("qa"),), slots=self._slots),)
@@ -62,16 +59,7 @@ class Qa(Agent):
         return (Watch(event_filter("scored")),)
 
     def presence(self, instance: str) -> Presence:
-        return Presence(
-            role=self.role,
-            instance=instance,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            version=version("bottega"),
-            started_at=self._started_at,
-            slots=self._slots,
-            device="cpu",
-        )
+        return replace(this_process(self.role, instance, self._slots), device="cpu")
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:

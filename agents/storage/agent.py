@@ -5,18 +5,15 @@ message alone, and the catalogue says what is done.
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, cast
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from agents.presence import this_process
 from agents.settings import Settings
 from agents.storage import names
 from agents.storage.catalogue import Catalogue, Entry, entry_of, open_catalogue, settles
@@ -59,7 +56,6 @@ class Storage(Agent):
         self._catalogue_url = catalogue_url
         self._template = names.check_template(name_template)
         self._slots = slots
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._open: Catalogue | None = None
 
     @property
@@ -72,15 +68,7 @@ class Storage(Agent):
         return [Intake(ACP_WORK, "storage", (subjects.work_filter("storage"),), slots=self._slots)]
 
     def presence(self, instance: str) -> Presence:
-        return Presence(
-            role=self.role,
-            instance=instance,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            version=version("bottega"),
-            started_at=self._started_at,
-            slots=self._slots,
-        )
+        return this_process("storage", instance, self._slots)
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:

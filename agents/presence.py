@@ -1,0 +1,24 @@
+"""How a process of the workshop names itself to the others."""
+
+import os
+import socket
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from protocol.messages import Presence, Role
+
+STARTED_AT = datetime.now(UTC).isoformat(timespec="seconds")
+"""When this process began, as near as it can tell."""
+
+
+def this_process(role: Role, instance: str, slots: int) -> Presence:
+    """The part of a presence that every agent says in the same way; what it can do is added with `replace`."""
+    return Presence(
+        role=role,
+        instance=instance,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        version=version("bottega"),
+        started_at=STARTED_AT,
+        slots=slots,
+    )
