@@ -21,6 +21,7 @@ from bus.client import Client
 from bus.connection import connect
 from bus.runner import RunnerOptions, serve
 from bus.server import EmbeddedServer
+from bus.telemetry import configure_logging
 from protocol import codec, subjects
 from protocol.messages import Presence, Prompt, PromptsWritten, Role, WritePrompts
 from protocol.replies import BatchList, BatchListBody
@@ -143,7 +144,9 @@ def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=2000)
-    asyncio.run(measure(parser.parse_args().messages))
+    arguments = parser.parse_args()
+    configure_logging("bench", "error")
+    asyncio.run(measure(arguments.messages))
 
 
 if __name__ == "__main__":

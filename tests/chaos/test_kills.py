@@ -1,8 +1,12 @@
-"""A workshop whose processes are killed in mid-batch still files every picture once."""
+"""A workshop whose processes are killed in mid-batch still files every picture once.
+
+`make test` kills each process once; `make chaos` does so in CHAOS_ROUNDS other orders and moments.
+"""
 
 import asyncio
 import json
 import os
+import random
 import re
 import signal
 import sqlite3
@@ -24,7 +28,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 QUANTITY = 24
 VICTIMS = ("generator", "qa", "storage", "planner", "prompt", "nats")
-"""Killed in this order, one after every third finished picture."""
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "10"))
+INSTANT = {"BOTTEGA_GENERATOR": "instant"}
+"""QA and storage work as ever; the generator draws flat pictures."""
+
+Kill = tuple[int, str]
+"""(finished pictures at which it happens, whom it hits)."""
 
 PICTURE = re.compile(r"\.png$")
 BLOB = re.compile(r"^[0-9a-f]{64}$")
@@ -53,8 +62,25 @@ async def asked(client: Client, command: Command, fits: Callable[[Reply], bool])
             return reply
 
 
+def any_kills(chance: random.Random) -> list[Kill]:
+    """Every victim once, in any order, at any moments, also several at one."""
+    moments = sorted(chance.choices(range(1, QUANTITY - 4), k=len(VICTIMS)))
+    return list(zip(moments, chance.sample(VICTIMS, len(VICTIMS)), strict=True))
+
+
 async def test_24_pictures_are_filed_once_while_every_process_and_the_broker_are_killed(home: Home):
-    with home.start("up", **PROVED) as up:
+    await check_survival(home, [(3 * number, victim) for number, victim in enumerate(VICTIMS, start=1)])
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", range(ROUNDS))
+async def test_the_order_and_the_moments_of_the_kills_do_not_matter(home: Home, seed: int):
+    await check_survival(home, any_kills(random.Random(seed)))
+
+
+async def check_survival(home: Home, kills: list[Kill]) -> None:
+    """Make a batch during which the kills happen, and look at everything that it left behind."""
+    with home.start("up", **INSTANT) as up:
         line_with(up, "workshop ready at")
         pids = await asyncio.to_thread(pids_of, home)
         assert set(pids) == {*ROLES, "nats"}
@@ -70,7 +96,7 @@ async def test_24_pictures_are_filed_once_while_every_process_and_the_broker_are
             )
             assert isinstance(plan, GenerationPlan)
             assert plan.hash is not None
-            await kill_in_turn(client, plan.hash, pids)
+            await follow_and_kill(client, plan.hash, pids, kills)
             result = await asked(client, Result(hash=plan.hash, wait_s=10), is_complete)
         assert isinstance(result, GenerationResult)
         images = result.generation_result.images
@@ -89,17 +115,17 @@ def is_complete(reply: Reply) -> bool:
     )
 
 
-async def kill_in_turn(client: Client, batch: str, pids: dict[str, int]) -> None:
-    """Kill one process after every third finished picture, and read the statuses to the end."""
-    victims = list(VICTIMS)
+async def follow_and_kill(client: Client, batch: str, pids: dict[str, int], kills: list[Kill]) -> None:
+    """Read the statuses to the end, and kill whose moment has come."""
+    ahead = list(kills)
     async for status in client.watch_status("local", batch):
         assert total(status) == QUANTITY
         done = status.generation_status.completed
-        if victims and done >= 3 * (len(VICTIMS) - len(victims) + 1):
-            os.kill(pids[victims.pop(0)], signal.SIGKILL)
+        while ahead and done >= ahead[0][0]:
+            os.kill(pids[ahead.pop(0)[1]], signal.SIGKILL)
         if done == QUANTITY:
             break
-    assert not victims
+    assert not ahead
 
 
 def total(status: GenerationStatus) -> int:
@@ -124,6 +150,3 @@ def check_home(folder: Path, batch: str, told: set[Path]) -> None:
     blobs = {path.name for path in (folder / "blobs").rglob("*") if path.is_file()}
     assert all(BLOB.match(name) for name in blobs), "a temporary file was left in the blob store"
     assert {row[2] for row in rows} <= blobs
-
-
-PROVED = {"BOTTEGA_GENERATOR": "instant"}
