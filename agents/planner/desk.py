@@ -122,7 +122,8 @@ class Desk:
             try:
                 recipe = resolve(command, workshop, self._defaults)
             except Refused as error:
-                return answers.refusal_of(error.body, command.requirements.quantity, alternatives(workshop))
+                works = alternatives(error.code, workshop, self._defaults)
+                return answers.refusal_of(error.body, command.requirements.quantity, works)
             batch = await self._begin(command, client, recipe, payload)
         match command.respond_format:
             case "GENERATION_PLAN":

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from agents.planner import sizes
 from protocol.commands import GenerateImages, Lora
-from protocol.errors import AcpError, BadCommand, Refused, Unavailable
+from protocol.errors import BadCommand, Code, Refused, Unavailable
 from protocol.messages import LoraInfo, ModelInfo, Presence
 from protocol.nearest import nearest
 
@@ -148,7 +148,7 @@ def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) -> 
         platform=model.platform,
         provider=model.provider,
         model=model.name,
-        models=command.models or [model.name],
+        models=command.models or [wanted.name],
         loras=[] if stand_in_for else loras,
         width=width,
         height=height,
@@ -170,11 +170,13 @@ def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) -> 
     )
 
 
-def alternatives(workshop: Workshop) -> list[str]:
-    """What would work now, for a refused plan."""
+def alternatives(code: Code, workshop: Workshop, defaults: Defaults) -> list[str]:
+    """What would work now, for a plan that was refused because something is not installed."""
+    if code != "not_installed":
+        return []
     installed = sorted({model.platform for model in workshop.models.values() if model.installed})
     found = [f'"platform": "{platform}"' for platform in installed]
-    if any(model.name == "pocket" and model.installed for model in workshop.models.values()):
+    if defaults.stand_in is None and "pocket" in installed:
         found.append("let the pocket model stand in: bottega up --stand-in pocket")
     return found
 
@@ -331,6 +333,3 @@ def _names_of(model: ModelInfo) -> set[str]:
 def _folded(name: str) -> str:
     """Names compare without case and punctuation: `FLUX.1-dev` is `flux_1_dev`."""
     return "".join(character for character in name.lower() if character.isalnum())
-
-
-__all__ = ["AcpError", "Defaults", "Recipe", "Workshop", "alternatives", "resolve", "survey"]

@@ -92,7 +92,14 @@ def test_the_seeds_command_is_refused_with_what_to_install_where_they_are_not() 
     assert "base_sdxl" in body.message
     assert "product_lora_v3" in body.message
     assert "models/base_sdxl" in (body.hint or "")
-    assert any("--stand-in pocket" in way for way in alternatives(BARE))
+    assert any("--stand-in pocket" in way for way in alternatives("not_installed", BARE, ALONE))
+
+
+def test_what_would_work_is_told_where_something_is_not_installed() -> None:
+    assert alternatives("not_installed", INSTALLED, STAND_IN) == [
+        f'"platform": "{platform}"' for platform in ("pocket", "stable_diffusion_xl")
+    ]
+    assert alternatives("unknown_style", INSTALLED, ALONE) == []
 
 
 def test_the_pocket_model_stands_in_at_its_own_native_size_and_the_recipe_says_so() -> None:
@@ -103,6 +110,11 @@ def test_the_pocket_model_stands_in_at_its_own_native_size_and_the_recipe_says_s
     assert recipe.loras == []
     said = " ".join(recipe.not_honoured)
     assert all(word in said for word in ("base_sdxl", "stands in", "product_lora_v3", "128x128"))
+
+
+def test_a_recipe_names_the_model_that_was_meant_where_a_stand_in_draws() -> None:
+    recipe = resolve(GenerateImages(platform="sdxl"), BARE, STAND_IN)
+    assert (recipe.model, recipe.models) == ("pocket", ["base_sdxl"])
 
 
 @pytest.mark.parametrize("name", ["SDXL", "sdxl", "stable_diffusion_xl", "Stable-Diffusion-XL"])
