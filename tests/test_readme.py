@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from agents.settings import Settings
 from protocol import codec
 from protocol.commands import GenerateImages
 from protocol.replies import GenerationStatus
@@ -57,6 +58,21 @@ def test_the_commands_shown_are_commands_of_the_command_line() -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
+READMES = sorted(
+    file for folder in ("agents", "bus", "deploy", "protocol", "tests") for file in ROOT.glob(f"{folder}/**/README.md")
+)
+
+
+@pytest.mark.parametrize("readme", [ROOT / "README.md", *READMES], ids=lambda file: str(file.relative_to(ROOT)))
+def test_what_a_readme_points_to_is_there(readme: Path) -> None:
+    text = readme.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)\)", text)
+    modules = [name.replace(".", "/") for name in re.findall(r"python -m ([\w.]+)", text)]
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert [link for link in links if not (readme.parent / link).exists()] == []
+    assert [
+        name for name in modules if not ((ROOT / f"{name}.py").exists() or (ROOT / name / "__main__.py").exists())
+    ] == []
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
+    assert {name.lower() for name in re.findall(r"BOTTEGA_([A-Z_]+[A-Z])", text)} <= set(Settings.model_fields)
