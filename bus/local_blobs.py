@@ -1,4 +1,4 @@
-"""Blobs in a folder: `ab/cd/<sha256>`, written under a temporary name, synced, then linked into place.
+"""Blobs in a folder: `ab/cd/<sha256>`, written under a temporary name, synced, then renamed.
 
 A blob is there whole or not at all, also after a power cut. Everything that touches the disk runs in a thread.
 """
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from bus.blobs import BlobMissing
+from bus.durable import make_folder, sync_folder
 
 SWEEP_AGE_S = 3600.0
 """Temporary files older than this belong to a dead process: no write takes an hour."""
@@ -63,7 +64,7 @@ class LocalBlobs:
         with contextlib.suppress(FileNotFoundError):
             if target.read_bytes() == data:  # a damaged blob is written anew
                 return name
-        _make_folder(target.parent)
+        make_folder(target.parent)
         temporary = target.with_name(f".{name}.{os.getpid()}.{time.monotonic_ns()}{_TEMPORARY}")
         try:
             with temporary.open("xb") as file:
@@ -73,7 +74,7 @@ class LocalBlobs:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return name
 
     def _get(self, name: str, limit: int) -> bytes:
@@ -99,20 +100,3 @@ def sweep(folder: Path, age_s: float = SWEEP_AGE_S) -> int:
                 temporary.unlink()
                 swept += 1
     return swept
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and its parents so that they survive a power cut."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

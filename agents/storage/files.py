@@ -11,6 +11,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bus.durable import make_folder, sync_folder
+
 PARTIAL = ".partial"
 """Folder of unfinished files below the root, on the same file system as the final names."""
 
@@ -29,16 +31,16 @@ class AtomicFiles:
             FileExistsError: the name is taken; what is there is left as it is.
         """
         with self._written(data) as partial:
-            _make_folder(target.parent)
+            make_folder(target.parent)
             os.link(partial, target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def replace(self, target: Path, data: bytes) -> None:
         """Write a file, in place of what is there."""
         with self._written(data) as partial:
-            _make_folder(target.parent)
+            make_folder(target.parent)
             partial.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def remove(self, target: Path) -> None:
         """Remove a file; absent is fine."""
@@ -52,7 +54,7 @@ class AtomicFiles:
 
     @contextmanager
     def _written(self, data: bytes) -> Generator[Path]:
-        _make_folder(self._partial)
+        make_folder(self._partial)
         partial = self._partial / secrets.token_hex(8)
         with partial.open("xb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -73,21 +75,3 @@ def _removed_if_abandoned(path: Path) -> bool:
     except (BlockingIOError, FileNotFoundError):
         return False
     return True
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each durable in its parent."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make names in a folder durable: a rename or link is otherwise lost with the power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
