@@ -218,15 +218,7 @@ def capabilities_of(presences: list[Presence], workshop: Workshop, stand_in: str
     return CapabilityReport(
         capabilities=CapabilitiesBody(
             processes=[
-                ProcessInfo(
-                    role=presence.role,
-                    instance=presence.instance,
-                    pid=presence.pid,
-                    host=presence.host,
-                    version=presence.version,
-                    slots=presence.slots,
-                    busy=presence.busy,
-                )
+                msgspec.convert(presence, ProcessInfo, from_attributes=True)
                 for presence in sorted(presences, key=lambda presence: (presence.role, presence.instance))
             ],
             models=[
