@@ -200,6 +200,7 @@ class _Serving:
             except AcpError as error:
                 log.warning("an event cannot be read", subject=message.subject, error=str(error))
                 return
+            # The stream of events holds events alone.
             await self._contained(self._agent.observe(content), "observe")  # pyright: ignore[reportArgumentType]
 
         return View(self._connection, ACP_EVENTS, watch.filter_subject, observe)

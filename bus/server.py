@@ -271,7 +271,7 @@ async def _answers(port: int) -> bool:
 
 async def _end_of(pid: int, configuration: Path) -> None:
     """Wait for the end of a server that is nobody's child any more, so that only looking can tell."""
-    while _runs_configuration(pid, configuration):  # noqa: ASYNC110
+    while _runs_configuration(pid, configuration):  # noqa: ASYNC110 - nothing tells of its end
         await asyncio.sleep(PROBE_S)
 
 
@@ -284,4 +284,5 @@ def _runs_configuration(pid: int, configuration: Path) -> bool:
         except OSError:
             return False
     listing = ["ps", "-o", "command=", "-p", str(pid)]
-    return str(configuration) in subprocess.run(listing, capture_output=True, text=True, check=False).stdout  # noqa: S603
+    said = subprocess.run(listing, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program, a number
+    return str(configuration) in said.stdout

@@ -52,7 +52,7 @@ def test_the_commands_shown_are_commands_of_the_command_line() -> None:
 
     from agents.cli.app import app
 
-    known = set(cast("dict[str, object]", getattr(get_command(app), "commands")))  # noqa: B009
+    known = set(cast("dict[str, object]", getattr(get_command(app), "commands")))  # noqa: B009 - Typer's own types hide it
     named = {word for block in blocks("sh") for word in re.findall(r"^bottega ([a-z]+)", block, re.MULTILINE)}
     assert named
     assert named <= known

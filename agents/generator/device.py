@@ -102,7 +102,7 @@ class Gauge:
         """Look at the utilisation, if the last look is long enough ago."""
         if self._handle is None or time.monotonic() < self._next:
             return
-        import pynvml  # pyright: ignore[reportMissingImports]
+        import pynvml  # pyright: ignore[reportMissingImports] - optional
 
         self._next = time.monotonic() + SAMPLE_EVERY_S
         self._samples.append(pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100)
@@ -127,7 +127,7 @@ def _nvml_handle(device: "torch.device") -> object | None:
     if device.type != "cuda":
         return None
     try:
-        import pynvml  # pyright: ignore[reportMissingImports]
+        import pynvml  # pyright: ignore[reportMissingImports] - optional
     except ImportError:
         return None
     import torch

@@ -163,10 +163,10 @@ def _read(file: Path) -> Tables:
             raise RegistryError(file, kind, "not a table of the registry", nearest(kind, _KINDS))
         if not isinstance(entries, dict):
             raise RegistryError(file, kind, "must be a table of named entries", f"write [{kind}.NAME]")
-        for name, entry in entries.items():  # pyright: ignore[reportUnknownVariableType]
+        for name, entry in entries.items():  # pyright: ignore[reportUnknownVariableType] - TOML
             if not isinstance(entry, dict):
                 raise RegistryError(file, f"{kind}.{name}", "must be a table", f"write [{kind}.{name}]")
-            tables[kind][str(name)] = dict(entry)  # pyright: ignore[reportUnknownArgumentType]
+            tables[kind][str(name)] = dict(entry)  # pyright: ignore[reportUnknownArgumentType] - TOML
     return tables
 
 

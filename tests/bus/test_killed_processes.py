@@ -30,7 +30,7 @@ from bus.connection import Address
 from bus.server import EmbeddedServer
 from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
 from protocol import codec, subjects
-from protocol.messages import PromptsFailed
+from protocol.messages import PromptsFailed, PromptsWritten
 
 Login = Callable[[str], Address]
 WORKER = Path(__file__).with_name("worker.py")
@@ -124,7 +124,8 @@ async def test_work_goes_on_over_a_killed_broker_and_nothing_is_lost(
     complete = asyncio.Event()
 
     async def count(message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
-        counted.add(getattr(message, "first"))  # noqa: B009
+        assert isinstance(message, PromptsWritten)
+        counted.add(message.first)
         if len(counted) == 400:
             complete.set()
         return []
