@@ -138,7 +138,7 @@ def main() -> None:
         if rows:
             show(f"  {style}, n={len(rows)}", shares(said[rows], [scenes[k] for k in rows]))
     args.sheet.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet([np.asarray(p) for p in images[:48]], texts).save(args.sheet, optimize=True)
+    contact_sheet([np.asarray(p) for p in images[:48]], texts[:48]).save(args.sheet, optimize=True)
     print(f"sheet: {args.sheet.name}")
     if not args.no_scorer:
         scorer_figures(images, scenes, texts)

@@ -8,6 +8,7 @@ Distances are in units of half the picture's width; an object lives in about [-1
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -276,16 +277,13 @@ def contact_sheet(
     items = [Image.fromarray(p).resize((cell, cell), Image.Resampling.BICUBIC) for p in pictures]
     words = list(captions)
     words += [""] * (len(items) - len(words))
-    room = 26 if any(words) else 0
+    room = 38 if any(words) else 0
     rows = -(-len(items) // columns)
     sheet = Image.new("RGB", (columns * (cell + 4) + 4, rows * (cell + room + 4) + 4), "white")
     pen = ImageDraw.Draw(sheet)
     for i, (item, text) in enumerate(zip(items, words, strict=True)):
         left, top = 4 + (i % columns) * (cell + 4), 4 + (i // columns) * (cell + room + 4)
         sheet.paste(item, (left, top))
-        if text:
-            wide = cell // 6
-            lines = [text[:wide], text[wide : 2 * wide]]
-            for k, line in enumerate(lines):
-                pen.text((left, top + cell + 1 + 12 * k), line, fill="black")
+        for k, line in enumerate(textwrap.wrap(text, cell // 6)[:3]):
+            pen.text((left, top + cell + 1 + 12 * k), line, fill="black")
     return sheet

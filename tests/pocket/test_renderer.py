@@ -84,4 +84,4 @@ def test_labels_are_indices_into_the_vocabulary() -> None:
 def test_a_contact_sheet_has_room_for_every_picture() -> None:
     pictures = [render(sample(np.random.default_rng(i))) for i in range(5)]
     sheet = contact_sheet(pictures, ["words"] * 5, columns=3, cell=64)
-    assert sheet.size == (3 * 68 + 4, 2 * (64 + 26 + 4) + 4)
+    assert sheet.size == (3 * 68 + 4, 2 * (64 + 38 + 4) + 4)
