@@ -1,6 +1,7 @@
 """A connection to NATS that never gives up on reconnecting, and the address it goes to."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ REPEAT_LOG_S = 10.0
 
 API_WAIT_S = 1.0
 """Longest wait for one answer of the JetStream API: short, because whoever asks tries again."""
+
+LEAVE_WAIT_S = 1.0
+"""Bound of the last round trip of a subscription."""
 
 _REFUSED = "authorization violation"
 
@@ -163,13 +167,24 @@ class Connection:
                     await self.client.flush()
             except (NatsError, TimeoutError, OSError) as error:
                 log.warning("the last flush failed", error=repr(error))
-        await self.client.close()
+        with contextlib.suppress(OSError):  # nats-py writes what is buffered to a broker that may be gone
+            await self.client.close()
 
     async def subscribe(
         self, subject: str, receive: Callable[[Msg], Awaitable[None]], *, queue: str = ""
     ) -> Subscription:
         """Give each message of a subject to `receive`, one after the other."""
         return await self.client.subscribe(subject, queue=queue, cb=receive)  # pyright: ignore[reportUnknownMemberType]
+
+    async def leave(self, subscription: Subscription) -> None:
+        """End a subscription so that what the broker already sent is received. Never fails: a connection that is lost
+        has left it already."""
+        with contextlib.suppress(NatsError, TimeoutError, OSError):
+            if self.client.is_connected:
+                async with asyncio.timeout(LEAVE_WAIT_S):
+                    await subscription.drain()
+            else:
+                await subscription.unsubscribe()
 
     async def ask(self, endpoint: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """One request to the JetStream API, such as `STREAM.INFO.<stream>`.

@@ -12,7 +12,6 @@ from typing import Any
 
 import structlog
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from bus.agent import Intake
@@ -25,9 +24,6 @@ EXPIRES_S = 1.5
 
 SILENCE_S = 1.0
 """Past its life a request must have been answered; if it was not, the session is begun anew."""
-
-LEAVE_WAIT_S = 1.0
-"""Bound of the last round trip of a session."""
 
 CANCEL_WAIT_S = 2.0
 """What a cancelled handler gets to let go."""
@@ -165,18 +161,9 @@ class Pull:
                     log.info("the queue went silent", consumer=self.intake.durable, asked=self._asked)
                     return
         finally:
-            await self._leave(subscription)
+            await self._connection.leave(subscription)
         if self._refusal is not None:
             raise NatsError(self._refusal)
-
-    async def _leave(self, subscription: Subscription) -> None:
-        """End the subscription so that what the broker already sent is received, not lost until its ack wait."""
-        with contextlib.suppress(NatsError, TimeoutError, OSError):
-            if self._connection.client.is_connected:
-                async with asyncio.timeout(LEAVE_WAIT_S):
-                    await subscription.drain()
-            else:
-                await subscription.unsubscribe()
 
     async def _hand_back(self, message: Msg) -> None:
         await self._connection.send(message.reply, b"-NAK")

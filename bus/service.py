@@ -105,7 +105,7 @@ class Service:
     async def stop(self, within_s: float) -> None:
         """Take no new request, and let those in hand end."""
         for subscription in self._endpoint_subscriptions:
-            await subscription.drain()
+            await self._connection.leave(subscription)
         if self._in_hand:
             _, late = await asyncio.wait(self._in_hand, timeout=within_s)
             for task in late:

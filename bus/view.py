@@ -5,6 +5,7 @@ new consumer from where the look stopped, so the reader sees a message again at 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
@@ -92,7 +93,8 @@ class View:
             self._note_progress()
             await self._until_broken()
         finally:
-            await subscription.unsubscribe()
+            with contextlib.suppress(NatsError):  # a connection closed for good must not stop the end of this task
+                await subscription.unsubscribe()
 
     async def _until_broken(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,9 +1,20 @@
 """The end of a served agent: by an event, by a message, with work in hand."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from scripted import BATCH, Scripted, admin_of, put, served, stored, until_stored, write_prompts, written
+from scripted import (
+    BATCH,
+    PLANNER_EVENTS,
+    Scripted,
+    admin_of,
+    put,
+    served,
+    stored,
+    until_stored,
+    write_prompts,
+    written,
+)
 
 from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import Address
@@ -64,6 +75,15 @@ async def test_what_does_not_end_in_time_is_cancelled_and_handed_back(
         # Handed back: the ack wait of a minute is not waited for.
         async with asyncio.timeout(5), served(Scripted(handle=handle), login("prompt"), ack_wait_s=60):
             await until_stored(admin, ACP_EVENTS, 1)
+
+
+async def test_a_process_ends_well_though_its_broker_is_gone(workshop_server: EmbeddedServer, login: Login) -> None:
+    async def silent(*_: object) -> tuple[bytes, Mapping[str, str]]:
+        return b"", {}
+
+    agent = Scripted("planner", intakes=(PLANNER_EVENTS,), endpoints={subjects.COMMANDS: silent})
+    async with asyncio.timeout(20), served(agent, login("planner")):
+        await workshop_server.stop()
 
 
 async def test_a_drain_message_ends_the_process_it_names_and_no_other(

@@ -6,12 +6,14 @@ import shutil
 import signal
 from collections.abc import Callable
 
+from nats.aio.msg import Msg
 from scripted import Scripted, admin_of, put, served, write_prompts, written
 
 from bus import topology
 from bus.agent import Watch
-from bus.connection import Address
+from bus.connection import Address, connect
 from bus.server import EmbeddedServer
+from bus.view import View
 from protocol import subjects
 from protocol.messages import Event
 
@@ -109,3 +111,20 @@ async def test_an_observer_that_fails_misses_one_event_only(workshop_server: Emb
         await js.publish("acp.v1.event.local.batch.prompts_written", b"not an event")
         await put(admin, event(2))
         assert await take(agent, 2) == [event(0), event(2)]
+
+
+async def test_a_view_ends_when_it_is_told_to_though_its_connection_is_closed_for_good(
+    workshop_server: EmbeddedServer, login: Login
+) -> None:
+    async def ignore(message: Msg) -> None:
+        assert message
+
+    connection = await connect(login("admin"), name="tests", wait_s=5)
+    view = View(connection, topology.ACP_EVENTS, subjects.EVENTS, ignore)
+    looking = asyncio.create_task(view.run())
+    async with asyncio.timeout(5):
+        await view.caught_up.wait()
+        await connection.client.close()
+        looking.cancel()
+        await asyncio.wait({looking})
+    assert looking.cancelled()
