@@ -26,8 +26,9 @@ from protocol.replies import ErrorReply
 
 log = structlog.get_logger()
 
-MAX_REQUESTS = 64
-"""Requests of one process in hand at once; more wait in the subscription."""
+MAX_REQUESTS = 1024
+"""Requests of one process in hand at once; more wait in the subscription. Many, because a request that waits for a
+batch to end costs nothing meanwhile and must not keep others out."""
 
 MAX_REPLY_BYTES = codec.MAX_MESSAGE_BYTES - 16 * 1024
 """The broker counts headers in."""

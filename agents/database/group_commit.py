@@ -64,8 +64,8 @@ class GroupCommit:
         return await asyncio.to_thread(run)
 
     def _run(self) -> None:
-        with self._engine.connect() as connection:
-            while group := self._next_group():
+        while group := self._next_group():
+            with self._engine.connect() as connection:
                 _commit(connection, group)
 
     def _next_group(self) -> list[_Entry]:
@@ -92,13 +92,22 @@ def _commit(connection: Connection, group: list[_Entry]) -> None:
             for entry in group:
                 try:
                     with connection.begin_nested():
-                        outcomes.append((entry, entry[0](connection), None))
-                except Exception as error:  # noqa: BLE001 - it belongs to the caller of this write alone
+                        value = entry[0](connection)
+                    outcomes.append((entry, value, None))
+                except Exception as error:  # it belongs to the caller of this write alone, if the rest still stands
+                    if not _stands(connection):
+                        raise
                     outcomes.append((entry, None, error))
     except Exception as error:  # noqa: BLE001 - the commit failed: every caller must know
+        connection.invalidate()  # its savepoints are gone, or its state unknown
         outcomes = [(entry, None, error) for entry in group]
     for (_, future, loop), value, failure in outcomes:
         loop.call_soon_threadsafe(_resolve, future, value, failure)
+
+
+def _stands(connection: Connection) -> bool:
+    """Whether the transaction is still open. SQLite rolls all of it back by itself where the disk is full or fails."""
+    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", True))
 
 
 def _resolve(future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:

@@ -1,0 +1,1 @@
+"""Engines and grouped commits on real SQLite."""
