@@ -22,7 +22,7 @@ def scene(index: int) -> Scene:
 
 
 def held_out(count: int, *, seed: int = 2, plain: bool = True) -> list[Scene]:
-    """Scenes that no training picture shows."""
+    """Scenes of other seeds than the training's; what they combine may occur there too."""
     return [sample(np.random.default_rng([seed, 977, i]), plain=plain) for i in range(count)]
 
 
