@@ -193,6 +193,9 @@ class Connection:
             nats.errors.Error: it is refused, or nobody answers.
         """
         answer = await self.client.request(f"$JS.API.{endpoint}", json.dumps(request).encode(), timeout=API_WAIT_S)
+        # nats-py waits by `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that meets the answer.
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError
         content: dict[str, Any] = json.loads(answer.data)
         if error := content.get("error"):
             raise ApiError(int(error.get("err_code", 0)), str(error.get("description", "")))
