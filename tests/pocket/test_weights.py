@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -33,8 +34,7 @@ def test_the_folders_keep_within_their_limits() -> None:
 def test_no_configuration_names_a_path_of_the_machine_it_was_made_on() -> None:
     for folder in (MODEL, SCORER, EVALUATOR):
         for path in folder.rglob("*.json"):
-            assert "/work/" not in path.read_text(), path
-            assert "/home/" not in path.read_text(), path
+            assert not re.search(r'"/\w+/', path.read_text()), path
 
 
 def test_the_recorded_defaults_are_whole() -> None:
