@@ -79,10 +79,11 @@ class Address:
 
 
 class _Client(Client):
-    """nats-py's client, which hears on after a flush was given up.
+    """nats-py's client without two faults of its version 2.16.
 
-    A flush that times out or is cancelled leaves a cancelled future in the row of awaited PONGs. nats-py 2.16 sets
-    it when its PONG comes, dies of that in its reading loop, and is deaf until the missed pings end the connection.
+    A flush that times out or is cancelled leaves a cancelled future in the row of awaited PONGs; it sets that when its
+    PONG comes, dies of it in its reading loop, and is deaf until the missed pings end the connection. And a request
+    waits by `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that meets the answer.
     """
 
     async def _process_pong(self) -> None:
@@ -90,6 +91,19 @@ class _Client(Client):
         if awaited and awaited[0].done():
             awaited[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = 0.5,
+        old_style: bool = False,
+        headers: dict[str, Any] | None = None,
+    ) -> Msg:
+        answer = await super().request(subject, payload, timeout, old_style, headers)
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return answer
 
 
 class Connection:
@@ -193,9 +207,6 @@ class Connection:
             nats.errors.Error: it is refused, or nobody answers.
         """
         answer = await self.client.request(f"$JS.API.{endpoint}", json.dumps(request).encode(), timeout=API_WAIT_S)
-        # nats-py waits by `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that meets the answer.
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise asyncio.CancelledError
         content: dict[str, Any] = json.loads(answer.data)
         if error := content.get("error"):
             raise ApiError(int(error.get("err_code", 0)), str(error.get("description", "")))
