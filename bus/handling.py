@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from bus.agent import Agent, Delivery, Inbound, Intake
 from bus.connection import Connection
 from bus.disposition import GiveUp, Retry, before_handling, on_failure
+from bus.failpoint import reached
 from bus.outlet import AgentOutlet
 from bus.publisher import MESSAGE_ID_HEADER
 from bus.telemetry import Traces
@@ -76,7 +77,11 @@ class Handling:
             self._traces.remember(subjects.batch_of(content))
             if poison := before_handling(delivery.delivered, max_deliver):
                 return poison, content
-            await self._outlet.publish_all(await self._agent.handle(content, delivery))
+            reached("message.received")
+            outputs = await self._agent.handle(content, delivery)
+            reached("message.handled")
+            await self._outlet.publish_all(outputs)
+            reached("message.published")
         except Exception as failure:  # the boundary of the agents: any failure becomes a decision
             decision = on_failure(failure, delivery.delivered, max_deliver, self._backoff)
             known = isinstance(failure, AcpError)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bus.blobs import BlobMissing
 from bus.durable import make_folder, sync_folder
+from bus.failpoint import reached
 
 SWEEP_AGE_S = 3600.0
 """Temporary files older than this belong to a dead process: no write takes an hour."""
@@ -69,9 +70,11 @@ class LocalBlobs:
         try:
             with temporary.open("xb") as file:
                 file.write(data)
+                reached("blob.written")
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
+            reached("blob.renamed")
         finally:
             temporary.unlink(missing_ok=True)
         sync_folder(target.parent)

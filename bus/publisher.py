@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError
 
 from bus.connection import Connection
+from bus.failpoint import reached
 
 log = structlog.get_logger()
 
@@ -109,6 +110,7 @@ class Publisher:
                 tokens.append(token)
                 waiting.append(entry.answered)
                 await self._transmit(token, entry)
+                reached("message.sent")
             self._wake.set()
             for answered in waiting:
                 await answered

@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from bus.agent import Endpoint
 from bus.connection import Connection
+from bus.failpoint import reached
 from bus.telemetry import Traces
 from protocol import codec
 from protocol.errors import AcpError, BadMessage
@@ -123,7 +124,9 @@ class Service:
         request_headers = message.headers or {}
         with self._traces.processing(message.subject, request_headers, SpanKind.SERVER) as span:
             try:
+                reached("request.received")
                 payload, headers = await endpoint(message.data, request_headers, message.subject)
+                reached("request.answered")
                 if len(payload) > MAX_REPLY_BYTES:
                     raise BadMessage(
                         "too_large", f"the reply is larger than {MAX_REPLY_BYTES} bytes", hint=ASK_FOR_LESS

@@ -22,7 +22,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.__init__": (),
     "agents.settings": (),
     "agents.presence": ("protocol",),
-    "agents.database": ("agents.database",),
+    "agents.database": ("agents.database", "bus.failpoint"),
     "agents.pocket": ("agents.pocket",),
     "agents.planner": (*SHARED, "agents.planner", "agents.database"),
     "agents.prompt": (*SHARED, "agents.prompt"),
@@ -57,9 +57,11 @@ ENVIRONMENT = {
     "agents/settings.py",
     "agents/supervisor/supervise.py",
     "agents/generator/diffusion.py",
+    "bus/failpoint.py",
     "bus/telemetry.py",
 }
-"""Files that may touch the environment: settings; a child's environment; switches of foreign libraries."""
+"""Files that may touch the environment: settings; a child's environment; failpoints, which are read at import;
+switches of foreign libraries."""
 
 TOP_LEVEL = {
     "pyproject.toml",

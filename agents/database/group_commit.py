@@ -13,6 +13,8 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from bus.failpoint import reached
+
 T = TypeVar("T")
 
 MAX_GROUP = 256
@@ -98,6 +100,8 @@ def _commit(connection: Connection, group: list[_Entry]) -> None:
                     if not _stands(connection):
                         raise
                     outcomes.append((entry, None, error))
+            reached("sql.uncommitted")
+        reached("sql.committed")
     except Exception as error:  # noqa: BLE001 - the commit failed: every caller must know
         connection.invalidate()  # its savepoints are gone, or its state unknown
         outcomes = [(entry, None, error) for entry in group]

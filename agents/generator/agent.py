@@ -20,6 +20,7 @@ from agents.presence import this_process
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
 from bus.blobs import Blobs
+from bus.failpoint import reached
 from bus.local_blobs import LocalBlobs
 from protocol import subjects
 from protocol.errors import AcpError, NotSupported
@@ -162,6 +163,7 @@ class Generator(Agent):
         )
 
     def _progress(self, job: Job, step: int, steps: int) -> None:
+        reached("generator.denoised")
         if self._outlet:
             self._outlet.progress(Progress(ref=ref_of(job), stage="generator", step=step, steps=steps))
 

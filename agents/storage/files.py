@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bus.durable import make_folder, sync_folder
+from bus.failpoint import reached
 
 PARTIAL = ".partial"
 """Folder of unfinished files below the root, on the same file system as the final names."""
@@ -33,6 +34,7 @@ class AtomicFiles:
         with self._written(data) as partial:
             make_folder(target.parent)
             os.link(partial, target)
+            reached("file.named")
             sync_folder(target.parent)
 
     def replace(self, target: Path, data: bytes) -> None:
@@ -40,6 +42,7 @@ class AtomicFiles:
         with self._written(data) as partial:
             make_folder(target.parent)
             partial.replace(target)
+            reached("file.named")
             sync_folder(target.parent)
 
     def remove(self, target: Path) -> None:
@@ -60,6 +63,7 @@ class AtomicFiles:
             fcntl.flock(file, fcntl.LOCK_EX)
             try:
                 file.write(data)
+                reached("file.written")
                 file.flush()
                 os.fsync(file.fileno())
                 yield partial
