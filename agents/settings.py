@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     generator_slots: int = Field(default=2, ge=1, le=64, description="jobs a generator holds at once")
     qa_slots: int = Field(default=2, ge=1, le=64)
     storage_slots: int = Field(default=8, ge=1, le=256)
+    storage_files: bool = Field(
+        default=True,
+        description="file each picture by name; false leaves it in blob store and catalogue",
+    )
     planner_slots: int = Field(default=64, ge=1, le=1024)
     window: int = Field(default=8, ge=1, le=1024, description="pictures of one batch that are in flight at once")
     min_score: float = Field(default=0.5, ge=0, le=1, description="QA bar of commands that name none")

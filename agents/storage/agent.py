@@ -46,12 +46,22 @@ _log = structlog.get_logger()
 
 
 class Storage(Agent):
-    """Files pictures below one folder and keeps the catalogue of them."""
+    """Files pictures below one folder, or leaves them in the blob store, and keeps the catalogue of them."""
 
     role = "storage"
 
-    def __init__(self, *, blobs: Blobs, pictures: Path, catalogue_url: str, name_template: str, slots: int) -> None:
+    def __init__(
+        self,
+        *,
+        blobs: Blobs,
+        pictures: Path,
+        catalogue_url: str,
+        name_template: str,
+        slots: int,
+        files: bool = True,
+    ) -> None:
         self._blobs = blobs
+        self._with_files = files
         self._files = AtomicFiles(pictures)
         self._catalogue_url = catalogue_url
         self._template = names.check_template(name_template)
@@ -112,6 +122,8 @@ class Storage(Agent):
         return [JobFailed(ref=ref_of(message.job), stage="storage", error=error.body)]
 
     async def _store(self, message: StoreImage) -> ImageStored:
+        if not self._with_files:
+            return self._stored(await self._catalogue.add(entry_of(record_of(message, None), None, message.assessment)))
         job = message.job
         held = await self._catalogue.find(job.hash, job.index)
         if held is not None and settles(held, message.disposition):
@@ -129,7 +141,7 @@ class Storage(Agent):
         return record, file_picture(self._files, self._template, record, data)
 
     def _stored(self, entry: Entry) -> ImageStored:
-        path = self._files.root / entry.path
+        path = self._files.root / entry.path if entry.path else None
         return ImageStored(
             ref=JobRef(
                 hash=entry.hash,
@@ -139,8 +151,8 @@ class Storage(Agent):
                 image_id=entry.image_id,
             ),
             key=entry.key,
-            url=path.as_uri(),
-            path=str(path),
+            url=path.as_uri() if path else f"urn:sha256:{entry.blob}",
+            path=str(path) if path else None,
             disposition=cast("Literal['accepted', 'kept']", entry.disposition),
         )
 
@@ -160,7 +172,7 @@ class Storage(Agent):
 
     def _frame(self, entry: Entry) -> Frame:
         return Frame(
-            path=self._files.root / entry.path,
+            path=self._files.root / entry.path if entry.path else None,
             index=entry.index,
             seed=entry.seed,
             score=entry.score,
@@ -176,4 +188,5 @@ def build(settings: Settings) -> Storage:
         catalogue_url=settings.catalogue_url,
         name_template=settings.name_template,
         slots=settings.storage_slots,
+        files=settings.storage_files,
     )

@@ -31,7 +31,7 @@ images = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("disposition", sa.String(16), nullable=False),
     sa.Column("key", sa.String(512), nullable=False),
-    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("path", sa.Text),
     sa.Column("blob", sa.String(64), nullable=False),
     sa.Column("width", sa.Integer, nullable=False),
     sa.Column("height", sa.Integer, nullable=False),
@@ -62,7 +62,8 @@ _REPLACE = images.update().where(_IS)
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One row. `path` is relative to the pictures' folder; `record` is everything that the picture's file says."""
+    """One row. `path` is relative to the pictures' folder, null where the picture is in the blob store alone; `record`
+    is everything that the picture's file says."""
 
     image_id: str
     client: str
@@ -71,7 +72,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     attempt: int
     disposition: str
     key: str
-    path: str
+    path: str | None
     blob: str
     width: int
     height: int
@@ -93,8 +94,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     record: dict[str, Any]
 
 
-def entry_of(record: Record, path: Path, assessment: Assessment) -> Entry:
-    """The catalogue row of a filed picture; `path` is relative to the pictures' folder."""
+def entry_of(record: Record, path: Path | None, assessment: Assessment) -> Entry:
+    """The catalogue row of a picture; `path` is relative to the pictures' folder, null where it has no file."""
     return Entry(
         image_id=record.image_id,
         client=record.client,
@@ -103,7 +104,7 @@ def entry_of(record: Record, path: Path, assessment: Assessment) -> Entry:
         attempt=record.attempt,
         disposition=record.disposition,
         key=names.image_key(record.client, record.image_id),
-        path=path.as_posix(),
+        path=path.as_posix() if path else None,
         blob=record.blob,
         width=record.width,
         height=record.height,

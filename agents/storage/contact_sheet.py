@@ -30,7 +30,7 @@ _MARK = (196, 52, 44)
 class Frame:
     """One picture of a sheet. `below_bar` marks the best candidate of a picture that failed."""
 
-    path: Path
+    path: Path | None
     index: int
     seed: int
     score: float | None
@@ -72,8 +72,10 @@ def _draw_frame(sheet: Image.Image, draw: ImageDraw.ImageDraw, frame: Frame, lef
     draw.text((left, top + CELL + 23), f"seed {frame.seed}", fill=_QUIET, font=ImageFont.load_default(12))
 
 
-def _thumbnail(path: Path) -> Image.Image | None:
+def _thumbnail(path: Path | None) -> Image.Image | None:
     """The picture scaled to fit a cell; null where there is none that can be shown."""
+    if path is None:
+        return None
     try:
         with Image.open(path, formats=("PNG",)) as picture:
             if picture.width * picture.height > MAX_PIXELS:

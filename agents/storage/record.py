@@ -65,8 +65,8 @@ class Record(Struct, frozen=True, kw_only=True):
     software: str = f"bottega {version('bottega')}"
 
 
-def record_of(message: StoreImage, colour: str) -> Record:
-    """The record of a picture that is to be stored; `colour` is the name of its dominant colour."""
+def record_of(message: StoreImage, colour: str | None) -> Record:
+    """The record of a picture that is to be stored; `colour` names its dominant colour, null if nobody looked."""
     job, picture, assessment = message.job, message.picture, message.assessment
     return Record(
         image_id=job.image_id,

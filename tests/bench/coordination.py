@@ -28,6 +28,7 @@ async def measure(pictures: int, window: int) -> None:
         os.environ |= {
             "BOTTEGA_GENERATOR": "instant",
             "BOTTEGA_QA_SCORING": "false",
+            "BOTTEGA_STORAGE_FILES": "false",
             "BOTTEGA_WINDOW": str(window),
             "BOTTEGA_GENERATOR_SLOTS": "32",
             "BOTTEGA_QA_SLOTS": "32",

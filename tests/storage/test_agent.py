@@ -73,6 +73,15 @@ async def test_an_accepted_picture_is_filed_by_its_template_with_record_and_side
     assert json.loads(path.with_suffix(".json").read_text())["image_id"] == "gen_batch_1_000000"
 
 
+async def test_without_files_a_picture_is_a_row_that_names_its_blob(tmp_path: Path) -> None:
+    message = store_image(data=TEAL)
+    one, again = await store(tmp_path, message, message, storage_files="false")
+    assert one == again
+    assert (one.path, one.url) == (None, f"urn:sha256:{message.picture.blob}")
+    assert files_in(tmp_path) == []
+    assert await rows(tmp_path) == 1
+
+
 async def test_a_candidate_below_the_bar_is_kept_apart(tmp_path: Path) -> None:
     [stored] = await store(tmp_path, store_image(data=TEAL, disposition="kept"))
     assert stored.disposition == "kept"
