@@ -11,12 +11,14 @@ from typing import Any, Literal, cast
 import msgspec
 import zstandard
 
-from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command
+from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command, GenerateImages
 from protocol.errors import AcpError, BadCommand, BadMessage, NotSupported
 from protocol.messages import Message
 from protocol.nearest import bad_command, nearest
 from protocol.replies import REPLY_TYPES, Reply
 from protocol.shape import is_deeper, repeated_name
+from protocol.sweep import check_sweep
+from protocol.template import check_template
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """Largest message, before and after decompression: the broker's default `max_payload`."""
@@ -177,7 +179,20 @@ def decode_command(data: bytes) -> Command:
     if path := repeated_name(data):
         raise BadCommand("invalid_value", "the field is given twice", path=path[:200], hint="give it once")
     refuse_not_built(command)
+    if isinstance(command, GenerateImages):
+        check_wish(command)
     return command
+
+
+def check_wish(command: GenerateImages) -> None:
+    """Refuse what the types alone cannot tell.
+
+    Raises:
+        BadCommand: a sweep or a name template that cannot be used.
+    """
+    check_sweep(command)
+    if command.catalogue and command.catalogue.output_template is not None:
+        check_template(command.catalogue.output_template, "$.catalogue.output_template")
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

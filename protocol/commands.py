@@ -85,11 +85,11 @@ class GenerateImages(
     references: Annotated[list[Reference], Meta(max_length=16)] = []
     """Pictures to follow."""
     sweep: Sweep | None = None
-    """Parameter sweep."""
+    """Values to try for fields of the command; the pictures are the combinations times the quantity."""
     catalogue: Catalogue | None = None
-    """Prompt files to run through."""
+    """Prompt files to run through, each `quantity` times."""
     combos: Combos | None = None
-    """Reference folders to combine with the catalogue."""
+    """Folders of reference pictures; each is run with each prompt of the catalogue."""
     variants: Variants | None = None
     """A/B test of prompts."""
     post: Annotated[list[PostStep], Meta(max_length=16)] = []
@@ -320,9 +320,6 @@ NOT_BUILT_FIELDS: dict[type[Struct], tuple[str, ...]] = {
         "init_image",
         "mask",
         "references",
-        "sweep",
-        "catalogue",
-        "combos",
         "variants",
         "post",
         "export",

@@ -4,10 +4,11 @@ Everything that a stage needs is in its message, so that any process of a role c
 travel as blob hashes only. Pure module.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
 from protocol.parameters import Lora, Scalar
@@ -15,11 +16,10 @@ from protocol.parameters import Lora, Scalar
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
 ROLES: tuple[Role, ...] = ("planner", "prompt", "generator", "qa", "storage")
 
-Blob = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, hexadecimal")]
-
 
 class Prompt(Struct, frozen=True, kw_only=True):
-    """One written prompt. `subject` is what QA looks for in the picture: the content without the dressing."""
+    """One written prompt. `subject` is what QA looks for in the picture: the content without the dressing;
+    `references` are the pictures to follow."""
 
     text: str
     negative: str = ""
@@ -27,13 +27,15 @@ class Prompt(Struct, frozen=True, kw_only=True):
     template: str = "plain"
     template_version: str = "1"
     style_reference: str | None = None
+    references: list[ReferenceBlob] = []
 
 
 class Job(Struct, frozen=True, kw_only=True):
     """One attempt at one picture: what decides its pixels, and what will be judged and written beside it.
 
     `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or
-    null. Sizes are pixels.
+    null. Sizes are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a
+    catalogue; `name_template` names its file, null where the workshop's own does.
     """
 
     hash: Id
@@ -58,6 +60,9 @@ class Job(Struct, frozen=True, kw_only=True):
     min_score: float = 0.0
     created_at: str = ""
     metadata: dict[str, Scalar] = {}
+    swept: dict[str, Scalar] = {}
+    catalogued: Catalogued | None = None
+    name_template: str | None = None
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -102,8 +107,29 @@ class Assessment(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
+class PromptWish(Struct, frozen=True, kw_only=True):
+    """What is asked of one prompt, where those of a batch do not follow from their index alone.
+
+    Words are dealt by `number`. What is not null goes before the same field of the request; `prompt` before all
+    others. `entry` and `combo` are places in the request's catalogue.
+    """
+
+    number: int
+    brief: str | None = None
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    style: str | None = None
+    style_reference: str | None = None
+    entry: int | None = None
+    combo: int | None = None
+
+
 class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRITE_PROMPTS"):
-    """Write prompts `first` to `first + count - 1` of a batch; the same request gives the same prompts."""
+    """Write prompts `first` to `first + count - 1` of a batch; the same request gives the same prompts.
+
+    `wishes` are one per prompt, or none where each follows from its index. `catalogue` is the blob of a
+    `CatalogueSnapshot`.
+    """
 
     hash: Id
     client_id: Id
@@ -118,6 +144,8 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
     negative_prompt: str | None = None
     negative_supported: bool = True
     platform: str = ""
+    wishes: list[PromptWish] = []
+    catalogue: Blob | None = None
 
 
 class GenerateImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="GENERATE_IMAGE"):
@@ -282,7 +310,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     """A model that a generator knows, with its defaults. `install` says how to get it where it is missing.
 
     `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the
-    first picture. `aliases` are other names that people use for the model and its platform.
+    first picture. `aliases` are other names that people use for the model and its platform. `references` is how many
+    reference pictures it can follow.
     """
 
     name: str
@@ -303,6 +332,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     licence: str | None = None
     price_micros: int | None = None
     seconds_per_image: float | None = None
+    references: int = 0
 
 
 class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENCE"):

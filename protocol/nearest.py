@@ -63,7 +63,13 @@ def bad_command(error: msgspec.ValidationError, data: bytes) -> BadCommand:
         return BadCommand(code, f"the field {name!r} is missing", path=f"{path}.{name}", hint=hint)
     if path == "$.cmd" and (tag := _BAD_TAG.match(message)):
         return _bad_tag(tag["name"].strip("'"))
-    annotation = _annotation_at(_command_type(data), path)
+    return bad_value(error, _annotation_at(_command_type(data), path), path)
+
+
+def bad_value(error: msgspec.ValidationError, annotation: Any, path: str) -> BadCommand:
+    """The error of a value at `path` that msgspec would not take for what `annotation` says."""
+    match = _AT.match(str(error))
+    message = match["message"] if match else str(error)
     sentence = _PATTERN.sub(" of the allowed form", message)[:300]
     return BadCommand("invalid_value", sentence, path=path, hint=_value_hint(annotation, message))
 

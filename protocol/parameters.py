@@ -97,29 +97,31 @@ class Sweep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Values to try for fields of the command."""
 
     mode: Literal["grid", "list"] = "grid"
-    """Every combination, or side by side."""
+    """Every combination, the last field varying fastest; or side by side."""
     values: dict[str, list[Scalar]]
-    """Field name to the values to try."""
+    """Field name to the values to try. Names are in `protocol/sweep.py`; `lora:NAME` is the weight of an adapter."""
 
 
 class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prompt files to run through."""
 
-    names: list[Label]
-    """Catalogues by name."""
-    prompts: list[Label] = []
-    """Prompt ids to keep; none means all."""
+    names: Annotated[list[Label], Meta(min_length=1, max_length=64)]
+    """Catalogues by name, such as `v3.2` for the folder `catalog_v3.2`."""
+    prompts: Annotated[list[Label], Meta(max_length=1000)] = []
+    """Prompt ids to keep, whole or short (`ZH01`); none means all."""
     output_template: str | None = None
-    """Folder and file name of each picture."""
+    """Folder and file name of each picture; null is the tree of catalogues in `protocol/template.py`."""
 
 
 class Combos(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Folders of reference pictures; each is run with each prompt of the catalogue."""
 
     wardrobe: Label | None = None
+    """What is worn, such as `zip-hoodie`; null means every wardrobe."""
     ui_style: Label | None = None
-    names: list[Label] = []
-    """Combinations by name."""
+    """The style of the interface, such as `Orange`; null means every style."""
+    names: Annotated[list[Label], Meta(max_length=1000)] = []
+    """Combos by id, such as `C-U-013`; none means all."""
 
 
 class Variants(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from protocol.catalogue import Catalogued
 from protocol.errors import ErrorBody
 from protocol.parameters import Scalar
 
@@ -122,7 +123,8 @@ ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "can
 
 
 class Image(Struct, frozen=True, kw_only=True):
-    """One picture of a batch, made or not."""
+    """One picture of a batch, made or not. `swept` are the values that tell it from others of a sweep;
+    `catalogued` is its place in a catalogue."""
 
     id: str
     index: int
@@ -138,6 +140,8 @@ class Image(Struct, frozen=True, kw_only=True):
     metadata: ImageMetadata | None = None
     attempts: int = 0
     error: ErrorBody | None = None
+    swept: dict[str, Scalar] = {}
+    catalogued: Catalogued | None = None
 
 
 class ResultBody(Struct, frozen=True, kw_only=True):

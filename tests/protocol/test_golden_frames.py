@@ -24,6 +24,9 @@ def contains(whole: Any, part: Any) -> bool:
         return all(
             name in fields and contains(fields[name], value) for name, value in cast("dict[str, Any]", part).items()
         )
+    if isinstance(part, list) and isinstance(whole, list):
+        pairs = zip(cast("list[Any]", whole), cast("list[Any]", part), strict=True)
+        return all(contains(one, expected) for one, expected in pairs)
     return whole == part
 
 

@@ -1,0 +1,39 @@
+"""Templates of file names: their fields, and whether one can be used. Pure module."""
+
+import re
+
+from protocol.errors import BadCommand
+from protocol.nearest import nearest
+
+FIELDS = (
+    *("date", "time", "timestamp", "client", "hash", "image_id", "index", "attempt", "section", "colour", "seed"),
+    *("model", "style", "prompt", "score", "sweep"),
+    *("catalogue", "wardrobe", "ui_style", "combo_id", "prompt_id", "short_prompt_id", "quality"),
+)
+"""What a template may say in braces. The last seven are of catalogues (seed 004)."""
+
+CATALOGUE_TEMPLATE = "{wardrobe}/{catalogue}/{prompt_id}/{ui_style}/{combo_id}/{timestamp}-{short_prompt_id}-{quality}"
+"""Where pictures of catalogues lie (seed 004): the full prompt id in the folder, the short one in the file."""
+
+MAX_LENGTH = 400
+
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def check_template(template: str, path: str) -> str:
+    """The template, if names can be made from it. A `/` parts folders.
+
+    Raises:
+        BadCommand: too long, an unknown field (with the nearest one), or a brace that belongs to none. `path` says
+            where the template was.
+    """
+    if not 1 <= len(template) <= MAX_LENGTH:
+        raise BadCommand("invalid_value", f"a template has 1 to {MAX_LENGTH} characters", path=path)
+    for field in PLACEHOLDER.findall(template):
+        if field not in FIELDS:
+            raise BadCommand(
+                "invalid_value", f"{{{field[:32]}}} is not a field of a name", path=path, hint=nearest(field, FIELDS)
+            )
+    if set("{}") & set(PLACEHOLDER.sub("", template)):
+        raise BadCommand("invalid_value", "a brace without its partner", path=path, hint=CATALOGUE_TEMPLATE)
+    return template
