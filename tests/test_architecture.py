@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(file for package in ("protocol", "bus", "agents") for file in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-SHARED = ("protocol", "bus", "agents.settings", "agents.presence")
+SHARED = ("protocol", "bus", "agents.settings", "agents.presence", "agents.picture")
 """What every agent may import."""
 
 OWN: dict[str, tuple[str, ...]] = {
@@ -22,6 +22,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.__init__": (),
     "agents.settings": (),
     "agents.presence": ("protocol",),
+    "agents.picture": (),
     "agents.database": ("agents.database", "bus.failpoint"),
     "agents.pocket": ("agents.pocket",),
     "agents.planner": (*SHARED, "agents.planner", "agents.database"),

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agents.planner import sizes
+from agents.planner.catalogue import Shelf
+from agents.planner.sweep import trials
 from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand, Code, Refused, Unavailable
 from protocol.messages import LoraInfo, ModelInfo, Presence
@@ -24,7 +27,8 @@ MAX_GUIDANCE_OF_USE = 9.0
 class Recipe(Struct, frozen=True, kw_only=True):
     """Everything about a batch's pictures that does not change from one to the next. Sizes are pixels.
 
-    `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null.
+    `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null. `catalogue`
+    is what the batch runs through. `sizes` and `samplers` are what the swept values of these names mean.
     """
 
     platform: str
@@ -49,6 +53,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     seconds_per_image: float | None
     not_honoured: list[str]
     warnings: list[str]
+    catalogue: Shelf | None = None
+    sizes: dict[str, tuple[int, int]] = {}
+    samplers: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -108,14 +115,48 @@ def survey(presences: Iterable[Presence]) -> Workshop:
     )
 
 
-def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) -> Recipe:
-    """The recipe of a command.
+def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, shelf: Shelf | None = None) -> Recipe:
+    """The recipe of a command and of the catalogue that it names. Each value of a sweep is tried in its place.
 
     Raises:
         BadCommand: a value that no workshop understands.
         Refused: something that this workshop lacks, with what to do.
         Unavailable: no generator is alive.
     """
+    recipe = _resolve(command, workshop, defaults)
+    notes = dict.fromkeys(recipe.not_honoured), dict.fromkeys(recipe.warnings)
+    sizes_of: dict[str, tuple[int, int]] = {}
+    samplers_of: dict[str, str] = {}
+    for path, name, value, changed in trials(command):
+        try:
+            one = _resolve(changed, workshop, defaults)
+        except (BadCommand, Refused) as error:
+            raise type(error)(error.code, error.body.message, path=path, hint=error.body.hint) from error
+        for known, new in zip(notes, (one.not_honoured, one.warnings), strict=True):
+            known.update(dict.fromkeys(new))
+        if name == "resolution" and isinstance(value, str):
+            sizes_of[value] = (one.width, one.height)
+        if name == "sampler" and isinstance(value, str):
+            samplers_of[value] = one.sampler
+    not_honoured, warnings = map(list, notes)
+    if shelf is not None:
+        warnings += shelf.warnings
+        followed = workshop.models[recipe.model].references
+        if shelf.references > followed:
+            most = f"at most {followed} reference pictures" if followed else "no reference pictures"
+            not_honoured.append(f"references: {recipe.model} follows {most}; a combo has up to {shelf.references}")
+    return replace(
+        recipe,
+        not_honoured=not_honoured,
+        warnings=warnings,
+        catalogue=shelf,
+        sizes=sizes_of,
+        samplers=samplers_of,
+    )
+
+
+def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) -> Recipe:
+    """The recipe without regard to what varies."""
     wish = sizes.parse(command.requirements.resolution) if command.requirements.resolution else None
     if workshop.generators == 0:
         raise Unavailable(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from agents.picture import Undecodable, decode
 from agents.qa.measures import Measures, measure
-from agents.qa.picture import Undecodable, decode
 from agents.qa.score import Gate
 from agents.qa.scorer import Scorer
 from agents.qa.signature import signature

@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.qa.picture import Rgb
+from agents.picture import Rgb
 
 Floats = NDArray[np.float32]
 

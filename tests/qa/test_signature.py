@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agents.picture import Rgb
 from agents.pocket.render import Scene, render
-from agents.qa.picture import Rgb
 from agents.qa.signature import LENGTH, nearest, signature
 from tests.qa.drawings import ball, disc, encoded, flat, static, tower
 

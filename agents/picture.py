@@ -5,6 +5,8 @@ Pixels are `uint8` RGB arrays of shape (height, width, 3). Pure: bytes in, array
 
 import struct
 import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
@@ -52,6 +54,20 @@ class Decoded:
         return self.rgb.shape[1], self.rgb.shape[0]
 
 
+def look_into(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> str:
+    """The media type of a picture whose size and chunks are in order; its pixels are not decoded.
+
+    Raises:
+        Undecodable: `too_large`, `unknown_format`, or `broken`.
+    """
+    if len(data) > max_bytes:
+        raise Undecodable("too_large", f"{len(data)} bytes, more than {max_bytes}")
+    with _faults(data), Image.open(BytesIO(data), formats=FORMATS) as image:
+        _check_size(image.size, max_pixels)
+        image.verify()
+        return Image.MIME[image.format or ""]
+
+
 def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode a whole picture; of an animation the first frame. Transparency is laid over white.
 
@@ -61,22 +77,24 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
     Raises:
         Undecodable: `too_large`, `unknown_format`, or `broken` (truncated, wrong checksum, inconsistent).
     """
-    if len(data) > max_bytes:
-        raise Undecodable("too_large", f"{len(data)} bytes, more than {max_bytes}")
+    look_into(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    # `verify` leaves an image that cannot be loaded any more.
+    with _faults(data), Image.open(BytesIO(data), formats=FORMATS) as image:
+        media_type = Image.MIME[image.format or ""]
+        return Decoded(np.asarray(_flatten(image), dtype=np.uint8), media_type)
+
+
+@contextmanager
+def _faults(data: bytes) -> Generator[None]:
+    """What Pillow raises, as `Undecodable`."""
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
-            _check_size(image.size, max_pixels)
-            image.verify()
-        # `verify` leaves an image that cannot be loaded any more.
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
-            media_type = Image.MIME[image.format or ""]
-            return Decoded(np.asarray(_flatten(image), dtype=np.uint8), media_type)
+        yield
+    except Undecodable:
+        raise
     except UnidentifiedImageError as error:
         raise Undecodable("unknown_format", f"{len(data)} bytes that are no {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Undecodable("too_large", str(error)) from error
-    except Undecodable:
-        raise
     # What Pillow's decoders are known to raise on hostile bytes.
     except (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error) as error:
         raise Undecodable("broken", f"{type(error).__name__}: {error}") from error
