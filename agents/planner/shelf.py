@@ -58,8 +58,13 @@ class Shelves:
                     hint='give "catalogue": {"names": […]}',
                 )
             return None
-        entries = await asyncio.to_thread(self._entries, command.catalogue)
-        combos = await self._all_combos(command.combos) if command.combos is not None else []
+        try:
+            entries = await asyncio.to_thread(self._entries, command.catalogue)
+            combos = await self._all_combos(command.combos) if command.combos is not None else []
+        except OSError as error:
+            raise Refused(
+                "invalid_value", f"{error.filename}: {error.strerror}", path="$.catalogue", hint="make it readable"
+            ) from error
         snapshot = CatalogueSnapshot(entries=entries, combos=combos)
         return Shelf(
             blob=await self._blobs.put(msgspec.json.encode(snapshot)),

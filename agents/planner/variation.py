@@ -5,13 +5,17 @@ sweep, then the quantity.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+from msgspec.structs import replace
+
+from agents.planner.attempts import seed_of
 from agents.planner.recipe import Recipe
 from agents.planner.sweep import combination, combinations, weighted
 from protocol.catalogue import Catalogued
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand
-from protocol.messages import PromptWish
+from protocol.messages import Job, PromptWish
 from protocol.parameters import MAX_QUANTITY, Lora, Scalar
 from protocol.sweep import LORA
 from protocol.template import CATALOGUE_TEMPLATE
@@ -89,6 +93,29 @@ def wishes(command: GenerateImages, recipe: Recipe, first: int, count: int) -> l
     return page
 
 
+def vary(job: Job, command: GenerateImages, recipe: Recipe, seed: int) -> Job:
+    """The job with what tells its picture from the others of its batch; `seed` is the batch's."""
+    if command.sweep is None and recipe.catalogue is None:
+        return job
+    varied = variation(command, recipe, job.index)
+    swept = {name: value for name, value in varied.swept.items() if value is not None}
+    width, height = recipe.sizes.get(str(swept.get("resolution")), (job.width, job.height))
+    changes: dict[str, Any] = {name: swept[name] for name in ("steps", "guidance", "style") if name in swept}
+    if "sampler" in swept:
+        changes["sampler"] = recipe.samplers[str(swept["sampler"])]
+    return replace(
+        job,
+        seed=seed_of(int(swept.get("seed", seed)), varied.number, job.attempt),  # pyright: ignore[reportArgumentType]
+        width=width,
+        height=height,
+        loras=_loras(job.loras, swept),
+        swept=varied.swept,
+        catalogued=catalogued(command, recipe, varied),
+        name_template=name_template(command),
+        **changes,
+    )
+
+
 def catalogued(command: GenerateImages, recipe: Recipe, varied: Variation) -> Catalogued | None:
     """The place of a picture in the catalogue; null where there is none."""
     shelf = recipe.catalogue
@@ -112,7 +139,7 @@ def name_template(command: GenerateImages) -> str | None:
     return (command.catalogue.output_template or CATALOGUE_TEMPLATE) if command.catalogue else None
 
 
-def swept_loras(loras: list[Lora], swept: dict[str, Scalar]) -> list[Lora]:
+def _loras(loras: list[Lora], swept: dict[str, Scalar]) -> list[Lora]:
     """The adapters with the weights of a combination."""
     for name, weight in swept.items():
         if name.startswith(LORA):
