@@ -16,6 +16,7 @@ CATALOGUE_TEMPLATE = "{wardrobe}/{catalogue}/{prompt_id}/{ui_style}/{combo_id}/{
 """Where pictures of catalogues lie (seed 004): the full prompt id in the folder, the short one in the file."""
 
 MAX_LENGTH = 400
+MAX_FOLDERS = 8
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -24,11 +25,13 @@ def check_template(template: str, path: str) -> str:
     """The template, if names can be made from it. A `/` parts folders.
 
     Raises:
-        BadCommand: too long, an unknown field (with the nearest one), or a brace that belongs to none. `path` says
-            where the template was.
+        BadCommand: too long or deep, an unknown field (with the nearest one), or a brace that belongs to none; at
+            `path`, which says where the template was.
     """
     if not 1 <= len(template) <= MAX_LENGTH:
         raise BadCommand("invalid_value", f"a template has 1 to {MAX_LENGTH} characters", path=path)
+    if template.count("/") > MAX_FOLDERS:
+        raise BadCommand("invalid_value", f"a template has at most {MAX_FOLDERS} folders", path=path)
     for field in PLACEHOLDER.findall(template):
         if field not in FIELDS:
             raise BadCommand(

@@ -39,6 +39,7 @@ from protocol.messages import (
     StoreImage,
     ref_of,
 )
+from protocol.template import check_template
 
 SHEET_NAME = "contact_sheet.png"
 
@@ -64,7 +65,7 @@ class Storage(Agent):
         self._with_files = files
         self._files = AtomicFiles(pictures)
         self._catalogue_url = catalogue_url
-        self._template = names.check_template(name_template)
+        self._template = check_template(name_template, "name_template")
         self._slots = slots
         self._open: Catalogue | None = None
 

@@ -24,8 +24,9 @@ def file_picture(files: AtomicFiles, template: str, record: Record, data: bytes)
         NoFreeName: other pictures have all the names it could have.
     """
     complete = png.with_text(data, texts_of(record))
-    folder = files.root / names.folder(record)
-    for name in names.alternatives(names.stem(template, record), record):
+    named = names.path(template, record)
+    folder = files.root / names.folder(record) / named.parent
+    for name in names.alternatives(named.name, record):
         path = folder / f"{name}.png"
         if _claimed(files, path, complete, record.image_id):
             files.replace(sidecar_path(path), sidecar(record))

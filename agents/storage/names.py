@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from agents.storage.record import Record
+from protocol.catalogue import short_id
 from protocol.errors import AcpError
 from protocol.ids import is_id
+from protocol.template import PLACEHOLDER
 
 REJECTED = PurePosixPath("_Rejected", "Maybe Later")
 """Folder for the best candidates of pictures that failed their bar (seed 002)."""
@@ -19,41 +21,43 @@ REJECTED = PurePosixPath("_Rejected", "Maybe Later")
 MAX_FIELD = 48
 """Longest field of a name, in characters, so that a prompt does not push the seed out."""
 
+MAX_SWEEP = 120
+"""Longest list of swept values in a name, in characters."""
+
+MAX_VALUE = 16
+"""Longest swept value in a name, in characters."""
+
 MAX_STEM_BYTES = 180
 """Longest name in UTF-8 without its ending. File systems take 255 bytes; suffixes need some of them."""
 
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _UNSAFE = re.compile(r"[^\w.-]+")
 _RUNS = re.compile(r"([_-])[_-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
-class BadTemplate(ValueError):
-    """A name template cannot be used; the message names the field."""
+def path(template: str, record: Record) -> PurePosixPath:
+    """Folder and name of a picture by its template, without ending: each part safe on any file system, never empty.
 
-
-def check_template(template: str) -> str:
-    """The template, if names can be made from it.
-
-    Raises:
-        BadTemplate: an unknown field, or a brace that belongs to none.
+    The job's own template goes before `template`, the workshop's. Values of a sweep are in every name.
     """
-    for field in _PLACEHOLDER.findall(template):
-        if field not in FIELDS:
-            known = ", ".join(sorted(FIELDS))
-            raise BadTemplate(f"name_template: {{{field[:32]}}} is not a field; known: {known}")
-    if set("{}") & set(_PLACEHOLDER.sub("", template)):
-        raise BadTemplate("name_template: a brace without its partner")
-    return template
+    template = record.name_template or template
+    if record.swept and "{sweep}" not in template:
+        template = f"{template}_{{sweep}}"
+    *folders, name = template.split("/")
+    parts = [part for folder in folders if (part := _filled(folder, record))]
+    return PurePosixPath(*parts, _filled(name, record) or record.image_id)
 
 
-def stem(template: str, record: Record) -> str:
-    """The name of a picture without folder and ending: safe on any file system, never empty."""
-    filled = _PLACEHOLDER.sub(lambda match: _clean(FIELDS[match[1]](record))[:MAX_FIELD], template)
+def _filled(template: str, record: Record) -> str:
+    """One part of a path, empty where none of its fields has a value."""
+    filled = PLACEHOLDER.sub(lambda match: _value(match[1], record), template)
     name = _bounded(_clean(filled)).strip("._- ")
-    if not name:
-        return record.image_id
     return f"_{name}" if _RESERVED.fullmatch(name) else name
+
+
+def _value(field: str, record: Record) -> str:
+    text = _clean(FIELDS.get(field, _nothing)(record))
+    return text[: MAX_SWEEP if field == "sweep" else MAX_FIELD]
 
 
 def alternatives(name: str, record: Record) -> Iterator[str]:
@@ -110,6 +114,19 @@ def _bounded(name: str) -> str:
     return name.encode()[:MAX_STEM_BYTES].decode(errors="ignore")
 
 
+def _short(value: object) -> str:
+    """A swept value, as much of it as a name has room for."""
+    return f"{value:g}" if isinstance(value, float) else str(value)[:MAX_VALUE]
+
+
+def _nothing(record: Record) -> str:
+    return ""
+
+
+def _of_catalogue(field: str) -> Callable[[Record], str]:
+    return lambda record: getattr(record.catalogued, field, None) or ""
+
+
 def _at(record: Record, form: str) -> str:
     moment = _moment(record.created_at)
     return moment.strftime(form) if moment else ""
@@ -130,5 +147,14 @@ FIELDS: Mapping[str, Callable[[Record], str]] = {
     "style": lambda record: record.style or "",
     "prompt": lambda record: record.prompt.lower(),
     "score": lambda record: "" if record.score is None else f"{record.score:.2f}",
+    "sweep": lambda record: "_".join(f"{name}-{_short(value)}" for name, value in record.swept.items()),
+    "timestamp": lambda record: _at(record, "%Y-%m-%d-%H-%M-%S"),
+    "catalogue": _of_catalogue("catalogue"),
+    "wardrobe": _of_catalogue("wardrobe"),
+    "ui_style": _of_catalogue("ui_style"),
+    "combo_id": _of_catalogue("combo"),
+    "prompt_id": _of_catalogue("prompt_id"),
+    "short_prompt_id": lambda record: short_id(record.catalogued.prompt_id) if record.catalogued else "",
+    "quality": lambda record: record.catalogued.quality if record.catalogued else f"{record.width}x{record.height}",
 }
 """What a name template may say. A field without a value leaves its place out."""

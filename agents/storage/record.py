@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from agents.storage.png import XMP_KEYWORD
+from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.commands import Lora, Scalar
 from protocol.messages import StoreImage
 
@@ -62,6 +63,10 @@ class Record(Struct, frozen=True, kw_only=True):
     created_at: str = ""
     blob: str
     metadata: dict[str, Scalar] = {}
+    swept: dict[str, Scalar] = {}
+    catalogued: Catalogued | None = None
+    references: list[ReferenceBlob] = []
+    name_template: str | None = None
     software: str = f"bottega {version('bottega')}"
 
 
@@ -109,6 +114,10 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         created_at=job.created_at,
         blob=picture.blob,
         metadata=job.metadata,
+        swept=job.swept,
+        catalogued=job.catalogued,
+        references=job.prompt.references,
+        name_template=job.name_template,
     )
 
 

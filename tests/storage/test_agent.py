@@ -15,10 +15,9 @@ from agents.storage.agent import build
 from agents.storage.catalogue import open_catalogue
 from agents.storage.files import PARTIAL, AtomicFiles
 from agents.storage.filing import file_picture, read_record
-from agents.storage.names import BadTemplate
 from agents.storage.record import Record, record_of
 from bus.local_blobs import LocalBlobs
-from protocol.errors import AcpError
+from protocol.errors import AcpError, BadCommand
 from protocol.messages import ContactSheetMade, ImageStored, JobFailed, MakeContactSheet, StoreImage, ref_of
 from tests.storage.making import DELIVERY, Silent, png, storage_with, store_image
 
@@ -186,7 +185,7 @@ async def test_bytes_that_are_no_picture_are_given_up_and_leave_nothing(tmp_path
 
 
 def test_a_name_template_that_cannot_work_is_refused_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(BadTemplate):
+    with pytest.raises(BadCommand):
         build(Settings(home=tmp_path, name_template="{sead}"))
 
 

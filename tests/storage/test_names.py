@@ -4,13 +4,20 @@ from typing import Any
 
 import pytest
 
-from agents.storage.names import BadTemplate, alternatives, batch_folder, check_template, folder, image_key, stem
+from agents.storage.names import FIELDS, alternatives, batch_folder, folder, image_key, path
 from agents.storage.record import Record, record_of
-from protocol.errors import AcpError
+from protocol.catalogue import Catalogued
+from protocol.errors import AcpError, BadCommand
 from protocol.messages import Prompt
+from protocol.template import CATALOGUE_TEMPLATE, check_template
+from protocol.template import FIELDS as TEMPLATE_FIELDS
 from tests.storage.making import png, store_image
 
 DEFAULT = "{date}_{section}_{colour}_{seed}"
+
+
+def file_name(template: str, made: Record) -> str:
+    return path(template, made).name
 
 
 def record(disposition: str = "accepted", score: float | None = 0.87, **job: Any) -> Record:
@@ -39,42 +46,84 @@ def record(disposition: str = "accepted", score: float | None = 0.87, **job: Any
         pytest.param("{prompt}", {"prompt": Prompt(text="CON")}, "_con", id="a device of Windows"),
         pytest.param("{prompt}", {"prompt": Prompt(text="lpt1.txt")}, "_lpt1.txt", id="a device with an ending"),
         pytest.param("{prompt}", {"prompt": Prompt(text="?!")}, "gen_batch_1_000000", id="nothing left"),
-        pytest.param("../{seed}/x", {}, "1000-x", id="a template cannot leave the folder"),
+        pytest.param("../{seed}/x", {}, "1000/x", id="a template cannot leave the folder"),
         pytest.param("", {}, "gen_batch_1_000000", id="an empty template"),
     ],
 )
 def test_names_by_template(template: str, job: dict[str, Any], name: str) -> None:
-    assert stem(template, record(**job)) == name
+    assert path(template, record(**job)).as_posix() == name
 
 
 def test_a_long_prompt_does_not_push_the_seed_out() -> None:
-    name = stem("{prompt}_{seed}", record(prompt=Prompt(text="very " * 200)))
+    name = file_name("{prompt}_{seed}", record(prompt=Prompt(text="very " * 200)))
     assert name.endswith("_1000")
     assert len(name) < 60
 
 
 def test_a_name_stays_within_the_bound_of_file_systems_in_any_script() -> None:
-    name = stem("{prompt}_{prompt}_{prompt}_{prompt}", record(prompt=Prompt(text="猫" * 4000)))
+    name = file_name("{prompt}_{prompt}_{prompt}_{prompt}", record(prompt=Prompt(text="猫" * 4000)))
     assert len(name.encode()) <= 180
     assert name == name.encode().decode()
 
 
 def test_an_unscored_picture_has_no_score_in_its_name() -> None:
-    assert stem("{score}_{seed}", record(score=None)) == "1000"
+    assert file_name("{score}_{seed}", record(score=None)) == "1000"
 
 
 def test_names_that_collide_get_the_index() -> None:
     assert list(alternatives("x", record(index=7))) == ["x", "x_7", "x_gen_batch_1_000007"]
 
 
+PLACE = Catalogued(
+    catalogue="v3.2",
+    prompt_id="ZH01_unboxing_experience",
+    quality="1K",
+    wardrobe="zip-hoodie",
+    ui_style="Studio",
+    combo="C-U-002",
+)
+
+
+def test_a_picture_of_a_catalogue_lies_in_the_tree_of_its_seed() -> None:
+    made = record(catalogued=PLACE, name_template=CATALOGUE_TEMPLATE, created_at="2025-01-15T14:30:22+00:00")
+    assert (
+        path(DEFAULT, made).as_posix()
+        == "zip-hoodie/v3.2/ZH01_unboxing_experience/Studio/C-U-002/2025-01-15-14-30-22-ZH01-1K"
+    )
+
+
+def test_a_catalogue_without_combos_has_no_empty_folders() -> None:
+    alone = Catalogued(catalogue="v3.2", prompt_id="ZH01_unboxing", quality="1K")
+    made = record(catalogued=alone, name_template=CATALOGUE_TEMPLATE)
+    assert path(DEFAULT, made).parent.as_posix() == "v3.2/ZH01_unboxing"
+
+
+def test_swept_values_are_in_the_name() -> None:
+    made = record(swept={"steps": 28, "guidance": 3.5, "prompt": "a very long prompt about a mug", "lora:gold": 0.6})
+    assert path("{seed}", made).as_posix() == "1000_steps-28_guidance-3.5_prompt-a-very-long-prom_lora-gold-0.6"
+    assert path("{sweep}/{seed}", made).name == "1000"
+
+
+def test_every_field_that_a_template_may_have_has_a_value_here() -> None:
+    assert set(FIELDS) == set(TEMPLATE_FIELDS)
+
+
 @pytest.mark.parametrize(
     ("template", "problem"),
-    [("{sead}", "{sead} is not a field"), ("{seed", "brace"), ("{}", "{} is not a field"), ("{seed.x}", "{seed.x}")],
+    [
+        ("{sead}", "{sead} is not a field"),
+        ("{seed", "brace"),
+        ("{}", "{} is not a field"),
+        ("{seed.x}", "{seed.x}"),
+        ("", "1 to 400"),
+        ("a/" * 9, "8 folders"),
+    ],
 )
 def test_a_bad_template_is_refused_by_field(template: str, problem: str) -> None:
-    with pytest.raises(BadTemplate) as refused:
-        check_template(template)
+    with pytest.raises(BadCommand) as refused:
+        check_template(template, "$.catalogue.output_template")
     assert problem in str(refused.value)
+    assert refused.value.body.path == "$.catalogue.output_template"
 
 
 def test_accepted_and_kept_pictures_lie_apart() -> None:
