@@ -4,7 +4,6 @@ Read once, by the command line; everything below receives values.
 """
 
 import os
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -59,6 +58,28 @@ class Settings(BaseSettings):
     ack_wait_s: float = Field(default=10.0, gt=0)
     presence_ttl_s: float = Field(default=10.0, ge=2)
     gpu_price_per_hour: float | None = Field(default=None, ge=0, description="dollars; null leaves cost unmeasured")
+    hold_over: float | None = Field(
+        default=None, ge=0, description="dollars; a plan that is estimated to cost more waits for approval"
+    )
+    max_seconds_per_image: float = Field(
+        default=120.0, gt=0, description="device seconds held for an attempt while none was measured"
+    )
+    ledger_url: str = Field(
+        default_factory=lambda values: f"sqlite:///{values['home'] / 'ledger.db'}",
+        description="SQLAlchemy URL of the planner's ledger: sqlite:///FILE or postgresql://user:password@host/name",
+    )
+    catalogue_url: str = Field(
+        default_factory=lambda values: f"sqlite:///{values['home'] / 'catalogue.db'}",
+        description="SQLAlchemy URL of the storage agent's catalogue",
+    )
+    catalogues: Path = Field(
+        default_factory=lambda values: values["home"] / "catalogues",
+        description="folder of prompt catalogues: catalog_v3.2/ZH01_unboxing_experience.md",
+    )
+    combos: Path = Field(
+        default_factory=lambda values: values["home"] / "combos",
+        description="folder of reference pictures: Hoodie_combo/Orange_UI_Combos/C-U-013/ui.png",
+    )
     name_template: str = "{date}_{section}_{colour}_{seed}"
     generator: Literal["diffusers", "instant"] = Field(
         default="diffusers",
@@ -84,16 +105,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, toml_file=default_home() / "bottega.toml")
         return init_settings, env_settings, toml
-
-    @cached_property
-    def ledger_url(self) -> str:
-        """SQLAlchemy URL of the planner's ledger."""
-        return f"sqlite:///{self.home / 'ledger.db'}"
-
-    @cached_property
-    def catalogue_url(self) -> str:
-        """SQLAlchemy URL of the storage agent's catalogue."""
-        return f"sqlite:///{self.home / 'catalogue.db'}"
 
     @property
     def blobs(self) -> Path:

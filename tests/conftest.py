@@ -1,6 +1,8 @@
-"""Fixtures for tests that talk to a real nats-server: a fresh one per test, on a free port, with the streams made."""
+"""Fixtures for tests that talk to a real nats-server, a fresh one per test, on a free port, with the streams made; and
+to real databases, an empty one per test."""
 
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from bus import telemetry, topology
 from bus.connection import Address, connect
 from bus.server import EmbeddedServer
+from tests.database import server
 
 telemetry.configure_logging("tests")
 
@@ -37,3 +40,24 @@ async def workshop_server(nats_server: EmbeddedServer) -> EmbeddedServer:
 def login(workshop_server: EmbeddedServer) -> Callable[[str], Address]:
     """`login(role)`: the address of the server with that login's credentials."""
     return workshop_server.address
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server of this session's own."""
+    programs = server.binaries()
+    if programs is None:
+        missing = "PostgreSQL is not installed; on Debian and Ubuntu: apt-get install postgresql"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with server.running(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database: what it says of one, the code must do on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    return server.fresh_schema(request.getfixturevalue("postgresql"))

@@ -49,6 +49,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "transformers": ("agents.generator", "agents.qa", "agents.pocket"),
     "sqlalchemy": ("agents.planner", "agents.storage", "agents.database"),
     "alembic": ("agents.planner", "agents.storage", "agents.database"),
+    "psycopg": ("agents.database",),
     "typer": ("agents.cli",),
     "rich": ("agents.cli",),
 }

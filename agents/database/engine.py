@@ -1,4 +1,8 @@
-"""Engines: SQLite embedded (WAL, `synchronous=FULL`) or PostgreSQL by URL, and their migrations."""
+"""Engines: SQLite embedded (WAL, `synchronous=FULL`) or PostgreSQL by URL, and their migrations.
+
+On both, a transaction that writes keeps other writers out from its first statement on, so that what it read still
+holds when it writes; a reader sees one state throughout and waits for nobody.
+"""
 
 import sqlite3
 import threading
@@ -7,44 +11,101 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+
+BUSY_S = 5.0
+"""Longest wait for another writer before a transaction fails as busy."""
+
+STATEMENT_S = 60
+"""Longest statement on PostgreSQL: a lost client or a bad plan must not hold the writers' lock for ever."""
+
+WRITERS_LOCK = 0x616370
+"""Key of the advisory lock that PostgreSQL's writers take in turn."""
+
+_BUSY_STATES = {"40001", "40P01", "55P03"}
+"""PostgreSQL's serialization_failure, deadlock_detected, lock_not_available."""
 
 _ALEMBIC = threading.Lock()
 """Alembic keeps the running migration in module globals: one at a time in a process."""
 
 
-def open_engine(url: str) -> Engine:
-    """An engine whose transactions begin for writing.
-
-    SQLite's driver would begin a transaction by itself, late and not before savepoints, so its own handling is
-    switched off and `BEGIN IMMEDIATE` sent instead: writers queue at their first statement and never deadlock.
-    """
+def open_engine(url: str, *, busy_s: float = BUSY_S) -> Engine:
+    """An engine of a SQLAlchemy URL, such as `sqlite:///ledger.db` or `postgresql://user@host/name`."""
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed, busy_s)
+    return _postgresql(parsed, busy_s)
 
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _: Any) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
-            connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
-        read_only = connection.get_execution_options().get("read_only", False)
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
+def is_busy(error: BaseException) -> bool:
+    """Whether a transaction failed only because another one was in its way: the same again may succeed."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return getattr(error.orig, "sqlstate", None) in _BUSY_STATES
 
 
 def migrate(engine: Engine, scripts: Path) -> None:
-    """Bring the database to the newest revision of the Alembic folder `scripts`."""
+    """Bring the database to the newest revision of the Alembic folder `scripts`.
+
+    Ledger and catalogue may share a PostgreSQL database: each remembers its revision in a table of its own.
+    """
     config = Config()
     config.set_main_option("script_location", str(scripts))
     config.set_main_option("path_separator", "os")
     with _ALEMBIC, engine.begin() as connection:
         config.attributes["connection"] = connection
+        if engine.dialect.name != "sqlite":
+            config.attributes["version_table"] = f"{scripts.parent.name}_revision"
         command.upgrade(config, "head")
+
+
+def _sqlite(url: URL, busy_s: float) -> Engine:
+    """SQLite's driver would begin a transaction by itself, late and not before savepoints, so its own handling is
+    switched off and `BEGIN IMMEDIATE` sent instead."""
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": busy_s, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _: Any) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
+        connection.exec_driver_sql("BEGIN" if _read_only(connection) else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL, busy_s: float) -> Engine:
+    """Writers take an advisory lock in turn, as SQLite's do, under READ COMMITTED: what they see is what the writer
+    before them left. Its snapshot would otherwise be taken while they still wait."""
+    bounds = (
+        f"-c lock_timeout={round(busy_s * 1000)} -c statement_timeout={STATEMENT_S * 1000} "
+        f"-c idle_in_transaction_session_timeout={STATEMENT_S * 1000}"
+    )
+    given = url.query.get("options", "")
+    options = f"{given if isinstance(given, str) else ' '.join(given)} {bounds}"
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
+        connect_args={"options": options.strip()},
+        pool_pre_ping=True,
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
+        if _read_only(connection):
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        else:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+
+    return engine
+
+
+def _read_only(connection: Connection) -> bool:
+    return connection.get_execution_options().get("read_only", False)

@@ -5,6 +5,11 @@ from alembic import context
 
 def run() -> None:
     """Run the pending revisions."""
-    context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
+    attributes = context.config.attributes
+    context.configure(
+        connection=attributes["connection"],
+        version_table=attributes.get("version_table", "alembic_version"),
+        render_as_batch=True,
+    )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,1 +1,1 @@
-"""Engines and grouped commits on real SQLite."""
+"""Engines and grouped commits on real SQLite and PostgreSQL."""

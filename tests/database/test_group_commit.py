@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -18,11 +17,12 @@ notes = sa.Table("notes", sa.MetaData(), sa.Column("text", sa.String, primary_ke
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    engine = open_engine(f"sqlite:///{tmp_path / 'notes.db'}")
+def engine(database: str) -> Iterator[Engine]:
+    engine = open_engine(database)
     with engine.begin() as connection:
         notes.metadata.create_all(connection)
-    return engine
+    yield engine
+    engine.dispose()
 
 
 def add(text: str) -> Write:
@@ -42,7 +42,7 @@ def refuse(connection: Connection) -> None:
 
 
 def lose_the_transaction(connection: Connection) -> None:
-    """What SQLite does by itself where the disk is full."""
+    """What SQLite does by itself where the disk is full, and a restart of PostgreSQL to what was not committed."""
     connection.exec_driver_sql("ROLLBACK")
     raise OSError("no space left on device")
 
