@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from agents.cli import batch_app
 from agents.cli.failure import reported
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Models that the workshop knows, and where they lie.", invoke_without_command=True)
 app.add_typer(models, name="models")
+app.add_typer(batch_app.batch, name="batch")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 StandIn = Annotated[

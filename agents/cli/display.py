@@ -4,7 +4,7 @@ Written to standard error, so that standard output holds results alone.
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
@@ -117,11 +117,16 @@ class Screen:
             rows = max(3, min(self._console.height - ROWS_AROUND, 24))
             return drawing_of(board, time.monotonic() - started, rows)
 
-        with Live(console=self._console, get_renderable=picture, refresh_per_second=REFRESH_PER_S):
+        with redrawn(self._console, picture):
             yield
 
     def finished(self, row: Row, board: Board) -> None:
         pass
+
+
+def redrawn(console: Console, picture: Callable[[], RenderableType]) -> Live:
+    """A terminal that shows what `picture` says, several times a second."""
+    return Live(console=console, get_renderable=picture, refresh_per_second=REFRESH_PER_S)
 
 
 def display_for(console: Console, *, silent: bool) -> Display:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
@@ -43,7 +44,15 @@ class Followed(Struct, frozen=True, kw_only=True):
         return self.status.completed == self.quantity
 
 
-async def follow(client: Client, batch: str, board: Board, display: Display) -> Followed:
+Seen = Callable[[list[Image]], Awaitable[None]]
+"""Told each page of pictures as the planner tells of them."""
+
+
+async def _unseen(images: list[Image]) -> None:
+    """Nobody else wants to know."""
+
+
+async def follow(client: Client, batch: str, board: Board, display: Display, seen: Seen = _unseen) -> Followed:
     """Show a batch until none of its pictures is left to make, and return all of it.
 
     Raises:
@@ -56,7 +65,7 @@ async def follow(client: Client, batch: str, board: Board, display: Display) -> 
             group.create_task(_watch_progress(client, batch, board)),
             group.create_task(_watch_status(client, batch, board, news)),
         ]
-        await _until_over(client, batch, board, display, news)
+        await _until_over(client, batch, board, display, news, seen)
         for watcher in watchers:
             watcher.cancel()
     return await _finished(client, batch, started)
@@ -81,11 +90,14 @@ async def page(client: Client, batch: str, first: int = 0, wait_s: float = 0.0) 
         ) from failure
 
 
-async def _until_over(client: Client, batch: str, board: Board, display: Display, news: asyncio.Event) -> None:
+async def _until_over(
+    client: Client, batch: str, board: Board, display: Display, news: asyncio.Event, seen: Seen
+) -> None:
     while True:
         result = (await page(client, batch, first=board.first_open)).generation_result
         fresh = board.see_images(result.images)
         board.see_status(result.generation_status)
+        await seen(result.images)
         for row in fresh:
             display.finished(row, board)
         if finished(result.generation_status) >= result.quantity:

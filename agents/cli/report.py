@@ -1,15 +1,12 @@
 """The end of a batch: the object that `--json` prints, and what a person reads."""
 
-import filecmp
-import shutil
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
 
+from agents.cli.copies import hand_over
 from agents.cli.display import counts_of
 from agents.cli.follow import Followed
 from agents.cli.plan import duration
@@ -83,28 +80,6 @@ def show(console: Console, followed: Followed) -> None:
     if (cost := followed.status.cost_per_image) is not None:
         facts.append(f"{cost * followed.status.completed:.4f} USD")
     _print(console, " · ".join([followed.hash, *facts]), "bold")
-
-
-def hand_over(path: str | None, folder: Path) -> str | None:
-    """A copy of the file in `folder`, so that editing it leaves the workshop's own alone; the path as it is where
-    the file lies on another machine."""
-    if path is None or not Path(path).is_file():
-        return path
-    source = Path(path)
-    for name in _names(source):
-        target = folder.absolute() / name
-        if not target.exists():
-            shutil.copyfile(source, target)
-        if filecmp.cmp(source, target, shallow=False):
-            return str(target)
-    raise AssertionError("names do not end")
-
-
-def _names(source: Path) -> Iterator[str]:
-    """The file's own name, then numbered ones: what a person has under that name is never overwritten."""
-    yield source.name
-    for number in count(2):
-        yield f"{source.stem}_{number}{source.suffix}"
 
 
 def _print(console: Console, line: str, style: str = "") -> None:

@@ -56,7 +56,7 @@ def pose_wanted(text: str) -> Pose | None:
 def asset_of(stem: str) -> tuple[Asset, Pose | None]:
     """What a file of a combo folder shows, by its name: `pose_full` is the straight, full-height pose."""
     words = [word.lower() for word in _WORDS.findall(stem)]
-    asset = next((asset for asset, names in _ASSETS if set(names) & set(words)), "other")
+    asset: Asset = next((asset for asset, names in _ASSETS if set(names) & set(words)), "other")
     spoken = " ".join(words)
     if asset != "pose":
         return asset, None
@@ -152,15 +152,12 @@ def _stem(folder: str, prefix: str = "", suffix: str = "") -> str:
 def _only(name: str, folders: Sequence[str], stem: Callable[[str], str], what: str, path: str) -> str:
     """The folder that a name means: the folder's own name, its stem, or a stem in whose words the name ends."""
     wanted = _folded(name)
-    for means in (
-        lambda folder: wanted in (_folded(folder), _folded(stem(folder))),
-        lambda folder: _ends(name, stem(folder)),
-    ):
-        found = [folder for folder in folders if means(folder)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise BadCommand("invalid_value", f"the {what} {name!r} may be {' or '.join(found)}", path=path)
+    exact = [folder for folder in folders if wanted in (_folded(folder), _folded(stem(folder)))]
+    found = exact or [folder for folder in folders if _ends(name, stem(folder))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise BadCommand("invalid_value", f"the {what} {name!r} may be {' or '.join(found)}", path=path)
     raise Refused(
         "invalid_value",
         f"there is no {what} {name!r}",

@@ -4,6 +4,7 @@ Nothing is expanded: each picture follows from its index. Outermost are combos, 
 sweep, then the quantity.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,7 +140,7 @@ def name_template(command: GenerateImages) -> str | None:
     return (command.catalogue.output_template or CATALOGUE_TEMPLATE) if command.catalogue else None
 
 
-def _loras(loras: list[Lora], swept: dict[str, Scalar]) -> list[Lora]:
+def _loras(loras: list[Lora], swept: Mapping[str, Scalar]) -> list[Lora]:
     """The adapters with the weights of a combination."""
     for name, weight in swept.items():
         if name.startswith(LORA):

@@ -1,0 +1,68 @@
+"""Copies of finished files in a folder of a person: whole or not at all, and never over what that person has there."""
+
+import filecmp
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+from bus.durable import make_folder, sync_folder
+
+
+def hand_over(path: str | None, folder: Path) -> str | None:
+    """A copy of the file in `folder`, so that editing it leaves the workshop's own alone; the path as it is where
+    the file lies on another machine. Copying again finds the first copy."""
+    if path is None or not Path(path).is_file():
+        return path
+    source = Path(path)
+    make_folder(folder.absolute())
+    for name in _names(source):
+        target = folder.absolute() / name
+        if not target.exists():
+            _create(source, target)
+        if filecmp.cmp(source, target, shallow=False):
+            return str(target)
+    raise AssertionError("names do not end")
+
+
+def replace_text(target: Path, text: bytes) -> None:
+    """Write a file in place of what is there; a reader, or the next process, finds the old one or the new one."""
+    partial = _partial(target)
+    try:
+        with partial.open("xb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def _create(source: Path, target: Path) -> None:
+    """Copy a file durably to a name that is free; one that is taken meanwhile is left as it is."""
+    partial = _partial(target)
+    try:
+        with source.open("rb") as read, partial.open("xb") as written:
+            shutil.copyfileobj(read, written)
+            written.flush()
+            os.fsync(written.fileno())
+        with suppress(FileExistsError):
+            os.link(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+
+
+def _names(source: Path) -> Iterator[str]:
+    """The file's own name, then numbered ones: what a person has under that name is never overwritten."""
+    yield source.name
+    for number in count(2):
+        yield f"{source.stem}_{number}{source.suffix}"
