@@ -101,10 +101,10 @@ class GenerateImages(
     hold: bool = False
     """Answer with the plan and wait for APPROVE."""
     priority: Literal["interactive", "batch"] | None = None
-    """Class of service."""
-    deadline: datetime | None = None
-    """When the batch must have ended."""
-    not_before: datetime | None = None
+    """Class of service; interactive pictures are made first. Null is interactive for a small batch."""
+    deadline: Annotated[datetime, Meta(tz=True)] | None = None
+    """When the batch must have ended: what is left then is cancelled."""
+    not_before: Annotated[datetime, Meta(tz=True)] | None = None
     """When the batch may begin."""
     provider: Label | None = None
     """Who makes the pictures, where a platform has several."""
@@ -113,7 +113,7 @@ class GenerateImages(
     determinism: Literal["relaxed", "strict"] | None = None
     """Strict gives the same bits on the same build under any load."""
     render_quality: RenderQuality | None = None
-    """A provider's own word for quality."""
+    """A provider's own word for quality; a model of this workshop takes fewer or more steps for it."""
     max_attempts: Annotated[int, Meta(ge=1, le=10)] | None = None
     """Attempts at one picture before it counts as failed."""
     signed_urls: bool = False
@@ -174,6 +174,7 @@ class Cancel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     """The batch."""
     what: Literal["all", "pending"] = "all"
     image_id: Id | None = None
+    """One picture; the rest of the batch goes on."""
     client_id: Id | None = None
 
 
@@ -199,6 +200,7 @@ class Amend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     hash: Id
     """The batch."""
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] | None = None
+    """Pictures in the batch; not below those that were started."""
     min_score: Fraction | None = None
     negative_prompt: NegativeText | None = None
     client_id: Id | None = None
@@ -210,6 +212,7 @@ class Retry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     hash: Id
     """The batch."""
     image_id: Id | None = None
+    """One picture that failed, or that was cancelled alone; null means all that failed."""
     client_id: Id | None = None
 
 
@@ -218,9 +221,14 @@ class Upgrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
 
     hash: Id
     """The batch."""
-    image_ids: list[Id] = []
-    resolution: str | None = None
+    image_ids: Annotated[list[Id], Meta(max_length=1000)] = []
+    """The pictures; none means all that are completed, once the batch has ended."""
+    resolution: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    """As in `requirements`."""
     render_quality: RenderQuality | None = None
+    """As in GENERATE_IMAGES. One of the two must be given."""
+    command_id: Id | None = None
+    """A command resent with the same id is done once and answered with the first plan."""
     client_id: Id | None = None
 
 
@@ -300,12 +308,6 @@ Command = (
 """Everything that may be sent to `acp.v1.command.<client>`."""
 
 NOT_BUILT_COMMANDS: tuple[type[Struct], ...] = (
-    Pause,
-    Resume,
-    Amend,
-    Retry,
-    Upgrade,
-    Priority,
     Rate,
     Select,
     Edit,
@@ -323,16 +325,10 @@ NOT_BUILT_FIELDS: dict[type[Struct], tuple[str, ...]] = {
         "variants",
         "post",
         "export",
-        "budget",
-        "priority",
-        "deadline",
-        "not_before",
         "provider",
         "fallbacks",
         "determinism",
-        "render_quality",
         "signed_urls",
     ),
-    Cancel: ("image_id",),
 }
 """Fields that are refused with `not_supported` when they are given a value other than their default."""

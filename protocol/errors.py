@@ -15,12 +15,14 @@ from typing import Literal
 from msgspec import Struct
 
 Code = Literal[
+    "ambiguous_charge",
     "bad_encoding",
     "below_quality",
     "cancelled",
     "client_mismatch",
     "command_conflict",
     "delegate",
+    "exceeds_budget",
     "internal",
     "invalid_json",
     "invalid_value",
@@ -29,11 +31,13 @@ Code = Literal[
     "not_installed",
     "not_supported",
     "out_of_memory",
+    "suspended",
     "timeout",
     "too_large",
     "unknown_batch",
     "unknown_command",
     "unknown_field",
+    "unknown_image",
     "unknown_style",
     "wrong_state",
 ]

@@ -47,3 +47,11 @@ def new_batch_hash() -> str:
 def image_id(batch: str, index: int) -> str:
     """The id of picture `index` (from 0) of a batch."""
     return f"{batch}_{index:06d}"
+
+
+def index_of(batch: str, name: str) -> int | None:
+    """The index of a picture of a batch by its id; null where the id is not one of that batch."""
+    digits = name.removeprefix(f"{batch}_")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 9 or image_id(batch, int(digits)) != name:
+        return None
+    return int(digits)

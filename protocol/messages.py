@@ -35,7 +35,8 @@ class Job(Struct, frozen=True, kw_only=True):
 
     `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or
     null. Sizes are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a
-    catalogue; `name_template` names its file, null where the workshop's own does.
+    catalogue; `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made
+    again, by its id.
     """
 
     hash: Id
@@ -63,6 +64,7 @@ class Job(Struct, frozen=True, kw_only=True):
     swept: dict[str, Scalar] = {}
     catalogued: Catalogued | None = None
     name_template: str | None = None
+    parent: str | None = None
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -128,7 +130,7 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
     """Write prompts `first` to `first + count - 1` of a batch; the same request gives the same prompts.
 
     `wishes` are one per prompt, or none where each follows from its index. `catalogue` is the blob of a
-    `CatalogueSnapshot`.
+    `CatalogueSnapshot`. `revision` tells a request from those before the batch was amended.
     """
 
     hash: Id
@@ -146,6 +148,7 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
     platform: str = ""
     wishes: list[PromptWish] = []
     catalogue: Blob | None = None
+    revision: int = 0
 
 
 class GenerateImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="GENERATE_IMAGE"):
@@ -171,10 +174,12 @@ class StoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="STORE
 
 
 class MakeContactSheet(Struct, frozen=True, kw_only=True, tag_field="type", tag="MAKE_CONTACT_SHEET"):
-    """Draw the contact sheet of a finished batch from the catalogue."""
+    """Draw the contact sheet of a finished batch from the catalogue. `edition` counts from 0; a batch that was tried
+    again has a further one."""
 
     hash: Id
     client_id: Id
+    edition: int = 0
 
 
 Work = WritePrompts | GenerateImage | ScoreImage | StoreImage | MakeContactSheet
@@ -192,12 +197,13 @@ class JobRef(Struct, frozen=True, kw_only=True):
 
 
 class PromptsWritten(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROMPTS_WRITTEN"):
-    """Prompts of a batch from index `first` on."""
+    """Prompts of a batch from index `first` on; `revision` is the request's."""
 
     hash: Id
     client_id: Id
     first: int
     prompts: list[Prompt]
+    revision: int = 0
 
 
 class ImageGenerated(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAGE_GENERATED"):
@@ -246,6 +252,7 @@ class PromptsFailed(Struct, frozen=True, kw_only=True, tag_field="type", tag="PR
     client_id: Id
     first: int
     error: ErrorBody
+    revision: int = 0
 
 
 class ContactSheetMade(Struct, frozen=True, kw_only=True, tag_field="type", tag="CONTACT_SHEET_MADE"):
@@ -255,6 +262,7 @@ class ContactSheetMade(Struct, frozen=True, kw_only=True, tag_field="type", tag=
     client_id: Id
     key: str
     path: str | None = None
+    edition: int = 0
 
 
 Event = (
@@ -277,13 +285,19 @@ class CancelBatch(Struct, frozen=True, kw_only=True, tag_field="type", tag="CANC
     client_id: Id
 
 
+class CancelImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="CANCEL_IMAGE"):
+    """Drop one attempt at one picture, also while it is being made."""
+
+    ref: JobRef
+
+
 class Drain(Struct, frozen=True, kw_only=True, tag_field="type", tag="DRAIN"):
     """Finish what is in hand, take nothing new, end. `instance` null means every process of the role."""
 
     instance: Id | None = None
 
 
-Control = CancelBatch | Drain
+Control = CancelBatch | CancelImage | Drain
 """Messages beside the queue."""
 
 

@@ -87,7 +87,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     """How a batch stands. completed + processing + queued + failed + cancelled is the quantity, always.
 
     `failed` and `cancelled` are there only when not zero; `stand_in` only where another model stands in for
-    the one that was asked for.
+    the one that was asked for; `state` only while nothing is handed out.
     """
 
     completed: int
@@ -99,6 +99,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     performance: Performance
     cost_per_image: float | None
     stand_in: str | UnsetType = UNSET
+    state: Literal["held", "paused"] | UnsetType = UNSET
 
 
 class GenerationStatus(Struct, frozen=True, kw_only=True):
@@ -119,12 +120,13 @@ class ImageMetadata(Struct, frozen=True, kw_only=True):
     processing_time_s: float | None
 
 
-ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "cancelled"]
+ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "cancelled", "paused"]
+BatchState = Literal["held", "running", "paused", "completed", "cancelled"]
 
 
 class Image(Struct, frozen=True, kw_only=True):
     """One picture of a batch, made or not. `swept` are the values that tell it from others of a sweep;
-    `catalogued` is its place in a catalogue."""
+    `catalogued` is its place in a catalogue; `parent` the picture that was made again, by its id."""
 
     id: str
     index: int
@@ -142,18 +144,21 @@ class Image(Struct, frozen=True, kw_only=True):
     error: ErrorBody | None = None
     swept: dict[str, Scalar] = {}
     catalogued: Catalogued | None = None
+    parent: str | None = None
 
 
 class ResultBody(Struct, frozen=True, kw_only=True):
-    """A page of pictures. `next` is the index to ask for next, null on the last page."""
+    """A page of pictures. `next` is the index to ask for next, null on the last page; `parent` the batch whose
+    pictures are made again."""
 
-    state: Literal["held", "running", "completed", "cancelled"]
+    state: BatchState
     quantity: int
     images: list[Image]
     next: int | None
     contact_sheet: str | None
     generation_status: StatusBody
     metadata: dict[str, Scalar] = {}
+    parent: str | None = None
 
 
 class GenerationResult(Struct, frozen=True, kw_only=True):
@@ -164,10 +169,10 @@ class GenerationResult(Struct, frozen=True, kw_only=True):
 
 
 class BatchSummary(Struct, frozen=True, kw_only=True):
-    """A batch in a list."""
+    """A batch in a list. `parent` is the batch whose pictures are made again."""
 
     hash: str
-    state: Literal["held", "running", "completed", "cancelled"]
+    state: BatchState
     quantity: int
     completed: int
     failed: int
@@ -176,6 +181,8 @@ class BatchSummary(Struct, frozen=True, kw_only=True):
     style: str | None
     platform: str
     created_at: str
+    priority: Literal["interactive", "batch"] = "batch"
+    parent: str | None = None
 
 
 class BatchListBody(Struct, frozen=True, kw_only=True):

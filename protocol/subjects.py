@@ -83,6 +83,11 @@ def batch_work(batch: str) -> tuple[str, ...]:
     return (f"{ROOT}.work.*.{batch}.>", f"{ROOT}.work.generate.*.{batch}.>")
 
 
+def batch_generation(batch: str) -> str:
+    """Filter that names what of a batch is queued for generators."""
+    return f"{ROOT}.work.generate.*.{batch}.>"
+
+
 def event_filter(kind: str) -> str:
     """Filter of one kind of event over all clients and batches."""
     return f"{ROOT}.event.*.*.{kind}"
@@ -92,7 +97,7 @@ def subject_of(message: Work | Event | Progress) -> str:
     """The subject of a message that has one destination."""
     match message:
         case WritePrompts():
-            return f"{ROOT}.work.prompt.{message.hash}.{message.first}"
+            return f"{ROOT}.work.prompt.{message.hash}.{message.first}{_edition(message.revision)}"
         case GenerateImage(job=job):
             return f"{ROOT}.work.generate.{job.platform}.{_attempt(job)}"
         case ScoreImage(job=job):
@@ -111,7 +116,9 @@ def message_id(message: Work | Event) -> str:
     """`Nats-Msg-Id`: the same message said twice has the same id."""
     match message:
         case PromptsWritten() | PromptsFailed():
-            return f"{subject_of(message)}.{message.first}"
+            return f"{subject_of(message)}.{message.first}{_edition(message.revision)}"
+        case MakeContactSheet() | ContactSheetMade():
+            return f"{subject_of(message)}{_edition(message.edition)}"
         case ImageGenerated() | ImageScored() | ImageStored() | JobFailed() | JobCancelled():
             return f"{subject_of(message)}.{message.ref.index}.{message.ref.attempt}"
         case _:
@@ -131,6 +138,11 @@ def batch_of(message: Work | Event) -> str:
 
 def _client_of(event: Event) -> str:
     return event.ref.client_id if isinstance(event, JobEvent) else event.client_id
+
+
+def _edition(number: int) -> str:
+    """What tells a message from those before a change; nothing at first."""
+    return f"-{number}" if number else ""
 
 
 def _attempt(job: Job) -> str:

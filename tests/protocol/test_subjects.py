@@ -85,9 +85,17 @@ def test_the_same_message_said_twice_has_the_same_id(message: Any) -> None:
 
 
 def test_different_messages_of_a_batch_have_different_ids() -> None:
-    names = [subjects.message_id(message) for message in PLACED]
+    kinds: dict[str, set[type]] = {}
+    for message in PLACED:
+        kinds.setdefault(subjects.message_id(message), set()).add(type(message))
 
-    assert len(set(names)) == len(typing.get_args(Work)) + len(typing.get_args(Event))
+    assert all(len(kind) == 1 for kind in kinds.values())
+
+
+def test_what_is_asked_for_again_after_a_change_has_an_id_of_its_own() -> None:
+    again = [message for message in PLACED if getattr(message, "revision", 0) or getattr(message, "edition", 0)]
+    assert len(again) == 5
+    assert len({subjects.message_id(message) for message in PLACED if type(message) in map(type, again)}) == 10
 
 
 @pytest.mark.parametrize("kind", [GenerateImage, ScoreImage, StoreImage, ImageGenerated, JobFailed])
