@@ -71,6 +71,10 @@ class Outlet(Protocol):
         """Drop all queued work of a batch."""
         ...
 
+    async def purge_generation(self, batch: str) -> None:
+        """Drop what of a batch is queued for generators; what one has in hand goes on."""
+        ...
+
     async def presences(self) -> Sequence[Presence]:
         """Every live process, as it last announced itself. Kept current by a watch: cheap to call."""
         ...

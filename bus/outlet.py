@@ -86,12 +86,15 @@ class AgentOutlet:
         Raises:
             Unavailable: the broker did not answer in time.
         """
-        try:
-            async with asyncio.timeout(PURGE_WAIT_S):
-                for filter_subject in subjects.batch_work(batch):
-                    await self._purge(filter_subject)
-        except TimeoutError as error:
-            raise Unavailable("timeout", f"the queue of {batch} could not be purged", hint="try again") from error
+        await self._purge_all(batch, subjects.batch_work(batch))
+
+    async def purge_generation(self, batch: str) -> None:
+        """Drop what of a batch is queued for generators.
+
+        Raises:
+            Unavailable: the broker did not answer in time.
+        """
+        await self._purge_all(batch, (subjects.batch_generation(batch),))
 
     async def presences(self) -> Sequence[Presence]:
         """Every live process, as it last announced itself."""
@@ -109,6 +112,14 @@ class AgentOutlet:
     def _take_progress(self, progress: Progress) -> None:
         self._progress.append(progress)
         self._progress_waits.set()
+
+    async def _purge_all(self, batch: str, filter_subjects: tuple[str, ...]) -> None:
+        try:
+            async with asyncio.timeout(PURGE_WAIT_S):
+                for filter_subject in filter_subjects:
+                    await self._purge(filter_subject)
+        except TimeoutError as error:
+            raise Unavailable("timeout", f"the queue of {batch} could not be purged", hint="try again") from error
 
     async def _purge(self, filter_subject: str) -> None:
         while True:

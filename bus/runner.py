@@ -28,7 +28,7 @@ from bus.topology import ACP_EVENTS, PRESENCE_TTL_S, inbox_prefix
 from bus.view import View
 from protocol import codec, subjects
 from protocol.errors import AcpError, Unavailable
-from protocol.messages import CancelBatch, Drain
+from protocol.messages import CancelBatch, CancelImage, Drain
 
 log = structlog.get_logger()
 
@@ -188,7 +188,7 @@ class _Serving:
             case Drain(instance=instance):
                 if instance in (None, self._instance):
                     self._stop.set()
-            case CancelBatch():
+            case CancelBatch() | CancelImage():
                 await self._contained(self._agent.control(content), "control")
             case _:
                 log.warning("not a control message", type=type(content).__name__)

@@ -26,12 +26,14 @@ from protocol import subjects
 from protocol.errors import AcpError, NotSupported
 from protocol.messages import (
     CancelBatch,
+    CancelImage,
     Control,
     GenerateImage,
     ImageGenerated,
     Job,
     JobCancelled,
     JobFailed,
+    JobRef,
     Picture,
     Presence,
     Progress,
@@ -39,9 +41,10 @@ from protocol.messages import (
     ScoreImage,
     ref_of,
 )
+from protocol.money import device_cost
 
 MAX_CANCELLED = 4096
-"""Cancelled batches that are remembered; their queued work is purged by the planner, so few ever matter."""
+"""Cancelled batches and pictures that are remembered. The planner purges their queued work, so few ever matter."""
 
 log = structlog.get_logger()
 
@@ -67,7 +70,7 @@ class Generator(Agent):
         self._slots = slots
         self._price_per_hour = price_per_hour
         self._speeds = offers.Speeds()
-        self._cancelled: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._cancelled: OrderedDict[tuple[str, str] | JobRef, None] = OrderedDict()
         self._outlet: Outlet | None = None
 
     @property
@@ -110,20 +113,20 @@ class Generator(Agent):
         """Make the picture of a job. The same job always gives the same picture, so a second delivery is harmless."""
         if not isinstance(message, GenerateImage):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
-        job = message.job
+        job, ref = message.job, ref_of(message.job)
         ready = order(job, self._registry)
         try:
             rendering = await self._engine.generate(
                 ready,
                 lambda step, steps: self._progress(job, step, steps),
-                lambda: (job.client_id, job.hash) in self._cancelled,
+                lambda: (job.client_id, job.hash) in self._cancelled or ref in self._cancelled,
             )
         except Stopped:
             log.info("a cancelled picture is dropped", batch=job.hash, index=job.index, attempt=job.attempt)
-            return [JobCancelled(ref=ref_of(job))]
+            return [JobCancelled(ref=ref)]
         self._speeds.note(job, ready.model, rendering.seconds)
         picture = await self._filed(ready, rendering)
-        return [ImageGenerated(ref=ref_of(job), picture=picture), ScoreImage(job=job, picture=picture)]
+        return [ImageGenerated(ref=ref, picture=picture), ScoreImage(job=job, picture=picture)]
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
         """The planner hears why an attempt has no picture."""
@@ -132,16 +135,21 @@ class Generator(Agent):
         return ()
 
     async def control(self, message: Control) -> None:
-        """Drop a cancelled batch, also what is being made now."""
-        if isinstance(message, CancelBatch):
-            self._cancelled[message.client_id, message.hash] = None
-            while len(self._cancelled) > MAX_CANCELLED:
-                self._cancelled.popitem(last=False)
+        """Drop a cancelled batch or picture, also what is being made now."""
+        match message:
+            case CancelBatch():
+                self._cancelled[message.client_id, message.hash] = None
+            case CancelImage(ref=ref):
+                self._cancelled[ref] = None
+            case _:
+                return
+        while len(self._cancelled) > MAX_CANCELLED:
+            self._cancelled.popitem(last=False)
 
     async def _filed(self, made: Order, rendering: Rendering) -> Picture:
         cost = rendering.cost_micros
         if cost is None:
-            cost = offers.device_cost(rendering.seconds, self._price_per_hour)
+            cost = device_cost(rendering.seconds, self._price_per_hour)
         return Picture(
             blob=await self._blobs.put(rendering.data),
             media_type=rendering.media_type,

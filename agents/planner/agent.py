@@ -11,18 +11,23 @@ from sqlalchemy import Connection
 
 from agents.database.engine import migrate, open_engine
 from agents.database.group_commit import GroupCommit
-from agents.planner import events, intake
+from agents.planner import events, steering
 from agents.planner.desk import Desk, error_reply
+from agents.planner.dispatch import Window
 from agents.planner.recipe import Defaults
 from agents.planner.reconcile import last_words, overdue
+from agents.planner.shelf import Shelves
+from agents.planner.survey import look
 from agents.planner.told import Told
 from agents.planner.window import Change
 from agents.presence import this_process
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
+from bus.local_blobs import LocalBlobs
 from protocol import codec, subjects
 from protocol.errors import AcpError, Unavailable
 from protocol.messages import (
+    CancelBatch,
     ContactSheetMade,
     Event,
     ImageGenerated,
@@ -49,7 +54,7 @@ class Planner(Agent):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._window = settings.window
+        self._window = Window(settings.window)
         self._ledger: GroupCommit | None = None
         self._outlet: Outlet | None = None
         self._desk: Desk | None = None
@@ -78,8 +83,15 @@ class Planner(Agent):
         await asyncio.to_thread(migrate, engine, MIGRATIONS)
         async with GroupCommit(engine) as ledger:
             self._ledger, self._outlet = ledger, outlet
-            defaults = Defaults(self._settings.stand_in, self._settings.min_score, self._settings.max_attempts)
-            self._desk = Desk(ledger, outlet, self._publish, defaults, self._window)
+            defaults = Defaults(
+                self._settings.stand_in,
+                self._settings.min_score,
+                self._settings.max_attempts,
+                price_per_hour=self._settings.gpu_price_per_hour,
+                max_seconds=self._settings.max_seconds_per_image,
+            )
+            shelves = Shelves(self._settings.catalogues, self._settings.combos, LocalBlobs(self._settings.blobs))
+            self._desk = Desk(ledger, outlet, self._publish, defaults, self._window, shelves)
             async with asyncio.TaskGroup() as group:
                 reconciler = group.create_task(self._reconcile_forever())
                 try:
@@ -92,7 +104,7 @@ class Planner(Agent):
         assert self._ledger is not None
         now = time.time()
         change = await self._ledger.write(lambda connection: self._transition(connection, message, now))
-        await self._tell(change, subjects.batch_of(message))
+        await self._tell(change)
         return change.send
 
     def _transition(self, connection: Connection, message: Event | Work, now: float) -> Change:
@@ -141,18 +153,24 @@ class Planner(Agent):
         assert self._outlet is not None
         for message in change.send:
             await self._outlet.publish(message)
-        if change.status is not None:
-            await self._tell(change, change.status.hash)
+        for message, count in change.again:
+            await self._outlet.publish(message, resend=count)
+        for said in change.tell:
+            await self._outlet.control("generator", said)
+        await self._tell(change)
 
-    async def _tell(self, change: Change, batch: str) -> None:
+    async def _tell(self, change: Change) -> None:
         assert self._outlet is not None
         assert self._desk is not None
-        if change.status is not None and self._told.takes(change.status):
-            await self._outlet.publish_status(change.status, change.client_id)
-        self._desk.wake(batch)
+        for one in (change, *change.others):
+            if one.status is not None and self._told.takes(one.status.hash, one.revision):
+                await self._outlet.publish_status(one.status, one.client_id)
+            if one.status is not None:
+                self._desk.wake(one.status.hash)
 
     async def _reconcile_forever(self) -> None:
         await self._contained(self._repeat_last_words())
+        await self._contained(self._look_around())
         while True:
             await asyncio.sleep(self._settings.reconcile_s)
             await self._contained(self._reconcile())
@@ -170,25 +188,37 @@ class Planner(Agent):
         for change in await self._ledger.read(last_words):
             await self._publish(change)
 
+    async def _look_around(self) -> None:
+        """See what waits, and hand it out where places are free."""
+        assert self._ledger is not None
+        now = time.time()
+        await self._publish(await self._ledger.write(lambda connection: look(connection, self._window, now)))
+
     async def _reconcile(self) -> None:
         assert self._ledger is not None
         assert self._outlet is not None
+        await self._look_around()
         now = time.time()
-        expired = await self._ledger.write(lambda connection: intake.expire(connection, now))
+        expired = await self._ledger.write(lambda connection: steering.expire(connection, self._window, now))
         found = await self._ledger.write(
             lambda connection: overdue(connection, now, self._settings.stale_s, self._window)
         )
-        for cancelled in found.unwanted.values():
-            await self._outlet.control("generator", cancelled)
-            try:
-                await self._outlet.purge_batch(cancelled.hash)
-            except Unavailable as error:
-                log.warning("unwanted work stays in the queue", batch=cancelled.hash, error=str(error))
+        for said in found.unwanted.values():
+            await self._outlet.control("generator", said)
+            if isinstance(said, CancelBatch):
+                await self._empty(said.hash)
         for change in expired + found.changes:
             await self._publish(change)
         for message, count in found.again:
             log.info("sent again", subject=subjects.subject_of(message), count=count)
             await self._outlet.publish(message, resend=count)
+
+    async def _empty(self, batch: str) -> None:
+        assert self._outlet is not None
+        try:
+            await self._outlet.purge_batch(batch)
+        except Unavailable as error:
+            log.warning("unwanted work stays in the queue", batch=batch, error=str(error))
 
 
 def build(settings: Settings) -> Planner:

@@ -10,6 +10,7 @@ from agents.planner.pages import fitting
 from agents.planner.recipe import Recipe, Workshop
 from agents.planner.rows import Batch, decode_batch
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs
+from agents.planner.variation import catalogued, variation
 from protocol.commands import MAX_QUANTITY, NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
@@ -110,12 +111,11 @@ def result_of(connection: Connection, batch: Batch, first: int, count: int) -> G
     ).mappings():
         tried.setdefault(row["index"], []).append(row)
     ended = batch.state in ("completed", "cancelled")
-    missing = "pending" if not ended else "cancelled" if batch.state == "cancelled" else "failed"
+    unstarted = "paused" if batch.state == "paused" else "pending"
+    missing = unstarted if not ended else "cancelled" if batch.state == "cancelled" else "failed"
     images = fitting(
         [
-            _image(batch, rows[index], tried.get(index, []))
-            if index in rows
-            else Image(id=image_id(batch.hash, index), index=index, status=missing)
+            _image(batch, rows[index], tried.get(index, [])) if index in rows else _unmade(batch, index, missing)
             for index in range(first, last)
         ]
     )
@@ -129,8 +129,21 @@ def result_of(connection: Connection, batch: Batch, first: int, count: int) -> G
             contact_sheet=batch.contact_sheet or None,
             generation_status=batch.status.generation_status,
             metadata=batch.command.metadata,
+            parent=batch.parent,
         ),
         hash=batch.hash,
+    )
+
+
+def _unmade(batch: Batch, index: int, status: ImageStatus) -> Image:
+    """A picture that was not handed out."""
+    varied = variation(batch.command, batch.recipe, index)
+    return Image(
+        id=image_id(batch.hash, index),
+        index=index,
+        status=status,
+        swept=varied.swept,
+        catalogued=catalogued(batch.command, batch.recipe, varied),
     )
 
 
@@ -138,14 +151,14 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
     outcome = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
     shown = next((one for one in tried if one["attempt"] == (outcome.attempt or row["attempt"])), None)
     evidence = msgspec.json.decode(shown["evidence"], type=Evidence) if shown and shown["evidence"] else None
-    work = _work.decode(row["message"])
+    work = _work.decode(row["message"]) if row["message"] else None
     job = evidence.job if evidence else work.job if isinstance(work, GenerateImage) else None
     picture = evidence.picture if evidence else None
     spent = [one["cost_micros"] for one in tried if one["cost_micros"] is not None]
     return Image(
         id=image_id(batch.hash, row["index"]),
         index=row["index"],
-        status=_shown(row["state"], row["attempt"]),
+        status=_shown(row["state"], row["stage"], row["attempt"], batch.state == "paused"),
         image_url=outcome.url,
         storage_key=outcome.key,
         path=outcome.path,
@@ -165,14 +178,21 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
         else None,
         attempts=len(tried),
         error=outcome.error,
+        swept=job.swept if job else {},
+        catalogued=job.catalogued if job else None,
+        parent=row["parent"],
     )
 
 
-def _shown(state: str, attempt: int) -> ImageStatus:
+def _shown(state: str, stage: str, attempt: int, paused: bool) -> ImageStatus:
     """A job's state in the words that clients know."""
     match state:
         case "completed" | "failed" | "cancelled":
             return state
+        case "waiting":
+            return "paused" if paused else "retry"
+        case _ if paused and stage == "generator":
+            return "paused"
         case _:
             return "retry" if attempt > 1 else "running"
 
@@ -207,7 +227,9 @@ def _summary(batch: Batch) -> BatchSummary:
         brief=batch.command.brief,
         style=batch.recipe.style,
         platform=batch.recipe.stand_in_for or batch.recipe.platform,
-        created_at=_time(batch.created_at) or "",
+        created_at=batch.created_text,
+        priority=batch.priority,
+        parent=batch.parent,
     )
 
 

@@ -31,16 +31,22 @@ class Decision:
 
 def after_rejection(candidates: Sequence[Candidate], made: int, max_attempts: int) -> Decision:
     """What follows when attempt number `made` was rejected; `candidates` are all rejected attempts with pixels."""
-    if made < max_attempts:
+    if made % max_attempts:
         return Decision("again", made + 1)
     return _best(candidates)
 
 
 def after_failure(error: ErrorBody, candidates: Sequence[Candidate], made: int, max_attempts: int) -> Decision:
     """What follows when a stage gave up on attempt number `made`. Only a retryable error is worth another attempt."""
-    if error.retryable and made < max_attempts:
+    if error.retryable and made % max_attempts:
         return Decision("again", made + 1)
     return _best(candidates)
+
+
+def next_round(made: int, max_attempts: int) -> int:
+    """Number of the first attempt of a retry. Every round has `max_attempts` numbers, so that the attempts that are
+    left follow from the number alone; those that a round did not use are skipped."""
+    return made - 1 - (made - 1) % max_attempts + max_attempts + 1
 
 
 def _best(candidates: Sequence[Candidate]) -> Decision:

@@ -8,29 +8,42 @@ from collections.abc import Awaitable, Callable, Sequence
 from weakref import WeakValueDictionary
 
 import msgspec
+import structlog
 from sqlalchemy import Connection
 
 from agents.database.group_commit import GroupCommit
-from agents.planner import answers, intake
+from agents.planner import answers, intake, schedule, upgrade
+from agents.planner.dispatch import Window
 from agents.planner.recipe import Defaults, Recipe, alternatives, resolve, survey
 from agents.planner.rows import Batch, load_batch
+from agents.planner.shelf import Shelves
+from agents.planner.steering import Steering, index_in, steer
 from agents.planner.tally import Tally
+from agents.planner.variation import pictures
 from agents.planner.window import Change, first_prompts
 from bus.agent import Outlet
 from protocol.commands import (
+    Amend,
     Approve,
     Cancel,
     Capabilities,
     Command,
     GenerateImages,
     List,
+    Pause,
+    Priority,
     Result,
+    Resume,
+    Retry,
     Status,
+    Upgrade,
 )
-from protocol.errors import AcpError, BadCommand, Refused
+from protocol.errors import AcpError, BadCommand, Refused, Unavailable
 from protocol.ids import is_id, new_batch_hash
-from protocol.messages import CancelBatch, Presence, Prompt
-from protocol.replies import ErrorReply, GenerationPlan, Reply
+from protocol.messages import Job, Presence, Prompt
+from protocol.replies import ErrorReply, GenerationPlan, GenerationStatus, Reply
+
+log = structlog.get_logger()
 
 MAX_WAIT_S = 30.0
 """Longest that GENERATION_RESULT keeps a client waiting; then it gets the status and the hash."""
@@ -47,12 +60,21 @@ Publish = Callable[[Change], Awaitable[None]]
 class Desk:
     """Answers commands from the ledger and from what is alive."""
 
-    def __init__(self, ledger: GroupCommit, outlet: Outlet, publish: Publish, defaults: Defaults, window: int) -> None:
+    def __init__(
+        self,
+        ledger: GroupCommit,
+        outlet: Outlet,
+        publish: Publish,
+        defaults: Defaults,
+        window: Window,
+        shelves: Shelves,
+    ) -> None:
         self._ledger = ledger
         self._outlet = outlet
         self._publish = publish
         self._defaults = defaults
         self._window = window
+        self._shelves = shelves
         # An event lives as long as somebody waits for it, so that a million batches leave nothing behind.
         self._changed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
@@ -105,8 +127,10 @@ class Desk:
             case Capabilities():
                 presences = await self._outlet.presences()
                 return answers.capabilities_of(list(presences), survey(presences), self._defaults.stand_in)
-            case Cancel():
-                return await self._cancel(command, client)
+            case Pause() | Resume() | Cancel() | Retry() | Priority() | Amend():
+                return await self._steer(command, client)
+            case Upgrade():
+                return await self._upgrade(command, client)
             case _:
                 raise Refused("not_supported", "this command is not supported by this version", path="$.cmd")
 
@@ -120,11 +144,11 @@ class Desk:
         if batch is None:
             workshop = survey(presences)
             try:
-                recipe = resolve(command, workshop, self._defaults)
+                recipe = resolve(command, workshop, self._defaults, await self._shelves.shelf(command))
             except Refused as error:
                 works = alternatives(error.code, workshop, self._defaults)
                 return answers.refusal_of(error.body, command.requirements.quantity, works)
-            batch = await self._begin(command, client, recipe, payload)
+            batch = await self._begin(command, client, recipe, payload, presences)
         match command.respond_format:
             case "GENERATION_PLAN":
                 return await self._plan(batch, presences)
@@ -135,43 +159,68 @@ class Desk:
                     return (await self._batch(batch.hash, client)).status
                 return await self._result(batch.hash, client, 0, 100)
 
-    async def _begin(self, command: GenerateImages, client: str, recipe: Recipe, payload: str) -> Batch:
+    async def _begin(
+        self,
+        command: GenerateImages,
+        client: str,
+        recipe: Recipe,
+        payload: str,
+        presences: Sequence[Presence],
+        parent: str | None = None,
+        originals: list[Job] | None = None,
+    ) -> Batch:
         """The batch of a new command, or that of an equal one which was quicker."""
         now = time.time()
+        schedule.check(command, now)
+        quantity = pictures(command, recipe)
+        cost = answers.estimated_cost(recipe, quantity)
+        dear = self._defaults.hold_over is not None and cost is not None and cost.amount > self._defaults.hold_over
+        held = command.hold or dear
+        seconds = answers.estimated_seconds(recipe, quantity, _generators(presences))
+        notes = schedule.advice(command, seconds, now)
+        if dear and not command.hold:
+            notes.append(f"held: the estimated cost is above {self._defaults.hold_over:g} USD")
+        recipe = msgspec.structs.replace(recipe, warnings=[*recipe.warnings, *notes])
         proposed = Batch(
             hash=new_batch_hash(),
             client_id=client,
-            state="held" if command.hold else "running",
+            state="held" if held else "running",
             command=command,
             recipe=recipe,
             seed=command.seed if command.seed is not None else secrets.randbelow(2**32),
-            quantity=command.requirements.quantity,
+            quantity=quantity,
             cursor=0,
             written=0,
-            tally=Tally(quantity=command.requirements.quantity),
-            approval=secrets.token_hex(16) if command.hold else None,
-            expires_at=now + HELD_FOR_S if command.hold else None,
+            tally=Tally(quantity=quantity),
+            approval=secrets.token_hex(16) if held else None,
+            expires_at=now + HELD_FOR_S if held else None,
             contact_sheet=None,
             created_at=now,
+            priority=schedule.class_of(command.priority, quantity),
+            parent=parent,
+            not_before=schedule.seconds_of(command.not_before),
+            deadline=schedule.seconds_of(command.deadline),
         )
         batch, change = await self._ledger.write(
-            lambda connection: intake.accept(connection, proposed, command.command_id, payload, now)
+            lambda connection: intake.accept(
+                connection, proposed, command.command_id, payload, self._window, now, originals
+            )
         )
         await self._publish(change)
         return batch
 
     async def _plan(self, batch: Batch, presences: Sequence[Presence]) -> GenerationPlan:
-        generators = sum(presence.role == "generator" for presence in presences)
         patience = PROMPTS_WAIT_S if any(presence.role == "prompt" for presence in presences) else 0.0
-        prompts = await self._first_prompts(batch.hash, patience)
-        return answers.plan_of(batch, [prompt.text for prompt in prompts[: answers.SHOWN_PROMPTS]], generators)
+        prompts = await self._first_prompts(batch, patience)
+        shown = [prompt.text for prompt in prompts[: answers.SHOWN_PROMPTS]]
+        return answers.plan_of(batch, shown, _generators(presences))
 
-    async def _first_prompts(self, name: str, patience: float) -> list[Prompt]:
+    async def _first_prompts(self, batch: Batch, patience: float) -> list[Prompt]:
         """The first page of prompts; empty where it is not written within `patience` seconds."""
         deadline = asyncio.get_running_loop().time() + patience
         while True:
-            changed = self._change_of(name)
-            prompts = await self._ledger.read(lambda connection: first_prompts(connection, name))
+            changed = self._change_of(batch.hash)
+            prompts = await self._ledger.read(lambda connection: first_prompts(connection, batch))
             if prompts:
                 return prompts
             try:
@@ -190,24 +239,77 @@ class Desk:
         await self._publish(change)
         return (await self._batch(command.hash, client)).status
 
-    async def _cancel(self, command: Cancel, client: str) -> Reply:
-        batch = await self._batch(command.hash, client)
+    async def _steer(self, command: Steering, client: str) -> GenerationStatus:
+        """Carry out what a client asks of its batch; returns where the batch stands after it."""
 
         def work(connection: Connection) -> Change:
-            current = load_batch(connection, batch.hash)
-            return intake.cancel(connection, current or batch, command.what, time.time())
+            batch = _owned(load_batch(connection, command.hash), command.hash, client)
+            return steer(connection, batch, command, self._window, time.time())
 
         change = await self._ledger.write(work)
-        if command.what == "all" and not change.finished:
-            await self._outlet.control("generator", CancelBatch(hash=batch.hash, client_id=client))
         await self._publish(change)
-        return (await self._batch(command.hash, client)).status
+        if isinstance(command, Pause):
+            await self._take_back(command.hash)
+        assert change.status is not None
+        return change.status
+
+    async def _take_back(self, name: str) -> None:
+        """Empty the generators' queue of a paused batch. What stays in it costs a few pictures and no more."""
+        try:
+            await self._outlet.purge_generation(name)
+        except Unavailable as error:
+            log.warning("queued work of a paused batch stays in the queue", batch=name, error=str(error))
+
+    async def _upgrade(self, command: Upgrade, client: str) -> Reply:
+        if command.resolution is None and command.render_quality is None:
+            raise BadCommand(
+                "missing_field",
+                "an upgrade needs a resolution or a render_quality",
+                path="$.resolution",
+                hint='"resolution": "2048x2048", or "render_quality": "hd"',
+            )
+        payload = hashlib.sha256(msgspec.json.encode(command)).hexdigest()
+        presences = await self._outlet.presences()
+        batch = await self._ledger.read(
+            lambda connection: intake.known(connection, client, command.command_id, payload)
+        )
+        if batch is None:
+            parent = await self._batch(command.hash, client)
+            originals = await self._originals(parent, command)
+            quantity = parent.tally.completed if originals is None else len(originals)
+            order = upgrade.command_of(parent, command, quantity)
+            workshop = survey(presences)
+            try:
+                recipe = upgrade.recipe_of(resolve(order, workshop, self._defaults))
+            except Refused as error:
+                return answers.refusal_of(error.body, quantity, alternatives(error.code, workshop, self._defaults))
+            batch = await self._begin(order, client, recipe, payload, presences, parent.hash, originals)
+        return await self._plan(batch, presences)
+
+    async def _originals(self, parent: Batch, command: Upgrade) -> list[Job] | None:
+        """The jobs of the pictures that an upgrade names; null where it means all of a batch that has ended."""
+        if not command.image_ids:
+            if parent.state not in ("completed", "cancelled") or not parent.tally.completed:
+                raise Refused(
+                    "wrong_state",
+                    f"{parent.hash} is {parent.state} with {parent.tally.completed} pictures completed",
+                    path="$.hash",
+                    hint="wait for its end, or name finished pictures in image_ids",
+                )
+            return None
+        indices = sorted({index_in(parent, name, f"$.image_ids[{n}]") for n, name in enumerate(command.image_ids)})
+        jobs = await self._ledger.read(lambda connection: upgrade.named_jobs(connection, parent.hash, indices))
+        if unfinished := set(indices) - {job.index for job in jobs}:
+            raise Refused(
+                "wrong_state",
+                f"picture {min(unfinished)} of {parent.hash} is not completed",
+                path="$.image_ids",
+                hint="see RESULT",
+            )
+        return jobs
 
     async def _batch(self, name: str, client: str) -> Batch:
-        batch = await self._ledger.read(lambda connection: load_batch(connection, name))
-        if batch is None or batch.client_id != client:
-            raise Refused("unknown_batch", f"there is no batch {name!r} of this client", path="$.hash", hint="see LIST")
-        return batch
+        return _owned(await self._ledger.read(lambda connection: load_batch(connection, name)), name, client)
 
     async def _wait(self, name: str, client: str, seconds: float) -> bool:
         """Whether the batch ended, its contact sheet included, within `seconds`."""
@@ -227,6 +329,16 @@ class Desk:
     async def _result(self, name: str, client: str, first: int, count: int) -> Reply:
         batch = await self._batch(name, client)
         return await self._ledger.read(lambda connection: answers.result_of(connection, batch, first, count))
+
+
+def _generators(presences: Sequence[Presence]) -> int:
+    return sum(presence.role == "generator" for presence in presences)
+
+
+def _owned(batch: Batch | None, name: str, client: str) -> Batch:
+    if batch is None or batch.client_id != client:
+        raise Refused("unknown_batch", f"there is no batch {name!r} of this client", path="$.hash", hint="see LIST")
+    return batch
 
 
 def error_reply(error: AcpError) -> ErrorReply:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.attempts import Decision, after_failure, after_rejection
+from agents.planner.budget import LOCAL
+from agents.planner.dispatch import Window
 from agents.planner.rows import (
     WORK,
     Batch,
@@ -18,14 +20,15 @@ from agents.planner.rows import (
     job_row,
     load_batch,
     move,
-    open_attempt,
+    open_attempts,
     required,
     set_attempt,
     set_job,
 )
+from agents.planner.spend import charge
 from agents.planner.tables import Evidence, Outcome, batches, jobs, prompt_pages
 from agents.planner.tally import add_embedding
-from agents.planner.window import Change, advance, job_of, outstanding, prompt_of, settle
+from agents.planner.window import ACTIVE, Change, advance, job_for, outstanding, settle
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
@@ -50,11 +53,14 @@ _PAST: dict[str, tuple[str, ...]] = {"generator": ("qa", "storage", "done"), "qa
 """Stage -> the stages that a job reaches through its work."""
 
 
-def prompts_written(connection: Connection, event: PromptsWritten, window: int, now: float) -> Change:
+def prompts_written(connection: Connection, event: PromptsWritten, window: Window, now: float) -> Change:
     """Keep the prompts that follow those that are there, and hand out what the window allows.
 
     They may be fewer than were asked for, where more would not fit one message; the rest is asked for in turn.
     """
+    batch = load_batch(connection, event.hash)
+    if batch is None or event.revision != batch.tally.amended:
+        return Change()
     last = event.first + len(event.prompts)
     changed = connection.execute(
         sa.update(batches)
@@ -62,7 +68,6 @@ def prompts_written(connection: Connection, event: PromptsWritten, window: int, 
             batches.c.hash == event.hash,
             batches.c.written == event.first,
             batches.c.written < last,
-            batches.c.quantity >= last,
         )
         .values(written=last, updated_at=now)
     ).rowcount
@@ -70,9 +75,8 @@ def prompts_written(connection: Connection, event: PromptsWritten, window: int, 
         connection.execute(
             sa.insert(prompt_pages).values(hash=event.hash, first=event.first, prompts=_encode(event.prompts))
         )
-    batch = load_batch(connection, event.hash)
-    if batch is None:
-        return Change()
+        batch.written = last
+    batch.tally.asked = batch.written
     again = outstanding(connection, event.hash).send if changed == 0 else []
     change = advance(connection, batch, window, now)
     change.send = again + change.send
@@ -82,9 +86,12 @@ def prompts_written(connection: Connection, event: PromptsWritten, window: int, 
 def prompts_failed(connection: Connection, event: PromptsFailed, now: float) -> Change:
     """End a batch whose prompts cannot be written: everything not handed out fails for that reason."""
     batch = load_batch(connection, event.hash)
-    if batch is None or batch.state not in ("running", "held") or batch.written > event.first:
+    if batch is None or batch.state not in ACTIVE:
         return Change()
-    batch.tally.failed += batch.quantity - batch.cursor
+    if batch.written > event.first or event.revision != batch.tally.amended:
+        return Change()
+    batch.tally.failed += batch.quantity - batch.cursor - batch.tally.ahead
+    batch.tally.ahead = 0
     batch.cursor = batch.quantity
     return settle(connection, batch, Change(client_id=batch.client_id), now)
 
@@ -115,12 +122,12 @@ def image_generated(connection: Connection, event: ImageGenerated, now: float) -
         batch.tally.gpu_util_sum += picture.gpu_util
         batch.tally.gpu_util_count += 1
     if picture.cost_micros is not None:
-        batch.tally.cost_micros += picture.cost_micros
-        batch.tally.costed += 1
+        kind = "gpu" if batch.recipe.provider == LOCAL else "provider"
+        charge(connection, batch, event.ref, picture.provider, kind, picture.cost_micros, now)
     return settle(connection, batch, Change(client_id=batch.client_id), now)
 
 
-def image_scored(connection: Connection, event: ImageScored, window: int, now: float) -> Change:
+def image_scored(connection: Connection, event: ImageScored, window: Window, now: float) -> Change:
     """A verdict: an accepted picture is on its way to storage, a rejected one gets a new attempt or is given up.
 
     Raises:
@@ -157,7 +164,7 @@ def image_scored(connection: Connection, event: ImageScored, window: int, now: f
     return _decide(connection, batch, event.ref, decision, error, window, now)
 
 
-def image_stored(connection: Connection, event: ImageStored, window: int, now: float) -> Change:
+def image_stored(connection: Connection, event: ImageStored, window: Window, now: float) -> Change:
     """The picture is filed: its job is terminal.
 
     Raises:
@@ -185,7 +192,10 @@ def image_stored(connection: Connection, event: ImageStored, window: int, now: f
     if not end(connection, event.ref, "completed" if accepted else "failed", outcome, now):
         return outstanding(connection, event.ref.hash)
     tally = batch.tally
-    tally.in_flight -= 1
+    if row["state"] == "waiting":
+        tally.waiting -= 1
+    else:
+        tally.in_flight -= 1
     if accepted:
         tally.completed += 1
         if assessment.score is not None:
@@ -215,8 +225,7 @@ def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping
     if evidence is not None and evidence.assessment is not None:
         filed: Work = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
     else:
-        prompt = prompt_of(connection, ref.hash, ref.index)
-        filed = GenerateImage(job=job_of(required(connection, ref.hash), prompt, ref.index, ref.attempt))
+        filed = GenerateImage(job=job_for(connection, required(connection, ref.hash), ref.index, ref.attempt))
     connection.execute(
         sa.update(jobs)
         .where(taken_back)
@@ -225,7 +234,7 @@ def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping
     return job_row(connection, ref)
 
 
-def job_failed(connection: Connection, event: JobFailed, window: int, now: float) -> Change:
+def job_failed(connection: Connection, event: JobFailed, window: Window, now: float) -> Change:
     """A stage gave up on an attempt. One whose work went on nevertheless, from an earlier delivery, is not heard."""
     row = job_row(connection, event.ref)
     if row is None or row["stage"] in _PAST.get(event.stage, ("done",)):
@@ -241,7 +250,7 @@ def job_failed(connection: Connection, event: JobFailed, window: int, now: float
     return _decide(connection, batch, event.ref, decision, event.error, window, now)
 
 
-def job_cancelled(connection: Connection, event: JobCancelled, window: int, now: float) -> Change:
+def job_cancelled(connection: Connection, event: JobCancelled, window: Window, now: float) -> Change:
     """A generator dropped an attempt of a cancelled batch; one that it made in an earlier delivery goes on."""
     row = job_row(connection, event.ref)
     if row is None or row["state"] != "cancelling" or row["stage"] != "generator":
@@ -269,7 +278,7 @@ def _decide(
     ref: JobRef,
     decision: Decision,
     error: ErrorBody,
-    window: int,
+    window: Window,
     now: float,
 ) -> Change:
     """Carry out what follows from a rejected or failed attempt."""
@@ -278,8 +287,12 @@ def _decide(
         return Change()
     cancelling = row["state"] == "cancelling"
     if decision.action == "again" and not cancelling:
-        prompt = prompt_of(connection, ref.hash, ref.index)
-        work = GenerateImage(job=job_of(batch, prompt, ref.index, decision.attempt))
+        if batch.state == "paused":
+            set_job(connection, ref, now, state="waiting", stage="queue", attempt=decision.attempt)
+            batch.tally.in_flight -= 1
+            batch.tally.waiting += 1
+            return settle(connection, batch, Change(client_id=batch.client_id), now)
+        work = GenerateImage(job=job_for(connection, batch, ref.index, decision.attempt))
         set_job(
             connection,
             ref,
@@ -289,9 +302,10 @@ def _decide(
             message=_encode(work),
             resends=0,
         )
-        open_attempt(connection, work.job)
+        open_attempts(connection, [work.job])
         return settle(connection, batch, Change([work], client_id=batch.client_id), now)
-    if decision.action == "keep" and not cancelling:
+    before = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
+    if decision.action == "keep" and not cancelling and before.key is None:
         evidence = evidence_of(connection, ref, decision.attempt)
         if evidence is not None and evidence.assessment is not None:
             keep = StoreImage(
@@ -309,7 +323,7 @@ def _decide(
             )
             return settle(connection, batch, Change([keep], client_id=batch.client_id), now)
     state = "cancelled" if cancelling else "failed"
-    if end(connection, ref, state, Outcome(error=error, finished_at=now), now):
+    if end(connection, ref, state, msgspec.structs.replace(before, error=error, finished_at=now), now):
         batch.tally.in_flight -= 1
         batch.tally.failed += state == "failed"
         batch.tally.cancelled += state == "cancelled"

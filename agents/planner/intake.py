@@ -1,13 +1,18 @@
-"""Transitions that a client causes: accept a plan, approve, cancel; and the expiry of held plans."""
+"""Transitions by which a batch begins: a plan is accepted, a held one approved."""
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from agents.planner.rows import Batch, decode_batch, required
-from agents.planner.tables import batches, commands, jobs
-from agents.planner.window import Change, advance, settle, write_prompts
+from agents.planner.audit import note
+from agents.planner.dispatch import Window
+from agents.planner.reservations import admit, reserve
+from agents.planner.rows import Batch, required
+from agents.planner.tables import batches, commands
+from agents.planner.upgrade import add_page, write_originals
+from agents.planner.window import PROMPT_PAGE, Change, advance, write_prompts
 from protocol.errors import Refused
+from protocol.messages import Job
 
 _encode = msgspec.json.encode
 
@@ -38,15 +43,24 @@ def known(connection: Connection, client: str, command_id: str | None, payload: 
 
 
 def accept(
-    connection: Connection, batch: Batch, command_id: str | None, payload: str, now: float
+    connection: Connection,
+    batch: Batch,
+    command_id: str | None,
+    payload: str,
+    window: Window,
+    now: float,
+    originals: list[Job] | None = None,
 ) -> tuple[Batch, Change]:
-    """Commit a new plan, or find the one that this command id already made.
+    """Commit a new plan, or find the one that this command id already made. `originals` are the jobs of the pictures
+    that an upgrade names; one of a whole batch finds them by itself.
 
     Raises:
-        Refused: `command_conflict` where the id was used for another payload.
+        Refused: `command_conflict` where the id was used for another payload; `exceeds_budget`, `suspended`.
     """
     if (first := known(connection, batch.client_id, command_id, payload)) is not None:
         return first, Change(client_id=first.client_id)
+    admit(connection, batch.client_id, now)
+    batch.tally.asked = 1 if batch.parent is None else 0
     connection.execute(
         sa.insert(batches).values(
             hash=batch.hash,
@@ -59,12 +73,18 @@ def accept(
             cursor=batch.cursor,
             written=batch.written,
             tally=_encode(batch.tally),
+            priority=batch.priority,
+            parent=batch.parent,
+            not_before=batch.not_before,
+            deadline=batch.deadline,
             approval=batch.approval,
             expires_at=batch.expires_at,
             created_at=batch.created_at,
             updated_at=now,
         )
     )
+    reserve(connection, batch, now)
+    note(connection, "accepted", batch.client_id, now, batch.hash, quantity=batch.quantity, state=batch.state)
     if command_id is not None:
         connection.execute(
             sa.insert(commands).values(
@@ -75,10 +95,17 @@ def accept(
                 created_at=now,
             )
         )
-    return batch, Change([write_prompts(batch)], batch.status, batch.client_id)
+    if batch.parent is None:
+        return batch, Change([write_prompts(batch)], status=batch.status, client_id=batch.client_id)
+    if originals is None:
+        write_originals(connection, batch, PROMPT_PAGE, now)
+    else:
+        for first in range(0, len(originals), PROMPT_PAGE):
+            add_page(connection, batch, originals[first : first + PROMPT_PAGE], now)
+    return batch, advance(connection, batch, window, now)
 
 
-def approve(connection: Connection, batch: Batch, window: int, now: float) -> Change:
+def approve(connection: Connection, batch: Batch, window: Window, now: float) -> Change:
     """Start a held plan.
 
     Raises:
@@ -93,25 +120,5 @@ def approve(connection: Connection, batch: Batch, window: int, now: float) -> Ch
         raise Refused(
             "wrong_state", f"the batch {batch.hash} is not held any more", path="$.hash", hint="ask for its STATUS"
         )
+    note(connection, "approved", batch.client_id, now, batch.hash)
     return advance(connection, required(connection, batch.hash), window, now)
-
-
-def cancel(connection: Connection, batch: Batch, what: str, now: float) -> Change:
-    """Stop a batch: what was not handed out is cancelled now, what is in flight when its process says so."""
-    if batch.state in ("completed", "cancelled"):
-        return Change(status=batch.status, client_id=batch.client_id, finished=True)
-    batch.tally.cancelled += batch.quantity - batch.cursor
-    batch.cursor = batch.quantity
-    if what == "all":
-        connection.execute(
-            sa.update(jobs)
-            .where(jobs.c.hash == batch.hash, jobs.c.state == "running")
-            .values(state="cancelling", updated_at=now)
-        )
-    return settle(connection, batch, Change(client_id=batch.client_id), now)
-
-
-def expire(connection: Connection, now: float) -> list[Change]:
-    """Cancel held plans whose time is over."""
-    due = connection.execute(sa.select(batches).where(batches.c.state == "held", batches.c.expires_at < now)).mappings()
-    return [cancel(connection, decode_batch(row), "all", now) for row in due.all()]

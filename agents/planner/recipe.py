@@ -10,7 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agents.planner import sizes
+from agents.planner.budget import price_of
 from agents.planner.catalogue import Shelf
+from agents.planner.quality import steps_of
 from agents.planner.sweep import trials
 from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand, Code, Refused, Unavailable
@@ -28,7 +30,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """Everything about a batch's pictures that does not change from one to the next. Sizes are pixels.
 
     `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null. `catalogue`
-    is what the batch runs through. `sizes` and `samplers` are what the swept values of these names mean.
+    is what the batch runs through. `price_micros` is expected of an attempt, `highest_micros` held for it; null where
+    nobody knows. `sizes` and `samplers` are what the swept values of these names mean.
     """
 
     platform: str
@@ -51,6 +54,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     max_attempts: int
     price_micros: int | None
     seconds_per_image: float | None
+    highest_micros: int | None = None
     not_honoured: list[str]
     warnings: list[str]
     catalogue: Shelf | None = None
@@ -73,11 +77,15 @@ class Workshop:
 
 @dataclass(frozen=True)
 class Defaults:
-    """Settings that decide where a command is silent."""
+    """Settings that decide where a command is silent. `price_per_hour` of the device is dollars, `max_seconds` what is
+    held for an attempt before one was measured. A plan that is estimated above `hold_over` dollars is held."""
 
     stand_in: str | None
     min_score: float
     max_attempts: int
+    hold_over: float | None = None
+    price_per_hour: float | None = None
+    max_seconds: float = 120.0
 
 
 def survey(presences: Iterable[Presence]) -> Workshop:
@@ -168,6 +176,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) ->
     checkpoints, loras = _named(command, workshop)
     wanted = _model(command.platform, checkpoints, workshop)
     model, stand_in_for = _runnable(wanted, loras, workshop, defaults)
+    price = price_of(model, defaults.price_per_hour, defaults.max_seconds)
     not_honoured: list[str] = []
     warnings: list[str] = []
     if stand_in_for:
@@ -182,7 +191,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) ->
         not_honoured.append(lost)
     if command.negative_prompt and not model.negative_prompt:
         not_honoured.append(f"negative_prompt: {model.name} does not use one")
-    steps = command.steps if command.steps is not None else model.steps
+    steps = steps_of(command.steps if command.steps is not None else model.steps, command.render_quality)
     guidance = command.guidance if command.guidance is not None else model.guidance
     warnings.extend(_advice(command, model, steps, guidance))
     return Recipe(
@@ -204,7 +213,8 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) ->
         stand_in_for=stand_in_for,
         min_score=command.quality.min_score if command.quality.min_score is not None else defaults.min_score,
         max_attempts=command.max_attempts or defaults.max_attempts,
-        price_micros=model.price_micros,
+        price_micros=price.expected,
+        highest_micros=price.highest,
         seconds_per_image=model.seconds_per_image,
         not_honoured=not_honoured,
         warnings=warnings,

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from agents.planner.dispatch import Window
 from agents.planner.events import job_cancelled
-from agents.planner.rows import WORK, Batch, decode_batch, touch
+from agents.planner.rows import WORK, Batch, decode_batch, required, touch
 from agents.planner.tables import batches, jobs
-from agents.planner.window import Change, advance, wants_prompts, write_prompts
-from protocol.messages import CancelBatch, GenerateImage, JobCancelled, MakeContactSheet, Work, ref_of
+from agents.planner.window import Change, advance, sheet_of, wants_prompts, write_prompts
+from protocol.messages import CancelBatch, CancelImage, GenerateImage, JobCancelled, Work, ref_of
 
 AT_ONCE = 1000
 """Rows looked at in one round."""
@@ -22,14 +23,14 @@ LAST_WORDS = 256
 @dataclass
 class Overdue:
     """Work to send again, each with a number that no earlier resend had; changes of batches that stood still; batches
-    whose generation nobody dropped when it was cancelled."""
+    and pictures, by their id, whose generation nobody dropped when it was cancelled."""
 
     again: list[tuple[Work, int]] = field(default_factory=list[tuple[Work, int]])
     changes: list[Change] = field(default_factory=list[Change])
-    unwanted: dict[str, CancelBatch] = field(default_factory=dict[str, CancelBatch])
+    unwanted: dict[str, CancelBatch | CancelImage] = field(default_factory=dict[str, CancelBatch | CancelImage])
 
 
-def overdue(connection: Connection, now: float, stale_s: float, window: int, at_once: int = AT_ONCE) -> Overdue:
+def overdue(connection: Connection, now: float, stale_s: float, window: Window, at_once: int = AT_ONCE) -> Overdue:
     """Everything that nothing was heard of for `stale_s` seconds."""
     found = Overdue()
     _jobs(connection, now, now - stale_s, window, at_once, found)
@@ -45,20 +46,30 @@ def last_words(connection: Connection, count: int = LAST_WORDS) -> Sequence[Chan
 
 
 def _last_word(batch: Batch) -> Change:
-    change = Change(status=batch.status, client_id=batch.client_id)
+    change = Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
     if batch.state in ("completed", "cancelled") and batch.contact_sheet is None:
-        change.send.append(MakeContactSheet(hash=batch.hash, client_id=batch.client_id))
+        change.send.append(sheet_of(batch))
     return change
 
 
-def _jobs(connection: Connection, now: float, before: float, window: int, at_once: int, found: Overdue) -> None:
-    """A job of a cancelled batch that no generator answered for is cancelled here."""
-    stale = sa.select(jobs).where(jobs.c.state.in_(("running", "cancelling")), jobs.c.updated_at < before)
+def _jobs(connection: Connection, now: float, before: float, window: Window, at_once: int, found: Overdue) -> None:
+    """A cancelled picture that no generator answered for is cancelled here. What generators left of a paused batch is
+    said again when it is resumed."""
+    paused = sa.select(batches.c.hash).where(batches.c.state == "paused")
+    stale = sa.select(jobs).where(
+        jobs.c.state.in_(("running", "cancelling")),
+        jobs.c.updated_at < before,
+        sa.or_(jobs.c.stage != "generator", jobs.c.state == "cancelling", jobs.c.hash.not_in(paused)),
+    )
     for row in connection.execute(stale.limit(at_once)).mappings().all():
         work = WORK.decode(row["message"])
         if row["state"] == "cancelling" and isinstance(work, GenerateImage):
-            found.changes.append(job_cancelled(connection, JobCancelled(ref=ref_of(work.job)), window, now))
-            found.unwanted[work.job.hash] = CancelBatch(hash=work.job.hash, client_id=work.job.client_id)
+            job = work.job
+            found.changes.append(job_cancelled(connection, JobCancelled(ref=ref_of(job)), window, now))
+            if required(connection, job.hash).tally.stopped:
+                found.unwanted[job.hash] = CancelBatch(hash=job.hash, client_id=job.client_id)
+            else:
+                found.unwanted[job.image_id] = CancelImage(ref=ref_of(job))
             continue
         connection.execute(
             sa.update(jobs)
@@ -68,23 +79,23 @@ def _jobs(connection: Connection, now: float, before: float, window: int, at_onc
         found.again.append((work, row["resends"] + 1))
 
 
-def _batches(connection: Connection, now: float, before: float, window: int, at_once: int, found: Overdue) -> None:
+def _batches(connection: Connection, now: float, before: float, window: Window, at_once: int, found: Overdue) -> None:
     quiet = sa.select(batches).where(batches.c.state.in_(("running", "held")), batches.c.updated_at < before)
     for row in connection.execute(quiet.limit(at_once)).mappings().all():
         batch = decode_batch(row)
         touch(connection, batch.hash, now)
-        if wants_prompts(batch, window):
+        if batch.parent is None and wants_prompts(batch, window):
             found.again.append((write_prompts(batch), int(now)))
         if batch.state == "running":
             found.changes.append(advance(connection, batch, window, now))
 
 
 def _contact_sheets(connection: Connection, now: float, before: float, at_once: int, found: Overdue) -> None:
-    missing = sa.select(batches.c.hash, batches.c.client_id).where(
+    missing = sa.select(batches).where(
         batches.c.state.in_(("completed", "cancelled")),
         batches.c.contact_sheet.is_(None),
         batches.c.updated_at < before,
     )
-    for row in connection.execute(missing.limit(at_once)).all():
-        touch(connection, row.hash, now)
-        found.again.append((MakeContactSheet(hash=row.hash, client_id=row.client_id), int(now)))
+    for row in connection.execute(missing.limit(at_once)).mappings().all():
+        touch(connection, row["hash"], now)
+        found.again.append((sheet_of(decode_batch(row)), int(now)))

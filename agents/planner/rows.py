@@ -3,7 +3,9 @@
 Every change of a job is one statement that names the stage and attempt it leaves; one row must change.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.attempts import Candidate
+from agents.planner.dispatch import Priority
 from agents.planner.recipe import Recipe
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs
 from agents.planner.tally import Tally, status_of
@@ -67,12 +70,21 @@ class Batch:
     expires_at: float | None
     contact_sheet: str | None
     created_at: float
+    priority: Priority = "batch"
+    parent: str | None = None
+    not_before: float | None = None
+    deadline: float | None = None
+
+    @property
+    def created_text(self) -> str:
+        """When the batch was made, ISO 8601 in UTC."""
+        return datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds")
 
     @property
     def status(self) -> GenerationStatus:
         """Where the batch stands."""
         stand_in = self.recipe.model if self.recipe.stand_in_for else None
-        return status_of(self.hash, self.tally, stand_in)
+        return status_of(self.hash, self.state, self.tally, stand_in)
 
 
 def decode_batch(row: RowMapping) -> Batch:
@@ -92,6 +104,10 @@ def decode_batch(row: RowMapping) -> Batch:
         expires_at=row["expires_at"],
         contact_sheet=row["contact_sheet"],
         created_at=row["created_at"],
+        priority=row["priority"],
+        parent=row["parent"],
+        not_before=row["not_before"],
+        deadline=row["deadline"],
     )
 
 
@@ -148,9 +164,14 @@ def end(connection: Connection, ref: JobRef, state: str, outcome: Outcome, now: 
     return connection.execute(_END, {**_of(ref), **values}).rowcount == 1
 
 
-def open_attempt(connection: Connection, job: Job) -> None:
-    values = {"hash": job.hash, "index": job.index, "attempt": job.attempt, "state": "running", "seed": job.seed}
-    connection.execute(_OPEN_ATTEMPT, values)
+def open_attempts(connection: Connection, made: Sequence[Job]) -> None:
+    connection.execute(
+        _OPEN_ATTEMPT,
+        [
+            {"hash": job.hash, "index": job.index, "attempt": job.attempt, "state": "running", "seed": job.seed}
+            for job in made
+        ],
+    )
 
 
 def set_attempt(connection: Connection, ref: JobRef, **values: Any) -> None:

@@ -12,10 +12,22 @@ from protocol.replies import GenerationStatus, Performance, QualityMetrics, Stat
 
 
 class Tally(Struct, kw_only=True):
-    """Running sums of a batch. `seconds` are of generation; `embeddings` is the sum of unit vectors."""
+    """Running sums of a batch. `seconds` are of generation; `embeddings` is the sum of unit vectors.
+
+    `waiting` pictures were handed out before and wait for another attempt; `ahead` ended before their turn, their index
+    at or past the cursor. `asked` is above `written` while prompts are on their way. `stopped` says that the client
+    cancelled what was left; `retries` and `amended` count those commands, `revision` the statuses.
+    """
 
     quantity: int
     in_flight: int = 0
+    waiting: int = 0
+    ahead: int = 0
+    asked: int = 0
+    stopped: bool = False
+    retries: int = 0
+    amended: int = 0
+    revision: int = 0
     completed: int = 0
     failed: int = 0
     cancelled: int = 0
@@ -66,7 +78,7 @@ def consistency(tally: Tally) -> float | None:
     return round(min(1.0, max(0.0, (square - count) / (count * (count - 1)))), 4)
 
 
-def status_of(batch: str, tally: Tally, stand_in: str | None) -> GenerationStatus:
+def status_of(batch: str, state: str, tally: Tally, stand_in: str | None) -> GenerationStatus:
     """The status that the counts make."""
     processing = min(tally.in_flight, tally.quantity - tally.done)
     return GenerationStatus(
@@ -87,6 +99,7 @@ def status_of(batch: str, tally: Tally, stand_in: str | None) -> GenerationStatu
             ),
             cost_per_image=_mean(tally.cost_micros / 1e6, tally.completed) if tally.costed else None,
             stand_in=stand_in or UNSET,
+            state=state if state in ("held", "paused") else UNSET,
         ),
         hash=batch,
     )

@@ -1,26 +1,41 @@
-"""The window: pictures of a batch in flight, refilled as they end, so that a plan costs a row and a cursor."""
+"""Handing out: pictures get their rows and their work when a place in flight is theirs, so that a plan costs a row and
+a cursor."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.attempts import seed_of
-from agents.planner.rows import WORK, Batch, open_attempt, save
+from agents.planner.audit import note
+from agents.planner.dispatch import Standing, Window
+from agents.planner.reservations import follow
+from agents.planner.rows import WORK, Batch, load_batch, open_attempts, save, set_job
 from agents.planner.tables import jobs, prompt_pages
+from agents.planner.upgrade import JOBS, original_of, upgraded, write_originals
+from agents.planner.variation import vary, wishes
 from protocol.ids import image_id
-from protocol.messages import GenerateImage, Job, MakeContactSheet, Prompt, Work, WritePrompts
+from protocol.messages import Control, GenerateImage, Job, MakeContactSheet, Prompt, Work, WritePrompts, ref_of
 from protocol.replies import GenerationStatus
 
 PROMPT_PAGE = 100
 """Prompts asked for at once; a page of the longest prompts stays below the broker's 1 MB."""
 
+ACTIVE = ("held", "running", "paused")
+"""States of a batch that has not ended."""
+
 _encode = msgspec.json.encode
 PROMPTS = msgspec.json.Decoder(list[Prompt])
 
 _ADD_JOB = sa.insert(jobs)
+_AHEAD = sa.select(jobs.c.index).where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.index >= sa.bindparam("of_index"))
+_WAITING = (
+    sa.select(jobs.c.index, jobs.c.attempt)
+    .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == "waiting")
+    .order_by(jobs.c.index)
+    .limit(sa.bindparam("of_count"))
+)
 _OUTSTANDING = (
     sa.select(jobs.c.message)
     .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state.in_(("running", "cancelling")))
@@ -36,40 +51,145 @@ _PAGE_OF = (
 
 @dataclass
 class Change:
-    """What follows from a transition: work to send, the status after it, whether the batch ended."""
+    """What follows from a transition: work to send; work that may have been sent before, each with a number that no
+    earlier resend had; what generators are told beside the queue; the status after it, by its place among the batch's
+    statuses; whether the batch ended; and the changes of other batches, to which places in flight went that it left
+    free. Their work is in `send` as well."""
 
     send: list[Work] = field(default_factory=list[Work])
+    again: list[tuple[Work, int]] = field(default_factory=list[tuple[Work, int]])
+    tell: list[Control] = field(default_factory=list[Control])
     status: GenerationStatus | None = None
+    revision: int = 0
     client_id: str = ""
     finished: bool = False
+    others: list["Change"] = field(default_factory=list["Change"])
 
 
-def advance(connection: Connection, batch: Batch, window: int, now: float) -> Change:
-    """Refill the window of a running batch, ask for further prompts, or end it; the batch is saved."""
+def standing_of(batch: Batch, now: float) -> Standing:
+    """A batch as the window sees it. A paused one holds no place: what is queued for it was taken back."""
+    return Standing(
+        hash=batch.hash,
+        client=batch.client_id,
+        platform=batch.recipe.platform,
+        priority=batch.priority,
+        ready=ready_in(batch, now),
+        in_flight=0 if batch.state == "paused" else batch.tally.in_flight,
+    )
+
+
+def ready_in(batch: Batch, now: float) -> int:
+    """Pictures that could be handed out now."""
+    if batch.state != "running" or (batch.not_before is not None and batch.not_before > now):
+        return 0
+    return ready_among(batch.cursor, batch.written, batch.quantity) + batch.tally.waiting
+
+
+def ready_among(cursor: int, written: int, quantity: int) -> int:
+    """Pictures whose prompt is written and whose turn has not come."""
+    return max(0, min(written, quantity) - cursor)
+
+
+def advance(connection: Connection, batch: Batch, window: Window, now: float) -> Change:
+    """Give the free places of a batch's platform to those whose turn it is, ask for further prompts of the batch, or
+    end it; what changed is saved."""
     change = Change(client_id=batch.client_id)
-    if batch.state == "running":
-        first, batch.cursor = batch.cursor, min(batch.written, batch.cursor + window - batch.tally.in_flight)
-        batch.cursor = max(first, batch.cursor)
-        change.send.extend(_hand_out(connection, batch, index, now) for index in range(first, batch.cursor))
-        batch.tally.in_flight += batch.cursor - first
-        if wants_prompts(batch, window):
-            change.send.append(write_prompts(batch))
+    change.send += _wanted(connection, batch, window, now)
+    window.see(standing_of(batch, now), now)
+    fill(connection, batch.recipe.platform, window, now, change, batch)
     return settle(connection, batch, change, now)
 
 
-def wants_prompts(batch: Batch, window: int) -> bool:
+def fill(
+    connection: Connection, platform: str, window: Window, now: float, change: Change, mine: Batch | None = None
+) -> None:
+    """Give the free places of a platform away. Batches are saved, but for `mine`, which its transition saves."""
+    while granted := window.grants(platform, now):
+        for name, count in granted.items():
+            if mine is not None and name == mine.hash:
+                change.send += _hand_out(connection, mine, count, window, now)
+            elif other := load_batch(connection, name):
+                change.send += _hand_out(connection, other, count, window, now)
+                change.others.append(settle(connection, other, Change(client_id=other.client_id), now))
+            else:
+                window.forget(name, now)
+
+
+def _hand_out(connection: Connection, batch: Batch, count: int, window: Window, now: float) -> list[Work]:
+    """The work of the next pictures of a batch, at most `count`, and the prompts that are wanted after them. Those that
+    wait for another attempt go first."""
+    count = min(count, ready_in(batch, now))
+    work = _waiting(connection, batch, count, now) if batch.tally.waiting else []
+    fresh = [
+        GenerateImage(job=job_for(connection, batch, index, attempt=1))
+        for index in _fresh(connection, batch, count - len(work))
+    ]
+    if fresh:
+        connection.execute(_ADD_JOB, [_job_values(made, now) for made in fresh])
+        open_attempts(connection, [made.job for made in fresh])
+    work += fresh
+    batch.tally.in_flight += len(work)
+    wanted = _wanted(connection, batch, window, now)
+    window.see(standing_of(batch, now), now)
+    return work + wanted
+
+
+def _fresh(connection: Connection, batch: Batch, count: int) -> list[int]:
+    """The next indices; the cursor passes over pictures that ended before their turn."""
+    indices: list[int] = []
+    ended = set[int]()
+    if batch.tally.ahead:
+        ended = set(connection.execute(_AHEAD, {"of_hash": batch.hash, "of_index": batch.cursor}).scalars())
+    while len(indices) < count and batch.cursor < min(batch.written, batch.quantity):
+        if batch.cursor in ended:
+            batch.tally.ahead -= 1
+        else:
+            indices.append(batch.cursor)
+        batch.cursor += 1
+    return indices
+
+
+def _waiting(connection: Connection, batch: Batch, count: int, now: float) -> list[Work]:
+    """Attempts of pictures that wait for one, after a retry or a pause."""
+    rows = connection.execute(_WAITING, {"of_hash": batch.hash, "of_count": count}).all()
+    work: list[Work] = []
+    for index, attempt in rows:
+        made = GenerateImage(job=job_for(connection, batch, index, attempt))
+        values = {"state": "running", "stage": "generator", "message": _encode(made), "resends": 0}
+        set_job(connection, ref_of(made.job), now, **values)
+        open_attempts(connection, [made.job])
+        work.append(made)
+    batch.tally.waiting = batch.tally.waiting - len(rows) if rows else 0
+    return work
+
+
+def _wanted(connection: Connection, batch: Batch, window: Window, now: float) -> list[Work]:
+    """The request for the next page of prompts, once. An upgrade has the prompts of its parent."""
+    if batch.state != "running" or not wants_prompts(batch, window) or batch.tally.asked > batch.written:
+        return []
+    if batch.parent is not None:
+        write_originals(connection, batch, PROMPT_PAGE, now)
+        return []
+    batch.tally.asked = batch.written + 1
+    return [write_prompts(batch)]
+
+
+def wants_prompts(batch: Batch, window: Window) -> bool:
     """Whether the next page is needed; a cancelled batch has its cursor at the end and needs none."""
-    return batch.cursor < batch.quantity and batch.written < min(batch.quantity, batch.cursor + window)
+    return batch.cursor < batch.quantity and batch.written < min(batch.quantity, batch.cursor + window.bound)
 
 
 def write_prompts(batch: Batch) -> WritePrompts:
     """The request for the next page of prompts."""
     command, recipe = batch.command, batch.recipe
+    count = min(PROMPT_PAGE, batch.quantity - batch.written)
+    wished = wishes(command, recipe, batch.written, count)
     return WritePrompts(
         hash=batch.hash,
         client_id=batch.client_id,
         first=batch.written,
-        count=min(PROMPT_PAGE, batch.quantity - batch.written),
+        revision=batch.tally.amended,
+        count=len(wished) or count,
         seed=batch.seed,
         style=recipe.style,
         style_reference=recipe.style_reference,
@@ -79,27 +199,23 @@ def write_prompts(batch: Batch) -> WritePrompts:
         negative_prompt=command.negative_prompt,
         negative_supported=recipe.negative_supported,
         platform=recipe.platform,
+        wishes=wished,
+        catalogue=recipe.catalogue.blob if recipe.catalogue else None,
     )
 
 
-def _hand_out(connection: Connection, batch: Batch, index: int, now: float) -> Work:
-    """The row and the message of a picture's first attempt."""
-    work = GenerateImage(job=job_of(batch, prompt_of(connection, batch.hash, index), index, attempt=1))
-    connection.execute(
-        _ADD_JOB,
-        {
-            "hash": batch.hash,
-            "index": index,
-            "state": "running",
-            "stage": "generator",
-            "attempt": 1,
-            "message": _encode(work),
-            "resends": 0,
-            "updated_at": now,
-        },
-    )
-    open_attempt(connection, work.job)
-    return work
+def _job_values(work: GenerateImage, now: float) -> dict[str, object]:
+    return {
+        "hash": work.job.hash,
+        "index": work.job.index,
+        "state": "running",
+        "stage": "generator",
+        "attempt": work.job.attempt,
+        "message": _encode(work),
+        "resends": 0,
+        "updated_at": now,
+        "parent": work.job.parent,
+    }
 
 
 def prompt_of(connection: Connection, name: str, index: int) -> Prompt:
@@ -108,17 +224,26 @@ def prompt_of(connection: Connection, name: str, index: int) -> Prompt:
     return PROMPTS.decode(page["prompts"])[index - first]
 
 
-def first_prompts(connection: Connection, name: str) -> list[Prompt]:
+def first_prompts(connection: Connection, batch: Batch) -> list[Prompt]:
     """The first page of a batch's prompts; empty before they are written."""
     page = connection.execute(
-        sa.select(prompt_pages.c.prompts).where(prompt_pages.c.hash == name, prompt_pages.c.first == 0)
+        sa.select(prompt_pages.c.prompts).where(prompt_pages.c.hash == batch.hash, prompt_pages.c.first == 0)
     ).scalar_one_or_none()
-    return PROMPTS.decode(page) if page else []
+    if page is None:
+        return []
+    return [job.prompt for job in JOBS.decode(page)] if batch.parent else PROMPTS.decode(page)
+
+
+def job_for(connection: Connection, batch: Batch, index: int, attempt: int) -> Job:
+    """One attempt at a picture whose prompt is written."""
+    if batch.parent is not None:
+        return upgraded(batch, original_of(connection, batch.hash, index), index, attempt)
+    return job_of(batch, prompt_of(connection, batch.hash, index), index, attempt)
 
 
 def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
     recipe = batch.recipe
-    return Job(
+    job = Job(
         hash=batch.hash,
         client_id=batch.client_id,
         index=index,
@@ -139,24 +264,34 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         style=recipe.style,
         section=batch.command.section,
         min_score=recipe.min_score,
-        created_at=datetime.fromtimestamp(batch.created_at, UTC).isoformat(timespec="seconds"),
+        created_at=batch.created_text,
         metadata=batch.command.metadata,
     )
+    return vary(job, batch.command, recipe, batch.seed)
 
 
 def settle(connection: Connection, batch: Batch, change: Change, now: float) -> Change:
     """Save a changed batch and say where it stands; where its last picture is terminal, end it and ask for its
     contact sheet."""
     change.finished = batch.tally.finished
-    if batch.tally.finished and batch.state in ("running", "held"):
-        batch.state = "cancelled" if batch.tally.cancelled else "completed"
+    if batch.tally.finished and batch.state in ACTIVE:
+        batch.state = "cancelled" if batch.tally.stopped and batch.tally.cancelled else "completed"
         if batch.tally.completed:
-            change.send.append(MakeContactSheet(hash=batch.hash, client_id=batch.client_id))
+            change.send.append(sheet_of(batch))
         else:
             batch.contact_sheet = ""
-    change.status = batch.status
+        counts = {"completed": batch.tally.completed, "failed": batch.tally.failed, "cancelled": batch.tally.cancelled}
+        note(connection, batch.state, batch.client_id, now, batch.hash, **counts)
+    follow(connection, batch, now)
+    batch.tally.revision += 1
+    change.status, change.revision = batch.status, batch.tally.revision
     save(connection, batch, now)
     return change
+
+
+def sheet_of(batch: Batch) -> MakeContactSheet:
+    """The request for a batch's contact sheet; it is drawn anew after every retry."""
+    return MakeContactSheet(hash=batch.hash, client_id=batch.client_id, edition=batch.tally.retries)
 
 
 def outstanding(connection: Connection, name: str) -> Change:

@@ -1,6 +1,6 @@
-"""The prompt agent: answers each WritePrompts with the prompts it asks for; stateless."""
+"""The prompt agent: answers each WritePrompts with the prompts it asks for; what it keeps it can read again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,13 +9,17 @@ from msgspec.structs import replace
 from agents.presence import this_process
 from agents.prompt.library import Library
 from agents.prompt.style import Style, StyleReference, read_reference, read_style
+from agents.prompt.wishes import wished, with_references
 from agents.prompt.writer import write
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound
+from bus.blobs import BlobMissing, Blobs
+from bus.local_blobs import LocalBlobs
 from bus.topology import ACP_WORK
 from protocol import subjects
+from protocol.catalogue import CatalogueSnapshot
 from protocol.errors import AcpError, Refused
-from protocol.messages import Presence, Prompt, PromptsFailed, PromptsWritten, WritePrompts
+from protocol.messages import Presence, Prompt, PromptsFailed, PromptsWritten, PromptWish, WritePrompts
 from protocol.nearest import nearest
 
 PACKAGED = Path(__file__).parent
@@ -26,6 +30,9 @@ SLOTS = 4
 MAX_COUNT = 1000
 """Prompts of one request; more is a broken request, not a large batch, which comes in pages of about 100."""
 
+MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
+"""A thousand of the longest prompts beside a thousand combos are a quarter of it."""
+
 MAX_PAGE_BYTES = 512 * 1024
 """Prompts in one answer, as JSON: half of the largest message. The planner asks for the rest of a page."""
 
@@ -35,9 +42,11 @@ class PromptWriter(Agent):
 
     role = "prompt"
 
-    def __init__(self, styles: Sequence[Path], references: Sequence[Path]) -> None:
+    def __init__(self, styles: Sequence[Path], references: Sequence[Path], blobs: Blobs) -> None:
         self._styles: Library[Style] = Library(styles, read_style)
         self._references: Library[StyleReference] = Library(references, read_reference)
+        self._blobs = blobs
+        self._catalogue: tuple[str, CatalogueSnapshot] | None = None
 
     def intakes(self) -> Sequence[Intake]:
         return [Intake(ACP_WORK, "prompt", (subjects.work_filter("prompt"),), slots=SLOTS)]
@@ -59,37 +68,54 @@ class PromptWriter(Agent):
             raise AcpError("internal", f"the prompt agent has no work for {type(message).__name__}")
         if not 0 < message.count <= MAX_COUNT or message.first < 0:
             raise AcpError("invalid_value", f"no page has {message.count} prompts from {message.first}")
-        style, reference = self._style(message.style), self._reference(message.style_reference)
-        indices = range(message.first, message.first + message.count)
-        prompts = _fitting(write(message, style, reference, index) for index in indices)
+        if message.wishes and len(message.wishes) != message.count:
+            raise AcpError("invalid_value", f"{len(message.wishes)} wishes for {message.count} prompts")
+        snapshot = await self._snapshot(message.catalogue)
+        numbers = range(message.first, message.first + message.count)
+        wishes = message.wishes or [PromptWish(number=number) for number in numbers]
+        styles, references = self._styles.look(), self._references.look()
+
+        def written(wish: PromptWish) -> Prompt:
+            request = wished(message, wish, snapshot)
+            style = _style(request.style, styles)
+            reference = _reference(request.style_reference, references)
+            return with_references(write(request, style, reference, wish.number), wish, snapshot)
+
+        prompts = _fitting(map(written, wishes))
         batch, client = message.hash, message.client_id
-        return [PromptsWritten(hash=batch, client_id=client, first=message.first, prompts=prompts)]
+        return [
+            PromptsWritten(
+                hash=batch, client_id=client, first=message.first, prompts=prompts, revision=message.revision
+            )
+        ]
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
         if not isinstance(message, WritePrompts):
             return ()
         batch, client = message.hash, message.client_id
-        return [PromptsFailed(hash=batch, client_id=client, first=message.first, error=error.body)]
-
-    def _style(self, name: str) -> Style:
-        styles = self._styles.look()
-        if name not in styles:
-            problem = f"there is no style {name!r}"
-            raise Refused("unknown_style", problem, path="$.style", hint=nearest(name, styles))
-        return styles[name]
-
-    def _reference(self, name: str | None) -> StyleReference | None:
-        if name is None:
-            return None
-        references = self._references.look()
-        if name not in references:
-            raise Refused(
-                "unknown_style",
-                f"there is no style reference {name!r}",
-                path="$.requirements.style_reference",
-                hint=nearest(name, references),
+        return [
+            PromptsFailed(
+                hash=batch, client_id=client, first=message.first, error=error.body, revision=message.revision
             )
-        return references[name]
+        ]
+
+    async def _snapshot(self, blob: str | None) -> CatalogueSnapshot | None:
+        """The catalogue of a page. It never changes, so the one that was read last is kept.
+
+        Raises:
+            AcpError: its blob is not there yet, which may work later, or is no catalogue.
+        """
+        if blob is None:
+            return None
+        if self._catalogue is None or self._catalogue[0] != blob:
+            try:
+                data = await self._blobs.get(blob, limit=MAX_CATALOGUE_BYTES)
+                self._catalogue = blob, msgspec.json.decode(data, type=CatalogueSnapshot)
+            except BlobMissing as error:
+                raise AcpError("internal", f"the catalogue is missing: {error}", retryable=True) from error
+            except msgspec.DecodeError as error:
+                raise AcpError("invalid_value", f"the blob {blob} is no catalogue: {error}") from error
+        return self._catalogue[1]
 
 
 def build(settings: Settings) -> PromptWriter:
@@ -97,6 +123,7 @@ def build(settings: Settings) -> PromptWriter:
     return PromptWriter(
         styles=(PACKAGED / "styles", settings.home / "styles"),
         references=(PACKAGED / "references", settings.home / "references"),
+        blobs=LocalBlobs(settings.blobs),
     )
 
 
@@ -109,3 +136,23 @@ def _fitting(prompts: Iterable[Prompt]) -> list[Prompt]:
             break
         fitting.append(prompt)
     return fitting
+
+
+def _style(name: str, styles: Mapping[str, Style]) -> Style:
+    if name not in styles:
+        problem = f"there is no style {name!r}"
+        raise Refused("unknown_style", problem, path="$.style", hint=nearest(name, styles))
+    return styles[name]
+
+
+def _reference(name: str | None, references: Mapping[str, StyleReference]) -> StyleReference | None:
+    if name is None:
+        return None
+    if name not in references:
+        raise Refused(
+            "unknown_style",
+            f"there is no style reference {name!r}",
+            path="$.requirements.style_reference",
+            hint=nearest(name, references),
+        )
+    return references[name]

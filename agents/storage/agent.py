@@ -132,6 +132,9 @@ class Storage(Agent):
         data = await self._blobs.get(message.picture.blob)
         record, path = await asyncio.to_thread(self._file, message, data)
         entry = entry_of(record, path.relative_to(self._files.root), message.assessment)
+        if held is not None and held.path is not None and held.path != entry.path:
+            # Before its row is replaced: a death in between is mended by the next delivery.
+            await asyncio.to_thread(remove_picture, self._files, self._files.root / held.path)
         held = await self._catalogue.add(entry)
         if held.path != entry.path:
             await asyncio.to_thread(remove_picture, self._files, path)
@@ -163,13 +166,13 @@ class Storage(Agent):
         key = names.sheet_key(client, batch)
         entries = await self._catalogue.batch(client, batch, MAX_PICTURES)
         if not entries:
-            return ContactSheetMade(hash=batch, client_id=client, key=key)
+            return ContactSheetMade(hash=batch, client_id=client, key=key, edition=message.edition)
         total = await self._catalogue.count(client, batch)
         frames = [self._frame(entry) for entry in entries]
         path = self._files.root / names.batch_folder(client, batch) / SHEET_NAME
         sheet = await asyncio.to_thread(draw_sheet, batch, frames, total)
         await asyncio.to_thread(self._files.replace, path, sheet)
-        return ContactSheetMade(hash=batch, client_id=client, key=key, path=str(path))
+        return ContactSheetMade(hash=batch, client_id=client, key=key, path=str(path), edition=message.edition)
 
     def _frame(self, entry: Entry) -> Frame:
         return Frame(

@@ -173,6 +173,9 @@ class Listener:
     async def purge_batch(self, batch: str) -> None:
         raise AssertionError("a generator purges nothing")
 
+    async def purge_generation(self, batch: str) -> None:
+        raise AssertionError("a generator purges nothing")
+
     async def presences(self) -> Sequence[Presence]:
         return ()
 

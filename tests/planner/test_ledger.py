@@ -1,24 +1,33 @@
 """The ledger: every picture ends once, whatever is lost, repeated or late."""
 
 import random
-from pathlib import Path
+from collections.abc import Iterator
 
 import msgspec
 import pytest
+from sqlalchemy import Engine
 
-from agents.planner import intake
+from agents.planner import intake, steering
 from agents.planner.answers import list_of, plan_of, result_of
 from agents.planner.reconcile import last_words, overdue
 from agents.planner.rows import WORK, Batch
 from agents.planner.tables import Evidence
+from protocol.commands import Cancel
 from protocol.errors import AcpError, ErrorBody
-from protocol.messages import ImageStored, Job, JobCancelled, JobFailed, MakeContactSheet, ref_of
+from protocol.messages import CancelBatch, ImageStored, Job, JobCancelled, JobFailed, MakeContactSheet, ref_of
 from tests.planner.workbench import World, adds_up, new_batch, new_engine
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(engine=new_engine(tmp_path), dice=random.Random(1))
+def engine(database: str) -> Iterator[Engine]:
+    engine = new_engine(database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    return World(engine=engine, dice=random.Random(1))
 
 
 def test_every_picture_of_a_batch_is_completed_once(world: World) -> None:
@@ -39,15 +48,15 @@ def test_no_more_pictures_are_in_flight_than_the_window_allows(world: World) -> 
         return False
 
     world.run("gen_batch_1", until=look)
-    assert max(seen) == world.window
-    assert all(status.processing <= world.window for status in world.statuses)
+    assert max(seen) == world.window.bound
+    assert all(status.processing <= world.window.bound for status in world.statuses)
 
 
 def test_a_plan_is_expanded_lazily_and_prompts_are_asked_for_by_the_page(world: World) -> None:
     world.start(new_batch(1_000_000))
     batch = world.run("gen_batch_1", until=lambda batch: batch.tally.completed == 150)
     assert batch.written <= 300
-    assert len(world.rows()) <= 150 + 2 * world.window
+    assert len(world.rows()) <= 150 + 2 * world.window.bound
 
 
 def test_prompts_too_long_for_one_message_come_in_parts_of_any_size(world: World) -> None:
@@ -128,7 +137,7 @@ def test_a_picture_that_exists_is_not_cancelled_by_a_generator_that_drops_its_se
     world.start(new_batch(1))
     job = reached(world, "qa")
     making = world.load("gen_batch_1")
-    world.follow(world.transact(lambda c: intake.cancel(c, making, "all", world.now)))
+    world.steer(Cancel(hash=making.hash))
     world.deliver(JobCancelled(ref=ref_of(job)))
     batch = world.run("gen_batch_1")
     assert (batch.tally.completed, batch.tally.cancelled) == (1, 0)
@@ -142,7 +151,7 @@ def test_a_job_carries_the_moment_its_batch_was_made_as_names_and_records_need_i
 def test_batches_without_a_picture_are_not_looked_through_for_contact_sheets(world: World) -> None:
     for number in range(3):
         world.start(new_batch(1, name=f"gen_held_{number}", state="held"))
-    world.transact(lambda c: intake.expire(c, 101.0))
+    world.transact(lambda c: steering.expire(c, world.window, 101.0))
     world.start(new_batch(1))
     world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
     due = world.transact(lambda c: overdue(c, world.now + 1000, 20.0, 4, at_once=1)).again
@@ -160,10 +169,10 @@ def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_whatever_is_lost_repeated_or_late_every_picture_ends_once(tmp_path: Path, seed: int) -> None:
+def test_whatever_is_lost_repeated_or_late_every_picture_ends_once(engine: Engine, seed: int) -> None:
     dice = random.Random(seed)
     world = World(
-        engine=new_engine(tmp_path),
+        engine=engine,
         dice=dice,
         rejects=dice.choice([0.0, 0.4, 0.9]),
         breaks=dice.choice([0.0, 0.2]),
@@ -187,12 +196,12 @@ def test_whatever_is_lost_repeated_or_late_every_picture_ends_once(tmp_path: Pat
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_cancelled_batch_ends_and_its_counts_add_up(tmp_path: Path, seed: int) -> None:
-    world = World(engine=new_engine(tmp_path), dice=random.Random(seed), loses=0.1, repeats=0.2, rejects=0.3)
+def test_a_cancelled_batch_ends_and_its_counts_add_up(engine: Engine, seed: int) -> None:
+    world = World(engine=engine, dice=random.Random(seed), loses=0.1, repeats=0.2, rejects=0.3)
     world.start(new_batch(30))
     started = world.run("gen_batch_1", until=lambda batch: batch.tally.completed >= 5)
     world.cancelled = True
-    world.follow(world.transact(lambda c: intake.cancel(c, started, "all", world.now)))
+    world.steer(Cancel(hash=started.hash))
     batch = world.run("gen_batch_1")
     assert batch.state == "cancelled"
     assert batch.tally.completed + batch.tally.failed + batch.tally.cancelled == 30
@@ -207,32 +216,41 @@ def test_cancelling_what_is_pending_lets_the_pictures_in_flight_finish(world: Wo
     world.start(new_batch(30))
     started = world.run("gen_batch_1", until=lambda batch: batch.tally.completed >= 5)
     handed_out = started.cursor
-    world.follow(world.transact(lambda c: intake.cancel(c, started, "pending", world.now)))
+    world.steer(Cancel(hash=started.hash, what="pending"))
     batch = world.run("gen_batch_1")
     assert batch.tally.completed == handed_out
     assert batch.tally.cancelled == 30 - handed_out
 
 
-def test_generators_are_told_to_drop_what_was_cancelled_and_never_what_was_only_pending(world: World) -> None:
-    for name, what in (("gen_pending", "pending"), ("gen_all", "all")):
-        world.start(new_batch(30, name=name))
-        started = world.run(name, until=lambda batch: batch.tally.in_flight == world.window)
-        world.follow(world.transact(lambda c, b=started, w=what: intake.cancel(c, b, w, world.now)))
+def test_generators_are_told_to_drop_what_was_cancelled(world: World) -> None:
+    world.start(new_batch(30))
+    world.run("gen_batch_1", until=lambda batch: batch.tally.in_flight == world.window.bound)
+    world.steer(Cancel(hash="gen_batch_1"))
     found = world.transact(lambda c: overdue(c, world.now + 100, 20.0, world.window))
-    assert list(found.unwanted) == ["gen_all"]
-    assert world.load("gen_all").state == "cancelled"
-    assert world.load("gen_pending").tally.in_flight == world.window
+    assert found.unwanted == {"gen_batch_1": CancelBatch(hash="gen_batch_1", client_id="local")}
+    assert world.load("gen_batch_1").state == "cancelled"
+
+
+def test_generators_are_never_told_to_drop_what_was_in_flight_when_the_rest_was_cancelled(world: World) -> None:
+    world.start(new_batch(30))
+    world.run("gen_batch_1", until=lambda batch: batch.tally.in_flight == world.window.bound)
+    world.steer(Cancel(hash="gen_batch_1", what="pending"))
+    found = world.transact(lambda c: overdue(c, world.now + 100, 20.0, world.window))
+    assert found.unwanted == {}
+    assert world.load("gen_batch_1").tally.in_flight == world.window.bound
 
 
 def test_a_command_id_is_done_once_and_answered_with_the_first_plan(world: World) -> None:
     world.start(new_batch(1), command_id="c1")
     again, change = world.transact(
-        lambda c: intake.accept(c, new_batch(1, name="gen_batch_2"), "c1", "payload", world.now)
+        lambda c: intake.accept(c, new_batch(1, name="gen_batch_2"), "c1", "payload", world.window, world.now)
     )
     assert again.hash == "gen_batch_1"
     assert change.send == []
     with pytest.raises(AcpError) as caught:
-        world.transact(lambda c: intake.accept(c, new_batch(1, name="gen_batch_3"), "c1", "other", world.now))
+        world.transact(
+            lambda c: intake.accept(c, new_batch(1, name="gen_batch_3"), "c1", "other", world.window, world.now)
+        )
     assert caught.value.code == "command_conflict"
     assert len(world.transact(lambda c: list_of(c, "local", 0, 10)).batch_list.batches) == 1
 
@@ -254,11 +272,11 @@ def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(wor
 def test_a_held_plan_that_nobody_approves_is_cancelled_when_it_expires(world: World) -> None:
     held = new_batch(3, state="held")
     world.start(held)
-    assert world.transact(lambda c: intake.expire(c, 99.0)) == []
+    assert world.transact(lambda c: steering.expire(c, world.window, 99.0)) == []
     with pytest.raises(AcpError) as caught:
         world.transact(lambda c: intake.approve(c, held, world.window, 101.0))
     assert caught.value.code == "wrong_state"
-    assert len(world.transact(lambda c: intake.expire(c, 101.0))) == 1
+    assert len(world.transact(lambda c: steering.expire(c, world.window, 101.0))) == 1
     assert world.load("gen_batch_1").state == "cancelled"
 
 

@@ -1,9 +1,8 @@
-"""A ledger on real SQLite and the other four agents played by hand, for tests of the planner's transitions."""
+"""A ledger on a real database and the other four agents played by hand, for tests of the planner's transitions."""
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -13,9 +12,12 @@ from sqlalchemy import Connection, Engine
 from agents.database.engine import migrate, open_engine
 from agents.planner import events, intake
 from agents.planner.agent import MIGRATIONS
+from agents.planner.dispatch import Window
 from agents.planner.recipe import Recipe
 from agents.planner.reconcile import overdue
-from agents.planner.rows import Batch, load_batch
+from agents.planner.rows import Batch, required
+from agents.planner.steering import Steering, steer
+from agents.planner.survey import look
 from agents.planner.tables import attempts, jobs
 from agents.planner.tally import Tally
 from agents.planner.window import Change
@@ -55,9 +57,9 @@ RECIPE = Recipe(
 )  # fmt: skip
 
 
-def new_engine(path: Path) -> Engine:
-    """A migrated ledger in `path`."""
-    engine = open_engine(f"sqlite:///{path / 'ledger.db'}")
+def new_engine(url: str) -> Engine:
+    """A migrated ledger."""
+    engine = open_engine(url)
     migrate(engine, MIGRATIONS)
     return engine
 
@@ -98,7 +100,7 @@ class World:
 
     engine: Engine
     dice: random.Random
-    window: int = 4
+    window: Window = field(default_factory=lambda: Window(4))
     page: int = 100
     rejects: float = 0.0
     breaks: float = 0.0
@@ -122,6 +124,8 @@ class World:
         """Send what a transition asks for, over a broker that may lose it."""
         for message in change.send:
             self.send(message)
+        for message, _ in change.again:
+            self.send(message)
         if change.status is not None:
             self.statuses.append(change.status.generation_status)
 
@@ -134,7 +138,7 @@ class World:
             self.inbox.append(event)
 
     def start(self, batch: Batch, command_id: str | None = None) -> None:
-        _, change = self.transact(lambda c: intake.accept(c, batch, command_id, "payload", self.now))
+        _, change = self.transact(lambda c: intake.accept(c, batch, command_id, "payload", self.window, self.now))
         self.follow(change)
 
     def step(self) -> bool:
@@ -232,6 +236,7 @@ class World:
             if not self.step():
                 self.now += 30.0
                 self.inbox, self.later = self.later, []
+                self.follow(self.transact(lambda c: look(c, self.window, self.now)))
                 found = self.transact(lambda c: overdue(c, self.now, 20.0, self.window))
                 for message, _ in found.again:
                     self.send(message)
@@ -239,10 +244,12 @@ class World:
                     self.follow(change)
         raise AssertionError(f"the batch did not end: {self.load(batch).tally}")
 
+    def steer(self, command: Steering) -> None:
+        """Do what a client asks of its batch."""
+        self.follow(self.transact(lambda c: steer(c, required(c, command.hash), command, self.window, self.now)))
+
     def load(self, batch: str) -> Batch:
-        found = self.transact(lambda connection: load_batch(connection, batch))
-        assert found is not None
-        return found
+        return self.transact(lambda connection: required(connection, batch))
 
     def rows(self, table: sa.Table = jobs) -> Sequence[sa.RowMapping]:
         return self.transact(lambda connection: connection.execute(sa.select(table)).mappings().all())

@@ -111,5 +111,8 @@ class Silent:
     async def purge_batch(self, batch: str) -> None:
         raise AssertionError("storage purges nothing")
 
+    async def purge_generation(self, batch: str) -> None:
+        raise AssertionError("storage purges nothing")
+
     async def presences(self) -> list[Any]:
         return []

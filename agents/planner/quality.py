@@ -1,0 +1,20 @@
+"""What a wish for quality means to a model of this workshop: more denoising steps, or fewer. Pure module."""
+
+from protocol.parameters import RenderQuality
+
+FACTORS: dict[RenderQuality, float] = {
+    "low": 0.5,
+    "medium": 0.75,
+    "standard": 1.0,
+    "auto": 1.0,
+    "high": 1.5,
+    "hd": 2.0,
+}
+"""Times the steps that the picture would take."""
+
+MAX_STEPS = 150
+
+
+def steps_of(steps: int, quality: RenderQuality | None) -> int:
+    """Steps for a quality, of a picture that takes `steps` without one."""
+    return steps if quality is None else min(MAX_STEPS, max(1, round(steps * FACTORS[quality])))

@@ -1,0 +1,346 @@
+"""Transitions that a client causes while its batch is made: pause, resume, retry, cancel, priority, amend.
+
+Each runs inside one transaction of the writer, and a second time changes nothing. What was never handed out has no row
+and costs no statement.
+"""
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from agents.planner.attempts import next_round
+from agents.planner.audit import note
+from agents.planner.dispatch import Priority, Window
+from agents.planner.reservations import reserve_more
+from agents.planner.rows import WORK, Batch, decode_batch
+from agents.planner.tables import Outcome, batches, jobs, prompt_pages
+from agents.planner.window import ACTIVE, Change, advance, write_prompts
+from protocol.commands import Amend, Cancel, Pause, Resume, Retry
+from protocol.commands import Priority as PriorityCommand
+from protocol.errors import BadCommand, ErrorBody, Refused
+from protocol.ids import image_id, index_of
+from protocol.messages import CancelBatch, CancelImage, GenerateImage, JobRef, Work
+
+Steering = Pause | Resume | Cancel | Retry | PriorityCommand | Amend
+"""Commands that change how a batch goes on."""
+
+_encode = msgspec.json.encode
+
+NO_WORK = b""
+"""The message of a picture that was cancelled before its turn."""
+
+_CANCELLED = ErrorBody(code="cancelled", message="the picture was cancelled")
+
+
+def steer(connection: Connection, batch: Batch, command: Steering, window: Window, now: float) -> Change:
+    """Do what a command asks of its batch.
+
+    Raises:
+        Refused: `wrong_state`, `unknown_image` or `exceeds_budget`, with what could be done.
+        BadCommand: a change that this batch cannot make.
+    """
+    note(connection, type(command).__name__.lower(), batch.client_id, now, batch.hash)
+    match command:
+        case Pause():
+            return pause(connection, batch, window, now)
+        case Resume():
+            return resume(connection, batch, window, now)
+        case Cancel(image_id=None):
+            return cancel(connection, batch, command.what, window, now)
+        case Cancel(image_id=image):
+            return cancel_image(connection, batch, index_in(batch, image), window, now)
+        case Retry(image_id=None):
+            return retry(connection, batch, None, window, now)
+        case Retry(image_id=image):
+            return retry(connection, batch, index_in(batch, image), window, now)
+        case PriorityCommand():
+            return prioritise(connection, batch, command.priority, window, now)
+        case Amend():
+            return amend(connection, batch, command, window, now)
+
+
+def index_in(batch: Batch, name: str, path: str = "$.image_id") -> int:
+    """The index of a picture of a batch by its id.
+
+    Raises:
+        Refused: `unknown_image` where the batch has no such picture.
+    """
+    index = index_of(batch.hash, name)
+    if index is None or index >= batch.quantity:
+        hint = f"{image_id(batch.hash, 0)} to {image_id(batch.hash, batch.quantity - 1)}"
+        raise Refused("unknown_image", f"{name!r} is no picture of {batch.hash}", path=path, hint=hint)
+    return index
+
+
+def pause(connection: Connection, batch: Batch, window: Window, now: float) -> Change:
+    """Hand out nothing more; what is queued for generators waits too, and gives its places to others.
+
+    Raises:
+        Refused: `wrong_state` where the batch is held or has ended.
+    """
+    if batch.state != "paused":
+        _leave(connection, batch, "running", "paused", now)
+    return advance(connection, batch, window, now)
+
+
+def resume(connection: Connection, batch: Batch, window: Window, now: float) -> Change:
+    """Go on with a paused batch: what was queued is said again.
+
+    Raises:
+        Refused: `wrong_state` where the batch is held or has ended.
+    """
+    if batch.state == "running":
+        return advance(connection, batch, window, now)
+    _leave(connection, batch, "paused", "running", now)
+    again = _said_again(connection, jobs.c.hash == batch.hash, now)
+    change = advance(connection, batch, window, now)
+    change.again += again
+    return change
+
+
+def cancel(connection: Connection, batch: Batch, what: str, window: Window, now: float) -> Change:
+    """Stop a batch: what was not handed out is cancelled now, what is in flight when its process says so."""
+    if batch.state not in ACTIVE:
+        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id, finished=True)
+    tally = batch.tally
+    tally.stopped = True
+    tally.cancelled += batch.quantity - batch.cursor - tally.ahead
+    batch.cursor, tally.ahead = batch.quantity, 0
+    if tally.waiting:
+        ended = {"state": "cancelled", "stage": "done", "outcome": _outcome(now), "updated_at": now}
+        waiting = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == "waiting").values(**ended)
+        tally.cancelled += connection.execute(waiting).rowcount
+        tally.waiting = 0
+    again: list[tuple[Work, int]] = []
+    if what == "all":
+        running = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == "running")
+        connection.execute(running.values(state="cancelling", updated_at=now))
+        if batch.state == "paused":
+            batch.state = "running"
+            again = _said_again(connection, jobs.c.hash == batch.hash, now)
+    change = advance(connection, batch, window, now)
+    if what == "all" and not change.finished:
+        change.tell.append(CancelBatch(hash=batch.hash, client_id=batch.client_id))
+    change.again += again
+    return change
+
+
+def cancel_image(connection: Connection, batch: Batch, index: int, window: Window, now: float) -> Change:
+    """Stop one picture; one that has ended stays as it is."""
+    row = _job(connection, batch, index)
+    this = sa.and_(jobs.c.hash == batch.hash, jobs.c.index == index)
+    change = Change()
+    if row is None and batch.state in ACTIVE and batch.cursor <= index:
+        values = {"state": "cancelled", "stage": "done", "attempt": 0, "message": NO_WORK, "resends": 0}
+        connection.execute(
+            sa.insert(jobs).values(hash=batch.hash, index=index, updated_at=now, outcome=_outcome(now), **values)
+        )
+        batch.tally.ahead += 1
+        batch.tally.cancelled += 1
+    elif row is not None and row["state"] == "waiting":
+        ended = {"state": "cancelled", "stage": "done", "outcome": _outcome(now), "updated_at": now}
+        connection.execute(sa.update(jobs).where(this, jobs.c.state == "waiting").values(**ended))
+        batch.tally.waiting -= 1
+        batch.tally.cancelled += 1
+    elif row is not None and row["state"] == "running":
+        connection.execute(
+            sa.update(jobs).where(this, jobs.c.state == "running").values(state="cancelling", updated_at=now)
+        )
+        name = image_id(batch.hash, index)
+        ref = JobRef(hash=batch.hash, client_id=batch.client_id, index=index, attempt=row["attempt"], image_id=name)
+        change.tell.append(CancelImage(ref=ref))
+        change.again = _said_again(connection, this, now) if batch.state == "paused" else []
+    else:
+        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
+    follows = advance(connection, batch, window, now)
+    follows.tell += change.tell
+    follows.again += change.again
+    return follows
+
+
+def retry(connection: Connection, batch: Batch, index: int | None, window: Window, now: float) -> Change:
+    """Try what failed again, each picture with as many attempts as it had; or one picture that failed or was cancelled
+    alone.
+
+    Raises:
+        Refused: `wrong_state` where the batch is held or was cancelled, or the one picture did not fail.
+    """
+    if batch.state == "held" or batch.tally.stopped:
+        raise _wrong_state(batch, "a plan that nobody approved" if batch.state == "held" else "a cancelled batch")
+    again = _failed(connection, batch, now) if index is None else _one(connection, batch, index, now)
+    if not again:
+        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
+    reserve_more(connection, batch, again, now)
+    batch.tally.retries += 1
+    if batch.state == "completed":
+        _leave(connection, batch, "completed", "running", now)
+        batch.contact_sheet = None
+    return advance(connection, batch, window, now)
+
+
+def prioritise(connection: Connection, batch: Batch, priority: Priority, window: Window, now: float) -> Change:
+    """Move a batch between the classes.
+
+    Raises:
+        Refused: `wrong_state` where the batch has ended.
+    """
+    if batch.state not in ACTIVE:
+        raise _wrong_state(batch, "a batch that has ended")
+    batch.priority = priority
+    connection.execute(sa.update(batches).where(batches.c.hash == batch.hash).values(priority=priority))
+    return advance(connection, batch, window, now)
+
+
+def amend(connection: Connection, batch: Batch, wish: Amend, window: Window, now: float) -> Change:
+    """Change what has not started.
+
+    Raises:
+        Refused: `wrong_state` where the batch has ended.
+        BadCommand: fewer pictures than were started, or something that this batch cannot change.
+    """
+    if batch.state not in ACTIVE:
+        raise _wrong_state(batch, "a batch that has ended")
+    send: list[Work] = []
+    if wish.quantity is not None:
+        _amend_quantity(connection, batch, wish.quantity, now)
+    if wish.min_score is not None:
+        batch.recipe = msgspec.structs.replace(batch.recipe, min_score=wish.min_score)
+    if wish.negative_prompt is not None:
+        _amend_negative(connection, batch, wish.negative_prompt)
+        send.append(write_prompts(batch))
+    changed = {"quantity": batch.quantity, "written": batch.written}
+    encoded = {"command": _encode(batch.command), "recipe": _encode(batch.recipe)}
+    connection.execute(sa.update(batches).where(batches.c.hash == batch.hash).values(**changed, **encoded))
+    change = advance(connection, batch, window, now)
+    change.send = send + change.send
+    return change
+
+
+def expire(connection: Connection, window: Window, now: float) -> list[Change]:
+    """Cancel held plans whose time is over, and what is left of batches that must have ended by now."""
+    due = sa.select(batches).where(
+        sa.or_(
+            sa.and_(batches.c.state == "held", batches.c.expires_at < now),
+            sa.and_(batches.c.state.in_(ACTIVE), batches.c.deadline < now),
+        )
+    )
+    found = [decode_batch(row) for row in connection.execute(due).mappings().all()]
+    return [cancel(connection, batch, "all", window, now) for batch in found if not batch.tally.stopped]
+
+
+def _amend_quantity(connection: Connection, batch: Batch, quantity: int, now: float) -> None:
+    if batch.parent is not None:
+        raise BadCommand("invalid_value", "an upgrade has as many pictures as it was made from", path="$.quantity")
+    if quantity < batch.cursor:
+        raise BadCommand(
+            "invalid_value",
+            f"{batch.cursor} pictures were started already",
+            path="$.quantity",
+            hint=f"at least {batch.cursor}; CANCEL stops pictures that were started",
+        )
+    reserve_more(connection, batch, max(0, quantity - batch.quantity), now)
+    beyond = sa.delete(jobs).where(jobs.c.hash == batch.hash, jobs.c.index >= quantity)
+    dropped = connection.execute(beyond).rowcount if batch.tally.ahead else 0
+    batch.tally.ahead -= dropped
+    batch.tally.cancelled -= dropped
+    batch.quantity = batch.tally.quantity = quantity
+
+
+def _amend_negative(connection: Connection, batch: Batch, text: str) -> None:
+    """Prompts that no picture has yet are written anew; those of an earlier request are not heard."""
+    if batch.parent is not None or not batch.recipe.negative_supported:
+        problem = "an upgrade keeps its prompts" if batch.parent else f"{batch.recipe.model} uses no negative prompt"
+        raise BadCommand("invalid_value", problem, path="$.negative_prompt", hint="leave it out")
+    batch.command = msgspec.structs.replace(batch.command, negative_prompt=text)
+    connection.execute(
+        sa.delete(prompt_pages).where(prompt_pages.c.hash == batch.hash, prompt_pages.c.first >= batch.cursor)
+    )
+    batch.written = min(batch.written, batch.cursor)
+    batch.tally.amended += 1
+    batch.tally.asked = batch.written + 1
+
+
+def _failed(connection: Connection, batch: Batch, now: float) -> int:
+    """Everything that failed waits again; how many pictures that are."""
+    most = batch.recipe.max_attempts
+    following = jobs.c.attempt - 1 - (jobs.c.attempt - 1) % most + most + 1  # next_round, for all rows at once
+    failed = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == "failed")
+    tried = connection.execute(
+        failed.values(state="waiting", stage="queue", attempt=following, updated_at=now)
+    ).rowcount
+    batch.tally.waiting += tried
+    batch.tally.failed -= tried
+    return tried + (_never_written(connection, batch) if batch.tally.failed else 0)
+
+
+def _never_written(connection: Connection, batch: Batch) -> int:
+    """Pictures that failed for want of prompts have no row: the cursor goes back to the first of them."""
+    of_batch = jobs.c.hash == batch.hash
+    last = connection.execute(sa.select(sa.func.max(jobs.c.index)).where(of_batch, jobs.c.attempt > 0)).scalar_one()
+    batch.cursor = 0 if last is None else last + 1
+    ended = sa.select(sa.func.count()).select_from(jobs).where(of_batch, jobs.c.index >= batch.cursor)
+    batch.tally.ahead = connection.execute(ended).scalar_one()
+    batch.tally.failed = 0
+    batch.tally.amended += 1
+    batch.tally.asked = 0
+    return batch.quantity - batch.cursor - batch.tally.ahead
+
+
+def _one(connection: Connection, batch: Batch, index: int, now: float) -> int:
+    row = _job(connection, batch, index)
+    if row is None or row["state"] not in ("failed", "cancelled"):
+        if row is not None and row["state"] == "waiting":
+            return 0
+        raise Refused(
+            "wrong_state",
+            f"picture {index} of {batch.hash} did not fail: it is {row['state'] if row else 'not started'}",
+            path="$.image_id",
+            hint="UPGRADE makes finished pictures again; see RESULT",
+        )
+    this = sa.and_(jobs.c.hash == batch.hash, jobs.c.index == index, jobs.c.state == row["state"])
+    if row["state"] == "failed":
+        batch.tally.failed -= 1
+    else:
+        batch.tally.cancelled -= 1
+    if index >= batch.cursor:
+        connection.execute(sa.delete(jobs).where(this))
+        batch.tally.ahead -= 1
+    else:
+        attempt = next_round(row["attempt"], batch.recipe.max_attempts) if row["attempt"] else 1
+        connection.execute(
+            sa.update(jobs).where(this).values(state="waiting", stage="queue", attempt=attempt, updated_at=now)
+        )
+        batch.tally.waiting += 1
+    return 1
+
+
+def _said_again(connection: Connection, which: sa.ColumnElement[bool], now: float) -> list[tuple[Work, int]]:
+    """What is with generators, to be said once more: their queue may have been emptied meanwhile."""
+    queued = sa.and_(which, jobs.c.state.in_(("running", "cancelling")), jobs.c.stage == "generator")
+    connection.execute(sa.update(jobs).where(queued).values(resends=jobs.c.resends + 1, updated_at=now))
+    found = connection.execute(sa.select(jobs.c.message, jobs.c.resends).where(queued)).all()
+    return [(work, count) for work, count in ((WORK.decode(m), n) for m, n in found) if isinstance(work, GenerateImage)]
+
+
+def _leave(connection: Connection, batch: Batch, state: str, following: str, now: float) -> None:
+    changed = connection.execute(
+        sa.update(batches)
+        .where(batches.c.hash == batch.hash, batches.c.state == state)
+        .values(state=following, updated_at=now)
+    ).rowcount
+    if changed != 1:
+        raise _wrong_state(batch, f"a batch that is {batch.state}")
+    batch.state = following
+
+
+def _job(connection: Connection, batch: Batch, index: int) -> sa.RowMapping | None:
+    found = sa.select(jobs).where(jobs.c.hash == batch.hash, jobs.c.index == index)
+    return connection.execute(found).mappings().first()
+
+
+def _outcome(now: float) -> bytes:
+    return _encode(Outcome(error=_CANCELLED, finished_at=now))
+
+
+def _wrong_state(batch: Batch, what: str) -> Refused:
+    return Refused("wrong_state", f"{batch.hash} is {what}", path="$.hash", hint="see its STATUS")

@@ -1,0 +1,138 @@
+"""Pictures that are made again, larger or better: the same seed and prompt, linked to the picture that they come from.
+
+The batch keeps pages of the jobs of its parent where others keep pages of prompts.
+"""
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from agents.planner.quality import steps_of
+from agents.planner.recipe import Recipe
+from agents.planner.rows import Batch
+from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs, prompt_pages
+from protocol.commands import GenerateImages, Upgrade
+from protocol.ids import image_id
+from protocol.messages import Job
+
+JOBS = msgspec.json.Decoder(list[Job])
+"""Decodes a page of an upgrade."""
+
+_encode = msgspec.json.encode
+
+_LAST_PAGE = (
+    sa.select(prompt_pages.c.prompts)
+    .where(prompt_pages.c.hash == sa.bindparam("of_hash"))
+    .order_by(prompt_pages.c.first.desc())
+    .limit(1)
+)
+_PAGE_OF = (
+    sa.select(prompt_pages.c.first, prompt_pages.c.prompts)
+    .where(prompt_pages.c.hash == sa.bindparam("of_hash"), prompt_pages.c.first <= sa.bindparam("of_index"))
+    .order_by(prompt_pages.c.first.desc())
+    .limit(1)
+)
+
+
+def command_of(batch: Batch, upgrade: Upgrade, quantity: int) -> GenerateImages:
+    """The command that makes `quantity` pictures of a batch again, with its model; where another stood in for that,
+    with whatever is there now."""
+    parent = batch.command
+    resolution = upgrade.resolution or parent.requirements.resolution
+    return msgspec.structs.replace(
+        parent,
+        models=parent.models or ([] if batch.recipe.stand_in_for else [batch.recipe.model]),
+        requirements=msgspec.structs.replace(parent.requirements, quantity=quantity, resolution=resolution),
+        render_quality=upgrade.render_quality or parent.render_quality,
+        respond_format="GENERATION_PLAN",
+        command_id=upgrade.command_id,
+        client_id=None,
+        hold=False,
+        not_before=None,
+        deadline=None,
+        sweep=None,
+        catalogue=None,
+        combos=None,
+    )
+
+
+def recipe_of(recipe: Recipe) -> Recipe:
+    """The recipe of an upgrade: its pictures were accepted before, and another attempt would make another picture."""
+    kept = "an upgrade keeps its pictures, whatever they score"
+    return msgspec.structs.replace(recipe, min_score=0.0, warnings=[*recipe.warnings, kept])
+
+
+def finished_jobs(connection: Connection, parent: str, after: int, count: int) -> list[Job]:
+    """Jobs of the completed pictures of a batch whose index is above `after`, at most `count`, in order."""
+    return _completed(connection, parent, jobs.c.index > after, count)
+
+
+def named_jobs(connection: Connection, parent: str, indices: list[int]) -> list[Job]:
+    """Jobs of those pictures of a batch that are completed."""
+    return _completed(connection, parent, jobs.c.index.in_(indices), len(indices))
+
+
+def _completed(connection: Connection, parent: str, which: sa.ColumnElement[bool], count: int) -> list[Job]:
+    rows = connection.execute(
+        sa.select(jobs.c.index, jobs.c.outcome)
+        .where(jobs.c.hash == parent, jobs.c.state == "completed", which)
+        .order_by(jobs.c.index)
+        .limit(count)
+    ).all()
+    filed = {index: msgspec.json.decode(outcome, type=Outcome).attempt for index, outcome in rows}
+    made = connection.execute(
+        sa.select(attempts.c.index, attempts.c.attempt, attempts.c.evidence).where(
+            attempts.c.hash == parent, attempts.c.index.in_(list(filed)), attempts.c.evidence.is_not(None)
+        )
+    ).all()
+    evidence = {index: data for index, attempt, data in made if filed[index] == attempt}
+    return [msgspec.json.decode(evidence[index], type=Evidence).job for index in filed if index in evidence]
+
+
+def write_originals(connection: Connection, batch: Batch, count: int, now: float) -> None:
+    """Write the next page of an upgrade of a whole batch; where the parent has no more pictures, the batch ends."""
+    last = connection.execute(_LAST_PAGE, {"of_hash": batch.hash}).scalar_one_or_none()
+    after = JOBS.decode(last)[-1].index if last else -1
+    assert batch.parent is not None
+    found = finished_jobs(connection, batch.parent, after, min(count, batch.quantity - batch.written))
+    if found:
+        add_page(connection, batch, found, now)
+    else:
+        batch.quantity = batch.tally.quantity = batch.written
+        fewer = sa.update(batches).where(batches.c.hash == batch.hash)
+        connection.execute(fewer.values(quantity=batch.quantity, updated_at=now))
+
+
+def add_page(connection: Connection, batch: Batch, originals: list[Job], now: float) -> None:
+    """Keep the jobs whose pictures are made again, after those that are there."""
+    connection.execute(sa.insert(prompt_pages).values(hash=batch.hash, first=batch.written, prompts=_encode(originals)))
+    batch.written += len(originals)
+    connection.execute(
+        sa.update(batches).where(batches.c.hash == batch.hash).values(written=batch.written, updated_at=now)
+    )
+
+
+def original_of(connection: Connection, name: str, index: int) -> Job:
+    """The job of the picture that picture `index` of an upgrade is made from."""
+    first, page = connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).one()
+    return JOBS.decode(page)[index - first]
+
+
+def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
+    """The job that makes a picture again by the upgrade's recipe. What told the picture from its neighbours stays."""
+    recipe, command = batch.recipe, batch.command
+    return msgspec.structs.replace(
+        original,
+        hash=batch.hash,
+        index=index,
+        attempt=attempt,
+        image_id=image_id(batch.hash, index),
+        width=recipe.width,
+        height=recipe.height,
+        steps=steps_of(original.steps, command.render_quality),
+        platform=recipe.platform,
+        model=recipe.model,
+        min_score=recipe.min_score,
+        created_at=batch.created_text,
+        parent=original.image_id,
+    )
