@@ -1,4 +1,4 @@
-"""What a generator announces, and what its pictures cost. Pure module, except that `Speeds` remembers."""
+"""What a generator announces. Pure module, except that `Speeds` remembers."""
 
 import statistics
 from collections import defaultdict, deque
@@ -10,8 +10,6 @@ from protocol.messages import Job, LoraInfo, ModelInfo
 SPEED_WINDOW = 31
 """Pictures over which the time per picture is taken: long enough for a median, short enough to follow a change."""
 
-SECONDS_PER_HOUR = 3600
-MICROS_PER_DOLLAR = 1_000_000
 
 
 class Speeds:
@@ -71,13 +69,6 @@ def loras(registry: Registry) -> list[LoraInfo]:
         )
         for lora in registry.loras.values()
     ]
-
-
-def device_cost(seconds: float, price_per_hour: float | None) -> int | None:
-    """What `seconds` of the device cost, in micro-dollars; null where no price in dollars per hour is set."""
-    if price_per_hour is None:
-        return None
-    return round(seconds * price_per_hour * MICROS_PER_DOLLAR / SECONDS_PER_HOUR)
 
 
 def slots_per_platform(slots: int, platforms: int) -> int:

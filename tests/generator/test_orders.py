@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from agents.generator.offers import Speeds, device_cost, models, slots_per_platform
+from agents.generator.offers import Speeds, models, slots_per_platform
 from agents.generator.orders import order
 from agents.generator.registry import Registry
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from protocol.messages import Job
+from protocol.money import device_cost
 
 Jobs = Callable[..., Job]
 Load = Callable[[], Registry]

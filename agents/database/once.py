@@ -1,0 +1,9 @@
+"""Inserting what may be there already."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+
+def insert_once(table: sa.Table) -> sa.Insert:
+    """An insert that leaves a row with the same key as it is; `rowcount` tells. SQLite spells it as PostgreSQL does."""
+    return insert(table).on_conflict_do_nothing()
