@@ -43,10 +43,9 @@ class SessionLines(Lines):
         self._tracker = tracker
 
     def finished(self, row: Row, board: Board) -> None:
+        self._finished += 1
         if job := self._tracker.job(row.index):
-            summary = self._tracker.log.summary
-            ended = summary.completed + summary.failed + summary.cancelled
-            self.say(f"[{ended}/{summary.total}] {line_of(job)}")
+            self.say(f"[{self._finished}/{board.quantity}] {line_of(job)}")
 
 
 def session_display(console: Console, tracker: Tracker, *, silent: bool) -> Display:

@@ -11,10 +11,12 @@ from agents.planner.recipe import Recipe, Workshop
 from agents.planner.rows import Batch, decode_batch
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs
 from agents.planner.variation import catalogued, variation
+from protocol.catalogue import Catalogued
 from protocol.commands import MAX_QUANTITY, NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
 from protocol.messages import GenerateImage, Presence, Work
+from protocol.parameters import Scalar
 from protocol.replies import (
     BatchList,
     BatchListBody,
@@ -137,14 +139,20 @@ def result_of(connection: Connection, batch: Batch, first: int, count: int) -> G
 
 def _unmade(batch: Batch, index: int, status: ImageStatus) -> Image:
     """A picture that was not handed out."""
-    varied = variation(batch.command, batch.recipe, index)
+    swept, place = _told_apart(batch, index)
     return Image(
         id=image_id(batch.hash, index),
         index=index,
         status=status,
-        swept=varied.swept,
-        catalogued=catalogued(batch.command, batch.recipe, varied),
+        swept=swept,
+        catalogued=place,
     )
+
+
+def _told_apart(batch: Batch, index: int) -> tuple[dict[str, Scalar], Catalogued | None]:
+    """What tells a picture of a batch from the others."""
+    varied = variation(batch.command, batch.recipe, index)
+    return varied.swept, catalogued(batch.command, batch.recipe, varied)
 
 
 def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Image:
@@ -154,6 +162,7 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
     work = _work.decode(row["message"]) if row["message"] else None
     job = evidence.job if evidence else work.job if isinstance(work, GenerateImage) else None
     picture = evidence.picture if evidence else None
+    swept, place = (job.swept, job.catalogued) if job else _told_apart(batch, row["index"])
     spent = [one["cost_micros"] for one in tried if one["cost_micros"] is not None]
     return Image(
         id=image_id(batch.hash, row["index"]),
@@ -178,8 +187,8 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
         else None,
         attempts=len(tried),
         error=outcome.error,
-        swept=job.swept if job else {},
-        catalogued=job.catalogued if job else None,
+        swept=swept,
+        catalogued=place,
         parent=row["parent"],
     )
 

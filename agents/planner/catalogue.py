@@ -134,9 +134,13 @@ def pose_warnings(entries: Iterable[CatalogueEntry], combos: Iterable[CatalogueC
         return []
     closer = sum(any(one.pose == "mcu" for one in combo.references) for combo in lacking)
     return [
-        f"{len(asking)} prompts, such as {asking[0]}, ask for a full-height pose that {len(lacking)} combos, such as "
-        f"{lacking[0].id}, do not have: the MCU pose is used in {closer} of them"
+        f"a full-height pose is asked for by {asking[0]}{_and_more(asking)} and missing in {lacking[0].id}"
+        f"{_and_more(lacking)}: the combo's MCU pose is used instead ({closer} of {len(lacking)} have one)"
     ]
+
+
+def _and_more(some: Sequence[object]) -> str:
+    return f" and {len(some) - 1} more" if len(some) > 1 else ""
 
 
 def _stem(folder: str, prefix: str = "", suffix: str = "") -> str:

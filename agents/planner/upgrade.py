@@ -121,6 +121,7 @@ def original_of(connection: Connection, name: str, index: int) -> Job:
 def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
     """The job that makes a picture again by the upgrade's recipe. What told the picture from its neighbours stays."""
     recipe, command = batch.recipe, batch.command
+    place, quality = original.catalogued, command.requirements.resolution
     return msgspec.structs.replace(
         original,
         hash=batch.hash,
@@ -135,4 +136,5 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         min_score=recipe.min_score,
         created_at=batch.created_text,
         parent=original.image_id,
+        catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )
