@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     max_seconds_per_image: float = Field(
         default=120.0, gt=0, description="device seconds held for an attempt while none was measured"
     )
+    intent_s: float = Field(
+        default=900.0, gt=0, description="seconds after which a paid call that nobody heard the end of counts as charged"
+    )
     ledger_url: str = Field(
         default_factory=lambda values: f"sqlite:///{values['home'] / 'ledger.db'}",
         description="SQLAlchemy URL of the planner's ledger: sqlite:///FILE or postgresql://user:password@host/name",

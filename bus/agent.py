@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 from protocol.errors import AcpError
 from protocol.messages import Control, Event, Presence, Progress, Role, Work
 from protocol.replies import GenerationStatus
+from protocol.spending import IntentReply, SpendingCall
 
 Inbound = Work | Event
 Outbound = Work | Event
@@ -49,10 +50,10 @@ class Delivery:
 class Outlet(Protocol):
     """What an agent may say outside a delivery."""
 
-    async def publish(self, message: Outbound, *, resend: int = 0) -> None:
-        """Publish work or an event durably; returns when the broker has it. A message whose subject is still
-        occupied in the work queue counts as published. `resend` > 0 makes the message id differ from the first one's,
-        so that only the queue's own rule of one message per subject drops it."""
+    async def publish(self, *messages: Outbound, resend: int = 0) -> None:
+        """Publish work or events durably, side by side; returns when the broker has them. A message whose subject is
+        still occupied in the work queue counts as published. `resend` > 0 makes the message id differ from the first
+        one's, so that only the queue's own rule of one message per subject drops it."""
         ...
 
     async def publish_status(self, status: GenerationStatus, client_id: str) -> None:
@@ -73,6 +74,14 @@ class Outlet(Protocol):
 
     async def purge_generation(self, batch: str) -> None:
         """Drop what of a batch is queued for generators; what one has in hand goes on."""
+        ...
+
+    async def ask(self, call: SpendingCall) -> IntentReply:
+        """Ask the planner about a paid call. Asking again changes nothing, as long as the call's key is the same.
+
+        Raises:
+            Unavailable: the planner did not answer in time; whether it heard is not known.
+        """
         ...
 
     async def presences(self) -> Sequence[Presence]:

@@ -80,7 +80,7 @@ class Handling:
             reached("message.received")
             outputs = await self._agent.handle(content, delivery)
             reached("message.handled")
-            await self._outlet.publish_all(outputs)
+            await self._outlet.publish(*outputs)
             reached("message.published")
         except Exception as failure:  # the boundary of the agents: any failure becomes a decision
             decision = on_failure(failure, delivery.delivered, max_deliver, self._backoff)
@@ -106,7 +106,7 @@ class Handling:
         if content is None:
             return
         try:
-            await self._outlet.publish_all(await self._agent.give_up(content, error))
+            await self._outlet.publish(*await self._agent.give_up(content, error))
         except Exception:  # the letter is kept; the planner's reconciler finds the job
             log.exception("the agent could not say that it gave up")
 

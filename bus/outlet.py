@@ -19,6 +19,7 @@ from protocol import codec, subjects
 from protocol.errors import BadMessage, Unavailable
 from protocol.messages import Control, Presence, Progress, Role
 from protocol.replies import GenerationStatus
+from protocol.spending import IntentReply, SpendingCall
 
 log = structlog.get_logger()
 
@@ -27,6 +28,9 @@ MAX_PAYLOAD_BYTES = codec.MAX_MESSAGE_BYTES - 16 * 1024
 
 PROGRESS_BACKLOG = 256
 """Progress messages that wait to be sent; the oldest are dropped."""
+
+ASK_WAIT_S = 5.0
+"""Longest wait for an answer about a paid call."""
 
 PURGE_RETRY_S = 0.25
 PURGE_WAIT_S = 10.0
@@ -46,14 +50,10 @@ class AgentOutlet:
         self._progress: deque[Progress] = deque(maxlen=PROGRESS_BACKLOG)
         self._progress_waits = asyncio.Event()
 
-    async def publish(self, message: Outbound, *, resend: int = 0) -> None:
-        """Publish work or an event durably; see `bus.agent.Outlet`."""
-        await self._publisher.publish([self._publication(message, resend)])
-
-    async def publish_all(self, messages: Sequence[Outbound]) -> None:
-        """Publish the outputs of a delivery side by side; returns when the broker has them all."""
+    async def publish(self, *messages: Outbound, resend: int = 0) -> None:
+        """Publish work or events durably; see `bus.agent.Outlet`."""
         if messages:
-            await self._publisher.publish([self._publication(message) for message in messages])
+            await self._publisher.publish([self._publication(message, resend) for message in messages])
 
     async def publish_raw(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
         """Publish bytes as they are, such as a dead letter."""
@@ -95,6 +95,20 @@ class AgentOutlet:
             Unavailable: the broker did not answer in time.
         """
         await self._purge_all(batch, (subjects.batch_generation(batch),))
+
+    async def ask(self, call: SpendingCall) -> IntentReply:
+        """Ask the planner about a paid call; see `bus.agent.Outlet`."""
+        payload, headers = codec.pack(call)
+        try:
+            answer = await self._connection.client.request(
+                subjects.ledger(call), payload, timeout=ASK_WAIT_S, headers=headers
+            )
+        except (NatsError, OSError, TimeoutError) as error:
+            raise Unavailable("timeout", "the planner did not answer about a paid call", hint="try again") from error
+        reply = codec.decode_spending(codec.unpack(answer.data, answer.headers))
+        if not isinstance(reply, IntentReply):
+            raise BadMessage("invalid_value", f"{type(reply).__name__} is no answer about a paid call")
+        return reply
 
     async def presences(self) -> Sequence[Presence]:
         """Every live process, as it last announced itself."""

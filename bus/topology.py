@@ -163,7 +163,7 @@ _RETURNS: Mapping[Role, tuple[str, ...]] = {
         f"$JS.API.STREAM.PURGE.{ACP_WORK}",
     ),
     "prompt": _events("prompts_written", "prompts_failed"),
-    "generator": (*_events("generated", "failed", "cancelled"), subjects.work_filter("qa")),
+    "generator": (*_events("generated", "failed", "cancelled"), subjects.work_filter("qa"), subjects.LEDGER),
     "qa": (*_events("scored", "failed", "cancelled"), subjects.work_filter("storage")),
     "storage": _events("stored", "failed", "cancelled", "contact_sheet"),
 }
@@ -196,7 +196,7 @@ def _agent(role: Role) -> Login:
             f"{inbox_prefix(role)}.>",
             subjects.control(role),
             "$SRV.>",
-            *((subjects.COMMANDS,) if role == "planner" else ()),
+            *((subjects.COMMANDS, subjects.LEDGER) if role == "planner" else ()),
         ),
     )
 

@@ -31,6 +31,7 @@ from protocol.messages import (
     WritePrompts,
 )
 from protocol.replies import GenerationStatus, Reply
+from protocol.spending import CloseIntent, OpenIntent
 
 Party = Role | Literal["client", "supervisor"]
 
@@ -176,6 +177,25 @@ _BESIDE = (
     ),
 )
 
+_LEDGER = (
+    Channel(
+        "ledger_intent",
+        f"{subjects.ROOT}.ledger.intent",
+        "Request and reply: may a paid call be made? The answer is on disk before it is given.",
+        (OpenIntent,),
+        senders=("generator",),
+        receivers=("planner",),
+    ),
+    Channel(
+        "ledger_captured",
+        f"{subjects.ROOT}.ledger.captured",
+        "Request and reply: what a paid call cost.",
+        (CloseIntent,),
+        senders=("generator",),
+        receivers=("planner",),
+    ),
+)
+
 DEAD = Channel(
     "dead_letter",
     f"{subjects.ROOT}.dead.{{role}}",
@@ -186,5 +206,5 @@ DEAD = Channel(
     stream="ACP_DEAD",
 )
 
-CHANNELS: tuple[Channel, ...] = (COMMAND, REPLY, *_WORK, *_EVENTS, *_BESIDE, DEAD)
+CHANNELS: tuple[Channel, ...] = (COMMAND, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, DEAD)
 """Every channel of the protocol."""

@@ -17,6 +17,7 @@ from protocol.messages import Message
 from protocol.nearest import bad_command, nearest
 from protocol.replies import REPLY_TYPES, Reply
 from protocol.shape import is_deeper, repeated_name
+from protocol.spending import Spending
 from protocol.sweep import check_sweep
 from protocol.template import check_template
 
@@ -44,6 +45,7 @@ _SLICE = 256
 _encoder = msgspec.json.Encoder()
 _command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _message_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_spending_decoder: msgspec.json.Decoder[Spending] = msgspec.json.Decoder(Spending)
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -153,6 +155,18 @@ def decode_message(data: bytes) -> Message:
         return _message_decoder.decode(data)
     except _UNDECODABLE as error:
         raise BadMessage("invalid_json", f"not a message between agents: {error}") from error
+
+
+def decode_spending(data: bytes) -> Spending:
+    """A question about a paid call, or its answer.
+
+    Raises:
+        BadMessage: the bytes are not one.
+    """
+    try:
+        return _spending_decoder.decode(data)
+    except _UNDECODABLE as error:
+        raise BadMessage("invalid_json", f"not a message about a paid call: {error}") from error
 
 
 def decode_command(data: bytes) -> Command:

@@ -47,3 +47,6 @@ class IntentReply(Struct, frozen=True, kw_only=True, tag_field="type", tag="INTE
 
 SpendingCall = OpenIntent | CloseIntent
 """Requests of a generator to the planner."""
+
+Spending = OpenIntent | CloseIntent | IntentReply
+"""Everything that is said about paid calls."""

@@ -24,6 +24,7 @@ from protocol.messages import (
     Work,
     WritePrompts,
 )
+from protocol.spending import OpenIntent, SpendingCall
 
 ROOT = "acp.v1"
 COMMANDS = f"{ROOT}.command.*"
@@ -31,6 +32,7 @@ WORK = f"{ROOT}.work.>"
 EVENTS = f"{ROOT}.event.>"
 STATUSES = f"{ROOT}.status.>"
 DEAD = f"{ROOT}.dead.>"
+LEDGER = f"{ROOT}.ledger.*"
 
 JobEvent = ImageGenerated | ImageScored | ImageStored | JobFailed | JobCancelled
 """Events that speak of one attempt."""
@@ -91,6 +93,11 @@ def batch_generation(batch: str) -> str:
 def event_filter(kind: str) -> str:
     """Filter of one kind of event over all clients and batches."""
     return f"{ROOT}.event.*.*.{kind}"
+
+
+def ledger(call: SpendingCall) -> str:
+    """Where a generator asks the planner about a paid call."""
+    return f"{ROOT}.ledger.{'intent' if isinstance(call, OpenIntent) else 'captured'}"
 
 
 def subject_of(message: Work | Event | Progress) -> str:

@@ -14,11 +14,14 @@ from agents.database.group_commit import GroupCommit
 from agents.planner import events, steering
 from agents.planner.desk import Desk, error_reply
 from agents.planner.dispatch import Window
+from agents.planner.intents import doubt_silent
+from agents.planner.outbox import post
 from agents.planner.recipe import Defaults
-from agents.planner.reconcile import last_words, overdue
+from agents.planner.reconcile import Overdue, overdue
+from agents.planner.relay import Relay
 from agents.planner.shelf import Shelves
 from agents.planner.survey import look
-from agents.planner.told import Told
+from agents.planner.till import Till
 from agents.planner.window import Change
 from agents.presence import this_process
 from agents.settings import Settings
@@ -57,8 +60,9 @@ class Planner(Agent):
         self._window = Window(settings.window)
         self._ledger: GroupCommit | None = None
         self._outlet: Outlet | None = None
+        self._relay: Relay | None = None
+        self._till: Till | None = None
         self._desk: Desk | None = None
-        self._told = Told()
 
     def intakes(self) -> Sequence[Intake]:
         return (
@@ -72,7 +76,7 @@ class Planner(Agent):
         )
 
     def endpoints(self) -> Mapping[str, Endpoint]:
-        return {subjects.COMMANDS: self._endpoint}
+        return {subjects.COMMANDS: self._endpoint, subjects.LEDGER: self._pay}
 
     def presence(self, instance: str) -> Presence:
         return this_process("planner", instance, self._settings.planner_slots)
@@ -83,29 +87,35 @@ class Planner(Agent):
         await asyncio.to_thread(migrate, engine, MIGRATIONS)
         async with GroupCommit(engine) as ledger:
             self._ledger, self._outlet = ledger, outlet
+            self._relay, self._till = Relay(ledger, outlet), Till(ledger)
             defaults = Defaults(
                 self._settings.stand_in,
                 self._settings.min_score,
                 self._settings.max_attempts,
+                hold_over=self._settings.hold_over,
                 price_per_hour=self._settings.gpu_price_per_hour,
                 max_seconds=self._settings.max_seconds_per_image,
             )
             shelves = Shelves(self._settings.catalogues, self._settings.combos, LocalBlobs(self._settings.blobs))
             self._desk = Desk(ledger, outlet, self._publish, defaults, self._window, shelves)
             async with asyncio.TaskGroup() as group:
-                reconciler = group.create_task(self._reconcile_forever())
+                beside = [group.create_task(self._relay.run()), group.create_task(self._reconcile_forever())]
                 try:
                     yield
                 finally:
-                    reconciler.cancel()
+                    for task in beside:
+                        task.cancel()
         engine.dispose()
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         assert self._ledger is not None
         now = time.time()
-        change = await self._ledger.write(lambda connection: self._transition(connection, message, now))
-        await self._tell(change)
-        return change.send
+        await self._publish(
+            await self._ledger.write(
+                lambda connection: post(connection, self._transition(connection, message, now), now)
+            )
+        )
+        return ()
 
     def _transition(self, connection: Connection, message: Event | Work, now: float) -> Change:
         match message:
@@ -148,28 +158,22 @@ class Planner(Agent):
         assert self._desk is not None
         return await self._desk.answer(codec.decode_command(data), subject.rsplit(".", 1)[-1])
 
-    async def _publish(self, change: Change) -> None:
-        """Say what follows from a transition that no delivery caused."""
-        assert self._outlet is not None
-        for message in change.send:
-            await self._outlet.publish(message)
-        for message, count in change.again:
-            await self._outlet.publish(message, resend=count)
-        for said in change.tell:
-            await self._outlet.control("generator", said)
-        await self._tell(change)
+    async def _pay(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+        assert self._till is not None
+        return await self._till.endpoint(data, headers, subject)
 
-    async def _tell(self, change: Change) -> None:
-        assert self._outlet is not None
+    async def _publish(self, change: Change) -> None:
+        """Say what follows from a committed transition, and wake those who wait for it."""
+        assert self._relay is not None
         assert self._desk is not None
+        await self._relay.publish(change)
         for one in (change, *change.others):
-            if one.status is not None and self._told.takes(one.status.hash, one.revision):
-                await self._outlet.publish_status(one.status, one.client_id)
             if one.status is not None:
                 self._desk.wake(one.status.hash)
 
     async def _reconcile_forever(self) -> None:
-        await self._contained(self._repeat_last_words())
+        assert self._relay is not None
+        await self._contained(self._relay.publish_left(time.time()))
         await self._contained(self._look_around())
         while True:
             await asyncio.sleep(self._settings.reconcile_s)
@@ -182,27 +186,20 @@ class Planner(Agent):
         except Exception:
             log.exception("reconciliation failed")
 
-    async def _repeat_last_words(self) -> None:
-        """Say where the batches stand of which the planner before this one may have died speaking."""
-        assert self._ledger is not None
-        for change in await self._ledger.read(last_words):
-            await self._publish(change)
-
     async def _look_around(self) -> None:
         """See what waits, and hand it out where places are free."""
         assert self._ledger is not None
         now = time.time()
-        await self._publish(await self._ledger.write(lambda connection: look(connection, self._window, now)))
+        await self._publish(
+            await self._ledger.write(lambda connection: post(connection, look(connection, self._window, now), now))
+        )
 
     async def _reconcile(self) -> None:
         assert self._ledger is not None
         assert self._outlet is not None
         await self._look_around()
         now = time.time()
-        expired = await self._ledger.write(lambda connection: steering.expire(connection, self._window, now))
-        found = await self._ledger.write(
-            lambda connection: overdue(connection, now, self._settings.stale_s, self._window)
-        )
+        expired, found = await self._ledger.write(lambda connection: self._lost(connection, now))
         for said in found.unwanted.values():
             await self._outlet.control("generator", said)
             if isinstance(said, CancelBatch):
@@ -212,6 +209,15 @@ class Planner(Agent):
         for message, count in found.again:
             log.info("sent again", subject=subjects.subject_of(message), count=count)
             await self._outlet.publish(message, resend=count)
+
+    def _lost(self, connection: Connection, now: float) -> tuple[list[Change], Overdue]:
+        """What time alone brings about."""
+        doubt_silent(connection, now - self._settings.intent_s, now)
+        expired = steering.expire(connection, self._window, now)
+        found = overdue(connection, now, self._settings.stale_s, self._window)
+        for change in expired + found.changes:
+            post(connection, change, now)
+        return expired, found
 
     async def _empty(self, batch: str) -> None:
         assert self._outlet is not None

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from agents.database.group_commit import GroupCommit
 from agents.planner import answers, intake, schedule, upgrade
 from agents.planner.dispatch import Window
+from agents.planner.outbox import post
 from agents.planner.recipe import Defaults, Recipe, alternatives, resolve, survey
 from agents.planner.rows import Batch, load_batch
 from agents.planner.shelf import Shelves
@@ -148,7 +149,10 @@ class Desk:
             except Refused as error:
                 works = alternatives(error.code, workshop, self._defaults)
                 return answers.refusal_of(error.body, command.requirements.quantity, works)
-            batch = await self._begin(command, client, recipe, payload, presences)
+            try:
+                batch = await self._begin(command, client, recipe, payload, presences)
+            except Refused as error:
+                return _over_budget(error, command.requirements.quantity)
         match command.respond_format:
             case "GENERATION_PLAN":
                 return await self._plan(batch, presences)
@@ -201,11 +205,14 @@ class Desk:
             not_before=schedule.seconds_of(command.not_before),
             deadline=schedule.seconds_of(command.deadline),
         )
-        batch, change = await self._ledger.write(
-            lambda connection: intake.accept(
+
+        def work(connection: Connection) -> tuple[Batch, Change]:
+            batch, change = intake.accept(
                 connection, proposed, command.command_id, payload, self._window, now, originals
             )
-        )
+            return batch, post(connection, change, now)
+
+        batch, change = await self._ledger.write(work)
         await self._publish(change)
         return batch
 
@@ -233,18 +240,20 @@ class Desk:
         batch = await self._batch(command.hash, client)
         if batch.approval is None or not secrets.compare_digest(batch.approval, command.approval):
             raise Refused("wrong_state", "this is not the approval token of the plan", path="$.approval")
+        now = time.time()
         change = await self._ledger.write(
-            lambda connection: intake.approve(connection, batch, self._window, time.time())
+            lambda connection: post(connection, intake.approve(connection, batch, self._window, now), now)
         )
         await self._publish(change)
         return (await self._batch(command.hash, client)).status
 
     async def _steer(self, command: Steering, client: str) -> GenerationStatus:
         """Carry out what a client asks of its batch; returns where the batch stands after it."""
+        now = time.time()
 
         def work(connection: Connection) -> Change:
             batch = _owned(load_batch(connection, command.hash), command.hash, client)
-            return steer(connection, batch, command, self._window, time.time())
+            return post(connection, steer(connection, batch, command, self._window, now), now)
 
         change = await self._ledger.write(work)
         await self._publish(change)
@@ -283,7 +292,10 @@ class Desk:
                 recipe = upgrade.recipe_of(resolve(order, workshop, self._defaults))
             except Refused as error:
                 return answers.refusal_of(error.body, quantity, alternatives(error.code, workshop, self._defaults))
-            batch = await self._begin(order, client, recipe, payload, presences, parent.hash, originals)
+            try:
+                batch = await self._begin(order, client, recipe, payload, presences, parent.hash, originals)
+            except Refused as error:
+                return _over_budget(error, quantity)
         return await self._plan(batch, presences)
 
     async def _originals(self, parent: Batch, command: Upgrade) -> list[Job] | None:
@@ -344,3 +356,10 @@ def _owned(batch: Batch | None, name: str, client: str) -> Batch:
 def error_reply(error: AcpError) -> ErrorReply:
     """An error as the reply that a client gets."""
     return ErrorReply(error=error.body)
+
+
+def _over_budget(error: Refused, quantity: int) -> GenerationPlan:
+    """The refused plan of a batch that costs too much; every other refusal goes on its way."""
+    if error.code != "exceeds_budget":
+        raise error
+    return answers.refusal_of(error.body, quantity, [])

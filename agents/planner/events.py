@@ -1,7 +1,7 @@
 """Transitions that events cause. Each runs inside one transaction of the writer and says what follows from it.
 
-An event that arrives twice changes nothing and is answered with what is still outstanding of its batch, because the
-process may have died between its commit and its messages; the broker drops what is already queued.
+An event that arrives twice changes nothing and is answered with where its batch stands, because the process may have
+died before it said so; the work that followed is in the outbox.
 """
 
 import msgspec
@@ -28,7 +28,7 @@ from agents.planner.rows import (
 from agents.planner.spend import charge
 from agents.planner.tables import Evidence, Outcome, batches, jobs, prompt_pages
 from agents.planner.tally import add_embedding
-from agents.planner.window import ACTIVE, Change, advance, job_for, outstanding, settle
+from agents.planner.window import ACTIVE, Change, advance, job_for, settle, standing
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
@@ -77,10 +77,7 @@ def prompts_written(connection: Connection, event: PromptsWritten, window: Windo
         )
         batch.written = last
     batch.tally.asked = batch.written
-    again = outstanding(connection, event.hash).send if changed == 0 else []
-    change = advance(connection, batch, window, now)
-    change.send = again + change.send
-    return change
+    return advance(connection, batch, window, now)
 
 
 def prompts_failed(connection: Connection, event: PromptsFailed, now: float) -> Change:
@@ -100,13 +97,13 @@ def image_generated(connection: Connection, event: ImageGenerated, now: float) -
     """Pixels exist: QA is next. Time, cost and utilisation are counted once per attempt."""
     row = job_row(connection, event.ref)
     if row is None or row["stage"] != "generator":
-        return outstanding(connection, event.ref.hash)
+        return standing(connection, event.ref.hash)
     work = WORK.decode(row["message"])
     if not isinstance(work, GenerateImage):
         return Change()
     following = ScoreImage(job=work.job, picture=event.picture)
     if not move(connection, event.ref, "generator", "qa", following, now):
-        return outstanding(connection, event.ref.hash)
+        return standing(connection, event.ref.hash)
     picture = event.picture
     set_attempt(
         connection,
@@ -135,7 +132,7 @@ def image_scored(connection: Connection, event: ImageScored, window: Window, now
     """
     row = job_row(connection, event.ref)
     if row is None or row["stage"] not in ("generator", "qa"):
-        return outstanding(connection, event.ref.hash)
+        return standing(connection, event.ref.hash)
     work = WORK.decode(row["message"])
     if not isinstance(work, ScoreImage):
         raise Unavailable("timeout", "the verdict overtook the picture it judges")
@@ -175,7 +172,7 @@ def image_stored(connection: Connection, event: ImageStored, window: Window, now
         raise Unavailable("timeout", "the filing overtook its verdict")
     row = row or _adopt(connection, event, now)
     if row is None or row["stage"] == "done":
-        return outstanding(connection, event.ref.hash)
+        return standing(connection, event.ref.hash)
     work = WORK.decode(row["message"])
     assessment = work.assessment if isinstance(work, StoreImage) else Assessment(score=None, accepted=True, measures={})
     batch = required(connection, event.ref.hash)
@@ -190,7 +187,7 @@ def image_stored(connection: Connection, event: ImageStored, window: Window, now
         finished_at=now,
     )
     if not end(connection, event.ref, "completed" if accepted else "failed", outcome, now):
-        return outstanding(connection, event.ref.hash)
+        return standing(connection, event.ref.hash)
     tally = batch.tally
     if row["state"] == "waiting":
         tally.waiting -= 1
@@ -238,7 +235,7 @@ def job_failed(connection: Connection, event: JobFailed, window: Window, now: fl
     """A stage gave up on an attempt. One whose work went on nevertheless, from an earlier delivery, is not heard."""
     row = job_row(connection, event.ref)
     if row is None or row["stage"] in _PAST.get(event.stage, ("done",)):
-        return outstanding(connection, event.ref.hash)
+        return standing(connection, event.ref.hash)
     batch = required(connection, event.ref.hash)
     set_attempt(connection, event.ref, state="failed")
     if event.stage == "storage":

@@ -22,7 +22,12 @@ AT_ONCE = 1000
 
 _ADD = insert_once(outbox)
 _STRIKE = sa.delete(outbox).where(outbox.c.message_id.in_(sa.bindparam("said", expanding=True)))
-_LEFT = sa.select(outbox).order_by(outbox.c.created_at, outbox.c.message_id).limit(AT_ONCE)
+_LEFT = (
+    sa.select(outbox)
+    .where(outbox.c.created_at < sa.bindparam("before"))
+    .order_by(outbox.c.created_at, outbox.c.message_id)
+    .limit(AT_ONCE)
+)
 
 _work = msgspec.json.Decoder(Work)
 _status = msgspec.json.Decoder(GenerationStatus)
@@ -33,15 +38,17 @@ Letter = tuple[str, Work | tuple[GenerationStatus, str]]
 
 def post(connection: Connection, change: Change, now: float) -> Change:
     """Keep what follows from a change: its work, and the statuses of batches that ended."""
-    rows = [_row(subjects.message_id(work), "work", "", codec.encode(work), now) for work in change.send]
-    rows += [
-        _row(status_id(one), "status", one.client_id, codec.encode(one.status), now)
-        for one in (change, *change.others)
-        if one.finished and one.status is not None
-    ]
+    rows = [_row(subjects.message_id(work), "work", change.client_id, work, now) for work in change.send]
+    rows += [_row(_status_id(status, one), "status", one.client_id, status, now) for status, one in _ended(change)]
     if rows:
         connection.execute(_ADD, rows)
     return change
+
+
+def letters(change: Change) -> list[str]:
+    """The ids of what `post` kept of a change."""
+    ended = [_status_id(status, one) for status, one in _ended(change)]
+    return [subjects.message_id(work) for work in change.send] + ended
 
 
 def strike(connection: Connection, said: Sequence[str]) -> None:
@@ -49,21 +56,24 @@ def strike(connection: Connection, said: Sequence[str]) -> None:
     connection.execute(_STRIKE, {"said": list(said)})
 
 
-def left(connection: Connection) -> list[Letter]:
-    """What was never said for certain, the oldest first, a page at a time."""
+def left(connection: Connection, before: float) -> list[Letter]:
+    """What was kept `before` and never said for certain, the oldest first, a page at a time."""
     return [
         (row.message_id, _work.decode(row.payload))
         if row.kind == "work"
         else (row.message_id, (_status.decode(row.payload), row.client_id))
-        for row in connection.execute(_LEFT)
+        for row in connection.execute(_LEFT, {"before": before})
     ]
 
 
-def status_id(change: Change) -> str:
-    """The id under which the last status of a batch is kept."""
-    assert change.status is not None
-    return f"{subjects.status(change.client_id, change.status.hash)}.{change.revision}"
+def _ended(change: Change) -> list[tuple[GenerationStatus, Change]]:
+    return [(one.status, one) for one in (change, *change.others) if one.finished and one.status is not None]
 
 
-def _row(name: str, kind: str, client: str, payload: bytes, now: float) -> dict[str, object]:
+def _status_id(status: GenerationStatus, change: Change) -> str:
+    return f"{subjects.status(change.client_id, status.hash)}.{change.revision}"
+
+
+def _row(name: str, kind: str, client: str, message: Work | GenerationStatus, now: float) -> dict[str, object]:
+    payload = codec.encode(message)
     return {"message_id": name, "kind": kind, "client_id": client, "payload": payload, "created_at": now}

@@ -1,6 +1,5 @@
 """What got lost: work in flight that nothing was heard of is sent again, and batches that stand still go on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -8,16 +7,13 @@ from sqlalchemy import Connection
 
 from agents.planner.dispatch import Window
 from agents.planner.events import job_cancelled
-from agents.planner.rows import WORK, Batch, decode_batch, required, touch
+from agents.planner.rows import WORK, decode_batch, required, touch
 from agents.planner.tables import batches, jobs
 from agents.planner.window import Change, advance, sheet_of, wants_prompts, write_prompts
 from protocol.messages import CancelBatch, CancelImage, GenerateImage, JobCancelled, Work, ref_of
 
 AT_ONCE = 1000
 """Rows looked at in one round."""
-
-LAST_WORDS = 256
-"""Batches whose status is said again at the start: more than a dying planner can have had in hand."""
 
 
 @dataclass
@@ -37,19 +33,6 @@ def overdue(connection: Connection, now: float, stale_s: float, window: Window, 
     _batches(connection, now, now - stale_s, window, at_once, found)
     _contact_sheets(connection, now, now - stale_s, at_once, found)
     return found
-
-
-def last_words(connection: Connection, count: int = LAST_WORDS) -> Sequence[Change]:
-    """What follows from where the batches stand that changed last: a planner may die before it says what it did."""
-    newest = sa.select(batches).order_by(batches.c.updated_at.desc()).limit(count)
-    return [_last_word(decode_batch(row)) for row in connection.execute(newest).mappings().all()]
-
-
-def _last_word(batch: Batch) -> Change:
-    change = Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
-    if batch.state in ("completed", "cancelled") and batch.contact_sheet is None:
-        change.send.append(sheet_of(batch))
-    return change
 
 
 def _jobs(connection: Connection, now: float, before: float, window: Window, at_once: int, found: Overdue) -> None:

@@ -11,7 +11,7 @@ from agents.planner.attempts import seed_of
 from agents.planner.audit import note
 from agents.planner.dispatch import Standing, Window
 from agents.planner.reservations import follow
-from agents.planner.rows import WORK, Batch, load_batch, open_attempts, save, set_job
+from agents.planner.rows import Batch, load_batch, open_attempts, save, set_job
 from agents.planner.tables import jobs, prompt_pages
 from agents.planner.upgrade import JOBS, original_of, upgraded, write_originals
 from agents.planner.variation import vary, wishes
@@ -35,11 +35,6 @@ _WAITING = (
     .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == "waiting")
     .order_by(jobs.c.index)
     .limit(sa.bindparam("of_count"))
-)
-_OUTSTANDING = (
-    sa.select(jobs.c.message)
-    .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state.in_(("running", "cancelling")))
-    .limit(1024)
 )
 _PAGE_OF = (
     sa.select(prompt_pages)
@@ -294,7 +289,9 @@ def sheet_of(batch: Batch) -> MakeContactSheet:
     return MakeContactSheet(hash=batch.hash, client_id=batch.client_id, edition=batch.tally.retries)
 
 
-def outstanding(connection: Connection, name: str) -> Change:
-    """All work of a batch that is in flight, to be said again."""
-    rows = connection.execute(_OUTSTANDING, {"of_hash": name})
-    return Change([WORK.decode(message) for (message,) in rows])
+def standing(connection: Connection, name: str) -> Change:
+    """Where a batch stands, when nothing changed in it."""
+    batch = load_batch(connection, name)
+    if batch is None:
+        return Change()
+    return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)

@@ -26,6 +26,7 @@ SUBJECTS = {
     "job failed": "acp.v1.event.local.batch.failed",
     "status": "acp.v1.status.local.batch",
     "command": "acp.v1.command.local",
+    "intent of a paid call": "acp.v1.ledger.intent",
     "control": "acp.v1.control.generator",
     "presence of qa": "$KV.acp_presence.qa.1",
     "presence of planner": "$KV.acp_presence.planner.1",
@@ -61,6 +62,7 @@ ALLOWED = {
     # A generator has a consumer per platform, so the consumer's name is open within the work stream.
     "generator": {
         "work for qa",
+        "intent of a paid call",
         "image generated",
         "job failed",
         "next for qa",
@@ -86,6 +88,7 @@ ALLOWED = {
 
 HEARD = {
     "command": "acp.v1.command.*",
+    "paid calls": "acp.v1.ledger.*",
     "status": "acp.v1.status.>",
     "progress": "acp.v1.progress.>",
     "events": "acp.v1.event.>",
@@ -101,7 +104,7 @@ HEARD = {
 }
 
 MAY_HEAR = {
-    "planner": {"command", "planner's inbox", "service questions"},
+    "planner": {"command", "paid calls", "planner's inbox", "service questions"},
     "prompt": {"service questions"},
     "generator": {"service questions"},
     "qa": {"control of qa", "qa's inbox", "service questions"},

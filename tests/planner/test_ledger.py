@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from agents.planner import intake, steering
 from agents.planner.answers import list_of, plan_of, result_of
-from agents.planner.reconcile import last_words, overdue
+from agents.planner.reconcile import overdue
 from agents.planner.rows import WORK, Batch
 from agents.planner.tables import Evidence
 from protocol.commands import Cancel
@@ -278,22 +278,6 @@ def test_a_held_plan_that_nobody_approves_is_cancelled_when_it_expires(world: Wo
     assert caught.value.code == "wrong_state"
     assert len(world.transact(lambda c: steering.expire(c, world.window, 101.0))) == 1
     assert world.load("gen_batch_1").state == "cancelled"
-
-
-def test_a_planner_that_starts_again_says_the_last_word_of_the_batches_that_changed_last(world: World) -> None:
-    world.rejects = 2.0
-    world.start(new_batch(1, name="gen_failed"))
-    world.run("gen_failed")
-    world.rejects = 0.0
-    world.start(new_batch(2, name="gen_made"))
-    world.run("gen_made", until=lambda batch: batch.state == "completed")
-    said = {c.status.hash: c for c in world.transact(lambda c: last_words(c, 2)) if c.status}
-    assert {name: change.send for name, change in said.items()} == {
-        "gen_failed": [],
-        "gen_made": [MakeContactSheet(hash="gen_made", client_id="local")],
-    }
-    assert all(change.status == world.load(name).status for name, change in said.items())
-    assert len(world.transact(lambda c: last_words(c, 1))) == 1
 
 
 def test_a_batch_in_the_making_shows_pending_and_running_pictures(world: World) -> None:

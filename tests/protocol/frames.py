@@ -11,12 +11,13 @@ from protocol.commands import Command
 from protocol.messages import Message
 from protocol.replies import Reply
 from protocol.schema import type_name
+from protocol.spending import Spending
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("*.json"))
 
 KINDS: dict[str, type[msgspec.Struct]] = {
-    kind.__name__: kind for union in (Command, Reply, Message) for kind in typing.get_args(union)
+    kind.__name__: kind for union in (Command, Reply, Message, Spending) for kind in typing.get_args(union)
 }
 """Type name -> every type that travels by itself."""
 

@@ -1,0 +1,88 @@
+"""The journal of paid calls, as a provider engine sees it: asked before the call, told after it.
+
+    intent = await journal.open(job, "openai", request, max_micros)
+    answer = await send(request)
+    await journal.captured(intent, answer.micros, answer.id)
+
+What was opened and never closed counts as charged, and the attempt is not sent again by itself.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from bus.agent import Outlet
+from protocol.errors import AcpError, Unavailable
+from protocol.messages import Job, JobRef, ref_of
+from protocol.spending import CloseIntent, IntentReply, OpenIntent, SpendingCall
+
+ASK_AGAIN_S = 0.5
+"""Pause before a planner that does not answer is asked again."""
+
+OPEN_TRIES = 3
+"""Questions before a paid call is put off; the same intent is asked for each time."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A paid call that may be made, once."""
+
+    ref: JobRef
+    key: str
+
+
+class SpendingJournal:
+    """The journal, kept by the planner."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+
+    async def open(self, job: Job, provider: str, request: bytes, max_micros: int) -> Intent:
+        """Write a paid call down before it is made; `request` is what will be sent.
+
+        Raises:
+            AcpError: it must not be made: `ambiguous_charge` where it may have been already, `exceeds_budget`,
+                `cancelled`.
+            Unavailable: the planner does not answer, or the end of an earlier call is not known yet.
+        """
+        intent = Intent(ref_of(job), secrets.token_hex(16))
+        call = OpenIntent(
+            ref=intent.ref,
+            provider=provider,
+            request=hashlib.sha256(request).hexdigest(),
+            max_micros=max_micros,
+            key=intent.key,
+        )
+        _allowed(await self._ask(call, OPEN_TRIES))
+        return intent
+
+    async def captured(self, intent: Intent, micros: int, provider_reference: str | None = None) -> None:
+        """Say what a call cost, however long the planner takes to hear it. Without that it stays ambiguous."""
+        ref, key = intent.ref, intent.key
+        await self._close(
+            CloseIntent(ref=ref, key=key, outcome="captured", micros=micros, provider_reference=provider_reference)
+        )
+
+    async def refused(self, intent: Intent) -> None:
+        """Say that the provider charged nothing, so that the attempt may be sent again."""
+        await self._close(CloseIntent(ref=intent.ref, key=intent.key, outcome="refused"))
+
+    async def _close(self, call: CloseIntent) -> None:
+        _allowed(await self._ask(call, None))
+
+    async def _ask(self, call: SpendingCall, tries: int | None) -> IntentReply:
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return await self._outlet.ask(call)
+            except Unavailable:
+                if tried == tries:
+                    raise
+                await asyncio.sleep(ASK_AGAIN_S)
+
+
+def _allowed(reply: IntentReply) -> None:
+    if (error := reply.error) is not None:
+        raise AcpError(error.code, error.message, path=error.path, hint=error.hint, retryable=error.retryable)

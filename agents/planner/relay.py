@@ -1,0 +1,65 @@
+"""The relay: publishes what transitions put into the outbox, and strikes it out once the broker has it."""
+
+import asyncio
+
+import structlog
+
+from agents.database.group_commit import GroupCommit
+from agents.planner import outbox
+from agents.planner.told import Told
+from agents.planner.window import Change
+from bus.agent import Outlet
+from protocol.replies import GenerationStatus
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """One planner's. `run` must run as long as anything is published."""
+
+    def __init__(self, ledger: GroupCommit, outlet: Outlet) -> None:
+        self._ledger = ledger
+        self._outlet = outlet
+        self._told = Told()
+        self._said: list[str] = []
+        self._any = asyncio.Event()
+
+    async def publish(self, change: Change) -> None:
+        """Say what follows from a change that is committed; returns when the broker has it."""
+        await self._outlet.publish(*change.send)
+        for message, count in change.again:
+            await self._outlet.publish(message, resend=count)
+        for said in change.tell:
+            await self._outlet.control("generator", said)
+        for one in (change, *change.others):
+            if one.status is not None and self._told.takes(one.status.hash, one.revision):
+                await self._outlet.publish_status(one.status, one.client_id)
+        self._strike(outbox.letters(change))
+
+    async def publish_left(self, before: float) -> None:
+        """Say what the planner `before` this one committed and may not have said."""
+        while letters := await self._ledger.read(lambda connection: outbox.left(connection, before)):
+            for _, message in letters:
+                match message:
+                    case (GenerationStatus() as status, str(client)):
+                        await self._outlet.publish_status(status, client)
+                    case work:
+                        await self._outlet.publish(work)
+            said = [name for name, _ in letters]
+            await self._ledger.write(lambda connection, said=said: outbox.strike(connection, said))
+
+    async def run(self) -> None:
+        """Strike out what was said, as much at once as came together meanwhile; runs until cancelled."""
+        while True:
+            await self._any.wait()
+            self._any.clear()
+            said, self._said = self._said, []
+            try:
+                await self._ledger.write(lambda connection, said=said: outbox.strike(connection, said))
+            except Exception:  # what stays is said once more at the next start, and dropped by the broker
+                log.exception("said messages stay in the outbox", count=len(said))
+
+    def _strike(self, names: list[str]) -> None:
+        if names:
+            self._said += names
+            self._any.set()
