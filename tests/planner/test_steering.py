@@ -1,5 +1,6 @@
 """What a client may do with a batch while it is made, and after."""
 
+import contextlib
 import random
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from agents.planner.reconcile import overdue
 from agents.planner.rows import WORK, Batch
 from agents.planner.tables import jobs
 from protocol.commands import Amend, Cancel, Pause, Priority, Resume, Retry
-from protocol.errors import AcpError, ErrorBody
+from protocol.errors import AcpError, BadCommand, ErrorBody, Refused
 from protocol.ids import image_id
 from protocol.messages import GenerateImage, Job, PromptsFailed, ScoreImage, StoreImage
 from protocol.replies import Image
@@ -419,10 +420,8 @@ def test_whatever_a_client_does_and_whatever_is_lost_every_picture_ends_once(eng
     for wish in dice.choices(wishes, k=8):
         for _ in range(dice.randrange(30)):
             world.step()
-        try:
+        with contextlib.suppress(Refused, BadCommand):
             world.steer(wish)
-        except AcpError as error:
-            assert error.code in ("wrong_state", "invalid_value")
     if world.load(NAME).state == "paused":
         world.steer(Resume(hash=NAME))
     batch = world.run(NAME)
