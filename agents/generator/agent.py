@@ -3,6 +3,7 @@ store."""
 
 import asyncio
 import contextlib
+import dataclasses
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from contextlib import asynccontextmanager
 import structlog
 from msgspec.structs import replace
 
-from agents.generator import offers, registry, samplers
+from agents.generator import offers, references, registry, samplers
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Engine, Rendering, Stopped
 from agents.generator.instant import InstantEngine
@@ -91,7 +92,7 @@ class Generator(Agent):
         return replace(
             this_process("generator", instance, sum(intake.slots for intake in self.intakes())),
             device=self._engine.device,
-            models=offers.models(self._registry, self._speeds),
+            models=offers.models(self._registry, self._speeds, references=self._engine.references),
             loras=offers.loras(self._registry),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
@@ -114,7 +115,8 @@ class Generator(Agent):
         if not isinstance(message, GenerateImage):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job, ref = message.job, ref_of(message.job)
-        ready = order(job, self._registry)
+        pictures = await references.load(self._blobs, job.prompt.references, self._engine.references)
+        ready = dataclasses.replace(order(job, self._registry), references=pictures)
         try:
             rendering = await self._engine.generate(
                 ready,

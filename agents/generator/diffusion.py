@@ -44,6 +44,8 @@ By default they spin, and where other processes want the same cores that costs 2
 class DiffusersEngine:
     """See `Engine`. `run` is the folder for locks and known weight hashes."""
 
+    references = 0
+
     def __init__(self, device: str, threads: int, run: Path) -> None:
         self._wanted = device
         self._threads = threads

@@ -51,6 +51,11 @@ class Engine(Protocol):
     """A way to make pictures. `device` is known while it is open."""
 
     @property
+    def references(self) -> int:
+        """How many reference pictures it follows in one picture."""
+        ...
+
+    @property
     def device(self) -> str | None:
         """The device in words of torch, such as `cuda:0`; null where there is none or it is not open."""
         ...

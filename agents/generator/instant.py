@@ -16,6 +16,7 @@ class InstantEngine:
     """Draws at once, in the event loop: a flat picture of 128x128 takes less than a thread switch would."""
 
     device: str | None = None
+    references = 0
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None]:

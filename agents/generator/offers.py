@@ -29,8 +29,8 @@ class Speeds:
         return statistics.median(seconds) if seconds else None
 
 
-def models(registry: Registry, speeds: Speeds, provider: str = "local") -> list[ModelInfo]:
-    """Every known model, installed or not."""
+def models(registry: Registry, speeds: Speeds, provider: str = "local", references: int = 0) -> list[ModelInfo]:
+    """Every known model, installed or not; `references` is how many reference pictures the engine follows."""
     return [
         ModelInfo(
             name=model.name,
@@ -50,6 +50,7 @@ def models(registry: Registry, speeds: Speeds, provider: str = "local") -> list[
             install=None if model.name in registry.installed else install_model(model, registry.places[model.name]),
             licence=model.licence,
             seconds_per_image=speeds.median(model.name),
+            references=references,
         )
         for model in registry.models.values()
     ]

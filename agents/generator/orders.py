@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.generator import samplers
+from agents.generator.references import Reference
 from agents.generator.registry import LoraEntry, Model, Registry, scheduler_of
 from protocol.commands import Lora
 from protocol.errors import AcpError, Refused
@@ -22,13 +23,14 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Order:
-    """A job with everything that it names looked up."""
+    """A job with everything that it names looked up. `references` are as many of its pictures as the engine follows."""
 
     job: Job
     model: Model
     folder: Path
     scheduler: samplers.Scheduler
     adapters: tuple[Adapter, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 def order(job: Job, registry: Registry) -> Order:
