@@ -13,6 +13,8 @@ from typing import Any, cast
 from protocol.messages import Role
 from tests.chaos.checker import Found, Row, check, snapshot
 from tests.chaos.customers import Customers
+from tests.chaos.money import check_money
+from tests.chaos.provider import Call
 from tests.chaos.schedule import CLOCK_S, Fault, Order, orders
 from tests.chaos.workshop import PATIENCE_S, Member, Workshop, customer, workshop
 
@@ -60,10 +62,14 @@ async def campaign(
     arm: Mapping[str, deque[str]] | None = None,
     options: Mapping[Role, tuple[str, ...]] | None = None,
     placed: Sequence[Order] | None = None,
+    journal: Sequence[Call] = (),
     end_s: float = END_S,
 ) -> Outcome:
-    """Run a workshop under orders while `misery` lasts, and look at what it leaves behind. All orders of
-    `placed` are served; where it is not given they are drawn from the seed, as long as the misery lasts."""
+    """Run a workshop under orders while `misery` lasts, and look at what it leaves behind.
+
+    All orders of `placed` are served; where it is not given they are drawn from the seed, as long as the misery lasts.
+    `journal` are the charges of a paid provider.
+    """
     outcome, began = Outcome(seed), time.monotonic()
     async with workshop(home, settings or {}, crew=crew, arm=arm, options=options) as shop, customer(shop) as client:
         customers, enough = Customers(shop, client), asyncio.Event()
@@ -85,13 +91,14 @@ async def campaign(
         outcome.recoveries = dict(shop.recoveries)
         outcome.done["deaths"] = sum(member.deaths for member in shop.crew.values())
     found = Found.read(home)
-    outcome.problems += customers.problems + check(found, customers.answers)
+    outcome.problems += customers.problems + check(found, customers.answers) + check_money(home, journal)
     outcome.failpoints = fired(home)
     outcome.counts = {
         "batches": len(found.batches),
         "pictures": sum(batch["quantity"] for batch in found.batches.values()),
         **{state: found.count(state) for state in ("completed", "failed", "cancelled")},
         "dead_letters": len(shop.dead_letters),
+        "charges": len(journal),
     }
     outcome.seconds = time.monotonic() - began
     return outcome

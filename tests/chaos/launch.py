@@ -1,7 +1,7 @@
-"""Starts an agent that is wrong in one way: `python -m tests.chaos.launch [--clock] [--mutant NAME] agent ROLE …`.
+"""Starts an agent that is not as it should be: `python -m tests.chaos.launch [OPTION …] agent ROLE …`.
 
-`--clock` makes its clock wrong by `CHAOS_CLOCK_S` seconds; a mutant lacks one guard, see `mutations.py`. What follows
-is given to `bottega`.
+`--clock` makes its clock wrong by `CHAOS_CLOCK_S` seconds; `--mutant NAME` takes a guard away, see `mutations.py`;
+`--paid` makes the generator one that pays, see `paid.py`. What follows is given to `bottega`.
 """
 
 import os
@@ -28,6 +28,11 @@ def main(arguments: list[str]) -> None:
                 from tests.chaos.mutations import MUTATIONS
 
                 MUTATIONS[name]()
+            case ["--paid", *rest]:
+                from agents.generator import agent
+                from tests.chaos.paid import PaidGenerator
+
+                agent.build = PaidGenerator
             case _:
                 raise SystemExit(f"no such option: {arguments[0]}")
         arguments = rest

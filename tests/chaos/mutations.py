@@ -92,6 +92,19 @@ MUTATIONS: dict[str, Callable[[], None]] = {
     ),
     # The attempt's number in each condition by which a job changes.
     "no-fencing": rewriting((r"jobs\.attempt = \?", "? > 0")),
+    # What the process before this one committed and did not say.
+    "no-outbox": rewriting((r"(FROM outbox\s+WHERE)", r"\1 1 = 0 AND")),
+    # A paid call is allowed without being written down.
+    "no-intent": rewriting(
+        (
+            r"^INSERT INTO intents (\(.*?\)) VALUES (\(.*\))$",
+            r"INSERT INTO intents \1 SELECT * FROM (VALUES \2) WHERE 0",
+        )
+    ),
+    # The limit in the statement that reserves.
+    "no-reservation": rewriting(
+        (r"clients\.held_micros \+ clients\.spent_micros \+ \? <= clients\.limit_micros", "? > 0")
+    ),
     "no-rename": write_in_place,
     # Alone it does no harm: what was told was synced.
     "power-cut": losing_power(syncing=True),

@@ -74,6 +74,18 @@ class Fault:
     overlapping: bool = False
 
 
+PAID: Mapping[str, tuple[Role, str, int]] = {
+    "A1 reserved, no intent": ("generator", "paid.unwritten", 6),
+    "A2 intent, nothing sent": ("generator", "paid.written", 6),
+    "A3 sent, no answer": ("generator", "paid.sent", 6),
+    "A4 answer in memory": ("generator", "paid.answered", 6),
+    "A5 captured, not filed": ("generator", "paid.captured", 6),
+    "A6 sent on, not acknowledged": ("generator", "message.published", 6),
+    "A7 intent committed, unanswered": ("planner", "sql.committed", 12),
+}
+"""Points of a generator that pays, and of the planner that it asks."""
+
+
 def orders(seed: int, count: int) -> list[Order]:
     """Batches of two clients; a sixth is cancelled on the way, an eighth held first."""
     chance = random.Random(f"orders {seed}")

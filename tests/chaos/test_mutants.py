@@ -45,6 +45,13 @@ SCENARIOS = (
         settings={"BOTTEGA_QA_SCORING": "true", "BOTTEGA_MIN_SCORE": "0.9"},
         misery=repeating,
     ),
+    Scenario(
+        "planner",
+        "no-outbox",
+        "I3",
+        arm="sql.committed=kill@9",
+        settings={"BOTTEGA_STALE_S": "600"},
+    ),
     Scenario("storage", "no-rename", "I3", arm="file.written=kill@3"),
     Scenario("storage", "power-cut-no-fsync", "I2", arm="sql.committed=kill@3"),
 )

@@ -1,0 +1,92 @@
+"""A generator whose pictures are paid for: it calls the provider at the port `CHAOS_PROVIDER`, and draws flat ones."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace as with_changes
+from typing import Any
+
+from msgspec.structs import replace
+
+from agents.generator import registry
+from agents.generator.agent import Generator
+from agents.generator.engine import Progressed, Rendering, Stop
+from agents.generator.instant import InstantEngine
+from agents.generator.journal import SpendingJournal
+from agents.generator.orders import Order
+from agents.settings import Settings
+from bus.agent import Outlet
+from bus.failpoint import reached
+from bus.local_blobs import LocalBlobs
+from protocol.errors import Unavailable
+from protocol.messages import Presence
+from tests.chaos.provider import PRICE_MICROS
+
+NAME = "studio"
+ANSWER_S = 10.0
+
+
+class PaidEngine(InstantEngine):
+    """Pays for each picture that the instant engine then draws."""
+
+    journal: SpendingJournal
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
+        """See `Engine.generate`."""
+        job = order.job
+        drawn = await super().generate(order, progressed, stop)
+        request = json.dumps({"request": f"{job.image_id}, attempt {job.attempt}, seed {job.seed}"}).encode() + b"\n"
+        reached("paid.unwritten")
+        intent = await self.journal.open(job, NAME, request, PRICE_MICROS)
+        reached("paid.written")
+        answer = await self._call(request)
+        reached("paid.answered")
+        if "refused" in answer:
+            await self.journal.refused(intent)
+            raise Unavailable("timeout", f"{NAME} is busy")
+        await self.journal.captured(intent, answer["micros"], answer["id"])
+        reached("paid.captured")
+        return with_changes(drawn, cost_micros=answer["micros"])
+
+    async def _call(self, request: bytes) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                try:
+                    writer.write(request)
+                    await writer.drain()
+                    reached("paid.sent")
+                    line = await reader.readline()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError) as error:
+            raise Unavailable("timeout", f"{NAME} does not answer") from error
+        if not line:
+            raise Unavailable("timeout", f"{NAME} hung up")
+        return json.loads(line)
+
+
+class PaidGenerator(Generator):
+    """Announces a price, and keeps the journal of its calls at the planner."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._paid = PaidEngine(int(os.environ["CHAOS_PROVIDER"]))
+        known = registry.load(settings.models, settings.loras, settings.home / "models.toml").with_everything()
+        super().__init__(self._paid, known, LocalBlobs(settings.blobs), slots=settings.generator_slots)
+
+    def presence(self, instance: str) -> Presence:
+        """See `Agent.presence`."""
+        said = super().presence(instance)
+        return replace(said, models=[replace(model, provider=NAME, price_micros=PRICE_MICROS) for model in said.models])
+
+    @asynccontextmanager
+    async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
+        """See `Agent.running`."""
+        self._paid.journal = SpendingJournal(outlet)
+        async with super().running(outlet):
+            yield
