@@ -38,8 +38,9 @@ demo: $(READY)  ## four pictures from one sentence
 test: $(READY)  ## every test but the long chaos suite, fast ones first
 	$(BIN)/python -m pytest -m "not chaos" $(PYTEST_ARGS)
 
-chaos: $(READY)  ## the long suite that kills processes in CHAOS_ROUNDS orders (10)
-	$(BIN)/python -m pytest tests/chaos $(PYTEST_ARGS)
+chaos: $(READY)  ## campaigns of faults for CHAOS_SECONDS (3600), then processes that lack a guard
+	$(BIN)/python -m tests.chaos
+	$(BIN)/python -m pytest tests/chaos -m chaos $(PYTEST_ARGS)
 
 fuzz: $(READY)  ## 100,000 hostile commands against a running planner
 	$(BIN)/python -m tests.fuzz
