@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from agents.database.engine import migrate, open_engine
 from agents.planner import events, intake
 from agents.planner.agent import MIGRATIONS
-from agents.planner.dispatch import Window
+from agents.planner.dispatch import Priority, Window
 from agents.planner.recipe import Recipe
 from agents.planner.reconcile import overdue
 from agents.planner.rows import Batch, required
@@ -26,6 +26,7 @@ from protocol.commands import GenerateImages, Requirements
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
+    CancelImage,
     ContactSheetMade,
     Event,
     GenerateImage,
@@ -35,9 +36,11 @@ from protocol.messages import (
     Job,
     JobCancelled,
     JobFailed,
+    JobRef,
     MakeContactSheet,
     Picture,
     Prompt,
+    PromptsFailed,
     PromptsWritten,
     ScoreImage,
     StoreImage,
@@ -64,11 +67,19 @@ def new_engine(url: str) -> Engine:
     return engine
 
 
-def new_batch(quantity: int, *, name: str = "gen_batch_1", state: str = "running", max_attempts: int = 3) -> Batch:
+def new_batch(
+    quantity: int,
+    *,
+    name: str = "gen_batch_1",
+    state: str = "running",
+    max_attempts: int = 3,
+    client: str = "local",
+    priority: Priority = "batch",
+) -> Batch:
     """A batch as the desk proposes it."""
     return Batch(
         hash=name,
-        client_id="local",
+        client_id=client,
         state=state,
         command=GenerateImages(requirements=Requirements(quantity=quantity)),
         recipe=msgspec.structs.replace(RECIPE, max_attempts=max_attempts),
@@ -81,6 +92,7 @@ def new_batch(quantity: int, *, name: str = "gen_batch_1", state: str = "running
         expires_at=100.0 if state == "held" else None,
         contact_sheet=None,
         created_at=1.0,
+        priority=priority,
     )
 
 
@@ -115,6 +127,7 @@ class World:
     statuses: list[StatusBody] = field(default_factory=list[StatusBody])
     generated: int = 0
     cancelled: bool = False
+    dropped: set[JobRef] = field(default_factory=set[JobRef])
 
     def transact(self, work: Callable[[Connection], T]) -> T:
         with self.engine.begin() as connection:
@@ -126,6 +139,7 @@ class World:
             self.send(message)
         for message, _ in change.again:
             self.send(message)
+        self.dropped.update(said.ref for said in change.tell if isinstance(said, CancelImage))
         if change.status is not None:
             self.statuses.append(change.status.generation_status)
 
@@ -170,6 +184,8 @@ class World:
         match event:
             case PromptsWritten():
                 return events.prompts_written(connection, event, self.window, self.now)
+            case PromptsFailed():
+                return events.prompts_failed(connection, event, self.now)
             case ImageGenerated():
                 return events.image_generated(connection, event, self.now)
             case ImageScored():
@@ -188,8 +204,12 @@ class World:
     def act(self, message: Work) -> None:
         match message:
             case WritePrompts():
-                written = [Prompt(text=f"picture {message.first + i}") for i in range(min(message.count, self.page))]
-                self.say(PromptsWritten(hash=message.hash, client_id="local", first=message.first, prompts=written))
+                written = [
+                    Prompt(text=f"picture {message.first + i}", negative=message.negative_prompt or "")
+                    for i in range(min(message.count, self.page))
+                ]
+                place = {"hash": message.hash, "client_id": "local", "first": message.first}
+                self.say(PromptsWritten(**place, prompts=written, revision=message.revision))
             case GenerateImage(job=job):
                 self.generate(job)
             case ScoreImage(job=job, picture=picture):
@@ -200,23 +220,28 @@ class World:
                     ImageStored(ref=ref_of(job), key=job.image_id, url="file:///x", disposition=message.disposition)
                 )
             case MakeContactSheet():
-                self.say(ContactSheetMade(hash=message.hash, client_id="local", key="sheet"))
+                sheet = f"sheet {message.edition}"
+                self.say(ContactSheetMade(hash=message.hash, client_id="local", key=sheet, edition=message.edition))
 
     def generate(self, job: Job) -> None:
         self.generated += 1
-        if self.cancelled:
+        if self.cancelled or ref_of(job) in self.dropped:
             self.say(JobCancelled(ref=ref_of(job)))
             return
         if random.Random(f"{job.seed}b").random() < self.breaks:
             error = ErrorBody(code="internal", message="the device went away", retryable=True)
             self.say(JobFailed(ref=ref_of(job), stage="generator", error=error))
             return
-        picture = Picture(
-            blob="0" * 64, media_type="image/png", width=128, height=128, size_bytes=1, seconds=1.0,
-            provider="local", model="pocket",
-        )  # fmt: skip
+        picture = self.pictured(job)
         self.say(ImageGenerated(ref=ref_of(job), picture=picture))
         self.send(ScoreImage(job=job, picture=picture))
+
+    def pictured(self, job: Job) -> Picture:
+        """What a generator makes of a job."""
+        return Picture(
+            blob="0" * 64, media_type="image/png", width=job.width, height=job.height, size_bytes=1, seconds=1.0,
+            provider="local", model="pocket",
+        )  # fmt: skip
 
     def score(self, job: Job, picture: Picture) -> None:
         value = random.Random(job.seed).random()
@@ -243,6 +268,11 @@ class World:
                 for change in found.changes:
                     self.follow(change)
         raise AssertionError(f"the batch did not end: {self.load(batch).tally}")
+
+    def rest(self) -> None:
+        """Let everybody work until nobody has anything to do."""
+        while self.step():
+            pass
 
     def steer(self, command: Steering) -> None:
         """Do what a client asks of its batch."""
