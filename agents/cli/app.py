@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from agents.cli import batch_app
+from agents.cli import batch_app, steer_app
 from agents.cli.failure import reported
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 models = typer.Typer(help="Models that the workshop knows, and where they lie.", invoke_without_command=True)
 app.add_typer(models, name="models")
 app.add_typer(batch_app.batch, name="batch")
+app.add_typer(steer_app.steering)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 StandIn = Annotated[
@@ -27,7 +28,6 @@ StandIn = Annotated[
 ]
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
 Source = Annotated[str, typer.Argument(metavar="FILE|-", help="A file with one JSON command; - reads standard input.")]
-Hash = Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")]
 
 
 def main() -> None:
@@ -128,19 +128,6 @@ def plan(source: Source, json: Json = False) -> None:
 
 
 @app.command()
-def approve(
-    batch: Hash,
-    token: Annotated[str, typer.Argument(metavar="TOKEN", help="The approval of the held plan.")],
-    json: Json = False,
-) -> None:
-    """Start a plan that was held."""
-    with reported(json):
-        from agents.cli.send import approve as run
-
-        raise SystemExit(run(batch, token, json))
-
-
-@app.command()
 def status(
     batch: Annotated[str | None, typer.Argument(metavar="[HASH]", help="A batch; without it, the workshop.")] = None,
     watch: Annotated[
@@ -168,16 +155,17 @@ def list_batches(
 
 
 @app.command()
-def cancel(
-    batch: Hash,
-    pending: Annotated[bool, typer.Option("--pending", help="Only what has not started.")] = False,
+def result(
+    batch: Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")],
+    first: Annotated[int, typer.Option(min=0, help="Index of the first picture.")] = 0,
+    count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many pictures.")] = 100,
     json: Json = False,
 ) -> None:
-    """Stop a batch."""
+    """The pictures of a batch, made or not, a page at a time."""
     with reported(json):
-        from agents.cli.status import cancel as run
+        from agents.cli.status import result as run
 
-        run(batch, pending, json)
+        run(batch, first, count, json)
 
 
 @models.callback()

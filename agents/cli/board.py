@@ -17,6 +17,7 @@ _OF_STATUS: dict[ImageStatus, Phase] = {
     "completed": "stored",
     "failed": "failed",
     "cancelled": "cancelled",
+    "paused": "waiting",
 }
 FINAL: frozenset[Phase] = frozenset({"stored", "failed", "cancelled"})
 

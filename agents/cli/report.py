@@ -58,20 +58,8 @@ def generated(followed: Followed) -> Generated:
 
 
 def show(console: Console, followed: Followed) -> None:
-    """A line per picture, then what the batch as a whole came to.
-
-    On a terminal pictures of one folder are shown by their names, elsewhere by whole paths, on a line each.
-    """
-    folders = {str(Path(image.path).parent) for image in followed.images if image.path}
-    folder = folders.pop() if console.is_terminal and len(folders) == 1 else None
-    rows = [HEAD, *(_cells(image, short=folder is not None) for image in followed.images)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD) - 1)]
-    for number, row in enumerate(rows):
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
-        failed = number > 0 and followed.images[number - 1].status != "completed"
-        _print(console, "  ".join([*cells, row[-1]]), "dim" if number == 0 else "red" if failed else "")
-    if folder:
-        _print(console, f"\npictures in    {folder}")
+    """A line per picture, then what the batch as a whole came to."""
+    show_images(console, followed.images)
     if followed.contact_sheet:
         _print(console, f"contact sheet  {followed.contact_sheet}")
     facts = [counts_of(followed.status), f"in {duration(followed.seconds)}"]
@@ -80,6 +68,20 @@ def show(console: Console, followed: Followed) -> None:
     if (cost := followed.status.cost_per_image) is not None:
         facts.append(f"{cost * followed.status.completed:.4f} USD")
     _print(console, " · ".join([followed.hash, *facts]), "bold")
+
+
+def show_images(console: Console, images: list[Image]) -> None:
+    """A line per picture. On a terminal pictures of one folder are shown by their names, elsewhere by whole paths."""
+    folders = {str(Path(image.path).parent) for image in images if image.path}
+    folder = folders.pop() if console.is_terminal and len(folders) == 1 else None
+    rows = [HEAD, *(_cells(image, short=folder is not None) for image in images)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD) - 1)]
+    for number, row in enumerate(rows):
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
+        lost = number > 0 and images[number - 1].status in ("failed", "cancelled")
+        _print(console, "  ".join([*cells, row[-1]]), "dim" if number == 0 else "red" if lost else "")
+    if folder:
+        _print(console, f"\npictures in    {folder}")
 
 
 def _print(console: Console, line: str, style: str = "") -> None:

@@ -1,4 +1,4 @@
-"""`bottega status`, `list` and `cancel`: what runs, and where batches stand."""
+"""`bottega status`, `list` and `result`: what runs, and where batches stand."""
 
 import asyncio
 import sys
@@ -13,13 +13,14 @@ from agents.cli.configuration import configured
 from agents.cli.display import counts_of, display_for
 from agents.cli.failure import ALL_STORED, NOTHING_THERE, SOME_FAILED, Failure, bad_input
 from agents.cli.follow import follow, page
+from agents.cli.report import show_images
 from agents.cli.session import asked, connected, needed_address
 from agents.supervisor.address import running_workshop
 from bus.client import Client
 from protocol.codec import encode
-from protocol.commands import Cancel, List, Status
+from protocol.commands import List, Result, Status
 from protocol.messages import ROLES
-from protocol.replies import BatchList, BatchSummary, GenerationStatus, ProcessInfo
+from protocol.replies import BatchList, BatchSummary, GenerationResult, GenerationStatus, ProcessInfo
 
 RECENT = 5
 """Batches that `bottega status` shows."""
@@ -59,14 +60,24 @@ def list_batches(count: int, json: bool) -> None:
         Console().print('no batches yet; make one: bottega generate "a red car on a green field"', markup=False)
 
 
-def cancel(batch: str, pending: bool, json: bool) -> None:
-    """Stop a batch, or what of it has not started."""
+def result(batch: str, first: int, count: int, json: bool) -> None:
+    """Show a page of a batch's pictures."""
 
-    async def run() -> GenerationStatus:
+    async def run() -> GenerationResult:
         async with connected(configured()) as client:
-            return await asked(client, Cancel(hash=batch, what="pending" if pending else "all"), GenerationStatus)
+            return await asked(client, Result(hash=batch, first=first, count=count), GenerationResult)
 
-    _print_status(asyncio.run(run()), json)
+    page = asyncio.run(run())
+    if json:
+        sys.stdout.write(encode(page).decode() + "\n")
+        return
+    body = page.generation_result
+    console = Console()
+    show_images(console, body.images)
+    following = f"; more: bottega result {batch} --first {body.next}" if body.next is not None else ""
+    console.print(
+        f"{batch} · {body.state} · {counts_of(body.generation_status)}{following}", markup=False, soft_wrap=True
+    )
 
 
 async def _workshop(json: bool) -> int:
@@ -93,7 +104,7 @@ async def _workshop(json: bool) -> int:
 
 async def _batch(batch: str, json: bool) -> int:
     async with connected(configured()) as client:
-        _print_status(await asked(client, Status(hash=batch), GenerationStatus), json)
+        print_status(await asked(client, Status(hash=batch), GenerationStatus), json)
     return ALL_STORED
 
 
@@ -112,7 +123,7 @@ async def _watched(batch: str | None, json: bool) -> int:
         with display.batch(batch, board):
             followed = await follow(client, batch, board, display)
     final = GenerationStatus(hash=batch, generation_status=followed.status)
-    _print_status(final, json)
+    print_status(final, json)
     return ALL_STORED if followed.all_stored else SOME_FAILED
 
 
@@ -138,7 +149,8 @@ async def _recent_or_none(client: Client) -> list[BatchSummary]:
         return []
 
 
-def _print_status(status: GenerationStatus, json: bool) -> None:
+def print_status(status: GenerationStatus, json: bool) -> None:
+    """Print a status as a table, or as the reply that it is."""
     if json:
         sys.stdout.write(encode(status).decode() + "\n")
         return
@@ -147,6 +159,8 @@ def _print_status(status: GenerationStatus, json: bool) -> None:
     table.add_column(style="dim")
     table.add_row("batch", status.hash)
     table.add_row("pictures", counts_of(body))
+    if body.state:
+        table.add_row("state", body.state)
     for name, value in (
         ("mean score", body.quality_metrics.avg_score),
         ("consistency", body.quality_metrics.consistency),

@@ -200,6 +200,9 @@ def amend(connection: Connection, batch: Batch, wish: Amend, window: Window, now
     """
     if batch.state not in ACTIVE:
         raise _wrong_state(batch, "a batch that has ended")
+    if (wish.quantity, wish.min_score, wish.negative_prompt) == (None, None, None):
+        hint = '"quantity", "min_score" or "negative_prompt"'
+        raise BadCommand("missing_field", "the amendment changes nothing", path="$", hint=hint)
     send: list[Work] = []
     if wish.quantity is not None:
         _amend_quantity(connection, batch, wish.quantity, now)

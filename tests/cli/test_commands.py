@@ -155,6 +155,62 @@ def test_a_cancelled_batch_is_not_made(workshop: Home):
     assert workshop.run("status", "--watch", "--json").stdout == done.stdout
 
 
+def test_a_batch_is_paused_moved_amended_and_goes_on(workshop: Home):
+    plan = decode_reply(workshop.run("send", "-", stdin=COMMAND.replace("2", "3000")).stdout.encode())
+    assert isinstance(plan, GenerationPlan)
+    assert plan.hash
+    paused = workshop.run("pause", plan.hash, "--json")
+    assert json.loads(paused.stdout)["generation_status"]["state"] == "paused"
+    assert re.search(r"^state +paused", workshop.run("status", plan.hash).stdout, re.MULTILINE)
+    assert "paused" in workshop.run("list").stdout
+    assert workshop.run("priority", plan.hash, "interactive").returncode == 0
+    (listed, *_) = json.loads(workshop.run("list", "--json").stdout)["batch_list"]["batches"]
+    assert (listed["state"], listed["priority"]) == ("paused", "interactive")
+    assert workshop.run("amend", plan.hash).returncode == 2
+    assert workshop.run("amend", plan.hash, "-n", "1").returncode == 2
+    assert workshop.run("cancel", plan.hash, "--pending").returncode == 0
+    resumed = workshop.run("resume", plan.hash, "--json")
+    assert "state" not in json.loads(resumed.stdout)["generation_status"]
+    final = json.loads(workshop.run("status", plan.hash, "--watch", "--json").stdout)["generation_status"]
+    assert final["completed"] + final["cancelled"] == 3000
+
+
+def test_pictures_are_made_again_larger_and_the_pages_of_a_result_are_shown(workshop: Home):
+    made = json.loads(workshop.run("generate", "a red car", "-n", "3", "--seed", "5", "--json").stdout)
+    assert workshop.run("upgrade", made["hash"]).returncode == 2
+    plan = decode_reply(
+        workshop.run("upgrade", made["hash"], "--quality", "hd", "--image", "1", "--json").stdout.encode()
+    )
+    assert isinstance(plan, GenerationPlan)
+    assert plan.hash
+    assert plan.generation_plan.quantity == 1
+    assert workshop.run("status", plan.hash, "--watch").returncode == 0
+    result = json.loads(workshop.run("result", plan.hash, "--json").stdout)["generation_result"]
+    assert [image["parent"] for image in result["images"]] == [f"{made['hash']}_000001"]
+    assert result["images"][0]["metadata"]["seed"] == 6
+    shown = workshop.run("result", made["hash"], "-n", "2").stdout
+    assert f"more: bottega result {made['hash']} --first 2" in shown
+    whole = workshop.run("upgrade", made["hash"], "--size", "4K")
+    assert re.search(r"not honoured: resolution: .*\ngo on with: bottega status gen_batch_\w+ --watch", whole.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pause", "gen_nobody"],
+        ["retry", "gen_nobody", "--image", "3"],
+        ["upgrade", "gen_nobody", "--quality", "hd"],
+        ["result", "gen_nobody"],
+        ["status", "gen_nobody"],
+    ],
+)
+def test_a_batch_that_nobody_knows_is_never_done(workshop: Home, arguments: list[str]):
+    done = workshop.run(*arguments, "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert (error["code"], error["hint"]) == ("unknown_batch", "see LIST")
+
+
 def test_status_tells_every_process_with_its_pid(workshop: Home):
     said = json.loads(workshop.run("status", "--json").stdout)
     assert sorted(process["role"] for process in said["processes"]) == sorted(ROLES)
@@ -220,7 +276,8 @@ def test_models_are_listed_and_their_folders_told(workshop: Home):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["status"], ["list"], ["url"], ["send", "-"], ["cancel", "batch"], ["agent", "qa"]]
+    "arguments",
+    [["status"], ["list"], ["url"], ["send", "-"], ["cancel", "batch"], ["pause", "batch"], ["agent", "qa"]],
 )
 def test_without_a_workshop_there_is_nothing_to_talk_to(home: Home, arguments: list[str]):
     done = home.run(*arguments, stdin=COMMAND)

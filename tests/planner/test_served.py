@@ -215,7 +215,10 @@ async def test_one_client_does_not_see_the_batches_of_another(client: Client) ->
     [
         (b'{"cmd":"GENERATE_IMAGES","client_id":"rival"}', "client_mismatch", "$.client_id"),
         (b'{"cmd":"GENERATE_IMAGES","stile":"plain"}', "unknown_field", "$.stile"),
-        (b'{"cmd":"PAUSE","hash":"x"}', "not_supported", "$.cmd"),
+        (b'{"cmd":"RATE","image_id":"x","stars":5}', "not_supported", "$.cmd"),
+        (b'{"cmd":"PAUSE","hash":"x"}', "unknown_batch", "$.hash"),
+        (b'{"cmd":"STATUS","hash":"x"}', "unknown_batch", "$.hash"),
+        (b'{"cmd":"GENERATE_IMAGES","deadline":"2020-01-01T00:00:00Z"}', "invalid_value", "$.deadline"),
         (b"nonsense", "invalid_json", None),
     ],
 )
@@ -241,7 +244,7 @@ async def test_capabilities_name_processes_models_styles_and_what_is_not_support
     assert {"pocket", "base_sdxl"} <= {model.name for model in found.models}
     assert {"plain", "product_photography"} <= set(found.styles)
     assert "brand_guidelines_v2" in found.style_references
-    assert {"PAUSE", "sweep"} <= set(found.not_supported)
+    assert {"RATE", "controls"} <= set(found.not_supported)
 
 
 async def test_an_unknown_style_is_refused_in_the_plan_with_the_nearest_one(client: Client) -> None:
