@@ -5,5 +5,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 
 def insert_once(table: sa.Table) -> sa.Insert:
-    """An insert that leaves a row with the same key as it is; `rowcount` tells. SQLite spells it as PostgreSQL does."""
-    return insert(table).on_conflict_do_nothing()
+    """An insert that leaves a row with the same key as it is; `rowcount` tells, since no key is asked for in return.
+    SQLite spells it as PostgreSQL does."""
+    return insert(table).on_conflict_do_nothing().inline().execution_options(preserve_rowcount=True)
