@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from agents.cli import batch_display
-from agents.cli.batch_log import JobEntry, JobStatus, Phases, SessionLog, Sessions, Summary, moment
+from agents.cli.batch_log import JobEntry, Phases, SessionLog, Sessions, Summary, moment
 from agents.cli.batch_order import Wanted, command_of, config_of
 from agents.cli.batch_report import show, told
 from agents.cli.batch_track import Tracker
@@ -24,8 +24,8 @@ from agents.cli.plan import refusal_of
 from agents.cli.session import asked, connected, own_or_running, workshop_address
 from agents.settings import Settings
 from bus.client import Client
-from protocol.commands import Pause, Resume, Retry, Upgrade
-from protocol.replies import GenerationPlan, GenerationStatus, ResultBody
+from protocol.commands import Cancel, Pause, Resume, Retry, Upgrade
+from protocol.replies import GenerationPlan, GenerationStatus, Image
 
 PATIENCE_S = 30.0
 """How long a workshop that is just starting is waited for."""
@@ -170,11 +170,12 @@ async def _driven(
     async with own_or_running(settings, display_for(console, silent=silent)) as client:
         before = tracker.seconds
         quantity = await _planned(client, sessions, tracker, display)
-        await _see_all(client, tracker)
+        images = await _see_all(client, tracker)
         planned = tracker.seconds
-        if again:
-            await _go_on(client, tracker, image_id)
+        if again and await _go_on(client, tracker, image_id):
+            images = await _see_all(client, tracker)
         board = Board(quantity=quantity)
+        board.see_images(images)
         assert tracker.log.hash is not None
         try:
             with display.batch(batch_display.headline(tracker.log), board):
@@ -214,7 +215,9 @@ async def _planned(client: Client, sessions: Sessions, tracker: Tracker, display
     body = plan.generation_plan
     for note in (*body.warnings, *(f"not honoured: {wish}" for wish in body.not_honoured)):
         display.say(f"note: {note}")
-    if body.quantity > MAX_JOBS:
+    if body.quantity > MAX_JOBS and plan.hash is not None:
+        await asked(client, Cancel(hash=plan.hash), GenerationStatus)
+        sessions.path(log.session_id).unlink()
         raise bad_input(f"{body.quantity} jobs are more than the {MAX_JOBS} of a session", hint="use bottega send")
     await tracker.note(hash=plan.hash)
     if body.state == "held":
@@ -226,7 +229,7 @@ async def _planned(client: Client, sessions: Sessions, tracker: Tracker, display
     return body.quantity
 
 
-async def _see_all(client: Client, tracker: Tracker) -> ResultBody:
+async def _see_all(client: Client, tracker: Tracker) -> list[Image]:
     """Every picture of the batch as the planner knows it now."""
     assert tracker.log.hash is not None
     result = (await page(client, tracker.log.hash)).generation_result
@@ -236,19 +239,19 @@ async def _see_all(client: Client, tracker: Tracker) -> ResultBody:
         last = (await page(client, tracker.log.hash, first=last.next)).generation_result
         images += last.images
     await tracker.see(images)
-    return result
+    return images
 
 
-async def _go_on(client: Client, tracker: Tracker, image_id: str | None) -> None:
-    """Let a paused batch go on, and try failed pictures again."""
+async def _go_on(client: Client, tracker: Tracker, image_id: str | None) -> bool:
+    """Let a paused batch go on, and try failed pictures again; returns whether there was anything of it to do."""
     assert tracker.log.hash is not None
-    paused: tuple[JobStatus, ...] = ("paused", "pending")
-    if any(job.status in paused for job in tracker.log.jobs):
-        state = (await page(client, tracker.log.hash)).generation_result.state
-        if state == "paused":
-            await asked(client, Resume(hash=tracker.log.hash), GenerationStatus, SILENCE_S)
-    if any(job.status == "failed" for job in tracker.log.jobs):
+    paused = (await page(client, tracker.log.hash)).generation_result.state == "paused"
+    if paused:
+        await asked(client, Resume(hash=tracker.log.hash), GenerationStatus, SILENCE_S)
+    failed = any(job.status == "failed" for job in tracker.log.jobs)
+    if failed:
         await asked(client, Retry(hash=tracker.log.hash, image_id=image_id), GenerationStatus, SILENCE_S)
+    return paused or failed
 
 
 async def _pause(client: Client, tracker: Tracker, display: Display) -> None:

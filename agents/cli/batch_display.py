@@ -1,7 +1,7 @@
 """Progress of a session, as seed 004 draws it: a bar, counts, the current and the recent jobs, rate and time left."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -41,6 +41,10 @@ class SessionLines(Lines):
     def __init__(self, console: Console, tracker: Tracker) -> None:
         super().__init__(console)
         self._tracker = tracker
+
+    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
+        self._finished = board.finished
+        return super().batch(title, board)
 
     def finished(self, row: Row, board: Board) -> None:
         self._finished += 1
