@@ -21,7 +21,8 @@ from bus.agent import Endpoint
 from bus.connection import Connection
 from bus.failpoint import reached
 from bus.telemetry import Traces
-from protocol import codec
+from bus.topology import inbox_prefix
+from protocol import codec, subjects
 from protocol.errors import AcpError, BadMessage
 from protocol.replies import ErrorReply
 
@@ -87,7 +88,7 @@ class Service:
         for verb, answer in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
 
             async def respond(message: Msg, answer: Any = answer) -> None:
-                if is_inbox(message.reply):
+                if may_answer(message.subject, message.reply):
                     await self._connection.send(message.reply, msgspec.json.encode(answer()))
 
             base = f"$SRV.{verb}"
@@ -142,7 +143,7 @@ class Service:
                 payload = codec.encode(ErrorReply(error=error.body))
                 description = " ".join(str(error).split())
                 headers = {_SERVICE_ERROR: description, _SERVICE_ERROR_CODE: error.code}
-        if is_inbox(message.reply):
+        if may_answer(message.subject, message.reply):
             await self._reply(message.reply, payload, headers)
         statistics.requests += 1
         statistics.nanoseconds += time.perf_counter_ns() - began
@@ -198,10 +199,11 @@ class Service:
         }
 
 
-def is_inbox(reply: str) -> bool:
-    """Whether an answer may go there. A client chooses the reply subject and the agent publishes with its own rights:
-    anywhere else the client would speak with the agent's voice."""
-    return reply.startswith("_INBOX")
+def may_answer(subject: str, reply: str) -> bool:
+    """Whether the answer to a request on `subject` may go to `reply`. Whoever asks chooses that and the agent publishes
+    with its own rights: anywhere but the inbox of who may ask there, a client would speak with the agent's voice."""
+    paid_call = subject.startswith(subjects.LEDGER.removesuffix("*"))
+    return reply.startswith(f"{inbox_prefix('generator' if paid_call else 'client')}.")
 
 
 def _endpoint_name(subject: str) -> str:

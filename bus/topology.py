@@ -161,6 +161,7 @@ _RETURNS: Mapping[Role, tuple[str, ...]] = {
         subjects.STATUSES,
         "acp.v1.control.*",
         f"$JS.API.STREAM.PURGE.{ACP_WORK}",
+        f"{inbox_prefix('generator')}.>",  # answers about paid calls
     ),
     "prompt": _events("prompts_written", "prompts_failed"),
     "generator": (*_events("generated", "failed", "cancelled"), subjects.work_filter("qa"), subjects.LEDGER),

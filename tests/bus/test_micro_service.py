@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 
+import pytest
 from nats.aio.client import Client as Nats
 from scripted import Scripted, admin_of, served, stored
 
 from bus.connection import Address
 from bus.server import EmbeddedServer
+from bus.service import may_answer
 from bus.topology import ACP_STATUS
 from protocol.errors import BadCommand
 from protocol.messages import ROLES, Role
@@ -161,3 +163,18 @@ async def test_a_client_cannot_make_an_agent_speak_elsewhere_than_to_an_inbox(
         await client.request("acp.v1.command.me", b"{}", timeout=5)
         assert await stored(admin, ACP_STATUS) == 0
         await client.close()
+
+
+@pytest.mark.parametrize(
+    ("subject", "reply", "may"),
+    [
+        ("acp.v1.command.local", "_INBOX.x.1", True),
+        ("acp.v1.command.local", "_INBOX_generator.x.1", False),
+        ("acp.v1.command.local", "acp.v1.work.prompt.x", False),
+        ("$SRV.PING", "_INBOX_planner.x.1", False),
+        ("acp.v1.ledger.intent", "_INBOX_generator.x.1", True),
+        ("acp.v1.ledger.intent", "_INBOX.x.1", False),
+    ],
+)
+def test_an_answer_goes_to_the_inbox_of_who_may_ask_there(subject: str, reply: str, may: bool) -> None:
+    assert may_answer(subject, reply) == may

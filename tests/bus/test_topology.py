@@ -39,6 +39,7 @@ SUBJECTS = {
     "ack of qa, second form": f"$JS.ACK._.hash.{ACP_WORK}.qa.1.1.1.1.0.token",
     "answer to a client": "_INBOX.someone.1",
     "answer to the planner": "_INBOX_planner.someone.1",
+    "answer to a generator": "_INBOX_generator.someone.1",
 }
 
 ALLOWED = {
@@ -57,6 +58,7 @@ ALLOWED = {
         "purge of the work",
         "next for planner",
         "answer to a client",
+        "answer to a generator",
     },
     "prompt": {"prompts written", "answer to a client"},
     # A generator has a consumer per platform, so the consumer's name is open within the work stream.
