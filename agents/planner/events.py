@@ -22,6 +22,7 @@ from agents.planner.rows import (
     move,
     open_attempts,
     required,
+    save,
     set_attempt,
     set_job,
 )
@@ -170,7 +171,8 @@ def image_stored(connection: Connection, event: ImageStored, window: Window, now
     row = job_row(connection, event.ref)
     if row is not None and row["stage"] in ("generator", "qa"):
         raise Unavailable("timeout", "the filing overtook its verdict")
-    row = row or _adopt(connection, event, now)
+    if row is None or row["state"] == "failed":
+        row = _adopt(connection, event, now) or row
     if row is None or row["stage"] == "done":
         return standing(connection, event.ref.hash)
     work = WORK.decode(row["message"])
@@ -206,29 +208,49 @@ def image_stored(connection: Connection, event: ImageStored, window: Window, now
 
 
 def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping | None:
-    """The job's row, taken back to an earlier attempt that storage has accepted meanwhile; null where it is not so.
+    """The job's row, taken back to an attempt that storage has accepted meanwhile; null where it is not so.
 
-    A stage that said both that it failed and that it did not, or a verdict that came out once each way, leaves a
-    filed picture and a further attempt. The filed one stays: storage never files another in its place. The planner may
-    not have heard of its making.
+    A stage that said both that it failed and that it did not, a verdict that came out once each way, or a dead letter
+    that was replayed leaves a filed picture beside a further attempt or a failure. The filed one stays: storage never
+    files another in its place. The planner may not have heard of its making.
     """
     ref = event.ref
-    taken_back = sa.and_(
-        jobs.c.hash == ref.hash, jobs.c.index == ref.index, jobs.c.attempt > ref.attempt, jobs.c.stage != "done"
-    )
-    if event.disposition != "accepted" or connection.execute(sa.select(jobs.c.hash).where(taken_back)).first() is None:
+    later = sa.and_(jobs.c.attempt > ref.attempt, jobs.c.stage != "done")
+    given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state == "failed")
+    taken_back = sa.and_(jobs.c.hash == ref.hash, jobs.c.index == ref.index, sa.or_(later, given_up))
+    before = connection.execute(sa.select(jobs.c.state).where(taken_back)).scalar()
+    if event.disposition != "accepted" or before is None:
         return None
+    batch = required(connection, ref.hash)
     evidence = evidence_of(connection, ref, ref.attempt)
     if evidence is not None and evidence.assessment is not None:
         filed: Work = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
     else:
-        filed = GenerateImage(job=job_for(connection, required(connection, ref.hash), ref.index, ref.attempt))
+        filed = GenerateImage(job=job_for(connection, batch, ref.index, ref.attempt))
+    if before == "failed":
+        _reopen(connection, batch, now)
     connection.execute(
         sa.update(jobs)
         .where(taken_back)
-        .values(attempt=ref.attempt, stage="storage", message=_encode(filed), updated_at=now)
+        .values(
+            attempt=ref.attempt,
+            stage="storage",
+            state="running" if before == "failed" else before,
+            message=_encode(filed),
+            updated_at=now,
+        )
     )
     return job_row(connection, ref)
+
+
+def _reopen(connection: Connection, batch: Batch, now: float) -> None:
+    """Count a failed picture as in flight again; its batch ends anew, with another contact sheet."""
+    batch.tally.failed -= 1
+    batch.tally.in_flight += 1
+    batch.tally.retries += 1
+    batch.contact_sheet = None
+    batch.state = "running" if batch.state == "completed" else batch.state
+    save(connection, batch, now)
 
 
 def job_failed(connection: Connection, event: JobFailed, window: Window, now: float) -> Change:

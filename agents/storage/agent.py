@@ -118,8 +118,12 @@ class Storage(Agent):
             raise AcpError("internal", f"the catalogue failed: {error}", retryable=True) from error
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
+        """What an earlier delivery filed before its process died is told as filed."""
         if not isinstance(message, StoreImage):
             return ()
+        held = await self._catalogue.find(message.job.hash, message.job.index)
+        if held is not None and settles(held, message.disposition):
+            return [self._stored(held)]
         return [JobFailed(ref=ref_of(message.job), stage="storage", error=error.body)]
 
     async def _store(self, message: StoreImage) -> ImageStored:

@@ -14,7 +14,16 @@ from agents.planner.rows import WORK, Batch
 from agents.planner.tables import Evidence
 from protocol.commands import Cancel
 from protocol.errors import AcpError, ErrorBody
-from protocol.messages import CancelBatch, ImageStored, Job, JobCancelled, JobFailed, MakeContactSheet, ref_of
+from protocol.messages import (
+    CancelBatch,
+    ImageStored,
+    Job,
+    JobCancelled,
+    JobFailed,
+    MakeContactSheet,
+    StoreImage,
+    ref_of,
+)
 from tests.planner.workbench import World, adds_up, new_batch, new_engine
 
 
@@ -133,6 +142,25 @@ def test_a_picture_that_storage_accepted_ends_its_job_though_the_planner_never_s
     assert image.metadata.seed == job.seed
 
 
+def test_a_picture_that_is_filed_after_storage_had_given_up_is_completed_after_all(world: World) -> None:
+    world.start(new_batch(2))
+    job = reached(world, "storage")
+    error = ErrorBody(code="internal", message="not finished in 5 deliveries", retryable=True)
+    world.deliver(JobFailed(ref=ref_of(job), stage="storage", error=error))
+    world.queue = {name: work for name, work in world.queue.items() if not isinstance(work, StoreImage)}
+    ended = world.run("gen_batch_1")
+    assert (ended.tally.completed, ended.tally.failed) == (1, 1)
+
+    for _ in range(2):
+        world.deliver(ImageStored(ref=ref_of(job), key="k", url="file:///k", path="k"))
+    batch = world.run("gen_batch_1")
+
+    assert (batch.state, batch.tally.completed, batch.tally.failed, batch.tally.in_flight) == ("completed", 2, 0, 0)
+    assert batch.contact_sheet != ended.contact_sheet
+    image = world.transact(lambda c: result_of(c, batch, 0, 2)).generation_result.images[job.index]
+    assert (image.status, image.path, image.error) == ("completed", "k", None)
+
+
 def test_a_picture_that_exists_is_not_cancelled_by_a_generator_that_drops_its_second_delivery(world: World) -> None:
     world.start(new_batch(1))
     job = reached(world, "qa")
@@ -154,7 +182,7 @@ def test_batches_without_a_picture_are_not_looked_through_for_contact_sheets(wor
     world.transact(lambda c: steering.expire(c, world.window, 101.0))
     world.start(new_batch(1))
     world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
-    due = world.transact(lambda c: overdue(c, world.now + 1000, 20.0, 4, at_once=1)).again
+    due = world.transact(lambda c: overdue(c, world.now + 1000, 20.0, world.window, at_once=1)).again
     assert [message for message, _ in due] == [MakeContactSheet(hash="gen_batch_1", client_id="local")]
 
 

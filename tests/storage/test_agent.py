@@ -17,7 +17,7 @@ from agents.storage.files import PARTIAL, AtomicFiles
 from agents.storage.filing import file_picture, read_record
 from agents.storage.record import Record, record_of
 from bus.local_blobs import LocalBlobs
-from protocol.errors import AcpError, BadCommand
+from protocol.errors import AcpError, BadCommand, Unavailable
 from protocol.messages import ContactSheetMade, ImageStored, JobFailed, MakeContactSheet, StoreImage, ref_of
 from tests.storage.making import DELIVERY, Silent, png, storage_with, store_image
 
@@ -85,6 +85,18 @@ async def test_a_candidate_below_the_bar_is_kept_apart(tmp_path: Path) -> None:
     [stored] = await store(tmp_path, store_image(data=TEAL, disposition="kept"))
     assert stored.disposition == "kept"
     assert "local/gen_batch_1/_Rejected/Maybe Later/20261120_hero_teal_1000.png" in files_in(tmp_path)
+
+
+async def test_a_picture_that_is_accepted_after_all_takes_the_place_of_the_kept_candidate(tmp_path: Path) -> None:
+    kept = store_image(data=TEAL, disposition="kept")
+    accepted = store_image(data=RED, attempt=4, seed=77)
+    _, stored = await store(tmp_path, kept, accepted)
+    assert (stored.disposition, stored.ref.attempt) == ("accepted", 4)
+    assert [name for name in files_in(tmp_path) if name.endswith(".png")] == [
+        str(Path(stored.path or "").relative_to(tmp_path / "pictures"))
+    ]
+    assert len(files_in(tmp_path)) == 2
+    assert await rows(tmp_path) == 1
 
 
 async def test_delivered_again_the_picture_stays_one_file_and_one_row(tmp_path: Path) -> None:
@@ -177,11 +189,18 @@ async def test_bytes_that_are_no_picture_are_given_up_and_leave_nothing(tmp_path
     async with agent.running(Silent()):
         with pytest.raises(AcpError) as failed:
             await agent.handle(message, DELIVERY)
+        said = await agent.give_up(message, failed.value)
     assert (failed.value.code, failed.value.retryable) == ("invalid_value", False)
-    assert await agent.give_up(message, failed.value) == [
-        JobFailed(ref=ref_of(message.job), stage="storage", error=failed.value.body)
-    ]
+    assert said == [JobFailed(ref=ref_of(message.job), stage="storage", error=failed.value.body)]
     assert files_in(tmp_path) == []
+
+
+async def test_a_picture_that_was_filed_before_its_message_was_given_up_is_told_as_filed(tmp_path: Path) -> None:
+    agent = await storage_with(tmp_path, TEAL)
+    message = store_image(data=TEAL)
+    async with agent.running(Silent()):
+        filed = await agent.handle(message, DELIVERY)
+        assert await agent.give_up(message, Unavailable("internal", "not finished in 5 deliveries")) == filed
 
 
 def test_a_name_template_that_cannot_work_is_refused_at_the_start(tmp_path: Path) -> None:
