@@ -45,14 +45,12 @@ def steer(connection: Connection, batch: Batch, command: Steering, window: Windo
             return pause(connection, batch, window, now)
         case Resume():
             return resume(connection, batch, window, now)
-        case Cancel(image_id=None):
-            return cancel(connection, batch, command.what, window, now)
-        case Cancel(image_id=image):
+        case Cancel(image_id=str() as image):
             return cancel_image(connection, batch, index_in(batch, image), window, now)
-        case Retry(image_id=None):
-            return retry(connection, batch, None, window, now)
+        case Cancel():
+            return cancel(connection, batch, command.what, window, now)
         case Retry(image_id=image):
-            return retry(connection, batch, index_in(batch, image), window, now)
+            return retry(connection, batch, index_in(batch, image) if image else None, window, now)
         case PriorityCommand():
             return prioritise(connection, batch, command.priority, window, now)
         case Amend():
@@ -163,7 +161,8 @@ def retry(connection: Connection, batch: Batch, index: int | None, window: Windo
     alone.
 
     Raises:
-        Refused: `wrong_state` where the batch is held or was cancelled, or the one picture did not fail.
+        Refused: `wrong_state` where the batch is held or was cancelled, or the one picture did not fail;
+            `exceeds_budget` where the further attempts may cost more than is left.
     """
     if batch.state == "held" or batch.tally.stopped:
         raise _wrong_state(batch, "a plan that nobody approved" if batch.state == "held" else "a cancelled batch")
@@ -195,7 +194,7 @@ def amend(connection: Connection, batch: Batch, wish: Amend, window: Window, now
     """Change what has not started.
 
     Raises:
-        Refused: `wrong_state` where the batch has ended.
+        Refused: `wrong_state` where the batch has ended; `exceeds_budget` for pictures that may cost more than is left.
         BadCommand: fewer pictures than were started, or something that this batch cannot change.
     """
     if batch.state not in ACTIVE:

@@ -114,8 +114,9 @@ def add_page(connection: Connection, batch: Batch, originals: list[Job], now: fl
 
 def original_of(connection: Connection, name: str, index: int) -> Job:
     """The job of the picture that picture `index` of an upgrade is made from."""
-    first, page = connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).one()
-    return JOBS.decode(page)[index - first]
+    page = connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).mappings().one()
+    first: int = page["first"]
+    return JOBS.decode(page["prompts"])[index - first]
 
 
 def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:

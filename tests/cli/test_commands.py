@@ -168,9 +168,10 @@ def test_a_batch_is_paused_moved_amended_and_goes_on(workshop: Home):
     assert (listed["state"], listed["priority"]) == ("paused", "interactive")
     assert workshop.run("amend", plan.hash).returncode == 2
     assert workshop.run("amend", plan.hash, "-n", "1").returncode == 2
-    assert workshop.run("cancel", plan.hash, "--pending").returncode == 0
     resumed = workshop.run("resume", plan.hash, "--json")
     assert "state" not in json.loads(resumed.stdout)["generation_status"]
+    assert workshop.run("cancel", plan.hash, "--image", "2999").returncode == 0
+    assert workshop.run("cancel", plan.hash, "--pending").returncode == 0
     final = json.loads(workshop.run("status", plan.hash, "--watch", "--json").stdout)["generation_status"]
     assert final["completed"] + final["cancelled"] == 3000
 

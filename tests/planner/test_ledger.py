@@ -1,7 +1,6 @@
 """The ledger: every picture ends once, whatever is lost, repeated or late."""
 
 import random
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -24,19 +23,7 @@ from protocol.messages import (
     StoreImage,
     ref_of,
 )
-from tests.planner.workbench import World, adds_up, new_batch, new_engine
-
-
-@pytest.fixture
-def engine(database: str) -> Iterator[Engine]:
-    engine = new_engine(database)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def world(engine: Engine) -> World:
-    return World(engine=engine, dice=random.Random(1))
+from tests.planner.workbench import World, adds_up, new_batch
 
 
 def test_every_picture_of_a_batch_is_completed_once(world: World) -> None:

@@ -1,7 +1,6 @@
 """Pictures that are made again: the same seeds and prompts, linked to where they come from."""
 
 import random
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -16,17 +15,15 @@ from agents.planner.window import first_prompts
 from protocol.commands import Retry, Upgrade
 from protocol.ids import image_id
 from protocol.messages import Job
-from tests.planner.workbench import World, new_batch, new_engine
+from tests.planner.workbench import World, new_batch
 
 PARENT = "gen_parent"
 CHILD = "gen_child"
 
 
 @pytest.fixture
-def world(database: str) -> Iterator[World]:
-    engine: Engine = new_engine(database)
-    yield World(engine=engine, dice=random.Random(1), window=Window(32))
-    engine.dispose()
+def world(engine: Engine) -> World:
+    return World(engine=engine, dice=random.Random(1), window=Window(32))
 
 
 def upgrade_of(parent: Batch, wish: Upgrade, quantity: int) -> Batch:

@@ -12,10 +12,11 @@ from sqlalchemy import Connection, Engine
 from agents.database.engine import migrate, open_engine
 from agents.planner import events, intake
 from agents.planner.agent import MIGRATIONS
+from agents.planner.answers import result_of
 from agents.planner.dispatch import Priority, Window
 from agents.planner.recipe import Recipe
 from agents.planner.reconcile import overdue
-from agents.planner.rows import Batch, required
+from agents.planner.rows import WORK, Batch, required
 from agents.planner.steering import Steering, steer
 from agents.planner.survey import look
 from agents.planner.tables import attempts, jobs
@@ -23,7 +24,7 @@ from agents.planner.tally import Tally
 from agents.planner.window import Change
 from protocol import subjects
 from protocol.commands import GenerateImages, Requirements
-from protocol.errors import ErrorBody, Unavailable
+from protocol.errors import AcpError, ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
     CancelImage,
@@ -48,9 +49,12 @@ from protocol.messages import (
     WritePrompts,
     ref_of,
 )
-from protocol.replies import StatusBody
+from protocol.replies import Image, StatusBody
 
 T = TypeVar("T")
+
+NAME = "gen_batch_1"
+"""The batch of a test that has one."""
 
 RECIPE = Recipe(
     platform="pocket", provider="local", model="pocket", models=["pocket"], loras=[], width=128, height=128,
@@ -94,6 +98,10 @@ def new_batch(
         created_at=1.0,
         priority=priority,
     )
+
+
+def halfway(batch: Batch) -> bool:
+    return batch.tally.completed >= 4
 
 
 def adds_up(body: StatusBody, quantity: int) -> bool:
@@ -208,8 +216,14 @@ class World:
                     Prompt(text=f"picture {message.first + i}", negative=message.negative_prompt or "")
                     for i in range(min(message.count, self.page))
                 ]
-                place = {"hash": message.hash, "client_id": "local", "first": message.first}
-                self.say(PromptsWritten(**place, prompts=written, revision=message.revision))
+                said = PromptsWritten(
+                    hash=message.hash,
+                    client_id="local",
+                    first=message.first,
+                    prompts=written,
+                    revision=message.revision,
+                )
+                self.say(said)
             case GenerateImage(job=job):
                 self.generate(job)
             case ScoreImage(job=job, picture=picture):
@@ -277,6 +291,23 @@ class World:
     def steer(self, command: Steering) -> None:
         """Do what a client asks of its batch."""
         self.follow(self.transact(lambda c: steer(c, required(c, command.hash), command, self.window, self.now)))
+
+    def refused(self, command: Steering) -> ErrorBody:
+        """Why a client may not do that."""
+        try:
+            self.steer(command)
+        except AcpError as error:
+            return error.body
+        raise AssertionError(f"{command} was not refused")
+
+    def images(self, name: str = NAME) -> list[Image]:
+        """The pictures of a batch, as its client sees them."""
+        return self.transact(lambda c: result_of(c, required(c, name), 0, 200)).generation_result.images
+
+    def jobs_made(self) -> dict[int, Job]:
+        """The job of each picture that was handed out, by index."""
+        found = [WORK.decode(row["message"]) for row in self.rows() if row["message"]]
+        return {work.job.index: work.job for work in found if isinstance(work, GenerateImage | ScoreImage | StoreImage)}
 
     def load(self, batch: str) -> Batch:
         return self.transact(lambda connection: required(connection, batch))
