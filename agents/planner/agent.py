@@ -105,6 +105,7 @@ class Planner(Agent):
                 finally:
                     for task in beside:
                         task.cancel()
+            await self._relay.strike()
         engine.dispose()
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:

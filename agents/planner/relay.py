@@ -34,7 +34,7 @@ class Relay:
         for one in (change, *change.others):
             if one.status is not None and self._told.takes(one.status.hash, one.revision):
                 await self._outlet.publish_status(one.status, one.client_id)
-        self._strike(outbox.letters(change))
+        self._done(outbox.letters(change))
 
     async def publish_left(self, before: float) -> None:
         """Say what the planner `before` this one committed and may not have said."""
@@ -53,13 +53,17 @@ class Relay:
         while True:
             await self._any.wait()
             self._any.clear()
-            said, self._said = self._said, []
-            try:
-                await self._ledger.write(lambda connection, said=said: outbox.strike(connection, said))
-            except Exception:  # what stays is said once more at the next start, and dropped by the broker
-                log.exception("said messages stay in the outbox", count=len(said))
+            await self.strike()
 
-    def _strike(self, names: list[str]) -> None:
+    async def strike(self) -> None:
+        """Strike out what was said. What stays is said once more at the next start, and dropped by the broker."""
+        said, self._said = self._said, []
+        try:
+            await self._ledger.write(lambda connection: outbox.strike(connection, said))
+        except Exception:
+            log.exception("said messages stay in the outbox", count=len(said))
+
+    def _done(self, names: list[str]) -> None:
         if names:
             self._said += names
             self._any.set()

@@ -154,6 +154,8 @@ def test_the_audit_log_tells_what_was_asked_how_it_ended_and_where_the_money_wen
     assert [row["what"] for row in world.rows(audit)] == ["reserved", "accepted", "completed", "settled"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 async def test_of_ten_commands_at_once_on_a_budget_for_five_never_more_than_five_are_admitted(
     engine: Engine, database: str
 ) -> None:
