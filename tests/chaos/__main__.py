@@ -15,7 +15,7 @@ from pathlib import Path
 from bus.telemetry import configure_logging
 from tests.chaos.campaign import BRISK, CREW, Outcome, armed, campaign, inflicting
 from tests.chaos.report import FOLDER, as_data, keep, table
-from tests.chaos.schedule import POINTS, arms, faults, wipes
+from tests.chaos.schedule import FULL, POINTS, arms, faults, wipes
 
 SHARES = {"failpoints": 0.5, "kills": 0.35, "wipes": 0.15}
 """Of the time; what a campaign does not need is left over."""
@@ -31,8 +31,8 @@ def number(name: str, default: int) -> int:
 
 
 async def failpoints(home: Path, seed: int, seconds: float) -> Outcome:
-    """Each failpoint, CHAOS_PASSES times."""
-    lives = arms(seed, number("CHAOS_PASSES", 20), MEMBERS, POINTS)
+    """Each failpoint, and each full disk, CHAOS_PASSES times."""
+    lives = arms(seed, number("CHAOS_PASSES", 20), MEMBERS, POINTS, FULL)
     return await campaign(home, seed, armed(seconds), settings=BRISK, arm=lives)
 
 

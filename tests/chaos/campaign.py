@@ -212,10 +212,11 @@ def armed(seconds: float) -> Misery:
 
 
 def fired(home: Path) -> Counter[str]:
-    """How often each failpoint fired, by `role point`, as the processes said in their logs."""
+    """How often each failpoint fired, such as `storage sql.committed=kill`, as the processes said in their logs."""
     counted: Counter[str] = Counter()
     for log in (home / "logs").glob("*.log"):
         for line in log.read_text(errors="replace").splitlines():
-            if '"event": "failpoint"' in line:
-                counted[f"{log.name.split('-')[0]} {json.loads(line)['point']}"] += 1
+            if line.startswith('{"event": "failpoint"'):
+                said = json.loads(line)
+                counted[f"{log.name.split('-')[0]} {said['point']}={said['action']}"] += 1
     return counted

@@ -74,6 +74,14 @@ class Fault:
     overlapping: bool = False
 
 
+FULL: Mapping[str, tuple[Role, str, int]] = {
+    "D1 no room for blobs": ("generator", "blob.written", 6),
+    "D2 no room for files": ("storage", "file.written", 6),
+    "D3 no room for the ledger": ("planner", "sql.uncommitted", 8),
+    "D4 no room for the catalogue": ("storage", "sql.uncommitted", 4),
+}
+"""Where the disk is full for three writes. The process lives on, and is killed some messages later."""
+
 PAID: Mapping[str, tuple[Role, str, int]] = {
     "A1 reserved, no intent": ("generator", "paid.unwritten", 6),
     "A2 intent, nothing sent": ("generator", "paid.written", 6),
@@ -139,20 +147,25 @@ def _fault(kind: Kind, chance: random.Random, crew: Sequence[str]) -> Fault:
 
 
 def arms(
-    seed: int, passes: int, crew: Sequence[str], points: Mapping[str, tuple[Role, str, int]]
+    seed: int,
+    passes: int,
+    crew: Sequence[str],
+    points: Mapping[str, tuple[Role, str, int]],
+    full: Mapping[str, tuple[Role, str, int]] | None = None,
 ) -> dict[str, deque[str]]:
-    """For each process the failpoints of its lives, so that each point is passed `passes` times by its role."""
+    """For each process the failpoints of its lives, so that each point is passed `passes` times by its role; at the
+    points of `full` the disk is full."""
     chance = random.Random(f"failpoints {seed}")
+    lives: dict[Role, list[str]] = {}
+    for role, point, latest in (full or {}).values():
+        for hit in (chance.randint(1, latest) for _ in range(passes)):
+            lives.setdefault(role, []).append(f"{point}=full@{hit}-{hit + 2},message.handled=kill@{hit + 12}")
+    for role, point, latest in points.values():
+        lives.setdefault(role, []).extend(f"{point}=kill@{chance.randint(1, latest)}" for _ in range(passes))
     dealt: dict[str, deque[str]] = {name: deque() for name in crew}
-    for role in sorted({role for role, _, _ in points.values()}):
-        lives = [
-            f"{point}=kill@{chance.randint(1, latest)}"
-            for its_role, point, latest in points.values()
-            if its_role == role
-            for _ in range(passes)
-        ]
-        chance.shuffle(lives)
+    for role, its_lives in lives.items():
+        chance.shuffle(its_lives)
         members = [name for name in crew if name.startswith(f"{role}-")]
-        for number, life in enumerate(lives):
+        for number, life in enumerate(its_lives):
             dealt[members[number % len(members)]].append(life)
     return dealt

@@ -58,7 +58,7 @@ def test_every_failpoint_was_met_and_every_fault_happened(mistreated: tuple[Path
     _, outcome = mistreated
 
     assert set(outcome.failpoints) == {
-        f"{role} {point}" for name, (role, point, _) in POINTS.items() if name.split()[0] in CHOSEN
+        f"{role} {point}=kill" for name, (role, point, _) in POINTS.items() if name.split()[0] in CHOSEN
     }
     assert {fault.kind for fault in FAULTS} <= set(outcome.done)
     assert outcome.recoveries["death"]

@@ -49,7 +49,7 @@ async def test_every_charge_is_in_the_ledger_whatever_the_generator_dies_of(tmp_
     outcome = await paid_campaign(tmp_path, PAYING, arms(7, 1, MEMBERS, PAID))
 
     assert outcome.problems == []
-    assert set(outcome.failpoints) == {f"{role} {point}" for role, point, _ in PAID.values()}
+    assert set(outcome.failpoints) == {f"{role} {point}=kill" for role, point, _ in PAID.values()}
     assert outcome.counts["charges"] > 20
 
 

@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from bus.failpoint import parse
 from tests.chaos.report import added, percentile
-from tests.chaos.schedule import POINTS, arms, faults, orders, wipes
+from tests.chaos.schedule import FULL, POINTS, arms, faults, orders, wipes
 
 CREW = ("planner-0", "prompt-0", "generator-0", "generator-1", "qa-0", "storage-0", "storage-1")
 
@@ -42,6 +43,14 @@ def test_each_point_is_passed_as_often_as_was_asked_for_by_a_process_of_its_role
 
     passed = Counter((name.split("-")[0], life.split("=")[0]) for name, lives in dealt.items() for life in lives)
     assert passed == {(role, point): 20 for role, point, _ in POINTS.values()}
+
+
+def test_a_full_disk_is_survived_and_ends_in_a_kill_that_frees_the_process_for_its_next_life() -> None:
+    dealt = arms(5, 3, CREW, {}, FULL)
+
+    lives = [life for lives in dealt.values() for life in lives]
+    assert len(lives) == 3 * len(FULL)
+    assert all([rule.action for rule in parse(life)] == ["full", "kill"] for life in lives)
 
 
 def test_processes_of_one_role_share_its_points() -> None:
