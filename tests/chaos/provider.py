@@ -39,6 +39,8 @@ class Provider:
         """Answer one request."""
         try:
             line = await reader.readline()
+            if not line.endswith(b"\n"):
+                return  # whoever asked died before it had said all
             request = hashlib.sha256(line).hexdigest()
             match mood_of(request, self.refused):
                 case "refuses":
