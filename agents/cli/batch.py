@@ -124,7 +124,7 @@ def status(session: str | None, place: Place) -> int:
         with suppress(Failure, BlockingIOError), sessions.driving(log.session_id):
             log = asyncio.run(_refreshed(sessions, log, settings))
     told(log, sessions, place.json)
-    return ALL_STORED if log.summary.completed == log.summary.total else SOME_FAILED
+    return SOME_FAILED if log.summary.failed or log.summary.cancelled else ALL_STORED
 
 
 def _at(place: Place) -> tuple[Settings, Sessions]:

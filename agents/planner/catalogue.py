@@ -56,7 +56,8 @@ def pose_wanted(text: str) -> Pose | None:
 def asset_of(stem: str) -> tuple[Asset, Pose | None]:
     """What a file of a combo folder shows, by its name: `pose_full` is the straight, full-height pose."""
     words = [word.lower() for word in _WORDS.findall(stem)]
-    asset: Asset = next((asset for asset, names in _ASSETS if set(names) & set(words)), "other")
+    shown: list[Asset] = [asset for asset, names in _ASSETS if set(names) & set(words)]
+    asset = shown[0] if shown else "other"
     spoken = " ".join(words)
     if asset != "pose":
         return asset, None
