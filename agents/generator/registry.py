@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from os.path import normpath
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -21,7 +22,6 @@ from pydantic import (
 
 from agents.generator import samplers
 from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
-from agents.pocket.paths import MODEL as POCKET_FOLDER
 from protocol.errors import AcpError
 from protocol.ids import is_id
 from protocol.nearest import nearest
@@ -48,8 +48,8 @@ class Model(BaseModel):
     """A model with its platform's defaults filled in.
 
     Sizes are (width, height) in pixels, the first the default. `dtype` is that of accelerators, since a CPU
-    computes in float32. `path` is its folder where that is not in the models folder; `source` the hub repository,
-    or a note on where it comes from.
+    computes in float32. `path` is its folder where that is not in the models folder, relative to the file that names
+    it; `source` the hub repository, or a note on where it comes from.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,7 +89,8 @@ class Model(BaseModel):
 
 
 class LoraEntry(BaseModel):
-    """An adapter for the models of one platform. `trigger` are the words that wake it."""
+    """An adapter for the models of one platform. `trigger` are the words that wake it; `path` is its file where that is
+    not in the folder of LoRAs, relative to the file that names it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -135,7 +136,6 @@ def load(models: Path, loras: Path, own: Path) -> Registry:
     if own.is_file():
         known, adapters = _entries(own, _merged(tables, _read(own)))
     places = {model.name: model.path or models / model.name for model in known.values()}
-    places["pocket"] = known["pocket"].path or POCKET_FOLDER
     lora_places = {lora.name: lora.path or loras / f"{lora.name}.safetensors" for lora in adapters.values()}
     return Registry(
         models=known,
@@ -166,8 +166,14 @@ def _read(file: Path) -> Tables:
         for name, entry in entries.items():  # pyright: ignore[reportUnknownVariableType] - TOML
             if not isinstance(entry, dict):
                 raise RegistryError(file, f"{kind}.{name}", "must be a table", f"write [{kind}.{name}]")
-            tables[kind][str(name)] = dict(entry)  # pyright: ignore[reportUnknownArgumentType] - TOML
+            tables[kind][str(name)] = _placed(dict(entry), file.parent)  # pyright: ignore[reportUnknownArgumentType] - TOML
     return tables
+
+
+def _placed(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """An entry whose `path`, if it is relative, counts from the folder of the file that names it."""
+    path = entry.get("path")
+    return entry | {"path": Path(normpath(folder / path))} if isinstance(path, str) else entry
 
 
 def _merged(base: Tables, own: Tables) -> Tables:

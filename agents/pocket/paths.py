@@ -8,6 +8,7 @@ HERE = Path(__file__).resolve().parent
 MODEL = HERE / "model"
 SCORER = HERE / "scorer"
 EVALUATOR = HERE / "evaluator"
+ADAPTERS = HERE / "adapters"
 DEFAULTS = HERE / "model_defaults.json"
 SHEET = HERE / "sheet.png"
 # Rendered pictures and checkpoints of a training in progress; ignored by git.

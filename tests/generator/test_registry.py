@@ -50,6 +50,14 @@ def test_a_lora_is_installed_when_its_file_is_there(tmp_path: Path):
     assert "product_lora_v3" in read(tmp_path, "").installed_loras
 
 
+def test_a_relative_path_counts_from_the_file_that_names_it(tmp_path: Path):
+    glow = tmp_path / "mine" / "glow.safetensors"
+    found = read(tmp_path, '[loras.glow]\nplatform = "pocket"\npath = "mine/glow.safetensors"')
+    assert found.lora_places["glow"] == glow
+    elsewhere = read(tmp_path, f'[loras.glow]\nplatform = "pocket"\npath = "{tmp_path.parent}/glow.safetensors"')
+    assert elsewhere.lora_places["glow"] == tmp_path.parent / "glow.safetensors"
+
+
 def test_a_persons_model_inherits_from_its_platform(tmp_path: Path):
     mine = read(tmp_path, '[models.mine]\nplatform = "stable_diffusion_xl"\nsteps = 12\naliases = ["m"]').models["mine"]
     assert (mine.steps, mine.guidance, mine.native_sizes[0]) == (12, 7.0, (1024, 1024))

@@ -1,0 +1,1 @@
+"""Small additions to the pocket model, each learned from pictures of our own."""
