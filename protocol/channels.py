@@ -31,7 +31,7 @@ from protocol.messages import (
     WritePrompts,
 )
 from protocol.replies import GenerationStatus, Reply
-from protocol.spending import CloseIntent, OpenIntent
+from protocol.spending import CloseIntent, IntentReply, OpenIntent
 
 Party = Role | Literal["client", "supervisor"]
 
@@ -193,6 +193,14 @@ _LEDGER = (
         (CloseIntent,),
         senders=("generator",),
         receivers=("planner",),
+    ),
+    Channel(
+        "ledger_reply",
+        None,
+        "The reply subject of a request about a paid call.",
+        (IntentReply,),
+        senders=("planner",),
+        receivers=("generator",),
     ),
 )
 

@@ -12,6 +12,7 @@ from protocol.components import members, tag_of
 from protocol.errors import Code
 from protocol.messages import Message, Picture
 from protocol.replies import REPLY_TYPES, GenerationResult, GenerationStatus, Reply
+from protocol.spending import Micros
 from tests.protocol.frames import FILES, KINDS, all_messages, decoded, kind_of
 
 
@@ -78,7 +79,7 @@ def test_every_command_and_message_may_be_built_with_its_required_fields_alone()
 def test_money_between_agents_is_whole_micro_dollars_and_dollars_only_at_the_edge(kind: type[msgspec.Struct]) -> None:
     for field in msgspec.structs.fields(kind):
         if field.name.endswith("_micros"):
-            assert field.type == int | None
+            assert field.type in (int | None, Micros)
         elif "cost" in field.name or "price" in field.name:
             assert kind in structs_below(members(Reply))
 
