@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import msgspec
 import pytest
@@ -112,7 +112,7 @@ def test_a_paused_batch_that_is_cancelled_ends(world: World) -> None:
 
 
 @contextlib.contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
+def statements(engine: Engine) -> Generator[list[str]]:
     """Every statement that the engine runs while the context is open."""
     seen: list[str] = []
 
