@@ -20,11 +20,19 @@ from protocol.replies import GenerationStatus
 AT_ONCE = 1000
 """Messages read at once at a start."""
 
+OTHER_CLOCK_S = 60.0
+"""What was kept later than this was kept by another clock, before it was put back."""
+
 _ADD = insert_once(outbox)
 _STRIKE = sa.delete(outbox).where(outbox.c.message_id.in_(sa.bindparam("said", expanding=True)))
 _LEFT = (
     sa.select(outbox)
-    .where(outbox.c.created_at < sa.bindparam("before"))
+    .where(
+        sa.or_(
+            outbox.c.created_at < sa.bindparam("before"),
+            outbox.c.created_at > sa.bindparam("before") + OTHER_CLOCK_S,
+        )
+    )
     .order_by(outbox.c.created_at, outbox.c.message_id)
     .limit(AT_ONCE)
 )

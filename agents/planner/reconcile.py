@@ -41,7 +41,7 @@ def _jobs(connection: Connection, now: float, before: float, window: Window, at_
     paused = sa.select(batches.c.hash).where(batches.c.state == "paused")
     stale = sa.select(jobs).where(
         jobs.c.state.in_(("running", "cancelling")),
-        jobs.c.updated_at < before,
+        _unheard(jobs.c.updated_at, now, before),
         sa.or_(jobs.c.stage != "generator", jobs.c.state == "cancelling", jobs.c.hash.not_in(paused)),
     )
     for row in connection.execute(stale.limit(at_once)).mappings().all():
@@ -63,7 +63,10 @@ def _jobs(connection: Connection, now: float, before: float, window: Window, at_
 
 
 def _batches(connection: Connection, now: float, before: float, window: Window, at_once: int, found: Overdue) -> None:
-    quiet = sa.select(batches).where(batches.c.state.in_(("running", "held")), batches.c.updated_at < before)
+    quiet = sa.select(batches).where(
+        batches.c.state.in_(("running", "held")),
+        _unheard(batches.c.updated_at, now, before),
+    )
     for row in connection.execute(quiet.limit(at_once)).mappings().all():
         batch = decode_batch(row)
         touch(connection, batch.hash, now)
@@ -77,8 +80,13 @@ def _contact_sheets(connection: Connection, now: float, before: float, at_once: 
     missing = sa.select(batches).where(
         batches.c.state.in_(("completed", "cancelled")),
         batches.c.contact_sheet.is_(None),
-        batches.c.updated_at < before,
+        _unheard(batches.c.updated_at, now, before),
     )
     for row in connection.execute(missing.limit(at_once)).mappings().all():
         touch(connection, row["hash"], now)
         found.again.append((sheet_of(decode_batch(row)), int(now)))
+
+
+def _unheard(at: sa.Column[float], now: float, before: float) -> sa.ColumnElement[bool]:
+    """Nothing was heard since `before`, or it was heard at a time to come: the clock was put back."""
+    return sa.or_(at < before, at > now + (now - before))

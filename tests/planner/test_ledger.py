@@ -148,6 +148,16 @@ def test_a_picture_that_is_filed_after_storage_had_given_up_is_completed_after_a
     assert (image.status, image.path, image.error) == ("completed", "k", None)
 
 
+def test_what_got_lost_is_sent_again_though_the_clock_was_put_back_meanwhile(world: World) -> None:
+    world.now = 7200.0
+    world.start(new_batch(4))
+    reached(world, "generator")
+    world.queue, world.inbox = {}, []
+    world.now = 3600.0
+    assert world.run("gen_batch_1").tally.completed == 4
+    assert world.now < 3700
+
+
 def test_a_picture_that_exists_is_not_cancelled_by_a_generator_that_drops_its_second_delivery(world: World) -> None:
     world.start(new_batch(1))
     job = reached(world, "qa")
