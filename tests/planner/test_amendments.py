@@ -6,14 +6,15 @@ from tests.planner.workbench import NAME, World, halfway, new_batch
 
 
 def test_more_or_fewer_pictures_are_made_by_an_amendment(world: World) -> None:
+    world.page = 7
     world.start(new_batch(10))
     world.run(NAME, until=halfway)
-    world.steer(Amend(hash=NAME, quantity=250))
-    world.run(NAME, until=lambda batch: batch.tally.completed >= 110)
-    world.steer(Amend(hash=NAME, quantity=120))
+    world.steer(Amend(hash=NAME, quantity=50))
+    world.run(NAME, until=lambda batch: batch.tally.completed >= 20)
+    world.steer(Amend(hash=NAME, quantity=32))
     batch = world.run(NAME)
-    assert (batch.state, batch.quantity, batch.tally.completed) == ("completed", 120, 120)
-    assert len(world.images()) == 120
+    assert (batch.state, batch.quantity, batch.tally.completed) == ("completed", 32, 32)
+    assert len(world.images()) == 32
 
 
 def test_what_was_started_is_not_amended_away(world: World) -> None:
@@ -27,7 +28,8 @@ def test_what_was_started_is_not_amended_away(world: World) -> None:
 
 
 def test_a_new_bar_and_a_new_negative_prompt_hold_for_what_has_not_started(world: World) -> None:
-    world.start(new_batch(200))
+    world.page = 10
+    world.start(new_batch(30))
     started = world.run(NAME, until=halfway).cursor
     world.steer(Amend(hash=NAME, min_score=0.9, negative_prompt="text"))
     world.run(NAME)
@@ -36,7 +38,7 @@ def test_a_new_bar_and_a_new_negative_prompt_hold_for_what_has_not_started(world
     assert {job.min_score for job in made.values() if job.index >= started} == {0.9}
     assert {job.prompt.negative for job in made.values() if job.index < started} == {""}
     assert {job.prompt.negative for job in made.values() if job.index >= started} == {"text"}
-    assert [made[index].prompt.text for index in range(200)] == [f"picture {index}" for index in range(200)]
+    assert [made[index].prompt.text for index in range(30)] == [f"picture {index}" for index in range(30)]
 
 
 def test_prompts_that_were_asked_for_before_an_amendment_are_not_heard(world: World) -> None:
