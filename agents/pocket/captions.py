@@ -137,13 +137,16 @@ def _assemble(rng: np.random.Generator, subject: str, ground: str | None, place:
     return joiner.join([core, *tail, *extras])
 
 
-def describe(scene: Scene, rng: np.random.Generator, *, drop: float = 0.08) -> Caption:
-    """A sentence for a scene, leaving each attribute out with probability `drop`."""
+def describe(scene: Scene, rng: np.random.Generator, *, drop: float = 0.08, naming: tuple[str, ...] = ()) -> Caption:
+    """A sentence for a scene, leaving each attribute out with probability `drop`.
+
+    A place in the centre and a size that is not small are seldom mentioned, unless `naming` asks for them. The count
+    is said wherever the object is, by the form of the noun.
+    """
     named = rng.random(4) >= (drop * 0.4, drop, drop, drop * 1.5)
     coloured, grounded, styled = bool(named[1]), bool(named[2]), bool(named[3])
-    placed = scene.position != 1 or rng.random() < 0.06
-    sized = rng.random() < (0.85 if scene.size == 0 else 0.12)
-    counted = scene.count > 0 or sized
+    placed = "position" in naming or scene.position != 1 or rng.random() < 0.06
+    sized = "size" in naming or rng.random() < (0.85 if scene.size == 0 else 0.12)
     names = scene.names()
     if named[0]:
         subject = _subject(scene, rng, coloured, sized)
@@ -151,7 +154,7 @@ def describe(scene: Scene, rng: np.random.Generator, *, drop: float = 0.08) -> C
         # An unknown noun says as little as "something".
         noun = "something" if rng.random() < 0.5 else _pick(rng, UNKNOWN)
         subject = f"{names['colour']} {noun}" if coloured else noun
-        placed = sized = counted = False
+        placed = sized = False
     text = _assemble(
         rng,
         subject,
@@ -163,7 +166,7 @@ def describe(scene: Scene, rng: np.random.Generator, *, drop: float = 0.08) -> C
         text = text.capitalize()
     if rng.random() < 0.1:
         text += "."
-    return Caption(text, (bool(named[0]), coloured, grounded, styled, sized, placed, counted))
+    return Caption(text, (bool(named[0]), coloured, grounded, styled, sized, placed, bool(named[0])))
 
 
 def plain(scene: Scene) -> str:

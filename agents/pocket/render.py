@@ -23,14 +23,14 @@ from agents.pocket.vocabulary import ATTRIBUTES, PALETTE
 
 NATIVE = 128
 STYLE_WEIGHTS = (0.44, 0.17, 0.14, 0.13, 0.06, 0.06)
+EVEN_STYLE_WEIGHTS = (0.26, 0.17, 0.15, 0.16, 0.13, 0.13)
 STROKE = 0.05
-SCALES = (0.42, 0.62, 0.78)
 SHIFTS = (-0.38, 0.0, 0.38)
-# For each count: centres, and what the scale is multiplied with.
-LAYOUTS: tuple[tuple[tuple[float, ...], float], ...] = (
-    ((0.0,), 1.0),
-    ((-0.48, 0.48), 0.6),
-    ((-0.64, 0.0, 0.64), 0.42),
+# For each count: the centres, those behind first, and the scales of small, medium and large things.
+LAYOUTS: tuple[tuple[tuple[tuple[float, float], ...], tuple[float, float, float]], ...] = (
+    (((0.0, 0.0),), (0.42, 0.62, 0.78)),
+    (((-0.48, 0.0), (0.48, 0.0)), (0.3, 0.38, 0.46)),
+    (((0.0, 0.46), (-0.49, -0.42), (0.49, -0.42)), (0.27, 0.34, 0.4)),
 )
 
 
@@ -145,9 +145,17 @@ class Painter:
             return picture
         return ground * one
 
+    def parts(self, x: Field, y: Field) -> list[Part]:
+        """The object's parts, those behind first."""
+        return SHAPES[self.scene.object](x, y)
+
+    def feet(self) -> float:
+        """How far below its centre the object touches the ground."""
+        return FEET[self.scene.object]
+
     def shadow(self, picture: Field, cx: float, cy: float, scale: float) -> None:
         """The soft contact shadow under an object."""
-        foot = cy - scale * FEET[self.scene.object]
+        foot = cy - scale * self.feet()
         d = np.hypot((self.x - cx) / (0.95 * scale), (self.y - foot) / (0.2 * scale))
         strength = {0: 0.42, 1: 0.0, 2: 0.12, 3: 0.0, 4: 0.3, 5: 0.3}[self.style]
         if strength:
@@ -221,16 +229,16 @@ class Painter:
         return picture * (1 - cover) + paint * cover
 
 
-def render(scene: Scene, size: int = NATIVE) -> NDArray[np.uint8]:
-    """The picture of a scene as (size, size, 3) bytes."""
-    painter = Painter(scene, size)
+def render(scene: Scene, size: int = NATIVE, kind: type[Painter] = Painter) -> NDArray[np.uint8]:
+    """The picture of a scene as (size, size, 3) bytes, by a painter of some kind."""
+    painter = kind(scene, size)
     rng = painter.rng
     picture = painter.backdrop()
-    centres, shrink = LAYOUTS[scene.count]
-    for centre in centres:
-        scale = SCALES[scene.size] * shrink * rng.uniform(0.93, 1.07)
-        cx = centre + (SHIFTS[scene.position] if scene.count == 0 else 0.0) + rng.uniform(-0.04, 0.04)
-        cy = rng.uniform(-0.05, 0.05)
+    centres, scales = LAYOUTS[scene.count]
+    for right, up in centres:
+        scale = scales[scene.size] * rng.uniform(0.93, 1.07)
+        cx = right + (SHIFTS[scene.position] if scene.count == 0 else 0.0) + rng.uniform(-0.04, 0.04)
+        cy = up + rng.uniform(-0.05, 0.05)
         tilt = rng.normal(0, 0.06)
         mirror = -1.0 if rng.random() < 0.3 else 1.0
         painter.shadow(picture, cx, cy, scale)
@@ -238,20 +246,20 @@ def render(scene: Scene, size: int = NATIVE) -> NDArray[np.uint8]:
         c, s = np.cos(tilt), np.sin(tilt)
         ox = ((c * px + s * py) * mirror).astype(np.float32)
         oy = (c * py - s * px).astype(np.float32)
-        for part in SHAPES[scene.object](ox, oy):
+        for part in painter.parts(ox, oy):
             picture = painter.paint(picture, part, float(scale))
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def sample(rng: np.random.Generator, *, plain: bool = True) -> Scene:
-    """A scene at random; a plain one shows one object, in the centre and not small."""
+    """A scene at random; a plain one shows one object, in the centre and not small, mostly as a studio photograph."""
     kinds, colours = len(SHAPES), len(PALETTE)
     colour = int(rng.integers(colours))
     background = int((colour + 1 + rng.integers(colours - 1)) % colours)
-    style = int(rng.choice(len(STYLE_WEIGHTS), p=STYLE_WEIGHTS))
+    style = int(rng.choice(len(STYLE_WEIGHTS), p=STYLE_WEIGHTS if plain else EVEN_STYLE_WEIGHTS))
     size, position, count = int(rng.choice(3, p=(0.0, 0.3, 0.7))), 1, 0
     if not plain:
-        count = int(rng.choice(3, p=(0.6, 0.2, 0.2)))
+        count = int(rng.choice(3, p=(0.46, 0.27, 0.27)))
         position = 1 if count else int(rng.integers(3))
         size = int(rng.integers(2)) if position != 1 else int(rng.integers(3))
     return Scene(

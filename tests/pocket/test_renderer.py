@@ -41,14 +41,18 @@ def test_a_flat_picture_shows_the_very_colours_it_names() -> None:
     assert np.abs(picture[64, 64].astype(int) - PALETTE["magenta"]).max() < 40
 
 
-def test_a_larger_count_paints_more_things() -> None:
-    one = Scene(4, MAGENTA, TEAL, 1, size=0)
-    columns = [
-        (np.abs(render(dataclasses.replace(one, count=n)).astype(int) - PALETTE["teal"]).sum(-1) > 60).any(0)
-        for n in range(3)
-    ]
-    runs = [int((np.diff(c.astype(int)) == 1).sum()) for c in columns]
-    assert runs == [1, 2, 3]
+def stretches(line: np.ndarray) -> list[slice]:
+    """Where a row of yes and no says yes, from no to no."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(int), [0]])))
+    return [slice(a, b) for a, b in edges.reshape(-1, 2)]
+
+
+@pytest.mark.parametrize("count", range(3))
+def test_a_larger_count_paints_more_things(count: int) -> None:
+    picture = render(Scene(4, MAGENTA, TEAL, 1, size=0, count=count)).astype(int)
+    painted = np.abs(picture - PALETTE["teal"]).sum(-1) > 60
+    things = [columns for rows in stretches(painted.any(1)) for columns in stretches(painted[rows].any(0))]
+    assert len(things) == count + 1
 
 
 def test_a_caption_says_what_it_claims_to_say() -> None:
