@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from agents.pocket import judge
 from agents.pocket.paths import DEFAULTS, EVALUATOR, MODEL, SCORER
 
 MODEL_LIMIT = 20_000_000
 SCORER_LIMIT = 8_000_000
+EVALUATOR_LIMIT = 2_000_000
 SAMPLER = "DPM++ 2M Karras"
 
 
@@ -29,7 +30,12 @@ def size(folder: Path) -> int:
 def hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of each weights file in a folder."""
     files = sorted(folder.rglob("*.safetensors"))
-    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    return {p.relative_to(folder.parent).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def all_hashes() -> dict[str, str]:
+    """The SHA-256 of every weights file that is trained here."""
+    return {name: digest for folder in (MODEL, SCORER, EVALUATOR) for name, digest in hashes(folder).items()}
 
 
 def _clean(folder: Path) -> None:
@@ -82,10 +88,10 @@ def pipeline(
 
 def trained() -> StableDiffusionPipeline:
     """The pipeline of the latest checkpoints, at full precision."""
-    from agents.pocket.train import autoencoder, text, unet
+    from agents.pocket.train import decoder, text, unet
 
     tokenizer, reader = text.frozen()
-    return pipeline(tokenizer, reader.cpu(), unet.finished().cpu(), autoencoder.finished().cpu())
+    return pipeline(tokenizer, reader.cpu(), unet.finished().cpu(), decoder.finished().cpu())
 
 
 def export_model(folder: Path = MODEL) -> None:
@@ -96,7 +102,7 @@ def export_model(folder: Path = MODEL) -> None:
     _swap(part, folder, MODEL_LIMIT)
 
 
-def export_defaults(steps: int = 20, guidance: float = 4.0) -> None:
+def export_defaults(steps: int = 20, guidance: float = 3.0) -> None:
     """Write how the model is best asked."""
     notes = {"steps": steps, "guidance": guidance, "native_size": [128, 128], "sampler": SAMPLER}
     DEFAULTS.write_text(json.dumps(notes) + "\n")
@@ -104,24 +110,25 @@ def export_defaults(steps: int = 20, guidance: float = 4.0) -> None:
 
 def export_scorer(folder: Path = SCORER) -> None:
     """Write the transformers folder, with its calibration."""
-    from agents.pocket.train import scorer
+    from agents.pocket.train import scorer, text
 
     model = scorer.finished()
     slope, offset = scorer.calibrate(model)
-    _write_scorer(model, slope, offset, folder)
-
-
-def _write_scorer(model: CLIPModel, slope: float, offset: float, folder: Path) -> None:
-    from agents.pocket.train import text
-
     part = _part(folder)
     model.half().save_pretrained(part, safe_serialization=True)
     text.make_tokenizer().save_pretrained(part)
+    _write_preparation(part, scorer.SIDE, math.exp(float(model.logit_scale)), slope, offset)
+    _clean(part)
+    _swap(part, folder, SCORER_LIMIT)
+
+
+def _write_preparation(part: Path, side: int, scale: float, slope: float, offset: float) -> None:
+    """How a picture is prepared for the scorer, and what its cosine means."""
     norm = [0.5, 0.5, 0.5]
     processor = {
         "image_processor_type": "CLIPImageProcessor",
         "do_resize": True,
-        "size": {"height": 64, "width": 64},
+        "size": {"height": side, "width": side},
         "resample": 4,
         "do_center_crop": False,
         "do_convert_rgb": True,
@@ -133,17 +140,14 @@ def _write_scorer(model: CLIPModel, slope: float, offset: float, folder: Path) -
     }
     (part / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
     notes = {
-        "image_size": 64,
+        "image_size": side,
         "mean": norm,
         "std": norm,
-        "logit_scale_note": "logit_scale in the weights is exp(x) = "
-        f"{math.exp(float(model.logit_scale)):.3f}; adherence uses the cosine alone: "
+        "logit_scale_note": f"logit_scale in the weights is exp(x) = {scale:.3f}; adherence uses the cosine alone: "
         "sigmoid(slope * cosine + offset)",
         "adherence": {"slope": round(slope, 4), "offset": round(offset, 4)},
     }
     (part / "calibration.json").write_text(json.dumps(notes, indent=2) + "\n")
-    _clean(part)
-    _swap(part, folder, SCORER_LIMIT)
 
 
 def export_evaluator(folder: Path = EVALUATOR) -> None:
@@ -152,7 +156,7 @@ def export_evaluator(folder: Path = EVALUATOR) -> None:
 
     part = _part(folder)
     judge.save(evaluator.finished(), part)
-    _swap(part, folder, 2_000_000)
+    _swap(part, folder, EVALUATOR_LIMIT)
 
 
 def export_all() -> None:

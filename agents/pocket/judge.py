@@ -1,5 +1,5 @@
 # pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportOptionalMemberAccess=false
-"""A judge of pictures: a small convolutional network that names object, colour, background and style.
+"""A judge of pictures: a small convolutional network that names the seven attributes of what it sees.
 
 It has seen rendered pictures only, so what it says of generated ones is no echo of their training.
 """
@@ -20,8 +20,11 @@ from torch.nn import functional as F
 from agents.pocket.paths import EVALUATOR
 from agents.pocket.vocabulary import ATTRIBUTES
 
-HEADS = ("object", "colour", "background", "style")
+HEADS = tuple(ATTRIBUTES)
+# These are told from where in the picture something is seen, the others from whether it is seen at all.
+PLACED = ("size", "position", "count")
 SIDE = 64
+GRID = 8
 
 
 def _conv(a: int, b: int, stride: int = 1) -> nn.Sequential:
@@ -48,22 +51,25 @@ class Judge(nn.Module):
             layers += [_conv(width, out, 2), nn.ReLU(), _Block(out)]
             width = out
         self.body = nn.Sequential(*layers)
-        self.heads = nn.ModuleDict({k: nn.Linear(2 * width, len(ATTRIBUTES[k])) for k in HEADS})
+        self.place = nn.Conv2d(width, 32, 1)
+        inputs = {k: 32 * GRID * GRID if k in PLACED else 2 * width for k in HEADS}
+        self.heads = nn.ModuleDict({k: nn.Linear(inputs[k], len(ATTRIBUTES[k])) for k in HEADS})
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """One score for each name of each head."""
         x = self.body(x)
-        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
-        return {k: head(pooled) for k, head in self.heads.items()}
+        seen = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+        where = F.relu(self.place(x)).flatten(1)
+        return {k: head(where if k in PLACED else seen) for k, head in self.heads.items()}
 
 
-def to_input(pictures: Sequence[Image.Image] | np.ndarray) -> torch.Tensor:
-    """Pictures of any size as the judge wants them."""
+def to_input(pictures: Sequence[Image.Image | np.ndarray] | np.ndarray, side: int = SIDE) -> torch.Tensor:
+    """Pictures of any size as numbers from -1 to 1, channels first, `side` x `side`."""
     x = torch.from_numpy(
         np.stack([np.asarray(p.convert("RGB")) if isinstance(p, Image.Image) else p for p in pictures])
     )
     x = x.permute(0, 3, 1, 2).float() / 127.5 - 1
-    return F.interpolate(x, (SIDE, SIDE), mode="area")
+    return F.interpolate(x, (side, side), mode="area")
 
 
 def save(judge: Judge, folder: Path = EVALUATOR) -> None:
@@ -84,7 +90,7 @@ def load(folder: Path = EVALUATOR) -> Judge:
 
 
 @torch.no_grad()
-def name(judge: Judge, pictures: Sequence[Image.Image] | np.ndarray) -> np.ndarray:
+def name(judge: Judge, pictures: Sequence[Image.Image | np.ndarray] | np.ndarray) -> np.ndarray:
     """The index of the likeliest class, one row for each picture, one column for each head."""
     scores = [judge(x) for x in to_input(pictures).split(64)]
     return np.stack([torch.cat([s[k] for s in scores]).argmax(-1).numpy() for k in HEADS], 1)

@@ -20,6 +20,7 @@ from agents.pocket.train.muon import Muon
 from agents.pocket.train.run import Run, cool, device, save
 
 CHANNELS = 8
+STEPS = 3_100
 RATE = 2.5e-3
 LATENTS = WORK / "latents.pt"
 
@@ -73,7 +74,8 @@ def _weights(x: torch.Tensor) -> torch.Tensor:
     return w / w.mean()
 
 
-def _loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """How far a picture y is from x: its values and its slopes, more where x has edges."""
     w = _weights(x)
     error = y - x
     dx = error[..., 1:] - error[..., :-1]
@@ -104,12 +106,12 @@ def quality(model: AutoencoderKL, count: int = 64) -> tuple[float, float]:
     return tuple(float(-10 * torch.log10(e.mean())) for e in (error, error[lines]))  # type: ignore[return-value]
 
 
-def train(seconds: float) -> None:
+def train(steps: int = STEPS) -> None:
     """Crops for most of the time, whole pictures at the end."""
-    torch.manual_seed(4)
-    run = Run("autoencoder", seconds)
+    run = Run("autoencoder", steps)
     if run.done:
         return
+    torch.manual_seed(4 + run.step)
     model = build().to(device(), memory_format=torch.channels_last)
     optimizer = Muon(model.named_parameters(), RATE)
     if run.state:
@@ -133,12 +135,12 @@ def train(seconds: float) -> None:
         code = model.encode(x).latent_dist  # type: ignore[union-attr]
         y = model.decode(code.sample()).sample  # type: ignore[union-attr]
         spread = 0.5 * (code.mean.square() + code.var - 1 - code.logvar).mean()
-        loss = _loss(x, y) + 1e-4 * spread
+        wrong = loss(x, y) + 1e-4 * spread
         optimizer.zero_grad()
-        loss.backward()
+        wrong.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        mean = loss.item() if not mean else 0.98 * mean + 0.02 * loss.item()
+        mean = wrong.item() if not mean else 0.98 * mean + 0.02 * wrong.item()
     run.say("held-out {:.2f} dB, line art {:.2f} dB".format(*quality(model, 96)))
 
 
@@ -163,25 +165,34 @@ def finished() -> AutoencoderKL:
     return model.to(device()).eval().requires_grad_(False)
 
 
+@torch.no_grad()
+def _encode(model: AutoencoderKL, pictures: np.ndarray) -> torch.Tensor:
+    """Latents of many pictures, on the CPU."""
+    parts = []
+    for start in range(0, len(pictures), 50):
+        parts.append(model.encode(to_tensor(pictures[start : start + 50])).latent_dist.mode().cpu())  # type: ignore[union-attr]
+        if start % 2000 == 0:
+            print(f"encode: {start} of {len(pictures)}", flush=True)
+    return torch.cat(parts)
+
+
 def encode() -> None:
-    """Turn every rendered picture into latents, once, and settle the latents' scale."""
-    run = Run("autoencoder", 1)
-    assert run.state is not None, "train the autoencoder first"
-    if LATENTS.exists() and torch.load(LATENTS, weights_only=True)["step"] == run.step:
+    """Turn the rendered pictures into latents; the first time, settle the latents' scale."""
+    pictures = Pictures()
+    if LATENTS.exists():
+        known = torch.load(LATENTS, weights_only=True)["latents"]
+        if len(known) < len(pictures):
+            state = torch.load(LATENTS, weights_only=True)
+            more = _encode(finished(), pictures.pixels[len(known) :]).half()
+            save(LATENTS, {**state, "latents": torch.cat([known, more])})
         return
+    run = Run("autoencoder")
+    assert run.state is not None, "train the autoencoder first"
     model = build().to(device(), memory_format=torch.channels_last)
     model.load_state_dict(run.state["model"])
-    pictures = Pictures()
-    parts = []
-    with torch.no_grad():
-        for start in range(0, len(pictures), 50):
-            x = to_tensor(pictures.pixels[start : start + 50])
-            parts.append(model.encode(x).latent_dist.mode().cpu())  # type: ignore[union-attr]
-            if start % 2000 == 0:
-                print(f"encode: {start} of {len(pictures)}", flush=True)
-    latents = torch.cat(parts)
+    latents = _encode(model, pictures.pixels)
     mean, spread = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     whiten(model, mean.to(device()), spread.to(device()))
     latents = ((latents - mean[:, None, None]) / spread[:, None, None]).half()
     print(f"encode: spread {spread.tolist()}", flush=True)
-    save(LATENTS, {"model": model.state_dict(), "latents": latents, "step": run.step})
+    save(LATENTS, {"model": model.state_dict(), "latents": latents})

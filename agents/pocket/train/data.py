@@ -5,20 +5,25 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from functools import cache
 
 import numpy as np
+import torch
 
+from agents.pocket.judge import to_input
 from agents.pocket.paths import WORK
 from agents.pocket.render import Scene, render, sample
 
 SHARD = 500
-SHARDS = 32
+# The first shards show one thing in the middle; the others have places, sizes and counts as well.
+PLAIN_SHARDS = 32
+SHARDS = 80
 DATA = WORK / "data"
 
 
 def scene(index: int) -> Scene:
     """The scene of a training picture."""
-    return sample(np.random.default_rng([1, index]))
+    return sample(np.random.default_rng([1, index]), plain=index < PLAIN_SHARDS * SHARD)
 
 
 def held_out(count: int, *, seed: int = 2, plain: bool = True) -> list[Scene]:
@@ -61,3 +66,18 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self.scenes)
+
+
+def shrunk(side: int) -> tuple[torch.Tensor, list[Scene]]:
+    """All rendered pictures at `side` x `side` as bytes, channels first, with their scenes."""
+    paths = sorted(DATA.glob("*.npy"))
+    pixels = torch.empty(len(paths) * SHARD, 3, side, side, dtype=torch.uint8)
+    for room, path in zip(pixels.split(SHARD), paths, strict=True):
+        room.copy_(((to_input(np.load(path), side) + 1) * 127.5).round())
+    return pixels, [scene(int(p.stem) * SHARD + i) for p in paths for i in range(SHARD)]
+
+
+@cache
+def seen_combinations() -> frozenset[tuple[int, ...]]:
+    """The combinations of object, colour, background and style that some training picture shows."""
+    return frozenset(scene(i).labels()[:4] for i in range(SHARDS * SHARD))

@@ -1,12 +1,12 @@
 # pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportOptionalMemberAccess=false
-"""One timed training run: its clock, its checkpoints, its log.
+"""One training run of so many steps: its checkpoints, its log, and how long it will still take.
 
-Schedules follow the share of the time that is spent, not a number of steps, so that a slow machine
-ends with a finished schedule as well. The clock is part of the checkpoint: a run goes on where it stopped.
+A run goes on at the step where it stopped, with the random numbers of that step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +25,12 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def half() -> contextlib.AbstractContextManager[Any]:
+    """Products of matrices in bfloat16, where the machine has instructions for them: a quarter faster on such a CPU."""
+    able = torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device().type, dtype=torch.bfloat16, enabled=able)
+
+
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint so that a cut leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,44 +45,44 @@ def load(path: Path) -> dict[str, Any]:
 
 
 class Run:
-    """A named run with so many seconds to spend."""
+    """A named run of so many steps."""
 
-    def __init__(self, name: str, seconds: float) -> None:
-        self.name, self.seconds = name, seconds
+    def __init__(self, name: str, steps: int = 0) -> None:
+        self.name, self.total = name, steps
         self.path = WORK / f"{name}.pt"
-        self.spent = 0.0
-        self.step = 0
         self.state: dict[str, Any] | None = load(self.path) if self.path.exists() else None
-        if self.state:
-            self.spent, self.step = float(self.state["spent"]), int(self.state["step"])
+        self.step = int(self.state["step"]) if self.state else 0
+        self.first, self.begun = self.step, time.monotonic()
 
     @property
     def done(self) -> bool:
-        """Whether all its time is spent."""
-        return self.spent >= self.seconds
+        """Whether all its steps are taken."""
+        return self.step >= self.total
 
     @property
     def progress(self) -> float:
-        """The share of the time that is spent."""
-        return min(1.0, self.spent / self.seconds)
+        """The share of the steps that is taken."""
+        return min(1.0, self.step / self.total)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the rest takes at the speed since this process began."""
+        taken = max(1, self.step - self.first)
+        return max(0, self.total - self.step) * (time.monotonic() - self.begun) / taken
 
     def say(self, text: str) -> None:
         """One line of progress."""
-        left = max(0.0, self.seconds - self.spent)
         print(
-            f"{self.name}: step {self.step}, {self.progress:4.0%}, {left / 60:.1f} min left, {text}",
-            flush=True,
+            f"{self.name}: step {self.step} of {self.total}, {self.seconds_left / 60:.1f} min left, {text}", flush=True
         )
 
     def steps(self, state: Callable[[], dict[str, Any]], news: Callable[[], str]) -> Iterator[float]:
-        """Yield the progress before each step until the time is spent; keep checkpoints on the way."""
-        last = saved = told = time.monotonic()
+        """Yield the progress before each step until all are taken; keep checkpoints on the way."""
+        saved = told = self.begun = time.monotonic()
         while not self.done:
             yield self.progress
             self.step += 1
             now = time.monotonic()
-            self.spent += now - last
-            last = now
             if now - told > REPORT_EVERY:
                 told = now
                 self.say(news())
@@ -86,7 +92,7 @@ class Run:
 
     def keep(self, state: dict[str, Any]) -> None:
         """Write the checkpoint."""
-        save(self.path, {**state, "spent": self.spent, "step": self.step})
+        save(self.path, {**state, "step": self.step})
 
 
 def cool(progress: float, flat: float, floor: float) -> float:

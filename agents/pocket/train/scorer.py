@@ -2,14 +2,13 @@
 # pyright: reportOptionalSubscript=false, reportOperatorIssue=false, reportCallIssue=false
 """The scorer: a small CLIP that says how well a picture and a sentence agree.
 
-Each picture is set against its own caption, against those of the others in the batch and against
-captions in which one attribute is changed. Whether a pair agrees follows from the scenes, so a
-caption that leaves something out counts as right wherever it is right.
+Each picture is set against its own caption, against those of the others in the batch and against captions in which
+one attribute is changed. Whether a pair agrees follows from the scenes, so a caption that leaves something out counts
+as right wherever it is right. Some pictures are spoilt, and then what would be right is right to a degree.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -18,28 +17,30 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from agents.pocket.captions import Caption, describe
+from agents.pocket import spoil
+from agents.pocket.captions import describe
 from agents.pocket.judge import to_input
-from agents.pocket.paths import WORK
-from agents.pocket.render import Scene, render, sample
+from agents.pocket.pairs import held_out_pairs, wrong_caption
+from agents.pocket.render import Scene, render
 from agents.pocket.train import text
-from agents.pocket.train.data import DATA, SHARD, SHARDS, held_out, scene
+from agents.pocket.train.data import shrunk
 from agents.pocket.train.muon import Muon
 from agents.pocket.train.run import Run, cool, device
 from agents.pocket.train.worsen import worsen
-from agents.pocket.vocabulary import ATTRIBUTES
+from agents.pocket.vocabulary import PALETTE
 
+STEPS = 4_200
+# For this share of the steps the scorer only looks: naming attributes is a cheaper lesson than matching.
+LOOKING = 0.5
 RATE = 1.5e-3
-BATCH = 64
 LOOKING_BATCH = 128
-# For this share of the time the scorer only looks: naming attributes is a cheaper lesson than matching.
-LOOKING = 0.55
+BATCH = 64
+# How many pictures of a batch are spoilt, each in one way.
+SPOILT = 16
 WIDTH = 128
-# The size of a thing is a matter of taste: it never makes a pair wrong.
-JUDGED = torch.tensor([True, True, True, True, False, True, True])
-CHANGED = ("object", "colour", "background", "style", "object", "colour", "background")
-EXTRA = 4000
-SMALL = WORK / "small.pt"
+SIDE = 96
+# Colours whose hue can be turned.
+CHROMATIC = torch.tensor([max(c) - min(c) > 20 for c in PALETTE.values()])
 
 
 def build() -> CLIPModel:
@@ -54,7 +55,7 @@ def build() -> CLIPModel:
             "projection_dim": WIDTH,
             "num_hidden_layers": 4,
             "num_attention_heads": 4,
-            "image_size": 64,
+            "image_size": SIDE,
             "patch_size": 16,
         },
         projection_dim=WIDTH,
@@ -72,70 +73,61 @@ def _lend_words(model: CLIPModel) -> None:
     model.text_model.final_layer_norm.requires_grad_(True)
 
 
-def changed(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with one of its named attributes changed."""
-    field = CHANGED[int(rng.integers(len(CHANGED)))]
-    count = len(ATTRIBUTES[field])
-    value = (getattr(scene, field) + 1 + int(rng.integers(count - 1))) % count
-    return dataclasses.replace(scene, **{field: value})
-
-
-def wrong_caption(scene: Scene, rng: np.random.Generator) -> tuple[Scene, Caption]:
-    """A sentence for a changed scene."""
-    other = changed(scene, rng)
-    return other, describe(other, rng, drop=0.0)
+def learner() -> nn.ModuleDict:
+    """The scorer, a classifier that makes it see sooner and is thrown away, and the offset of its logits."""
+    model = build()
+    _lend_words(model)
+    parts = nn.ModuleDict({"model": model, "seen": text.Heads(WIDTH)})
+    parts.register_parameter("offset", nn.Parameter(torch.tensor(-4.0)))
+    return parts
 
 
 def agreement(labels: torch.Tensor, others: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
     """Which pictures (rows) show all that which captions (columns) name."""
     same = labels[:, None] == others[None]
-    matters = said[None].bool() & JUDGED.to(said.device)
-    return (same | ~matters).all(-1)
+    return (same | ~said[None].bool()).all(-1)
 
 
-def embed(model: CLIPModel, tokenizer, pixels: torch.Tensor, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Normalised embeddings of pictures and sentences."""
-    words = tokenizer(texts, padding="longest", truncation=True, max_length=text.LENGTH, return_tensors="pt").to(
-        pixels.device
-    )
-    seen = model.visual_projection(model.vision_model(pixels).pooler_output)
-    read = model.text_projection(model.text_model(**words).pooler_output)
-    return F.normalize(seen, dim=-1), F.normalize(read, dim=-1)
+def _spoil(x: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The first pictures spoilt; each one's merit; and whether that holds for sentences about colours alone."""
+    merit, hued = torch.ones(len(x)), torch.zeros(len(x), dtype=torch.bool)
+    out = list(x.split(1))
+    for i in range(SPOILT):
+        kind, strength = i % 3, float(rng.random())
+        if kind == 0:
+            cells = 4 * 16**strength
+            out[i], merit[i] = spoil.blur(out[i], cells), spoil.blur_merit(cells)
+        elif kind == 1:
+            out[i], merit[i] = spoil.noise(out[i], 1.2 * strength), spoil.noise_merit(1.2 * strength)
+        else:
+            degrees = float(rng.choice((-1, 1))) * 180 * strength**2
+            out[i], merit[i], hued[i] = spoil.turn_hue(out[i], degrees), spoil.hue_merit(degrees), True
+    return torch.cat(out), merit.to(x.device), hued.to(x.device)
 
 
-def _pictures() -> tuple[torch.Tensor, list[Scene]]:
-    """The rendered pictures and some with places, sizes and counts, all of them small."""
-    scenes = [scene(i) for i in range(SHARD * SHARDS)]
-    scenes += [sample(np.random.default_rng([14, i]), plain=False) for i in range(EXTRA)]
-    if SMALL.exists():
-        return torch.load(SMALL, weights_only=True), scenes
-    small = [to_input(np.load(path)).half() for path in sorted(DATA.glob("*.npy"))]
-    rest = scenes[len(small) * SHARD :]
-    for start in range(0, len(rest), 500):
-        small += [to_input(np.stack([render(s) for s in rest[start : start + 500]])).half()]
-    pixels = torch.cat(small)
-    torch.save(pixels, SMALL)
-    return pixels, scenes
+def _targets(
+    agree: torch.Tensor, here: torch.Tensor, said: torch.Tensor, merit: torch.Tensor, hued: torch.Tensor
+) -> torch.Tensor:
+    """How right each caption (columns) is for each picture (rows), from 0 to 1."""
+    chromatic = CHROMATIC.to(here.device)
+    told = (said[None, :, 1] & chromatic[here[:, 1]][:, None]) | (said[None, :, 2] & chromatic[here[:, 2]][:, None])
+    spared = hued[:, None] & ~told
+    return agree * torch.where(spared, torch.ones_like(merit)[:, None], merit[:, None])
 
 
-def train(seconds: float) -> None:
-    """Teach the scorer; a helper classifier, thrown away afterwards, makes it see sooner."""
-    torch.manual_seed(12)
-    run = Run("scorer", seconds)
+def train(steps: int = STEPS) -> None:
+    """Teach the scorer: first to see, then to match."""
+    run = Run("scorer", steps)
     if run.done:
         return
+    torch.manual_seed(12 + run.step)
     tokenizer = text.make_tokenizer()
-    model = build().to(device())
-    _lend_words(model)
-    parts = nn.ModuleDict({"model": model, "seen": text.Heads(WIDTH)}).to(device())
-    offset = nn.Parameter(torch.tensor(-4.0, device=device()))
-    parts.register_parameter("offset", offset)
-    tables = ("embedding", "seen.")
-    optimizer = Muon(parts.named_parameters(), RATE, tables=tables)
+    parts = learner().to(device())
+    optimizer = Muon(parts.named_parameters(), RATE, tables=("embedding", "seen."))
     if run.state:
         parts.load_state_dict(run.state["model"])
         optimizer.load_state_dict(run.state["optimizer"])
-    pixels, scenes = _pictures()
+    pixels, scenes = shrunk(SIDE)
     labels = torch.tensor([s.labels() for s in scenes])
     rng = np.random.default_rng([13, run.step])
     recent = np.full(3, np.nan)
@@ -148,17 +140,19 @@ def train(seconds: float) -> None:
 
     for progress in run.steps(state, news):
         for group in optimizer.param_groups:
-            group["lr"] = RATE * cool(progress, 0.4, 0.01) * min(1.0, (run.step + 1) / 50)
+            group["lr"] = RATE * cool(progress, 0.4, 0.01) * min(1.0, (run.step - run.first + 1) / 50)
         looking = progress < LOOKING
         picks = rng.integers(len(scenes), size=LOOKING_BATCH if looking else BATCH)
-        x = worsen(pixels[picks].to(device()).float(), rng)
+        x = worsen(pixels[picks].to(device()).float() / 127.5 - 1, rng)
         here = labels[picks].to(device())
-        seen = model.vision_model(pixel_values=x).pooler_output
-        loss_seen = text.head_loss(parts["seen"](seen), here, torch.ones_like(here).float())
         if looking:
-            loss, fresh = loss_seen, np.array([np.nan, loss_seen.item(), np.nan])
+            loss = _naming(parts, _look(parts, x), here, torch.ones(len(x), device=x.device))
+            fresh = np.array([np.nan, loss.item(), np.nan])
         else:
-            loss_pair, better = _matching(parts, tokenizer, seen, [scenes[i] for i in picks], rng)
+            x, merit, hued = _spoil(x, rng)
+            seen = _look(parts, x)
+            loss_seen = _naming(parts, seen, here, merit)
+            loss_pair, better = _matching(parts, tokenizer, seen, [scenes[i] for i in picks], merit, hued, rng)
             loss = loss_pair + 0.15 * loss_seen
             fresh = np.array([loss_pair.item(), loss_seen.item(), better])
         optimizer.zero_grad()
@@ -168,35 +162,43 @@ def train(seconds: float) -> None:
         recent = np.where(np.isnan(recent), fresh, 0.95 * recent + 0.05 * fresh)
 
 
+def _look(parts: nn.ModuleDict, x: torch.Tensor) -> torch.Tensor:
+    return parts["model"].vision_model(pixel_values=x).pooler_output
+
+
+def _naming(parts: nn.ModuleDict, seen: torch.Tensor, here: torch.Tensor, merit: torch.Tensor) -> torch.Tensor:
+    """The loss of naming the attributes of pictures that are fit to be named."""
+    return text.head_loss(parts["seen"](seen), here, merit[:, None].expand(here.shape))
+
+
 def _matching(
-    parts: nn.ModuleDict, tokenizer: CLIPTokenizer, seen: torch.Tensor, scenes: list[Scene], rng: np.random.Generator
+    parts: nn.ModuleDict,
+    tokenizer: CLIPTokenizer,
+    seen: torch.Tensor,
+    scenes: list[Scene],
+    merit: torch.Tensor,
+    hued: torch.Tensor,
+    rng: np.random.Generator,
 ) -> tuple[torch.Tensor, float]:
     """The loss of matching pictures with sentences, and how often the right one is closer than the changed one."""
-    model = parts["model"]
-    own = [describe(s, rng) for s in scenes]
+    model, count = parts["model"], len(scenes)
     wrong = [wrong_caption(s, rng) for s in scenes]
-    captions = own + [c for _, c in wrong]
+    captions = [describe(s, rng) for s in scenes] + [c for _, c in wrong]
     here = torch.tensor([s.labels() for s in scenes], device=seen.device)
     there = torch.cat([here, torch.tensor([s.labels() for s, _ in wrong], device=seen.device)])
     said = torch.tensor([c.said for c in captions], device=seen.device)
-    words = tokenizer(
-        [c.text for c in captions], padding="longest", truncation=True, max_length=text.LENGTH, return_tensors="pt"
-    ).to(seen.device)
-    read = model.text_model(**words).pooler_output
     pictured = F.normalize(model.visual_projection(seen), dim=-1)
-    worded = F.normalize(model.text_projection(read), dim=-1)
-    cosine = pictured @ worded.T
+    cosine = pictured @ embed_texts(model, tokenizer, [c.text for c in captions]).T
     agree = agreement(here, there, said)
-    loss = _pair_loss(model.logit_scale.exp() * cosine + parts.offset, agree)
-    count = len(scenes)
-    truly_wrong = ~agree[:, count:].diagonal()
-    better = (cosine[:, :count].diagonal() > cosine[:, count:].diagonal()).float()[truly_wrong]
+    targets = _targets(agree, here, said, merit, hued)
+    loss = _pair_loss(model.logit_scale.exp() * cosine + parts.offset, agree, targets)
+    better = (cosine[:, :count].diagonal() > cosine[:, count:].diagonal())[SPOILT:].float()
     return loss, better.mean().item()
 
 
-def _pair_loss(logits: torch.Tensor, agree: torch.Tensor) -> torch.Tensor:
+def _pair_loss(logits: torch.Tensor, agree: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Right pairs, chance pairs and changed pairs weigh the same, however many there are of each."""
-    loss = F.binary_cross_entropy_with_logits(logits, agree.float(), reduction="none")
+    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     changed_pair = torch.zeros_like(agree)
     rows = torch.arange(len(agree), device=agree.device)
     changed_pair[rows, rows + len(agree)] = True
@@ -204,30 +206,31 @@ def _pair_loss(logits: torch.Tensor, agree: torch.Tensor) -> torch.Tensor:
     return loss[agree].mean() + loss[changed_pair].mean() + loss[~agree & ~changed_pair].mean()
 
 
+def embed_texts(model: CLIPModel, tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
+    """Normalised embeddings of sentences."""
+    read = model.text_model(text.encode(tokenizer, texts)).pooler_output
+    return F.normalize(model.text_projection(read), dim=-1)
+
+
 @torch.no_grad()
-def pairs(model: CLIPModel, count: int = 500, spoil: str = "") -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of held-out pictures with a right and a wrong caption; `spoil` is blur, noise or nothing."""
+def cosines(model: CLIPModel, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines of held-out renders with a right and with a wrong sentence."""
     tokenizer = text.make_tokenizer()
-    rng = np.random.default_rng(15)
+    model = model.to(device())
     right, wrong = [], []
+    pairs = held_out_pairs(count, seed)
     for start in range(0, count, 100):
-        scenes = held_out(count, seed=51)[start : start + 100]
-        x = to_input(np.stack([render(s) for s in scenes]))
-        if spoil == "blur":
-            x = F.interpolate(F.interpolate(x, (16, 16), mode="area"), (64, 64), mode="bilinear")
-        if spoil == "noise":
-            x = (x + 0.5 * torch.from_numpy(rng.standard_normal(x.shape)).float()).clamp(-1, 1)
-        good = [describe(s, rng).text for s in scenes]
-        bad = [wrong_caption(s, rng)[1].text for s in scenes]
-        seen, read = embed(model, tokenizer, x, good + bad)
-        right.append((seen * read[: len(scenes)]).sum(-1).numpy())
-        wrong.append((seen * read[len(scenes) :]).sum(-1).numpy())
+        part = pairs[start : start + 100]
+        x = to_input(np.stack([render(p.scene) for p in part]), SIDE).to(device())
+        seen = F.normalize(model.visual_projection(model.vision_model(x).pooler_output), dim=-1)
+        right.append((seen * embed_texts(model, tokenizer, [p.right for p in part])).sum(-1).cpu().numpy())
+        wrong.append((seen * embed_texts(model, tokenizer, [p.wrong for p in part])).sum(-1).cpu().numpy())
     return np.concatenate(right), np.concatenate(wrong)
 
 
 def calibrate(model: CLIPModel) -> tuple[float, float]:
     """Slope and offset of the adherence, by logistic regression over held-out pairs."""
-    right, wrong = pairs(model, 600)
+    right, wrong = cosines(model, 600, seed=51)
     x = torch.from_numpy(np.concatenate([right, wrong])).double()
     y = torch.cat([torch.ones(len(right)), torch.zeros(len(wrong))]).double()
     line = torch.tensor([10.0, -5.0], dtype=torch.double, requires_grad=True)
@@ -240,15 +243,14 @@ def calibrate(model: CLIPModel) -> tuple[float, float]:
         return loss
 
     solver.step(closure)  # type: ignore[arg-type]
-    return float(line[0]), float(line[1])
+    slope, offset = line.detach().tolist()
+    return slope, offset
 
 
 def finished() -> CLIPModel:
     """The trained scorer."""
-    run = Run("scorer", 1)
+    run = Run("scorer")
     assert run.state is not None, "train the scorer first"
-    model = build()
-    model.load_state_dict(
-        {k.removeprefix("model."): v for k, v in run.state["model"].items() if k.startswith("model.")}
-    )
-    return model.cpu().eval().requires_grad_(False)
+    model, weights = build(), run.state["model"]
+    model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")})
+    return model.eval().requires_grad_(False)

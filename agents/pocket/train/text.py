@@ -26,6 +26,7 @@ from agents.pocket.vocabulary import ATTRIBUTES, COMMON, HARMLESS
 
 LENGTH = 64
 WIDTH = 160
+STEPS = 600
 VOCABULARY = 1408
 FOLDER = WORK / "tokenizer"
 
@@ -109,11 +110,11 @@ def head_loss(scores: list[torch.Tensor], labels: torch.Tensor, said: torch.Tens
     return total
 
 
-def train(seconds: float) -> None:
+def train(steps: int = STEPS) -> None:
     """Teach the encoder to read."""
     tokenizer = make_tokenizer()
-    torch.manual_seed(3)
-    run = Run("text", seconds)
+    run = Run("text", steps)
+    torch.manual_seed(3 + run.step)
     model, heads = CLIPTextModel(config(tokenizer)).to(device()), Heads(WIDTH).to(device())
     both = nn.ModuleDict({"model": model, "heads": heads})
     optimizer = Muon(both.named_parameters(), 1.5e-3, tables=("embedding", "heads"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,15 +14,29 @@ from torch import nn
 from agents.pocket.captions import describe
 from agents.pocket.train import text
 from agents.pocket.train.autoencoder import CHANNELS, LATENTS
-from agents.pocket.train.data import scene
+from agents.pocket.train.data import PLAIN_SHARDS, SHARD, scene
 from agents.pocket.train.muon import Muon
-from agents.pocket.train.run import Run, cool, device
+from agents.pocket.train.run import Run, cool, device, half
 from agents.pocket.vocabulary import NEGATIVE
 
-RATE = 2e-3
-BATCH = 16
-KEEP = 0.998
 BLOCKS = (64, 128)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of the training: its steps, the pictures in each, how many of them are plain scenes, the learning rate
+    and the memory of the mean."""
+
+    steps: int
+    batch: int
+    plain: float
+    rate: float
+    keep: float
+
+
+# One thing in the middle first; then places, sizes and counts among the plain scenes.
+PHASES = (Phase(5_600, 16, 1.0, 2e-3, 0.998), Phase(9_000, 24, 0.4, 1.6e-3, 0.999))
+STEPS = sum(phase.steps for phase in PHASES)
 
 
 def scheduler() -> DPMSolverMultistepScheduler:
@@ -80,14 +95,33 @@ def _caption(index: int, rng: np.random.Generator) -> str:
     return describe(scene(index), rng).text
 
 
-def train(seconds: float) -> None:
+def _phase(progress: float) -> tuple[Phase, float]:
+    """The phase at a share of the whole training, and the share of that phase."""
+    at = progress * STEPS
+    for phase in PHASES[:-1]:
+        if at < phase.steps:
+            return phase, at / phase.steps
+        at -= phase.steps
+    return PHASES[-1], min(1.0, at / PHASES[-1].steps)
+
+
+def _picks(count: int, phase: Phase, rng: np.random.Generator) -> np.ndarray:
+    """Which of `count` pictures the next batch shows."""
+    first = min(PLAIN_SHARDS * SHARD, count)
+    simple = rng.integers(first, size=phase.batch)
+    if first == count:
+        return simple
+    return np.where(rng.random(phase.batch) < phase.plain, simple, rng.integers(first, count, size=phase.batch))
+
+
+def train(steps: int = STEPS) -> None:
     """Learn to take noise away."""
-    torch.manual_seed(9)
-    run = Run("unet", seconds)
+    run = Run("unet", steps)
     if run.done:
         return
+    torch.manual_seed(9 + run.step)
     model = build().to(device(), memory_format=torch.channels_last)
-    optimizer = Muon(model.named_parameters(), RATE)
+    optimizer = Muon(model.named_parameters(), PHASES[0].rate)
     mean_model = copy.deepcopy(model).eval().requires_grad_(False)
     if run.state:
         model.load_state_dict(run.state["model"])
@@ -110,26 +144,28 @@ def train(seconds: float) -> None:
         return f"loss {np.mean(losses[-150:]):.4f}"
 
     for progress in run.steps(state, news):
-        rate = RATE * cool(progress, 0.4, 0.01) * min(1.0, (run.step + 1) / 50)
+        phase, share = _phase(progress)
+        rate = phase.rate * cool(share, 0.4, 0.01) * min(1.0, share * phase.steps / 50 + 0.02)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        picks = rng.integers(len(latents), size=BATCH)
+        picks = _picks(len(latents), phase, rng)
         words = text.encode(tokenizer, [_caption(int(i), rng) for i in picks], full=True)
         with torch.no_grad():
             cond = reader(words).last_hidden_state
         x = latents[picks].to(device()).float().contiguous(memory_format=torch.channels_last)
         noise = torch.randn_like(x)
-        t = _times(rng, BATCH)
+        t = _times(rng, phase.batch)
         a = alphas[t].sqrt()[:, None, None, None]
         s = (1 - alphas[t]).sqrt()[:, None, None, None]
-        guess = model(a * x + s * noise, t, encoder_hidden_states=cond).sample
-        loss = (guess - (a * noise - s * x)).square().mean()
+        with half():
+            guess = model(a * x + s * noise, t, encoder_hidden_states=cond).sample
+        loss = (guess.float() - (a * noise - s * x)).square().mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())
-        keep = min(KEEP, (run.step + 1) / (run.step + 10))
+        keep = min(phase.keep, (run.step + 1) / (run.step + 10))
         with torch.no_grad():
             for m, p in zip(mean_model.parameters(), model.parameters(), strict=True):
                 m.lerp_(p, 1 - keep)
@@ -137,7 +173,7 @@ def train(seconds: float) -> None:
 
 def finished() -> UNet2DConditionModel:
     """The mean of the latest weights."""
-    run = Run("unet", 1)
+    run = Run("unet")
     assert run.state is not None, "train the unet first"
     model = build()
     model.load_state_dict(run.state["mean"])
