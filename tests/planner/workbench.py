@@ -313,7 +313,8 @@ class World:
         return self.transact(lambda connection: required(connection, batch))
 
     def rows(self, table: sa.Table = jobs) -> Sequence[sa.RowMapping]:
-        return self.transact(lambda connection: connection.execute(sa.select(table)).mappings().all())
+        in_order = sa.select(table).order_by(*table.primary_key.columns)
+        return self.transact(lambda connection: connection.execute(in_order).mappings().all())
 
     def attempts(self) -> Sequence[sa.RowMapping]:
         return self.rows(attempts)
