@@ -150,9 +150,10 @@ def inflicting(faults: Sequence[Fault], seconds: float) -> Misery:
 
     async def misery(shop: Workshop, outcome: Outcome) -> None:
         deadline = time.monotonic() + seconds
-        for fault in faults:
+        for number, fault in enumerate(faults):
             if time.monotonic() > deadline:
-                return
+                outcome.done["faults left out"] += len(faults) - number
+                break
             due = shop.stored + fault.gap
             await shop.until(lambda due=due: shop.stored >= due)
             await _inflict(shop, fault)
@@ -203,7 +204,7 @@ def armed(seconds: float) -> Misery:
         try:
             await shop.until(lambda: all(member.deaths >= member.condemned for member in crew), seconds)
         except TimeoutError:
-            outcome.done["lives cut short"] += sum(len(member.arm) for member in crew)
+            outcome.done["failpoints left out"] += sum(len(member.arm) for member in crew)
             for member in crew:
                 member.arm.clear()
         await shop.complete()
