@@ -53,6 +53,9 @@ _encode = msgspec.json.encode
 _PAST: dict[str, tuple[str, ...]] = {"generator": ("qa", "storage", "done"), "qa": ("storage", "done")}
 """Stage -> the stages that a job reaches through its work."""
 
+_UNFILED = ("failed", "cancelled")
+"""Ends of a job without a filed picture, as far as the planner knew."""
+
 
 def prompts_written(connection: Connection, event: PromptsWritten, window: Window, now: float) -> Change:
     """Keep the prompts that follow those that are there, and hand out what the window allows.
@@ -171,7 +174,7 @@ def image_stored(connection: Connection, event: ImageStored, window: Window, now
     row = job_row(connection, event.ref)
     if row is not None and row["stage"] in ("generator", "qa"):
         raise Unavailable("timeout", "the filing overtook its verdict")
-    if row is None or row["state"] == "failed":
+    if row is None or row["state"] in _UNFILED:
         row = _adopt(connection, event, now) or row
     if row is None or row["stage"] == "done":
         return standing(connection, event.ref.hash)
@@ -210,13 +213,13 @@ def image_stored(connection: Connection, event: ImageStored, window: Window, now
 def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping | None:
     """The job's row, taken back to an attempt that storage has accepted meanwhile; null where it is not so.
 
-    A stage that said both that it failed and that it did not, a verdict that came out once each way, or a dead letter
-    that was replayed leaves a filed picture beside a further attempt or a failure. The filed one stays: storage never
-    files another in its place. The planner may not have heard of its making.
+    A stage that said both that it failed and that it did not, a verdict that came out once each way, a dead letter that
+    was replayed, or a cancelled picture that was made already leaves a filed picture beside a further attempt or an
+    end. The filed one stays: storage never files another in its place. The planner may not have heard of its making.
     """
     ref = event.ref
     later = sa.and_(jobs.c.attempt > ref.attempt, jobs.c.stage != "done")
-    given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state == "failed")
+    given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state.in_(_UNFILED))
     taken_back = sa.and_(jobs.c.hash == ref.hash, jobs.c.index == ref.index, sa.or_(later, given_up))
     before = connection.execute(sa.select(jobs.c.state).where(taken_back)).scalar()
     if event.disposition != "accepted" or before is None:
@@ -227,15 +230,15 @@ def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping
         filed: Work = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
     else:
         filed = GenerateImage(job=job_for(connection, batch, ref.index, ref.attempt))
-    if before == "failed":
-        _reopen(connection, batch, now)
+    if before in _UNFILED:
+        _reopen(connection, batch, before, now)
     connection.execute(
         sa.update(jobs)
         .where(taken_back)
         .values(
             attempt=ref.attempt,
             stage="storage",
-            state="running" if before == "failed" else before,
+            state="running" if before in _UNFILED else before,
             message=_encode(filed),
             updated_at=now,
         )
@@ -243,9 +246,10 @@ def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping
     return job_row(connection, ref)
 
 
-def _reopen(connection: Connection, batch: Batch, now: float) -> None:
-    """Count a failed picture as in flight again; its batch ends anew, with another contact sheet."""
-    batch.tally.failed -= 1
+def _reopen(connection: Connection, batch: Batch, before: str, now: float) -> None:
+    """Count a failed or cancelled picture as in flight again; its batch ends anew, with another contact sheet."""
+    batch.tally.failed -= before == "failed"
+    batch.tally.cancelled -= before == "cancelled"
     batch.tally.in_flight += 1
     batch.tally.retries += 1
     batch.contact_sheet = None

@@ -148,6 +148,20 @@ def test_a_picture_that_is_filed_after_storage_had_given_up_is_completed_after_a
     assert (image.status, image.path, image.error) == ("completed", "k", None)
 
 
+def test_a_picture_that_was_made_and_filed_before_its_cancelling_was_heard_counts_as_completed(world: World) -> None:
+    world.start(new_batch(2))
+    job = reached(world, "generator")
+    world.queue, world.inbox = {}, []
+    world.steer(Cancel(hash=job.hash))
+    world.deliver(JobCancelled(ref=ref_of(job)))
+
+    world.deliver(ImageStored(ref=ref_of(job), key="k", url="file:///k", path="k"))
+    batch = world.run("gen_batch_1")
+
+    assert (batch.state, batch.tally.completed, batch.tally.cancelled, batch.tally.in_flight) == ("cancelled", 1, 1, 0)
+    assert batch.contact_sheet
+
+
 def test_what_got_lost_is_sent_again_though_the_clock_was_put_back_meanwhile(world: World) -> None:
     world.now = 7200.0
     world.start(new_batch(4))
