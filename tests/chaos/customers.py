@@ -107,10 +107,15 @@ class Customers:
             except Unavailable:
                 await self._shop.moment()
                 continue
-            if not isinstance(reply, kinds) or (isinstance(reply, ErrorReply) and reply.error.retryable):
+            if not isinstance(reply, kinds) or _is_worth_repeating(reply):
                 await self._shop.moment()
                 continue
             return reply
+
+
+def _is_worth_repeating(reply: Reply) -> bool:
+    """A disk that is full fails a command as `internal`, and has room a moment later."""
+    return isinstance(reply, ErrorReply) and (reply.error.retryable or reply.error.code == "internal")
 
 
 def command_of(order: Order) -> GenerateImages:
