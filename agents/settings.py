@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         default=120.0, gt=0, description="device seconds held for an attempt while none was measured"
     )
     intent_s: float = Field(
-        default=900.0, gt=0, description="seconds after which a paid call that nobody heard the end of counts as charged"
+        default=900.0, gt=0, description="seconds after which a paid call without a known end counts as charged"
     )
     ledger_url: str = Field(
         default_factory=lambda values: f"sqlite:///{values['home'] / 'ledger.db'}",

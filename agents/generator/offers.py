@@ -11,7 +11,6 @@ SPEED_WINDOW = 31
 """Pictures over which the time per picture is taken: long enough for a median, short enough to follow a change."""
 
 
-
 class Speeds:
     """Running median of the seconds that pictures took, by model; only pictures at the model's defaults count."""
 

@@ -17,6 +17,7 @@ from agents.generator.orders import Order, order
 from bus.agent import Outbound
 from protocol.messages import Control, Job, Presence, Progress, Prompt, Role
 from protocol.replies import GenerationStatus
+from protocol.spending import IntentReply, SpendingCall
 
 TINY = {
     "platform": "stable_diffusion_1_5",
@@ -161,7 +162,7 @@ class Listener:
         self.said.append(progress)
         self._loop.call_soon_threadsafe(self.spoken.set)
 
-    async def publish(self, message: Outbound, *, resend: int = 0) -> None:
+    async def publish(self, *messages: Outbound, resend: int = 0) -> None:
         raise AssertionError("a generator publishes nothing by itself")
 
     async def publish_status(self, status: GenerationStatus, client_id: str) -> None:
@@ -175,6 +176,9 @@ class Listener:
 
     async def purge_generation(self, batch: str) -> None:
         raise AssertionError("a generator purges nothing")
+
+    async def ask(self, call: SpendingCall) -> IntentReply:
+        raise AssertionError("a local generator makes no paid calls")
 
     async def presences(self) -> Sequence[Presence]:
         return ()

@@ -96,7 +96,7 @@ async def storage_with(home: Path, *pictures: bytes, **settings: Any) -> Storage
 class Silent:
     """An outlet for an agent that says nothing outside a delivery."""
 
-    async def publish(self, message: object, *, resend: int = 0) -> None:
+    async def publish(self, *messages: object, resend: int = 0) -> None:
         raise AssertionError("storage publishes nothing by itself")
 
     async def publish_status(self, status: object, client_id: str) -> None:
@@ -113,6 +113,9 @@ class Silent:
 
     async def purge_generation(self, batch: str) -> None:
         raise AssertionError("storage purges nothing")
+
+    async def ask(self, call: object) -> Any:
+        raise AssertionError("storage makes no paid calls")
 
     async def presences(self) -> list[Any]:
         return []

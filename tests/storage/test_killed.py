@@ -86,7 +86,9 @@ async def test_killed_with_pictures_in_hand_the_next_process_ends_with_each_file
             rows = await catalogue.batch("local", "gen_batch_1", 1000)
     files = sorted(path for path in settings.pictures.rglob("*") if path.is_file())
     assert [row.index for row in rows] == list(range(PICTURES))
-    assert [path for path in files if path.suffix == ".png"] == sorted(settings.pictures / row.path for row in rows)
+    assert [path for path in files if path.suffix == ".png"] == sorted(
+        settings.pictures / (row.path or "") for row in rows
+    )
     assert len(files) == 2 * PICTURES
 
 
