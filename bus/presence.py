@@ -64,9 +64,14 @@ class PresenceBoard:
             log.warning("a presence entry cannot be read", key=message.subject, error=str(error))
             return
         if isinstance(presence, Presence):
-            # The clocks of two machines may differ; an age outside 0 to ttl is one of them being wrong.
-            age = min(max(time.time() - message.metadata.timestamp.timestamp(), 0.0), self._ttl_s)
-            self._entries[message.subject] = (presence, time.monotonic() + self._ttl_s - age)
+            age = time.time() - message.metadata.timestamp.timestamp()
+            self._entries[message.subject] = (presence, time.monotonic() + time_left(age, self._ttl_s))
+
+
+def time_left(age_s: float, ttl_s: float) -> float:
+    """Seconds for which an entry of that age still counts. The broker keeps none that is older than the time to live, so
+    an age outside of it says only that the clocks of two machines differ."""
+    return ttl_s - age_s if 0 <= age_s <= ttl_s else ttl_s
 
 
 class Announcer:

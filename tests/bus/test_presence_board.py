@@ -6,13 +6,14 @@ import shutil
 import signal
 from collections.abc import Callable, Sequence
 
+import pytest
 from scripted import Scripted, admin_of, listen, put, served, write_prompts
 
 from bus import topology
 from bus.agent import Delivery, Inbound, Outbound
 from bus.client import Client
 from bus.connection import Address
-from bus.presence import Announcer
+from bus.presence import Announcer, time_left
 from bus.publisher import Publisher
 from bus.server import EmbeddedServer
 from bus.topology import PRESENCE_PREFIX, PRESENCE_STREAM
@@ -123,3 +124,12 @@ async def test_the_board_follows_over_a_restart_of_the_broker(workshop_server: E
         await until(client, [])
         async with served(Scripted(), login("prompt"), instance="after"):
             await until(client, ["after"])
+
+
+@pytest.mark.parametrize(
+    ("age", "left"),
+    [(0.0, 10.0), (4.0, 6.0), (10.0, 0.0), (-3600.0, 10.0), (3600.0, 10.0)],
+    ids=["fresh", "older", "over", "clock behind", "clock ahead"],
+)
+def test_an_entry_counts_for_the_rest_of_its_time_whatever_the_clock_says(age: float, left: float) -> None:
+    assert time_left(age, 10.0) == left
