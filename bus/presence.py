@@ -69,8 +69,8 @@ class PresenceBoard:
 
 
 def time_left(age_s: float, ttl_s: float) -> float:
-    """Seconds for which an entry of that age still counts. The broker keeps none that is older than the time to live, so
-    an age outside of it says only that the clocks of two machines differ."""
+    """Seconds for which an entry of that age still counts. The broker keeps none that is older than the time to live,
+    so an age outside of it says only that the clocks of two machines differ."""
     return ttl_s - age_s if 0 <= age_s <= ttl_s else ttl_s
 
 
