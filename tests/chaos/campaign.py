@@ -116,8 +116,10 @@ async def _said_again(shop: Workshop, outcome: Outcome, seconds: float) -> None:
     """I6 and I7: everything said once more and the planner started once more change nothing. I11: the queues empty."""
     try:
         await shop.quiet(seconds)
-        before = snapshot(Found.read(shop.home))
-        await shop.repeat()
+        found = Found.read(shop.home)
+        before = snapshot(found)
+        # Work on a cancelled picture was taken off the queue; said once more it would be a wish of somebody's.
+        await shop.repeat({picture for picture, job in found.jobs.items() if job["state"] == "cancelled"})
         await shop.quiet(seconds)
         await kill(shop, shop.crew["planner-0"])
         await shop.complete()

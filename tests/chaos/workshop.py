@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,9 +157,13 @@ class Workshop:
         await self.server.start()
         self.is_back("nats")
 
-    async def repeat(self) -> None:
-        """Publish everything that is remembered once more, without the ids by which the broker would know it."""
+    async def repeat(self, without: Collection[tuple[str, int]] = ()) -> None:
+        """Publish everything that is remembered once more, without the ids by which the broker would know it; not the
+        work on the pictures `without`, each (hash of the batch, index)."""
+        left_out = {f"{batch}.{index}" for batch, index in without}
         for subject, payload, headers in tuple(self.heard):
+            if ".".join(subject.split(".")[-3:-1]) in left_out:
+                continue
             plain = {name: value for name, value in headers.items() if not name.startswith("Nats-")}
             await self.admin.client.publish(subject, payload, headers=plain)
         await self.admin.client.flush()
