@@ -100,8 +100,10 @@ class _Client(Client):
         old_style: bool = False,
         headers: dict[str, Any] | None = None,
     ) -> Msg:
+        task = asyncio.current_task()
+        heard = task.cancelling() if task else 0  # those that were caught before: the last words of a cancelled task
         answer = await super().request(subject, payload, timeout, old_style, headers)
-        if (task := asyncio.current_task()) is not None and task.cancelling():
+        if task is not None and task.cancelling() > heard:
             raise asyncio.CancelledError
         return answer
 

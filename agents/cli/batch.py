@@ -1,6 +1,7 @@
 """`bottega batch`: sessions of seed 004, driven through the workshop's own commands."""
 
 import asyncio
+import secrets
 import signal
 import time
 from contextlib import suppress
@@ -67,7 +68,7 @@ def start(wanted: Wanted, place: Place) -> int:
         config=config_of(wanted),
         jobs=[],
         summary=Summary(),
-        command=replace(command, command_id=f"session_{session}"),
+        command=replace(command, command_id=_command_id(session)),
     )
     return _drive(sessions, log, settings, place)
 
@@ -110,7 +111,7 @@ def upgrade(session: str | None, quality: str, place: Place) -> int:
         config=replace(parent.config, quality=quality),
         jobs=[_to_upgrade(job, number) for number, job in enumerate(made)],
         summary=Summary(total=len(made), pending=len(made)),
-        command=Upgrade(hash=parent.hash, resolution=quality, command_id=f"session_{name}"),
+        command=Upgrade(hash=parent.hash, resolution=quality, command_id=_command_id(name)),
         parent=parent.session_id,
     )
     return _drive(sessions, log, settings, place)
@@ -125,6 +126,11 @@ def status(session: str | None, place: Place) -> int:
             log = asyncio.run(_refreshed(sessions, log, settings))
     told(log, sessions, place.json)
     return SOME_FAILED if log.summary.failed or log.summary.cancelled else ALL_STORED
+
+
+def _command_id(session: str) -> str:
+    """Sessions of other folders may begin in the same second; the log keeps the id, so a session sends it again."""
+    return f"session_{session}_{secrets.token_hex(4)}"
 
 
 def _at(place: Place) -> tuple[Settings, Sessions]:

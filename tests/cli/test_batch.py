@@ -1,6 +1,7 @@
 """Sessions of catalogues and combos, as a person runs them: begun, killed, gone on with, tried again, upgraded."""
 
 import json
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from agents.storage.png import read_text
 from tests.cli.conftest import ANSWER_S, Home, Outcome, line_with
 from tests.planner.catalogues import write_home
 
@@ -110,8 +112,7 @@ def test_a_session_makes_the_tree_of_its_seed_and_a_log_with_every_field(worksho
 
 def test_prompts_are_put_together_with_the_words_of_their_combo(workshop: Home, tmp_path: Path) -> None:
     log = told(workshop.run("batch", "start", *ORANGE, "--prompts", "ZH01", "--output", str(tmp_path), "--json"))
-    with Image.open(log["jobs"][0]["output"]) as picture:
-        texts: dict[str, str] = picture.text  # pyright: ignore[reportAttributeAccessIssue]
+    texts = read_text(Path(log["jobs"][0]["output"]).read_bytes())
 
     assert texts["prompt"] == (
         "a red mug on a white background\n"
@@ -243,6 +244,25 @@ def test_a_session_that_is_not_there_is_bad_input(workshop: Home, tmp_path: Path
     done = workshop.run("batch", command, "2025-01-15-14-30-00", "--output", str(tmp_path), "--json")
 
     assert "2025-01-15-14-30-00" in told(done, 2)["error"]["message"]
+
+
+def test_an_interrupted_session_is_paused_and_goes_on_where_it_was(workshop: Home, tmp_path: Path) -> None:
+    output = ("--output", str(tmp_path))
+    with workshop.start("batch", "start", *ORANGE, "-n", "60", *output) as session:
+        line_with(session, "→ saved")
+        session.send_signal(signal.SIGINT)
+        line_with(session, "paused; go on with: bottega batch resume")
+        assert session.wait(timeout=ANSWER_S) == 130
+    [path] = logs(tmp_path)
+    interrupted = json.loads(path.read_bytes())
+    check_true(interrupted)
+    assert interrupted["summary"]["paused"] + interrupted["summary"]["pending"] > 0
+
+    log = told(workshop.run("batch", "resume", *output, "--json"))
+
+    check_true(log)
+    assert log["summary"]["completed"] == 240
+    assert len(pictures(tmp_path)) == 240
 
 
 def test_one_failed_job_is_tried_again_and_no_other(home: Home) -> None:

@@ -34,8 +34,8 @@ def test_as_many_entries_fit_as_their_json_allows_and_always_one(entries: int, l
     assert len(fitting([PIXEL] * entries, limit)) == expected
 
 
-def test_long_briefs_make_more_pages_and_no_batch_is_missing_or_shown_twice(tmp_path):
-    world = World(engine=new_engine(tmp_path), dice=random.Random(1))
+def test_long_briefs_make_more_pages_and_no_batch_is_missing_or_shown_twice(database):
+    world = World(engine=new_engine(database), dice=random.Random(1))
     names = [f"gen_batch_{number:03d}" for number in range(120)]
     for name in names:
         batch = new_batch(1, name=name)
@@ -53,8 +53,8 @@ def test_long_briefs_make_more_pages_and_no_batch_is_missing_or_shown_twice(tmp_
     assert sorted(seen) == names
 
 
-def test_a_result_that_fits_is_one_page(tmp_path):
-    world = World(engine=new_engine(tmp_path), dice=random.Random(1))
+def test_a_result_that_fits_is_one_page(database):
+    world = World(engine=new_engine(database), dice=random.Random(1))
     world.start(new_batch(3))
     batch = world.run("gen_batch_1")
     whole = world.transact(lambda connection: result_of(connection, batch, 0, 200)).generation_result

@@ -14,8 +14,7 @@ import pytest
 import zstandard
 
 from bus.client import Client
-from bus.connection import Address, connect
-from bus.topology import ACP_STATUS
+from bus.connection import Address
 from protocol.commands import (
     Approve,
     Cancel,
@@ -159,21 +158,6 @@ async def test_a_command_id_is_answered_with_its_first_plan_though_the_workshop_
     async with served(settings, login, roles=("planner",)) as client:
         again, _ = await planned(client, small(2, command_id="order-1"))
     assert again == first
-
-
-async def test_a_planner_that_died_before_it_said_the_last_status_says_it_when_it_starts(
-    tmp_path: Path, login: Login
-) -> None:
-    settings = instant_settings(tmp_path / "home")
-    async with served(settings, login) as client:
-        batch, _ = await planned(client, small(2))
-        await finished(client, batch)
-    broker = await connect(login("admin"), name="tests", wait_s=5)
-    await broker.ask(f"STREAM.PURGE.{ACP_STATUS}", {})
-    await broker.close()
-    async with served(settings, login, roles=("planner",)) as client, asyncio.timeout(10):
-        status = await anext(client.watch_status("local", batch))
-    assert status.generation_status.completed == 2
 
 
 async def test_a_held_plan_waits_for_its_token(client: Client) -> None:
