@@ -156,6 +156,7 @@ _RETURNS: Mapping[Role, tuple[str, ...]] = {
     "planner": (
         subjects.work_filter("prompt"),
         subjects.work_filter("generate"),
+        subjects.work_filter("qa"),  # said again by the reconciler
         subjects.work_filter("storage"),
         subjects.EVENTS,
         subjects.STATUSES,

@@ -46,6 +46,7 @@ ALLOWED = {
     "planner": {
         "work for prompt",
         "work for generator",
+        "work for qa",
         "work for storage",
         "prompts written",
         "image generated",
