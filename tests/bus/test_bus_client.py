@@ -66,6 +66,30 @@ async def test_a_command_gets_its_reply_and_bytes_go_as_they_are(workshop_server
     assert seen == [(codec.encode(List()), "acp.v1.command.me"), (b'{"as":"it is"}', "acp.v1.command.local")]
 
 
+async def test_a_cancelled_task_is_answered_in_its_last_words(workshop_server: EmbeddedServer, login: Login) -> None:
+    asked = asyncio.Event()
+
+    async def answer(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+        return codec.pack(EMPTY_LIST)
+
+    async def ask_at_the_end(client: Client) -> object:
+        try:
+            asked.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return await client.request(List())
+
+    async with (
+        asyncio.timeout(20),
+        served(planner_that_answers(answer), login("planner")),
+        Client.open(login("client")) as client,
+    ):
+        task = asyncio.create_task(ask_at_the_end(client))
+        await asked.wait()
+        task.cancel()
+        assert await task == EMPTY_LIST
+
+
 async def test_a_refusal_is_a_reply(workshop_server: EmbeddedServer, login: Login) -> None:
     async def refuse(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
         raise BadCommand("unknown_field", "no such field")
