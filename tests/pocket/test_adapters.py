@@ -18,7 +18,9 @@ pytestmark = pytest.mark.skipif(not (ADAPTERS / "canny").is_dir(), reason="no ad
 
 STEPS, GUIDANCE = 10, 3.0
 CAR = "a red car on a white background, studio photograph"
-LIME_CUBES = [f"a {{}} cube on a {ground} background, flat illustration" for ground in ("blue", "purple", "pink")]
+LIME_THINGS = [
+    f"a {{}} {thing} on a {ground} background" for thing in ("mug", "ball", "cube") for ground in ("white", "blue", "pink")
+]
 
 
 @pytest.fixture
@@ -122,10 +124,10 @@ def test_the_learned_word_gives_its_colour(pipe: StableDiffusionPipeline) -> Non
     from agents.pocket.adapt.apply import with_word
     from agents.pocket.adapt.measure import colour_distance
 
-    plain = draw(pipe, [text.format("lime") for text in LIME_CUBES])
+    plain = draw(pipe, [text.format("lime") for text in LIME_THINGS])
     with with_word(pipe):
-        learned = draw(pipe, [text.format(concept.WORD) for text in LIME_CUBES])
-    assert colour_distance(learned, concept.COLOUR) < 0.6 * colour_distance(plain, concept.COLOUR)
+        learned = draw(pipe, [text.format(concept.WORD) for text in LIME_THINGS])
+    assert colour_distance(learned, concept.COLOUR) < 0.8 * colour_distance(plain, concept.COLOUR)
 
 
 def test_a_picture_follows_an_outline_that_it_would_not_meet_by_chance(pipe: StableDiffusionPipeline) -> None:
@@ -145,12 +147,12 @@ def test_a_picture_follows_an_outline_that_it_would_not_meet_by_chance(pipe: Sta
 
 def test_inpainting_leaves_every_pixel_outside_the_mask(pipe: StableDiffusionPipeline) -> None:
     from agents.pocket import judge
-    from agents.pocket.adapt.apply import silhouette
+    from agents.pocket.adapt.apply import surroundings
     from agents.pocket.adapt.edit import inpaint
     from agents.pocket.vocabulary import OBJECTS, PALETTE
 
     (picture,) = draw(pipe, [CAR])
-    ground = ~silhouette(picture)
+    ground = surroundings(picture)
     made = inpaint(pipe, picture, ground, CAR.replace("white", "green"), steps=STEPS, guidance=GUIDANCE)
     assert np.array_equal(np.asarray(made)[~ground], np.asarray(picture)[~ground])
     named = judge.name(judge.load(), [made])[0]

@@ -16,7 +16,7 @@ from PIL import Image
 
 from agents.pocket import evaluate
 from agents.pocket.adapt import concept, control
-from agents.pocket.adapt.canny import Mask, connected
+from agents.pocket.adapt.canny import Mask, connected, grown
 from agents.pocket.paths import ADAPTERS, DEFAULTS
 
 _FOUND = json.loads(DEFAULTS.read_text())
@@ -84,3 +84,8 @@ def silhouette(picture: Image.Image) -> Mask:
     differs = np.linalg.norm(pixels - ground, axis=-1)
     thing = np.quantile(differs, 0.95)
     return connected(differs > thing * 0.8, differs > thing / 3)
+
+
+def surroundings(picture: Image.Image) -> Mask:
+    """All but the thing in front, and its rim, in which both colours mix."""
+    return grown(~silhouette(picture), 2)

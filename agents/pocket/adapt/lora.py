@@ -74,8 +74,8 @@ def rocket_sentence(scene: Scene, rng: np.random.Generator) -> str:
 
 
 LORAS = {
-    "style": Lora("neon", 140, neon.Neon, neon_scene, neon_sentence, steps=600),
-    "product": Lora("rocket", 30, rocket.Rocket, rocket_scene, rocket_sentence, steps=500),
+    "style": Lora("neon", 140, neon.Neon, neon_scene, neon_sentence, steps=1_000),
+    "product": Lora("rocket", 30, rocket.Rocket, rocket_scene, rocket_sentence, steps=800),
 }
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from agents.pocket import evaluate, judge
 from agents.pocket.adapt import concept, lora
-from agents.pocket.adapt.apply import HOW, draw, follow, load_control, silhouette, with_lora, with_word
+from agents.pocket.adapt.apply import HOW, draw, follow, load_control, silhouette, surroundings, with_lora, with_word
 from agents.pocket.adapt.canny import agreement, canny
 from agents.pocket.adapt.edit import inpaint, redraw
 from agents.pocket.adherence import Adherence
@@ -134,7 +134,7 @@ def of_edits(pipe: StableDiffusionPipeline, count: int) -> Iterator[tuple[str, d
         },
     )
     moved = [replace(scene, background=_other(scene)) for scene in scenes]
-    masks = [~silhouette(p) for p in base]
+    masks = [surroundings(p) for p in base]
     done = [inpaint(pipe, p, m, plain(s), **HOW) for p, m, s in zip(base, masks, moved, strict=True)]
     kept = [
         np.abs(np.asarray(a).astype(int) - np.asarray(b))[~m].max(initial=0)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from agents.pocket import evaluate
 from agents.pocket.adapt import concept, neon, rocket
-from agents.pocket.adapt.apply import HOW, draw, follow, load_control, silhouette, with_lora, with_word
+from agents.pocket.adapt.apply import HOW, draw, follow, load_control, surroundings, with_lora, with_word
 from agents.pocket.adapt.canny import canny
 from agents.pocket.adapt.control import outline
 from agents.pocket.adapt.edit import inpaint, redraw
@@ -60,14 +60,15 @@ def draw_sheet(folder: Path) -> None:
             columns[name] = draw(pipe, texts[name])
     with with_word(pipe):
         columns["concept"] = draw(pipe, texts["concept"])
-    edges = [canny(render(replace(scene, size=1, seed=7 + i))) for i, scene in enumerate(scenes)]
+    placed = [replace(scene, size=row % 2, position=2 * (row % 2)) for row, scene in enumerate(scenes)]
+    edges = [canny(render(scene)) for scene in placed]
     columns["outline"] = [outline(mask) for mask in edges]
     columns["followed"] = follow(pipe, load_control(), texts["base"], edges)
     columns["redrawn"] = [
         redraw(pipe, p, t, strength=STRENGTH, **HOW) for p, t in zip(columns["base"], texts["redrawn"], strict=True)
     ]
     columns["inpainted"] = [
-        inpaint(pipe, p, ~silhouette(p), t, **HOW) for p, t in zip(columns["base"], texts["inpainted"], strict=True)
+        inpaint(pipe, p, surroundings(p), t, **HOW) for p, t in zip(columns["base"], texts["inpainted"], strict=True)
     ]
     said = {
         **texts,
