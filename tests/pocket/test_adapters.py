@@ -19,7 +19,9 @@ pytestmark = pytest.mark.skipif(not (ADAPTERS / "canny").is_dir(), reason="no ad
 STEPS, GUIDANCE = 10, 3.0
 CAR = "a red car on a white background, studio photograph"
 LIME_THINGS = [
-    f"a {{}} {thing} on a {ground} background" for thing in ("mug", "ball", "cube") for ground in ("white", "blue", "pink")
+    f"a {{}} {thing} on a {ground} background"
+    for thing in ("mug", "ball", "cube")
+    for ground in ("white", "blue", "pink")
 ]
 
 
