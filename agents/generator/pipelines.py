@@ -14,6 +14,7 @@ import diffusers
 import msgspec
 import torch
 
+from agents.generator import samplers
 from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
 from agents.generator.registry import Architecture, Model
@@ -108,7 +109,7 @@ def _load(model: Model, folder: Path, device: torch.device) -> Resident:
     return Resident(
         model=model,
         pipeline=pipeline,
-        scheduler=dict(pipeline.scheduler.config),
+        scheduler=samplers.configuration(pipeline.scheduler.config),
         adapters=Adapters(pipeline),
         size_bytes=sum(tensor.nbytes for module in modules for tensor in module.state_dict().values()),
     )

@@ -120,6 +120,8 @@ class Registry:
 
 def scheduler_of(sampler: samplers.Sampler, architecture: Architecture) -> samplers.Scheduler | None:
     """What a sampler means for an architecture, or null."""
+    if architecture in sampler.unfit:
+        return None
     return sampler.flow if architecture in FLOW else sampler.diffusion
 
 

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.generator import samplers
 from agents.generator.registry import Registry, RegistryError, load
-from protocol.errors import AcpError
 
 
 def read(home: Path, text: str) -> Registry:
@@ -97,25 +95,3 @@ def test_a_wrong_entry_is_refused_with_file_and_field(tmp_path: Path, text: str,
     assert field in wrong.value.body.message
     assert wrong.value.body.path == (field or None)
     assert hint is None or hint in (wrong.value.body.hint or "")
-
-
-@pytest.mark.parametrize(
-    ("asked", "name"),
-    [
-        ("dpm++ 2m karras", "DPM++ 2M Karras"),
-        ("DPMPP_2M_KARRAS", "DPM++ 2M Karras"),
-        ("euler a", "Euler a"),
-        ("Euler Ancestral", "Euler a"),
-        ("Euler", "Euler"),
-        ("unipc", "UniPC"),
-    ],
-)
-def test_samplers_are_found_however_people_write_them(asked: str, name: str):
-    assert samplers.find(asked).name == name
-
-
-def test_an_unknown_sampler_is_answered_with_the_nearest():
-    with pytest.raises(AcpError) as unknown:
-        samplers.find("DPM++ 2M Karas", "$.sampler")
-    assert unknown.value.body.hint == "did you mean DPM++ 2M Karras?"
-    assert unknown.value.body.path == "$.sampler"
