@@ -15,7 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from agents.generator.failures import is_the_devices
+from agents.generator.lora_file import describe
 from agents.generator.orders import Adapter
+from agents.generator.tensor_file import ADAPTER, inspect
 from protocol.errors import AcpError, Refused
 
 MAX_HOT = 8
@@ -62,6 +64,7 @@ class Adapters:
         if not hasattr(self._pipeline, "load_lora_weights"):
             raise _unusable(adapter, f"{type(self._pipeline).__name__} takes no LoRA")
         try:
+            describe(inspect(adapter.file, ADAPTER))
             expected = _load_into(self._pipeline, adapter.file, name)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             if is_the_devices(error):

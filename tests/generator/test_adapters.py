@@ -129,6 +129,17 @@ async def test_a_file_that_fits_only_in_part_is_refused_and_leaves_no_trace(
     assert (await made(engine, tiny_order(loras=[Lora(name="glow")]))).data != before.data
 
 
+async def test_values_that_are_no_numbers_are_refused_before_they_reach_the_model(
+    engine: DiffusersEngine, tiny_order: Orders, home: Path
+):
+    layers = tensors(ATTENTION)
+    next(iter(layers.values()))[0, 0] = float("nan")
+    save(home / "loras", "glow", layers)
+    with pytest.raises(AcpError) as refused:
+        await made(engine, tiny_order(loras=[Lora(name="glow")]))
+    assert "not numbers" in refused.value.body.message
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -1,0 +1,183 @@
+"""A stranger's safetensors file, read without trust: header, shapes, offsets and sizes before a tensor is touched, then
+every value. numpy only, so that a file can be judged where torch is not loaded.
+
+Format: https://github.com/huggingface/safetensors (8 bytes of length, a JSON header, the tensors back to back).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from os import fstat
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+Fault = Literal["not_safetensors", "too_large", "bad_header", "bad_tensor", "bad_offsets", "not_finite"]
+
+DTYPE_BYTES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
+    "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+}  # fmt: skip
+"""Size of one value by the format's name of its type. Types of less than a byte are not taken."""
+
+_EXPONENTS = {"F8_E5M2": 0x7C, "F16": 0x7C00, "BF16": 0x7F80, "F32": 0x7F80_0000, "F64": 0x7FF0_0000_0000_0000}
+"""Exponent bits, all set in an infinity and in what is no number. F8_E4M3 has no infinity and sets every bit."""
+
+MAX_NAME = 512
+MAX_DIMENSIONS = 8
+CHUNK_BYTES = 1 << 24
+"""Values are looked at 16 MiB at a time, whatever the size of the file."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How large a file may be, in bytes, and how many tensors it may hold."""
+
+    file: int
+    header: int = 16 << 20
+    tensors: int = 50_000
+
+
+ADAPTER = Bounds(file=4 << 30)
+"""A LoRA of rank 128 over all of FLUX.1 is about 1.2 GB in half precision."""
+CHECKPOINT = Bounds(file=256 << 30)
+
+
+class Unsound(ValueError):
+    """A file that will not be loaded; `fault` is a short code, the message says what was found."""
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault: Fault = fault
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What the header says of one tensor; `begin` and `end` are bytes from the start of the data."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header that is consistent with the size of its file. `data` is the byte at which tensors begin."""
+
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+    data: int
+
+
+class _Entry(Struct, forbid_unknown_fields=True):
+    dtype: str
+    shape: Annotated[list[Annotated[int, Meta(ge=0, le=1 << 40)]], Meta(max_length=MAX_DIMENSIONS)]
+    data_offsets: tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
+
+
+def inspect(file: Path, bounds: Bounds) -> Header:
+    """The header of a file that may be loaded: sizes within bounds, tensors back to back, every value a number.
+
+    Raises:
+        Unsound: it may not.
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as handle:
+        header = _header(handle, bounds)
+        for name, tensor in header.tensors.items():
+            if not _finite(handle, header.data, tensor):
+                raise Unsound("not_finite", f"the tensor {name!r} holds values that are not numbers")
+    return header
+
+
+def read_header(file: Path, bounds: Bounds) -> Header:
+    """As `inspect`, without looking at the values, which takes as long as reading the file.
+
+    Raises:
+        Unsound: the header does not describe the file, or either is too large.
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as handle:
+        return _header(handle, bounds)
+
+
+def _header(handle: BinaryIO, bounds: Bounds) -> Header:
+    size = fstat(handle.fileno()).st_size
+    if size > bounds.file:
+        raise Unsound("too_large", f"{size} bytes, more than {bounds.file}")
+    prefix = handle.read(9)
+    length = int.from_bytes(prefix[:8], "little")
+    if prefix[8:] != b"{" or length > size - 8:
+        raise Unsound("not_safetensors", f"{size} bytes that do not begin as a safetensors file does")
+    if length > bounds.header:
+        raise Unsound("too_large", f"a header of {length} bytes, more than {bounds.header}")
+    entries, metadata = _parsed(b"{" + handle.read(length - 1))
+    if len(entries) > bounds.tensors:
+        raise Unsound("too_large", f"{len(entries)} tensors, more than {bounds.tensors}")
+    tensors = {name: _tensor(name, entry) for name, entry in entries.items()}
+    _check_offsets(tensors, size - 8 - length)
+    return Header(tensors, metadata, 8 + length)
+
+
+def _parsed(text: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
+    try:
+        # A name given twice would let two readers see two different files.
+        content = json.loads(text, object_pairs_hook=_unique)
+        metadata = content.pop("__metadata__", {})
+        return msgspec.convert(content, dict[str, _Entry]), msgspec.convert(metadata, dict[str, str])
+    except RecursionError:
+        raise Unsound("bad_header", "the header is nested too deeply") from None
+    except (ValueError, AttributeError) as error:
+        # msgspec's ValidationError is a ValueError.
+        raise Unsound("bad_header", f"the header is not one of safetensors: {str(error)[:200]}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name is given twice")
+    return content
+
+
+def _tensor(name: str, entry: _Entry) -> Tensor:
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise Unsound("bad_tensor", f"a tensor is called {name[:64]!r}")
+    if entry.dtype not in DTYPE_BYTES:
+        raise Unsound("bad_tensor", f"the tensor {name!r} has the type {entry.dtype[:16]!r}, which is not taken")
+    begin, end = entry.data_offsets
+    if end - begin != prod(entry.shape) * DTYPE_BYTES[entry.dtype]:
+        raise Unsound("bad_tensor", f"the tensor {name!r} of shape {entry.shape} cannot fill {end - begin} bytes")
+    return Tensor(entry.dtype, tuple(entry.shape), begin, end)
+
+
+def _check_offsets(tensors: Mapping[str, Tensor], data_bytes: int) -> None:
+    at = 0
+    for begin, end in sorted((tensor.begin, tensor.end) for tensor in tensors.values()):
+        if begin != at:
+            raise Unsound("bad_offsets", f"tensors overlap or leave a gap at byte {min(begin, at)}")
+        at = end
+    if at != data_bytes:
+        raise Unsound("bad_offsets", f"tensors fill {at} of {data_bytes} bytes; the file was cut off or added to")
+
+
+def _finite(handle: BinaryIO, data: int, tensor: Tensor) -> bool:
+    width = DTYPE_BYTES[tensor.dtype]
+    exponent = _EXPONENTS.get(tensor.dtype)
+    if exponent is None and tensor.dtype != "F8_E4M3":
+        return True
+    handle.seek(data + tensor.begin)
+    for at in range(tensor.begin, tensor.end, CHUNK_BYTES):
+        expected = min(CHUNK_BYTES, tensor.end - at)
+        block = handle.read(expected)
+        if len(block) < expected:
+            raise Unsound("bad_offsets", "the file became shorter while it was read")
+        bits = np.frombuffer(block, f"<u{width}")
+        mask = bits.dtype.type(0x7F if exponent is None else exponent)
+        if ((bits & mask) == mask).any():
+            return False
+    return True
