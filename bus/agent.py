@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 from protocol.errors import AcpError
 from protocol.messages import Control, Event, Presence, Progress, Role, Work
 from protocol.replies import GenerationStatus
+from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import IntentReply, SpendingCall
 
 Inbound = Work | Event
@@ -81,6 +82,15 @@ class Outlet(Protocol):
 
         Raises:
             Unavailable: the planner did not answer in time; whether it heard is not known.
+        """
+        ...
+
+    async def find_stored(self, question: FindStored) -> StoredPictures:
+        """Ask storage which pictures are there already.
+
+        Raises:
+            Unavailable: no storage process answered in time.
+            BadMessage: what came is no answer.
         """
         ...
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from weakref import WeakValueDictionary
 
+import msgspec
 import structlog
 from nats.errors import Error as NatsError
 
@@ -19,6 +20,7 @@ from protocol import codec, subjects
 from protocol.errors import BadMessage, Unavailable
 from protocol.messages import Control, Presence, Progress, Role
 from protocol.replies import GenerationStatus
+from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import IntentReply, SpendingCall
 
 log = structlog.get_logger()
@@ -31,6 +33,9 @@ PROGRESS_BACKLOG = 256
 
 ASK_WAIT_S = 5.0
 """Longest wait for an answer about a paid call."""
+
+FIND_WAIT_S = 1.0
+"""Longest wait for an answer about stored pictures: finding one saves a picture, and waiting must not cost one."""
 
 PURGE_RETRY_S = 0.25
 PURGE_WAIT_S = 10.0
@@ -98,16 +103,18 @@ class AgentOutlet:
 
     async def ask(self, call: SpendingCall) -> IntentReply:
         """Ask the planner about a paid call; see `bus.agent.Outlet`."""
-        payload, headers = codec.pack(call)
-        try:
-            answer = await self._connection.client.request(
-                subjects.ledger(call), payload, timeout=ASK_WAIT_S, headers=headers
-            )
-        except (NatsError, OSError, TimeoutError) as error:
-            raise Unavailable("timeout", "the planner did not answer about a paid call", hint="try again") from error
-        reply = codec.decode_spending(codec.unpack(answer.data, answer.headers))
+        answer = await self._request(subjects.ledger(call), call, ASK_WAIT_S, "the planner about a paid call")
+        reply = codec.decode_spending(answer)
         if not isinstance(reply, IntentReply):
             raise BadMessage("invalid_value", f"{type(reply).__name__} is no answer about a paid call")
+        return reply
+
+    async def find_stored(self, question: FindStored) -> StoredPictures:
+        """Ask storage which pictures are there already; see `bus.agent.Outlet`."""
+        answer = await self._request(subjects.STORED, question, FIND_WAIT_S, "storage about stored pictures")
+        reply = codec.decode_reuse(answer)
+        if not isinstance(reply, StoredPictures):
+            raise BadMessage("invalid_value", f"{type(reply).__name__} is no answer about stored pictures")
         return reply
 
     async def presences(self) -> Sequence[Presence]:
@@ -126,6 +133,15 @@ class AgentOutlet:
     def _take_progress(self, progress: Progress) -> None:
         self._progress.append(progress)
         self._progress_waits.set()
+
+    async def _request(self, subject: str, question: msgspec.Struct, wait_s: float, whom: str) -> bytes:
+        """The JSON of the answer to a question."""
+        payload, headers = codec.pack(question)
+        try:
+            answer = await self._connection.client.request(subject, payload, timeout=wait_s, headers=headers)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise Unavailable("timeout", f"no answer from {whom}", hint="try again") from error
+        return codec.unpack(answer.data, answer.headers)
 
     async def _purge_all(self, batch: str, filter_subjects: tuple[str, ...]) -> None:
         try:

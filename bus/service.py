@@ -202,8 +202,14 @@ class Service:
 def may_answer(subject: str, reply: str) -> bool:
     """Whether the answer to a request on `subject` may go to `reply`. Whoever asks chooses that and the agent publishes
     with its own rights: anywhere but the inbox of who may ask there, a client would speak with the agent's voice."""
-    paid_call = subject.startswith(subjects.LEDGER.removesuffix("*"))
-    return reply.startswith(f"{inbox_prefix('generator' if paid_call else 'client')}.")
+    return reply.startswith(f"{inbox_prefix(_asker(subject))}.")
+
+
+def _asker(subject: str) -> str:
+    """The login that may ask on a subject."""
+    if subject == subjects.STORED:
+        return "planner"
+    return "generator" if subject.startswith(subjects.LEDGER.removesuffix("*")) else "client"
 
 
 def _endpoint_name(subject: str) -> str:

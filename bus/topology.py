@@ -163,11 +163,15 @@ _RETURNS: Mapping[Role, tuple[str, ...]] = {
         "acp.v1.control.*",
         f"$JS.API.STREAM.PURGE.{ACP_WORK}",
         f"{inbox_prefix('generator')}.>",  # answers about paid calls
+        subjects.STORED,
     ),
     "prompt": _events("prompts_written", "prompts_failed"),
     "generator": (*_events("generated", "failed", "cancelled"), subjects.work_filter("qa"), subjects.LEDGER),
     "qa": (*_events("scored", "failed", "cancelled"), subjects.work_filter("storage")),
-    "storage": _events("stored", "failed", "cancelled", "contact_sheet"),
+    "storage": (
+        *_events("stored", "failed", "cancelled", "contact_sheet"),
+        f"{inbox_prefix('planner')}.>",  # answers about stored pictures
+    ),
 }
 """What each role says about its work."""
 
@@ -179,6 +183,13 @@ _READS: Mapping[Role, tuple[str, ...]] = {
     "storage": _read(ACP_WORK, "storage", subjects.work_filter("storage")),
 }
 """Which durable consumers each role reads."""
+
+
+_ANSWERS: Mapping[Role, tuple[str, ...]] = {
+    "planner": (subjects.COMMANDS, subjects.LEDGER),
+    "storage": (subjects.STORED,),
+}
+"""Where each role takes requests."""
 
 
 def _agent(role: Role) -> Login:
@@ -198,7 +209,7 @@ def _agent(role: Role) -> Login:
             f"{inbox_prefix(role)}.>",
             subjects.control(role),
             "$SRV.>",
-            *((subjects.COMMANDS, subjects.LEDGER) if role == "planner" else ()),
+            *_ANSWERS.get(role, ()),
         ),
     )
 

@@ -31,6 +31,7 @@ from protocol.messages import (
     WritePrompts,
 )
 from protocol.replies import GenerationStatus, Reply
+from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import CloseIntent, IntentReply, OpenIntent
 
 Party = Role | Literal["client", "supervisor"]
@@ -204,6 +205,25 @@ _LEDGER = (
     ),
 )
 
+_STORED = (
+    Channel(
+        "stored",
+        subjects.STORED,
+        "Request and reply: which of these pictures are there already?",
+        (FindStored,),
+        senders=("planner",),
+        receivers=("storage",),
+    ),
+    Channel(
+        "stored_reply",
+        None,
+        "The reply subject of a question about stored pictures.",
+        (StoredPictures,),
+        senders=("storage",),
+        receivers=("planner",),
+    ),
+)
+
 DEAD = Channel(
     "dead_letter",
     f"{subjects.ROOT}.dead.{{role}}",
@@ -214,5 +234,5 @@ DEAD = Channel(
     stream="ACP_DEAD",
 )
 
-CHANNELS: tuple[Channel, ...] = (COMMAND, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, DEAD)
+CHANNELS: tuple[Channel, ...] = (COMMAND, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, *_STORED, DEAD)
 """Every channel of the protocol."""

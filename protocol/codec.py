@@ -16,6 +16,7 @@ from protocol.errors import AcpError, BadCommand, BadMessage, NotSupported
 from protocol.messages import Message
 from protocol.nearest import bad_command, nearest
 from protocol.replies import REPLY_TYPES, Reply
+from protocol.reuse import Reuse
 from protocol.shape import is_deeper, repeated_name
 from protocol.spending import Spending
 from protocol.sweep import check_sweep
@@ -46,6 +47,7 @@ _encoder = msgspec.json.Encoder()
 _command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _message_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _spending_decoder: msgspec.json.Decoder[Spending] = msgspec.json.Decoder(Spending)
+_reuse_decoder: msgspec.json.Decoder[Reuse] = msgspec.json.Decoder(Reuse)
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -167,6 +169,18 @@ def decode_spending(data: bytes) -> Spending:
         return _spending_decoder.decode(data)
     except _UNDECODABLE as error:
         raise BadMessage("invalid_json", f"not a message about a paid call: {error}") from error
+
+
+def decode_reuse(data: bytes) -> Reuse:
+    """A question about stored pictures, or its answer.
+
+    Raises:
+        BadMessage: the bytes are not one.
+    """
+    try:
+        return _reuse_decoder.decode(data)
+    except _UNDECODABLE as error:
+        raise BadMessage("invalid_json", f"not a message about stored pictures: {error}") from error
 
 
 def decode_command(data: bytes) -> Command:

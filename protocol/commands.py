@@ -116,6 +116,9 @@ class GenerateImages(
     """A provider's own word for quality; a model of this workshop takes fewer or more steps for it."""
     max_attempts: Annotated[int, Meta(ge=1, le=10)] | None = None
     """Attempts at one picture before it counts as failed."""
+    reuse: bool = True
+    """Whether a stored picture that is the same in everything that decides its pixels is returned instead of making it
+    again. Only where a seed is given, because no other picture can be the same."""
     signed_urls: bool = False
     """Whether results carry URLs that expire."""
     metadata: Annotated[dict[Annotated[str, Meta(max_length=128)], Scalar], Meta(max_length=64)] = {}

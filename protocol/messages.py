@@ -165,12 +165,14 @@ class ScoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="SCORE
 
 
 class StoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="STORE_IMAGE"):
-    """File one picture. `kept` is the best candidate of a picture that failed its quality bar."""
+    """File one picture. `kept` is the best candidate of a picture that failed its quality bar; `reused` the picture
+    whose pixels these are, by its id, where nothing was made."""
 
     job: Job
     picture: Picture
     assessment: Assessment
     disposition: Literal["accepted", "kept"] = "accepted"
+    reused: Id | None = None
 
 
 class MakeContactSheet(Struct, frozen=True, kw_only=True, tag_field="type", tag="MAKE_CONTACT_SHEET"):
@@ -311,13 +313,14 @@ class Progress(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROGRES
 
 
 class LoraInfo(Struct, frozen=True, kw_only=True):
-    """An adapter that a generator knows. `trigger` are words that wake it."""
+    """An adapter that a generator knows. `trigger` are words that wake it; `version` as in `ModelInfo`."""
 
     name: str
     platform: str
     installed: bool
     trigger: str | None = None
     install: str | None = None
+    version: str | None = None
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):
@@ -325,7 +328,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
 
     `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the
     first picture. `aliases` are other names that people use for the model and its platform. `references` is how many
-    reference pictures it can follow.
+    reference pictures it can follow. `version` is the hash of its weights, null before the process knows it.
     """
 
     name: str
@@ -347,6 +350,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     price_micros: int | None = None
     seconds_per_image: float | None = None
     references: int = 0
+    version: str | None = None
 
 
 class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENCE"):

@@ -86,8 +86,9 @@ class Performance(Struct, frozen=True, kw_only=True):
 class StatusBody(Struct, frozen=True, kw_only=True):
     """How a batch stands. completed + processing + queued + failed + cancelled is the quantity, always.
 
-    `failed` and `cancelled` are there only when not zero; `stand_in` only where another model stands in for
-    the one that was asked for; `state` only while nothing is handed out.
+    `failed` and `cancelled` are there only when not zero, and so is `reused`: how many of the completed ones were
+    stored already; `stand_in` only where another model stands in for the one that was asked for; `state` only while
+    nothing is handed out.
     """
 
     completed: int
@@ -100,6 +101,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     cost_per_image: float | None
     stand_in: str | UnsetType = UNSET
     state: Literal["held", "paused"] | UnsetType = UNSET
+    reused: int | UnsetType = UNSET
 
 
 class GenerationStatus(Struct, frozen=True, kw_only=True):
@@ -126,7 +128,8 @@ BatchState = Literal["held", "running", "paused", "completed", "cancelled"]
 
 class Image(Struct, frozen=True, kw_only=True):
     """One picture of a batch, made or not. `swept` are the values that tell it from others of a sweep;
-    `catalogued` is its place in a catalogue; `parent` the picture that was made again, by its id."""
+    `catalogued` is its place in a catalogue; `parent` the picture that was made again, by its id; `reused` the stored
+    picture that was returned instead of making one, at no cost."""
 
     id: str
     index: int
@@ -145,6 +148,7 @@ class Image(Struct, frozen=True, kw_only=True):
     swept: dict[str, Scalar] = {}
     catalogued: Catalogued | None = None
     parent: str | None = None
+    reused: str | None = None
 
 
 class ResultBody(Struct, frozen=True, kw_only=True):

@@ -15,12 +15,15 @@ from protocol.commands import Command
 from protocol.components import json_schema, members, tag_of
 from protocol.messages import Message
 from protocol.replies import Reply
+from protocol.reuse import Reuse
 from protocol.spending import Spending
 
 FOLDER = Path(__file__).parent
 FRAMES = FOLDER.parent / "tests" / "protocol" / "golden"
 
-_TYPE_NAMES = {tag_of(kind): kind.__name__ for union in (Command, Reply, Message, Spending) for kind in members(union)}
+_TYPE_NAMES = {
+    tag_of(kind): kind.__name__ for union in (Command, Reply, Message, Spending, Reuse) for kind in members(union)
+}
 
 
 def type_name(frame: dict[str, Any]) -> str:

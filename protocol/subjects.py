@@ -33,6 +33,7 @@ EVENTS = f"{ROOT}.event.>"
 STATUSES = f"{ROOT}.status.>"
 DEAD = f"{ROOT}.dead.>"
 LEDGER = f"{ROOT}.ledger.*"
+STORED = f"{ROOT}.stored"
 
 JobEvent = ImageGenerated | ImageScored | ImageStored | JobFailed | JobCancelled
 """Events that speak of one attempt."""

@@ -5,7 +5,7 @@ message alone, and the catalogue says what is done.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal, cast
@@ -23,12 +23,13 @@ from agents.storage.files import AtomicFiles
 from agents.storage.filing import NoFreeName, file_picture, remove_picture
 from agents.storage.png import BrokenPng
 from agents.storage.record import Record, record_of
-from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
+from agents.storage.stored import stored_picture
+from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
 from bus.topology import ACP_WORK
-from protocol import subjects
-from protocol.errors import AcpError
+from protocol import codec, subjects
+from protocol.errors import AcpError, BadMessage
 from protocol.messages import (
     ContactSheetMade,
     ImageStored,
@@ -39,6 +40,7 @@ from protocol.messages import (
     StoreImage,
     ref_of,
 )
+from protocol.reuse import FindStored, StoredPictures
 from protocol.template import check_template
 
 SHEET_NAME = "contact_sheet.png"
@@ -77,6 +79,9 @@ class Storage(Agent):
 
     def intakes(self) -> Sequence[Intake]:
         return [Intake(ACP_WORK, "storage", (subjects.work_filter("storage"),), slots=self._slots)]
+
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        return {subjects.STORED: self._find}
 
     def presence(self, instance: str) -> Presence:
         return this_process("storage", instance, self._slots)
@@ -128,14 +133,14 @@ class Storage(Agent):
 
     async def _store(self, message: StoreImage) -> ImageStored:
         if not self._with_files:
-            return self._stored(await self._catalogue.add(entry_of(record_of(message, None), None, message.assessment)))
+            return self._stored(await self._catalogue.add(entry_of(message, record_of(message, None), None)))
         job = message.job
         held = await self._catalogue.find(job.hash, job.index)
         if held is not None and settles(held, message.disposition):
             return self._stored(held)
         data = await self._blobs.get(message.picture.blob)
         record, path = await asyncio.to_thread(self._file, message, data)
-        entry = entry_of(record, path.relative_to(self._files.root), message.assessment)
+        entry = entry_of(message, record, path.relative_to(self._files.root))
         if held is not None and held.path is not None and held.path != entry.path:
             # Before its row is replaced: a death in between is mended by the next delivery.
             await asyncio.to_thread(remove_picture, self._files, self._files.root / held.path)
@@ -163,6 +168,20 @@ class Storage(Agent):
             path=str(path) if path else None,
             disposition=cast("Literal['accepted', 'kept']", entry.disposition),
         )
+
+    async def _find(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+        """Answer which pictures are there already."""
+        question = codec.decode_reuse(codec.unpack(data, headers))
+        if not isinstance(question, FindStored):
+            raise BadMessage("invalid_value", f"{type(question).__name__} is no question about stored pictures")
+        entries = await self._catalogue.held(question.client_id, question.digests)
+        readable = [entry for entry in entries if await self._is_readable(entry)]
+        return codec.pack(StoredPictures(found=[stored_picture(entry) for entry in readable]))
+
+    async def _is_readable(self, entry: Entry) -> bool:
+        """Whether nobody removed the picture, neither its file nor its bytes."""
+        filed = entry.path is None or await asyncio.to_thread((self._files.root / entry.path).is_file)
+        return filed and await self._blobs.has(entry.blob)
 
     async def _make_sheet(self, message: MakeContactSheet) -> ContactSheetMade:
         """Draw the sheet of what the catalogue has; its path is null where it has nothing."""

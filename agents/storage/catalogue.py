@@ -17,7 +17,8 @@ from agents.database.engine import migrate, open_engine
 from agents.database.group_commit import GroupCommit
 from agents.storage import names
 from agents.storage.record import Record
-from protocol.messages import Assessment
+from protocol.messages import StoreImage
+from protocol.reuse import pixel_digest
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -51,6 +52,7 @@ images = sa.Table(
     sa.Column("signature", sa.LargeBinary),
     sa.Column("created_at", sa.String(40), nullable=False),
     sa.Column("record", sa.JSON, nullable=False),
+    sa.Column("digest", sa.String(64)),
     sa.UniqueConstraint("hash", "index"),
 )
 """What the newest migration made."""
@@ -59,11 +61,26 @@ _IS = sa.and_(images.c.hash == sa.bindparam("of_hash"), images.c["index"] == sa.
 _FIND = sa.select(images).where(_IS)
 _INSERT = images.insert()
 _REPLACE = images.update().where(_IS)
+_NEWEST_FIRST = (images.c.created_at.desc(), images.c.image_id)
+_SOUGHT = (
+    sa.select(
+        images.c.image_id,
+        sa.func.row_number().over(partition_by=images.c.digest, order_by=_NEWEST_FIRST).label("place"),
+    )
+    .where(
+        images.c.client == sa.bindparam("of_client"),
+        images.c.digest.in_(sa.bindparam("of_digests", expanding=True)),
+        images.c.disposition == "accepted",
+    )
+    .subquery()
+)
+_HELD = sa.select(images).where(images.c.image_id.in_(sa.select(_SOUGHT.c.image_id).where(_SOUGHT.c.place == 1)))
 
 
 class Entry(Struct, frozen=True, kw_only=True):
     """One row. `path` is relative to the pictures' folder, null where the picture is in the blob store alone; `record`
-    is everything that the picture's file says."""
+    is everything that the picture's file says; `digest` that of its pixels (`protocol.reuse`), null where the hash of
+    the weights is not known."""
 
     image_id: str
     client: str
@@ -92,10 +109,12 @@ class Entry(Struct, frozen=True, kw_only=True):
     signature: bytes | None
     created_at: str
     record: dict[str, Any]
+    digest: str | None = None
 
 
-def entry_of(record: Record, path: Path | None, assessment: Assessment) -> Entry:
+def entry_of(message: StoreImage, record: Record, path: Path | None) -> Entry:
     """The catalogue row of a picture; `path` is relative to the pictures' folder, null where it has no file."""
+    version, assessment = message.picture.model_version, message.assessment
     return Entry(
         image_id=record.image_id,
         client=record.client,
@@ -124,6 +143,7 @@ def entry_of(record: Record, path: Path | None, assessment: Assessment) -> Entry
         signature=assessment.signature,
         created_at=record.created_at,
         record=msgspec.to_builtins(record),
+        digest=pixel_digest(message.job, version) if version else None,
     )
 
 
@@ -173,6 +193,13 @@ class Catalogue:
         )
         return await self._commits.read(
             lambda connection: [Entry(**row) for row in connection.execute(query).mappings()]
+        )
+
+    async def held(self, client: str, digests: Sequence[str]) -> Sequence[Entry]:
+        """The rows of a client's accepted pictures with these digests, the newest one of each."""
+        sought = {"of_client": client, "of_digests": list(digests)}
+        return await self._commits.read(
+            lambda connection: [Entry(**row) for row in connection.execute(_HELD, sought).mappings()]
         )
 
     async def count(self, client: str, batch: str) -> int:

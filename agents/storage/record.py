@@ -19,6 +19,7 @@ DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlg
 
 class Record(Struct, frozen=True, kw_only=True):
     """Everything needed to make the picture again, and what was measured. Sizes are pixels, `seconds` of generation.
+    `reused` is the picture whose pixels were returned, by its id, where none was made; `size_bytes` those of the blob.
 
     Each field is one text of the PNG file under its own name, as it is where it is text and as JSON where it is not.
     """
@@ -62,6 +63,8 @@ class Record(Struct, frozen=True, kw_only=True):
     colour: str | None = None
     created_at: str = ""
     blob: str
+    size_bytes: int | None = None
+    reused: str | None = None
     metadata: dict[str, Scalar] = {}
     swept: dict[str, Scalar] = {}
     catalogued: Catalogued | None = None
@@ -113,6 +116,8 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         colour=colour,
         created_at=job.created_at,
         blob=picture.blob,
+        size_bytes=picture.size_bytes,
+        reused=message.reused,
         metadata=job.metadata,
         swept=job.swept,
         catalogued=job.catalogued,

@@ -27,6 +27,7 @@ SUBJECTS = {
     "status": "acp.v1.status.local.batch",
     "command": "acp.v1.command.local",
     "intent of a paid call": "acp.v1.ledger.intent",
+    "question about stored pictures": "acp.v1.stored",
     "control": "acp.v1.control.generator",
     "presence of qa": "$KV.acp_presence.qa.1",
     "presence of planner": "$KV.acp_presence.planner.1",
@@ -60,6 +61,7 @@ ALLOWED = {
         "next for planner",
         "answer to a client",
         "answer to a generator",
+        "question about stored pictures",
     },
     "prompt": {"prompts written", "answer to a client"},
     # A generator has a consumer per platform, so the consumer's name is open within the work stream.
@@ -84,7 +86,7 @@ ALLOWED = {
         "ack of qa, second form",
         "answer to a client",
     },
-    "storage": {"image stored", "job failed", "answer to a client"},
+    "storage": {"image stored", "job failed", "answer to a client", "answer to the planner"},
     "client": {"command"},
     "admin": set(SUBJECTS),
 }
@@ -92,6 +94,7 @@ ALLOWED = {
 HEARD = {
     "command": "acp.v1.command.*",
     "paid calls": "acp.v1.ledger.*",
+    "questions about stored pictures": "acp.v1.stored",
     "status": "acp.v1.status.>",
     "progress": "acp.v1.progress.>",
     "events": "acp.v1.event.>",
@@ -111,7 +114,7 @@ MAY_HEAR = {
     "prompt": {"service questions"},
     "generator": {"service questions"},
     "qa": {"control of qa", "qa's inbox", "service questions"},
-    "storage": {"service questions"},
+    "storage": {"questions about stored pictures", "service questions"},
     "client": {"status", "progress", "events", "default inbox"},
     "admin": set(HEARD),
 }

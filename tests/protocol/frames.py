@@ -10,6 +10,7 @@ import msgspec
 from protocol.commands import Command
 from protocol.messages import Message
 from protocol.replies import Reply
+from protocol.reuse import Reuse
 from protocol.schema import type_name
 from protocol.spending import Spending
 
@@ -17,7 +18,7 @@ GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("*.json"))
 
 KINDS: dict[str, type[msgspec.Struct]] = {
-    kind.__name__: kind for union in (Command, Reply, Message, Spending) for kind in typing.get_args(union)
+    kind.__name__: kind for union in (Command, Reply, Message, Spending, Reuse) for kind in typing.get_args(union)
 }
 """Type name -> every type that travels by itself."""
 

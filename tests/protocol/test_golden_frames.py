@@ -12,6 +12,7 @@ from protocol import codec
 from protocol.commands import GenerateImages
 from protocol.messages import Message
 from protocol.replies import GenerationStatus, Performance, QualityMetrics, StatusBody
+from protocol.reuse import Reuse
 from protocol.spending import Spending
 from tests.protocol.frames import FILES, GOLDEN, KINDS, decoded, kind_of
 
@@ -47,7 +48,9 @@ def test_every_type_has_a_frame_with_every_field() -> None:
 
 
 def heard(data: bytes, kind: type[msgspec.Struct]) -> object:
-    """What an agent understands; paid calls have a door of their own."""
+    """What an agent understands; paid calls and stored pictures have doors of their own."""
+    if kind in Reuse.__args__:
+        return codec.decode_reuse(data)
     return codec.decode_spending(data) if kind in Spending.__args__ else codec.decode_message(data)
 
 
@@ -127,5 +130,5 @@ def decoded_job() -> msgspec.Struct:
 def test_every_message_between_agents_says_its_type_in_its_first_field() -> None:
     tagged = [file for file in FILES if kind_of(file).__struct_config__.tag_field == "type"]
 
-    assert {type(decoded(file)) for file in tagged} == {*Message.__args__, *Spending.__args__}
+    assert {type(decoded(file)) for file in tagged} == {*Message.__args__, *Spending.__args__, *Reuse.__args__}
     assert all(codec.encode(decoded(file)).startswith(b'{"type":"') for file in tagged)

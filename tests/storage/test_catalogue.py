@@ -17,7 +17,7 @@ from tests.storage.making import store_image
 
 def entry(index: int = 0, attempt: int = 1, disposition: str = "accepted", score: float | None = 0.87) -> Entry:
     message = store_image(index=index, attempt=attempt, disposition=disposition, score=score)
-    return entry_of(record_of(message, "teal"), Path(f"local/gen_batch_1/{index}_{attempt}.png"), message.assessment)
+    return entry_of(message, record_of(message, "teal"), Path(f"local/gen_batch_1/{index}_{attempt}.png"))
 
 
 @pytest.fixture
