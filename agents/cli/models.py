@@ -32,7 +32,7 @@ class ModelPath(Struct, frozen=True, kw_only=True):
 def list_models(json: bool) -> None:
     """Show every known model and LoRA, and how to get those that are not installed."""
     registry = _registry()
-    known = Models(models=offers.models(registry, offers.Speeds()), loras=offers.loras(registry))
+    known = _known(registry)
     if json:
         sys.stdout.write(encode(known).decode() + "\n")
     else:
@@ -50,10 +50,16 @@ def path(name: str, json: bool) -> None:
     if name not in places:
         raise bad_input(f"no model is called {name}", hint=nearest(name, places), code="not_installed")
     if name not in registry.installed | registry.installed_loras:
-        hints = {one.name: one.install for one in (*offers.models(registry, offers.Speeds()), *offers.loras(registry))}
+        known = _known(registry)
+        hints = {one.name: one.install for one in (*known.models, *known.loras)}
         raise bad_input(f"{name} is not on this machine", hint=hints[name], code="not_installed")
     shown = ModelPath(path=str(places[name]))
     sys.stdout.write(f"{encode(shown).decode() if json else shown.path}\n")
+
+
+def _known(registry: Registry) -> Models:
+    versions = offers.Versions()
+    return Models(models=offers.models(registry, offers.Speeds(), versions), loras=offers.loras(registry, versions))
 
 
 def _registry() -> Registry:

@@ -71,6 +71,7 @@ class Generator(Agent):
         self._slots = slots
         self._price_per_hour = price_per_hour
         self._speeds = offers.Speeds()
+        self._versions = offers.Versions()
         self._cancelled: OrderedDict[tuple[str, str] | JobRef, None] = OrderedDict()
         self._outlet: Outlet | None = None
 
@@ -92,8 +93,8 @@ class Generator(Agent):
         return replace(
             this_process("generator", instance, sum(intake.slots for intake in self.intakes())),
             device=self._engine.device,
-            models=offers.models(self._registry, self._speeds, references=self._engine.references),
-            loras=offers.loras(self._registry),
+            models=offers.models(self._registry, self._speeds, self._versions, references=self._engine.references),
+            loras=offers.loras(self._registry, self._versions),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
 
@@ -102,6 +103,7 @@ class Generator(Agent):
         """Hold the device; warm the pocket model up meanwhile."""
         self._outlet = outlet
         async with self._engine.opened():
+            await self._look_up_versions()
             warming = asyncio.create_task(self._warm())
             try:
                 yield
@@ -127,6 +129,7 @@ class Generator(Agent):
             log.info("a cancelled picture is dropped", batch=job.hash, index=job.index, attempt=job.attempt)
             return [JobCancelled(ref=ref)]
         self._speeds.note(job, ready.model, rendering.seconds)
+        self._versions.note(ready, rendering.model_version)
         picture = await self._filed(ready, rendering)
         return [ImageGenerated(ref=ref, picture=picture), ScoreImage(job=job, picture=picture)]
 
@@ -176,6 +179,16 @@ class Generator(Agent):
         reached("generator.denoised")
         if self._outlet:
             self._outlet.progress(Progress(ref=ref_of(job), stage="generator", step=step, steps=steps))
+
+    async def _look_up_versions(self) -> None:
+        """What was hashed before is known at once; the rest once a picture is made with it."""
+        for versions, places, installed in (
+            (self._versions.models, self._registry.places, self._registry.installed),
+            (self._versions.loras, self._registry.lora_places, self._registry.installed_loras),
+        ):
+            for name in installed:
+                if version := await self._engine.known_version(places[name]):
+                    versions[name] = version
 
     async def _warm(self) -> None:
         """One step of the pocket model, so that the first picture is quick. It is only a convenience."""

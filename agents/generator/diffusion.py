@@ -50,6 +50,7 @@ class DiffusersEngine:
         self._wanted = device
         self._threads = threads
         self._run = run
+        self._hashes = run / "weights.json"
         self._device: devices.Device | None = None
         self._pipelines: Pipelines | None = None
         self._workers: ThreadPoolExecutor | None = None
@@ -72,6 +73,10 @@ class DiffusersEngine:
                 self._workers.shutdown(wait=False, cancel_futures=True)
                 self._device = None
                 self._pipelines = None
+
+    async def known_version(self, place: Path) -> str | None:
+        """See `Engine.known_version`."""
+        return await asyncio.to_thread(weights.known_version, place, self._hashes)
 
     async def warm(self, order: Order) -> None:
         """Load the model and run one step, so that kernels and buffers are there for the first picture."""
@@ -138,7 +143,7 @@ class DiffusersEngine:
     def _version(self, order: Order) -> str:
         """Hashes of the model's weights and of each adapter's, joined by `+`."""
         places = [order.folder, *(adapter.file for adapter in order.adapters)]
-        return "+".join(weights.version(place, self._run / "weights.json") for place in places)
+        return "+".join(weights.version(place, self._hashes) for place in places)
 
 
 def _quiet(step: int, steps: int) -> None:

@@ -7,6 +7,7 @@ step in one batch) is the engine's business alone.
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from agents.generator.orders import Order
@@ -66,6 +67,11 @@ class Engine(Protocol):
         Raises:
             AcpError: the device is not there, or another process holds it.
         """
+        ...
+
+    async def known_version(self, place: Path) -> str | None:
+        """The hash of a model's folder or an adapter's file, as a `Rendering` would name it; null where it is not known
+        without reading the weights."""
         ...
 
     async def warm(self, order: Order) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +23,10 @@ class InstantEngine:
     async def opened(self) -> AsyncGenerator[None]:
         """Nothing to hold."""
         yield
+
+    async def known_version(self, place: Path) -> str | None:
+        """There are no weights, so no picture is ever taken for another one's."""
+        return None
 
     async def warm(self, order: Order) -> None:
         """Nothing to warm."""

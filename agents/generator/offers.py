@@ -1,9 +1,9 @@
-"""What a generator announces. Pure module, except that `Speeds` remembers."""
+"""What a generator announces. Pure module, except that `Speeds` and `Versions` remember."""
 
 import statistics
 from collections import defaultdict, deque
 
-from agents.generator.orders import install_lora, install_model
+from agents.generator.orders import Order, install_lora, install_model
 from agents.generator.registry import Model, Registry
 from protocol.messages import Job, LoraInfo, ModelInfo
 
@@ -28,7 +28,23 @@ class Speeds:
         return statistics.median(seconds) if seconds else None
 
 
-def models(registry: Registry, speeds: Speeds, provider: str = "local", references: int = 0) -> list[ModelInfo]:
+class Versions:
+    """Hashes of the weights of models and LoRAs, by their name, as far as this process knows them."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, str] = {}
+        self.loras: dict[str, str] = {}
+
+    def note(self, made: Order, version: str | None) -> None:
+        """Remember what a picture was made with: the model's hash and each adapter's, joined by `+`."""
+        if version is not None:
+            self.models[made.model.name], *adapters = version.split("+")
+            self.loras |= zip((adapter.name for adapter in made.adapters), adapters, strict=True)
+
+
+def models(
+    registry: Registry, speeds: Speeds, versions: Versions, provider: str = "local", references: int = 0
+) -> list[ModelInfo]:
     """Every known model, installed or not; `references` is how many reference pictures the engine follows."""
     return [
         ModelInfo(
@@ -50,12 +66,13 @@ def models(registry: Registry, speeds: Speeds, provider: str = "local", referenc
             licence=model.licence,
             seconds_per_image=speeds.median(model.name),
             references=references,
+            version=versions.models.get(model.name),
         )
         for model in registry.models.values()
     ]
 
 
-def loras(registry: Registry) -> list[LoraInfo]:
+def loras(registry: Registry, versions: Versions) -> list[LoraInfo]:
     """Every known LoRA, installed or not."""
     return [
         LoraInfo(
@@ -66,6 +83,7 @@ def loras(registry: Registry) -> list[LoraInfo]:
             install=None
             if lora.name in registry.installed_loras
             else install_lora(lora, registry.lora_places[lora.name]),
+            version=versions.loras.get(lora.name),
         )
         for lora in registry.loras.values()
     ]

@@ -5,6 +5,7 @@ A file is read once and its hash kept by path, size and time of change, since la
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,18 +16,31 @@ DIGITS = 12
 
 def version(place: Path, kept: Path) -> str:
     """The version of a folder of safetensors files, or of one such file; `kept` is the file of known hashes."""
-    files = [place] if place.is_file() else sorted(place.rglob("*.safetensors"))
     known = _load(kept)
-    fresh: dict[str, str] = {}
-    total = hashlib.sha256()
-    for file in files:
-        status = file.stat()
-        key = f"{file.absolute()}:{status.st_size}:{status.st_mtime_ns}"
-        digest = known.get(key) or fresh.setdefault(key, _digest(file))
-        name = file.name if file == place else file.relative_to(place).as_posix()
-        total.update(f"{name}:{digest}\n".encode())
+    files = _files(place)
+    fresh = {key: _digest(file) for key, file in files.items() if key not in known}
     if fresh:
         _save(kept, known | fresh)
+    return _version(place, files, known | fresh)
+
+
+def known_version(place: Path, kept: Path) -> str | None:
+    """The version as far as it is known without reading a weight file; null where a file is new or has changed."""
+    known, files = _load(kept), _files(place)
+    return _version(place, files, known) if files and files.keys() <= known.keys() else None
+
+
+def _files(place: Path) -> dict[str, Path]:
+    """The weight files in their order, by the key under which their hash is kept."""
+    files = [place] if place.is_file() else sorted(place.rglob("*.safetensors"))
+    return {f"{file.absolute()}:{(found := file.stat()).st_size}:{found.st_mtime_ns}": file for file in files}
+
+
+def _version(place: Path, files: Mapping[str, Path], known: Mapping[str, str]) -> str:
+    total = hashlib.sha256()
+    for key, file in files.items():
+        name = file.name if file == place else file.relative_to(place).as_posix()
+        total.update(f"{name}:{known[key]}\n".encode())
     return total.hexdigest()[:DIGITS]
 
 

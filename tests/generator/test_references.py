@@ -37,6 +37,9 @@ class Follower:
     async def opened(self) -> AsyncGenerator[None]:
         yield
 
+    async def known_version(self, place: Path) -> str | None:
+        return None
+
     async def warm(self, order: Order) -> None:
         pass
 
