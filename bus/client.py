@@ -66,20 +66,7 @@ class Client:
         """
         if not is_id(client_id):
             raise BadCommand("invalid_value", f"{client_id[:80]!r} cannot be a client id", path="$.client_id")
-        payload, headers = (command, {}) if isinstance(command, bytes) else codec.pack(command)
-        if len(payload) > codec.MAX_MESSAGE_BYTES:
-            raise BadCommand("too_large", f"the command is larger than {codec.MAX_MESSAGE_BYTES} bytes")
-        try:
-            answer = await self._connection.client.request(
-                subjects.command(client_id), payload, timeout=timeout, headers=headers
-            )
-        except NoRespondersError as error:
-            raise Unavailable("timeout", "no planner runs", hint="start the workshop with `bottega up`") from error
-        except (NatsError, TimeoutError) as error:
-            raise Unavailable(
-                "timeout", f"the planner did not answer within {timeout:g} s", hint="try again"
-            ) from error
-        return codec.decode_reply(codec.unpack(answer.data, answer.headers))
+        return await ask_planner(self._connection, subjects.command(client_id), command, timeout)
 
     async def watch_status(self, client_id: str, batch: str) -> AsyncGenerator[GenerationStatus]:
         """Statuses of a batch: the last one at once, then the newer ones, over restarts of the broker too. Endless."""
@@ -120,6 +107,22 @@ class Client:
                 yield await arrived.get()
         finally:
             looking.cancel()
+
+
+async def ask_planner(
+    connection: Connection, subject: str, command: msgspec.Struct | bytes, timeout: float = 10.0
+) -> Reply:
+    """The planner's reply to a command on `subject`; see `Client.request`."""
+    payload, headers = (command, {}) if isinstance(command, bytes) else codec.pack(command)
+    if len(payload) > codec.MAX_MESSAGE_BYTES:
+        raise BadCommand("too_large", f"the command is larger than {codec.MAX_MESSAGE_BYTES} bytes")
+    try:
+        answer = await connection.client.request(subject, payload, timeout=timeout, headers=headers)
+    except NoRespondersError as error:
+        raise Unavailable("timeout", "no planner runs", hint="start the workshop with `bottega up`") from error
+    except (NatsError, TimeoutError) as error:
+        raise Unavailable("timeout", f"the planner did not answer within {timeout:g} s", hint="try again") from error
+    return codec.decode_reply(codec.unpack(answer.data, answer.headers))
 
 
 def _unpacked_into(queue: asyncio.Queue[bytes]) -> Callable[[Msg], Awaitable[None]]:

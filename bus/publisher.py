@@ -131,20 +131,20 @@ class Publisher:
         entry = self._unacknowledged.get(message.subject.rpartition(".")[2])
         if entry is None or entry.answered.done():
             return
-        refusal = _refusal(message)
-        if refusal is None:
+        problem = refusal(message)
+        if problem is None:
             entry.answered.set_result(None)
             return
         entry.due = self._loop.time() + min(REFUSED_S * 2**entry.refusals, REPEAT_S)
         entry.refusals += 1
-        log.warning("the broker cannot take a message now", subject=entry.publication.subject, reason=refusal)
+        log.warning("the broker cannot take a message now", subject=entry.publication.subject, reason=problem)
 
     def _all_due(self) -> None:
         for entry in self._unacknowledged.values():
             entry.due = 0.0
 
 
-def _refusal(message: Msg) -> str | None:
+def refusal(message: Msg) -> str | None:
     """Why the broker does not have the message; null when it has it."""
     if message.headers and message.headers.get("Status") == "503":
         return "no stream takes this subject"

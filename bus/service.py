@@ -207,9 +207,13 @@ def may_answer(subject: str, reply: str) -> bool:
 
 def _asker(subject: str) -> str:
     """The login that may ask on a subject."""
-    if subject == subjects.STORED:
-        return "planner"
-    return "generator" if subject.startswith(subjects.LEDGER.removesuffix("*")) else "client"
+    match subject:
+        case subjects.OPERATOR:
+            return "operator"
+        case subjects.STORED:
+            return "planner"
+        case _:
+            return "generator" if subject.startswith(subjects.LEDGER.removesuffix("*")) else "client"
 
 
 def _endpoint_name(subject: str) -> str:

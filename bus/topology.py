@@ -88,6 +88,7 @@ def streams(presence_ttl_s: float = PRESENCE_TTL_S) -> tuple[StreamConfig, ...]:
             discard=DiscardPolicy.OLD,
             max_age=30 * DAY_S,
             max_bytes=256 * MIB,
+            allow_direct=True,
             duplicate_window=DUPLICATE_WINDOW_S,
         ),
         StreamConfig(
@@ -128,7 +129,7 @@ class Login:
 
 def inbox_prefix(login: str) -> str:
     """Where the answers to a login arrive; `client` and `admin` keep the NATS default."""
-    return f"_INBOX_{login}" if login in ROLES else "_INBOX"
+    return f"_INBOX_{login}" if login in (*ROLES, "operator") else "_INBOX"
 
 
 def _watch(stream: str) -> tuple[str, ...]:
@@ -164,6 +165,7 @@ _RETURNS: Mapping[Role, tuple[str, ...]] = {
         f"$JS.API.STREAM.PURGE.{ACP_WORK}",
         f"{inbox_prefix('generator')}.>",  # answers about paid calls
         subjects.STORED,
+        f"{inbox_prefix('operator')}.>",
     ),
     "prompt": _events("prompts_written", "prompts_failed"),
     "generator": (*_events("generated", "failed", "cancelled"), subjects.work_filter("qa"), subjects.LEDGER),
@@ -186,7 +188,7 @@ _READS: Mapping[Role, tuple[str, ...]] = {
 
 
 _ANSWERS: Mapping[Role, tuple[str, ...]] = {
-    "planner": (subjects.COMMANDS, subjects.LEDGER),
+    "planner": (subjects.COMMANDS, subjects.OPERATOR, subjects.LEDGER),
     "storage": (subjects.STORED,),
 }
 """Where each role takes requests."""
@@ -217,6 +219,19 @@ def _agent(role: Role) -> Login:
 LOGINS: Mapping[str, Login] = {
     "admin": Login(name="admin", publish=(">",), subscribe=(">",), inbox_prefix=inbox_prefix("admin")),
     **{role: _agent(role) for role in ROLES},
+    "operator": Login(
+        name="operator",
+        inbox_prefix=inbox_prefix("operator"),
+        publish=(
+            subjects.OPERATOR,
+            f"$JS.API.STREAM.INFO.{ACP_DEAD}",
+            f"$JS.API.DIRECT.GET.{ACP_DEAD}",
+            f"$JS.API.STREAM.MSG.DELETE.{ACP_DEAD}",
+            subjects.WORK,  # said again from the dead letters
+            subjects.EVENTS,
+        ),
+        subscribe=(f"{inbox_prefix('operator')}.>",),
+    ),
     "client": Login(
         name="client",
         inbox_prefix=inbox_prefix("client"),

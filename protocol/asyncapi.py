@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from protocol.channels import CHANNELS, COMMAND, DEAD, REPLY, Channel, Party
+from protocol.channels import CHANNELS, COMMAND, DEAD, OPERATOR, REPLY, Channel, Party
 from protocol.codec import ENCODING_HEADER, MAX_MESSAGE_BYTES, VERSION, VERSION_HEADER
 from protocol.components import Schema, components, tag_of
 from protocol.ids import ID_PATTERN
@@ -124,15 +124,15 @@ def _operation(action: str, channel: Channel, party: Party) -> Schema:
         "channel": {"$ref": f"#/channels/{channel.name}"},
         "x-party": party,
     }
-    if channel is COMMAND:
+    if channel in (COMMAND, OPERATOR):
         operation["reply"] = {"channel": {"$ref": f"#/channels/{REPLY.name}"}}
-        if action == "receive":
+        if channel is COMMAND and action == "receive":
             operation["bindings"] = {"nats": {"queue": COMMAND_QUEUE, "bindingVersion": "0.1.0"}}
     return operation
 
 
 def _message(kind: type[msgspec.Struct], examples: Sequence[tuple[str, Any]]) -> Schema:
-    door = kind in COMMAND.messages or kind in REPLY.messages
+    door = any(kind in channel.messages for channel in (COMMAND, OPERATOR, REPLY))
     described: Schema = {
         "name": tag_of(kind),
         "title": kind.__name__,

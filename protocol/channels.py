@@ -30,11 +30,12 @@ from protocol.messages import (
     StoreImage,
     WritePrompts,
 )
+from protocol.operator import OperatorCommand
 from protocol.replies import GenerationStatus, Reply
 from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import CloseIntent, IntentReply, OpenIntent
 
-Party = Role | Literal["client", "supervisor"]
+Party = Role | Literal["client", "operator", "supervisor"]
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,22 @@ COMMAND = Channel(
     receivers=("planner",),
 )
 
+OPERATOR = Channel(
+    "operator",
+    subjects.OPERATOR,
+    "Request and reply: the operator of the workshop asks, the planner answers once the answer is on disk.",
+    members(OperatorCommand),
+    senders=("operator",),
+    receivers=("planner",),
+)
+
 REPLY = Channel(
     "reply",
     None,
     "The reply subject of the request.",
     members(Reply),
     senders=("planner",),
-    receivers=("client",),
+    receivers=("client", "operator"),
 )
 
 _WORK = (
@@ -230,9 +240,9 @@ DEAD = Channel(
     "Messages that a role gave up: the original bytes, with the reason in the headers.",
     (),
     senders=ROLES,
-    receivers=("supervisor",),
+    receivers=("operator",),
     stream="ACP_DEAD",
 )
 
-CHANNELS: tuple[Channel, ...] = (COMMAND, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, *_STORED, DEAD)
+CHANNELS: tuple[Channel, ...] = (COMMAND, OPERATOR, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, *_STORED, DEAD)
 """Every channel of the protocol."""

@@ -4,17 +4,19 @@ Nothing is decompressed or decoded without a bound. Compression is told by the h
 `Content-Encoding: zstd`. Pure module: no I/O.
 """
 
+import errno
 import threading
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 import zstandard
 
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command, GenerateImages
-from protocol.errors import AcpError, BadCommand, BadMessage, NotSupported
+from protocol.errors import AcpError, BadCommand, BadMessage, DiskFull, NotSupported
 from protocol.messages import Message
-from protocol.nearest import bad_command, nearest
+from protocol.nearest import COMMAND_TYPES, OPERATOR_TYPES, Kinds, bad_command, nearest
+from protocol.operator import OperatorCommand
 from protocol.replies import REPLY_TYPES, Reply
 from protocol.reuse import Reuse
 from protocol.shape import is_deeper, repeated_name
@@ -36,6 +38,7 @@ VERSION_HEADER = "Acp-Version"
 VERSION = "1"
 
 Encoding = Literal["zstd", "identity"]
+Decoded = TypeVar("Decoded")
 
 _LEVEL = 3
 _MAX_WINDOW = 8 << 20
@@ -45,6 +48,7 @@ _SLICE = 256
 
 _encoder = msgspec.json.Encoder()
 _command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+_operator_decoder: msgspec.json.Decoder[OperatorCommand] = msgspec.json.Decoder(OperatorCommand)
 _message_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _spending_decoder: msgspec.json.Decoder[Spending] = msgspec.json.Decoder(Spending)
 _reuse_decoder: msgspec.json.Decoder[Reuse] = msgspec.json.Decoder(Reuse)
@@ -192,23 +196,38 @@ def decode_command(data: bytes) -> Command:
             type or value.
         NotSupported: a command or field that this version does not build.
     """
+    command = _strictly(data, _command_decoder, COMMAND_TYPES)
+    refuse_not_built(command)
+    if isinstance(command, GenerateImages):
+        check_wish(command)
+    return command
+
+
+def decode_operator_command(data: bytes) -> OperatorCommand:
+    """A command of the operator, checked field by field.
+
+    Raises:
+        BadMessage: as for a client's command.
+        BadCommand: as for a client's command.
+    """
+    return _strictly(data, _operator_decoder, OPERATOR_TYPES)
+
+
+def _strictly(data: bytes, decoder: msgspec.json.Decoder[Decoded], kinds: Kinds) -> Decoded:
     if len(data) > MAX_COMMAND_BYTES:
         raise BadMessage("too_large", f"the command is larger than {MAX_COMMAND_BYTES} bytes")
     if is_deeper(data, MAX_DEPTH):
         raise BadMessage("invalid_json", f"the command is nested deeper than {MAX_DEPTH} levels")
     try:
-        command = _command_decoder.decode(data)
+        command = decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise bad_command(error, data) from error
+        raise bad_command(error, data, kinds) from error
     except _UNDECODABLE as error:
         raise BadMessage(
             "invalid_json", f"the command is not JSON: {error}", hint='send one object, {"cmd": …}'
         ) from error
     if path := repeated_name(data):
         raise BadCommand("invalid_value", "the field is given twice", path=path[:200], hint="give it once")
-    refuse_not_built(command)
-    if isinstance(command, GenerateImages):
-        check_wish(command)
     return command
 
 
@@ -277,4 +296,6 @@ def error_of(failure: BaseException) -> AcpError:
     """Any failure as an error with a wire form; a foreign one becomes `internal`, without its text."""
     if isinstance(failure, AcpError):
         return failure
+    if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull()
     return BadCommand("internal", f"the service failed: {type(failure).__name__}", hint="see the log of the agent")

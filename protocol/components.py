@@ -11,6 +11,7 @@ import msgspec
 
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command
 from protocol.messages import Control, Event, Message, Work
+from protocol.operator import OperatorCommand
 from protocol.replies import Reply
 from protocol.reuse import Reuse
 from protocol.spending import Spending
@@ -19,6 +20,7 @@ Schema = dict[str, Any]
 
 UNIONS: dict[str, Any] = {
     "Command": Command,
+    "OperatorCommand": OperatorCommand,
     "Reply": Reply,
     "Message": Message,
     "Work": Work,
@@ -42,7 +44,7 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
 
 def components(ref_template: str) -> dict[str, Schema]:
     """Schemas by type name, referring to each other by `ref_template`, such as `#/$defs/{name}`."""
-    kinds = [kind for union in (Command, Reply, Message, Spending, Reuse) for kind in members(union)]
+    kinds = [kind for union in (Command, OperatorCommand, Reply, Message, Spending, Reuse) for kind in members(union)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=ref_template)
     for kind in _reachable(kinds):
         _describe(kind, schemas[kind.__name__])
@@ -68,7 +70,10 @@ def json_schema() -> Schema:
         "$id": "urn:bottega:acp:v1",
         "title": "ACP version 1",
         "description": "Messages of the bottega workshop. Validate a single one against its name under $defs.",
-        "anyOf": [{"$ref": ref.format(name=name)} for name in ("Command", "Reply", "Message", "Spending", "Reuse")],
+        "anyOf": [
+            {"$ref": ref.format(name=name)}
+            for name in ("Command", "OperatorCommand", "Reply", "Message", "Spending", "Reuse")
+        ],
         "$defs": {**unions(ref), **components(ref)},
     }
 

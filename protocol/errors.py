@@ -6,6 +6,7 @@
       NotSupported                declared in the protocol, not built in this version
       Refused                     understood, and cannot be done as asked (not_installed, unknown_batch, …)
       Unavailable                 may work later (no_generator, timeout); retryable
+        DiskFull                  may work once there is room
 
 Pure module.
 """
@@ -22,6 +23,7 @@ Code = Literal[
     "client_mismatch",
     "command_conflict",
     "delegate",
+    "disk_full",
     "exceeds_budget",
     "internal",
     "invalid_json",
@@ -35,6 +37,7 @@ Code = Literal[
     "timeout",
     "too_large",
     "unknown_batch",
+    "unknown_client",
     "unknown_command",
     "unknown_field",
     "unknown_image",
@@ -110,3 +113,12 @@ class Unavailable(AcpError):
 
     def __init__(self, code: Code, message: str, *, hint: str | None = None) -> None:
         super().__init__(code, message, hint=hint, retryable=True)
+
+
+class DiskFull(Unavailable):
+    """There is no room to write what was asked for; nothing of it was kept."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "disk_full", "a disk of the workshop is full", hint="make room on the disk of BOTTEGA_HOME, then try again"
+        )

@@ -6,7 +6,7 @@ Pure module.
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import msgspec
 
 from protocol.commands import Command
 from protocol.errors import BadCommand, Code
+from protocol.operator import OperatorCommand
 
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN_FIELD = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
@@ -23,10 +24,13 @@ _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[[^\]]*\]")
 _PATTERN = re.compile(r" matching regex '.*'$", re.DOTALL)
 _BAD_TAG = re.compile(r"^Invalid value (?P<name>.*)$", re.DOTALL)
 
-COMMAND_TYPES: dict[str, type[msgspec.Struct]] = {
-    str(kind.__struct_config__.tag): kind for kind in typing.get_args(Command)
-}
+Kinds = Mapping[str, type[msgspec.Struct]]
+
+COMMAND_TYPES: Kinds = {str(kind.__struct_config__.tag): kind for kind in typing.get_args(Command)}
 """`cmd` -> command type."""
+
+OPERATOR_TYPES: Kinds = {str(kind.__struct_config__.tag): kind for kind in typing.get_args(OperatorCommand)}
+"""The same for the operator."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -43,13 +47,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names[:24])}, …"
 
 
-def bad_command(error: msgspec.ValidationError, data: bytes) -> BadCommand:
-    """The error of a command that msgspec refused."""
+def bad_command(error: msgspec.ValidationError, data: bytes, kinds: Kinds = COMMAND_TYPES) -> BadCommand:
+    """The error of a command, one of `kinds` by `cmd`, that msgspec refused."""
     match = _AT.match(str(error))
     message, path = (match["message"], match["path"] or "$") if match else (str(error), "$")
     if unknown := _UNKNOWN_FIELD.match(message):
         name = unknown["name"][:64]
-        known = _field_names(_annotation_at(_command_type(data), path))
+        known = _field_names(_annotation_at(_command_type(data, kinds), path))
         return BadCommand(
             "unknown_field",
             f"the field {name!r} is not known",
@@ -59,11 +63,11 @@ def bad_command(error: msgspec.ValidationError, data: bytes) -> BadCommand:
     if missing := _MISSING_FIELD.match(message):
         name = missing["name"]
         code: Code = "unknown_command" if name == "cmd" else "missing_field"
-        hint = nearest("", COMMAND_TYPES) if name == "cmd" else f"give {name}"
+        hint = nearest("", kinds) if name == "cmd" else f"give {name}"
         return BadCommand(code, f"the field {name!r} is missing", path=f"{path}.{name}", hint=hint)
     if path == "$.cmd" and (tag := _BAD_TAG.match(message)):
-        return _bad_tag(tag["name"].strip("'"))
-    return bad_value(error, _annotation_at(_command_type(data), path), path)
+        return _bad_tag(tag["name"].strip("'"), kinds)
+    return bad_value(error, _annotation_at(_command_type(data, kinds), path), path)
 
 
 def bad_value(error: msgspec.ValidationError, annotation: Any, path: str) -> BadCommand:
@@ -74,14 +78,14 @@ def bad_value(error: msgspec.ValidationError, annotation: Any, path: str) -> Bad
     return BadCommand("invalid_value", sentence, path=path, hint=_value_hint(annotation, message))
 
 
-def _bad_tag(name: str) -> BadCommand:
-    if name in COMMAND_TYPES:
+def _bad_tag(name: str, kinds: Kinds) -> BadCommand:
+    if name in kinds:
         return BadCommand("invalid_value", "the field is given twice", path="$.cmd", hint="give it once")
     return BadCommand(
         "unknown_command",
         f"the command {name[:64]!r} is not known",
         path="$.cmd",
-        hint=nearest(name, COMMAND_TYPES),
+        hint=nearest(name, kinds),
     )
 
 
@@ -95,10 +99,10 @@ def _value_hint(annotation: Any, message: str) -> str | None:
     return next((part.description for part in parts if isinstance(part, msgspec.Meta) and part.description), None)
 
 
-def _command_type(data: bytes) -> type[msgspec.Struct] | None:
+def _command_type(data: bytes, kinds: Kinds) -> type[msgspec.Struct] | None:
     try:
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        return COMMAND_TYPES.get(msgspec.json.decode(raw["cmd"], type=str))
+        return kinds.get(msgspec.json.decode(raw["cmd"], type=str))
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
         return None
 

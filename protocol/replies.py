@@ -248,13 +248,70 @@ class CapabilityReport(Struct, frozen=True, kw_only=True):
     capabilities: CapabilitiesBody
 
 
+class ClientBody(Struct, frozen=True, kw_only=True):
+    """A client. `limit`, `spent` and `held` are dollars; `pictures` those that were stored, in the batches that the
+    ledger keeps. `limit` and `max_in_flight` are null where there is none."""
+
+    client_id: str
+    state: Literal["active", "suspended"]
+    limit: float | None
+    spent: float
+    held: float
+    weight: int
+    max_in_flight: int | None
+    pictures: int
+    created_at: str
+
+
+class ClientReply(Struct, frozen=True, kw_only=True):
+    """`{"client": {…}}`."""
+
+    client: ClientBody
+
+
+class ClientListBody(Struct, frozen=True, kw_only=True):
+    """A page of clients, by name."""
+
+    clients: list[ClientBody]
+    next: int | None
+
+
+class ClientList(Struct, frozen=True, kw_only=True):
+    """`{"client_list": {…}}`."""
+
+    client_list: ClientListBody
+
+
+class WorkBody(Struct, frozen=True, kw_only=True):
+    """Whether work is still expected; `reason` says why not."""
+
+    expected: bool
+    reason: str | None = None
+
+
+class WorkReply(Struct, frozen=True, kw_only=True):
+    """`{"work": {…}}`."""
+
+    work: WorkBody
+
+
 class ErrorReply(Struct, frozen=True, kw_only=True):
     """`{"error": {"code", "message", "path", "hint", "retryable"}}`."""
 
     error: ErrorBody
 
 
-Reply = GenerationPlan | GenerationStatus | GenerationResult | BatchList | CapabilityReport | ErrorReply
+Reply = (
+    GenerationPlan
+    | GenerationStatus
+    | GenerationResult
+    | BatchList
+    | CapabilityReport
+    | ClientReply
+    | ClientList
+    | WorkReply
+    | ErrorReply
+)
 
 REPLY_TYPES: dict[str, type[Struct]] = {
     "generation_plan": GenerationPlan,
@@ -262,6 +319,9 @@ REPLY_TYPES: dict[str, type[Struct]] = {
     "generation_result": GenerationResult,
     "batch_list": BatchList,
     "capabilities": CapabilityReport,
+    "client": ClientReply,
+    "client_list": ClientList,
+    "work": WorkReply,
     "error": ErrorReply,
 }
 """First key of a reply -> its type."""

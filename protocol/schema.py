@@ -14,6 +14,7 @@ from protocol import asyncapi
 from protocol.commands import Command
 from protocol.components import json_schema, members, tag_of
 from protocol.messages import Message
+from protocol.operator import OperatorCommand
 from protocol.replies import Reply
 from protocol.reuse import Reuse
 from protocol.spending import Spending
@@ -22,7 +23,9 @@ FOLDER = Path(__file__).parent
 FRAMES = FOLDER.parent / "tests" / "protocol" / "golden"
 
 _TYPE_NAMES = {
-    tag_of(kind): kind.__name__ for union in (Command, Reply, Message, Spending, Reuse) for kind in members(union)
+    tag_of(kind): kind.__name__
+    for union in (Command, OperatorCommand, Reply, Message, Spending, Reuse)
+    for kind in members(union)
 }
 
 

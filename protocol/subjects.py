@@ -34,6 +34,7 @@ STATUSES = f"{ROOT}.status.>"
 DEAD = f"{ROOT}.dead.>"
 LEDGER = f"{ROOT}.ledger.*"
 STORED = f"{ROOT}.stored"
+OPERATOR = f"{ROOT}.operator"
 
 JobEvent = ImageGenerated | ImageScored | ImageStored | JobFailed | JobCancelled
 """Events that speak of one attempt."""
@@ -117,7 +118,7 @@ def subject_of(message: Work | Event | Progress) -> str:
         case Progress(ref=ref):
             return progress(ref.client_id, ref.hash)
         case _:
-            return f"{ROOT}.event.{_client_of(message)}.{batch_of(message)}.{EVENT_KINDS[type(message)]}"
+            return f"{ROOT}.event.{client_of(message)}.{batch_of(message)}.{EVENT_KINDS[type(message)]}"
 
 
 def message_id(message: Work | Event) -> str:
@@ -144,8 +145,15 @@ def batch_of(message: Work | Event) -> str:
             return message.ref.hash
 
 
-def _client_of(event: Event) -> str:
-    return event.ref.client_id if isinstance(event, JobEvent) else event.client_id
+def client_of(message: Work | Event) -> str:
+    """The client of the batch that a message belongs to."""
+    match message:
+        case GenerateImage() | ScoreImage() | StoreImage():
+            return message.job.client_id
+        case WritePrompts() | MakeContactSheet() | PromptsWritten() | PromptsFailed() | ContactSheetMade():
+            return message.client_id
+        case _:
+            return message.ref.client_id
 
 
 def _edition(number: int) -> str:

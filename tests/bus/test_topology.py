@@ -26,6 +26,7 @@ SUBJECTS = {
     "job failed": "acp.v1.event.local.batch.failed",
     "status": "acp.v1.status.local.batch",
     "command": "acp.v1.command.local",
+    "operator's command": "acp.v1.operator",
     "intent of a paid call": "acp.v1.ledger.intent",
     "question about stored pictures": "acp.v1.stored",
     "control": "acp.v1.control.generator",
@@ -41,6 +42,9 @@ SUBJECTS = {
     "answer to a client": "_INBOX.someone.1",
     "answer to the planner": "_INBOX_planner.someone.1",
     "answer to a generator": "_INBOX_generator.someone.1",
+    "answer to the operator": "_INBOX_operator.someone.1",
+    "a dead letter's bytes": f"$JS.API.DIRECT.GET.{ACP_DEAD}",
+    "removal of a dead letter": f"$JS.API.STREAM.MSG.DELETE.{ACP_DEAD}",
 }
 
 ALLOWED = {
@@ -62,6 +66,7 @@ ALLOWED = {
         "answer to a client",
         "answer to a generator",
         "question about stored pictures",
+        "answer to the operator",
     },
     "prompt": {"prompts written", "answer to a client"},
     # A generator has a consumer per platform, so the consumer's name is open within the work stream.
@@ -87,12 +92,27 @@ ALLOWED = {
         "answer to a client",
     },
     "storage": {"image stored", "job failed", "answer to a client", "answer to the planner"},
+    "operator": {
+        "operator's command",
+        "a dead letter's bytes",
+        "removal of a dead letter",
+        "work for prompt",
+        "work for generator",
+        "work for qa",
+        "work for storage",
+        "prompts written",
+        "image generated",
+        "image scored",
+        "image stored",
+        "job failed",
+    },
     "client": {"command"},
     "admin": set(SUBJECTS),
 }
 
 HEARD = {
     "command": "acp.v1.command.*",
+    "operator's commands": "acp.v1.operator",
     "paid calls": "acp.v1.ledger.*",
     "questions about stored pictures": "acp.v1.stored",
     "status": "acp.v1.status.>",
@@ -102,6 +122,7 @@ HEARD = {
     "control of qa": "acp.v1.control.qa",
     "dead letters": "acp.v1.dead.>",
     "default inbox": "_INBOX.x.>",
+    "operator's inbox": "_INBOX_operator.x.>",
     "planner's inbox": "_INBOX_planner.x.>",
     "qa's inbox": "_INBOX_qa.x.>",
     "service questions": "$SRV.PING",
@@ -110,11 +131,12 @@ HEARD = {
 }
 
 MAY_HEAR = {
-    "planner": {"command", "paid calls", "planner's inbox", "service questions"},
+    "planner": {"command", "operator's commands", "paid calls", "planner's inbox", "service questions"},
     "prompt": {"service questions"},
     "generator": {"service questions"},
     "qa": {"control of qa", "qa's inbox", "service questions"},
     "storage": {"questions about stored pictures", "service questions"},
+    "operator": {"operator's inbox"},
     "client": {"status", "progress", "events", "default inbox"},
     "admin": set(HEARD),
 }
@@ -180,7 +202,7 @@ async def test_a_login_may_hear_what_its_work_needs_and_nothing_else(
 
 
 def test_the_matrix_speaks_of_every_login() -> None:
-    assert set(ALLOWED) == set(MAY_HEAR) == set(LOGINS) == {"admin", "client", *ROLES}
+    assert set(ALLOWED) == set(MAY_HEAR) == set(LOGINS) == {"admin", "client", "operator", *ROLES}
 
 
 async def test_no_agent_may_make_a_consumer_of_anothers_work(workshop_server: EmbeddedServer) -> None:

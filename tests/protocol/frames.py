@@ -9,6 +9,7 @@ import msgspec
 
 from protocol.commands import Command
 from protocol.messages import Message
+from protocol.operator import OperatorCommand
 from protocol.replies import Reply
 from protocol.reuse import Reuse
 from protocol.schema import type_name
@@ -18,7 +19,9 @@ GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("*.json"))
 
 KINDS: dict[str, type[msgspec.Struct]] = {
-    kind.__name__: kind for union in (Command, Reply, Message, Spending, Reuse) for kind in typing.get_args(union)
+    kind.__name__: kind
+    for union in (Command, OperatorCommand, Reply, Message, Spending, Reuse)
+    for kind in typing.get_args(union)
 }
 """Type name -> every type that travels by itself."""
 

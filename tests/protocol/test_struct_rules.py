@@ -11,6 +11,7 @@ from protocol.commands import Command
 from protocol.components import members, tag_of
 from protocol.errors import Code
 from protocol.messages import Message, Picture
+from protocol.operator import OperatorCommand
 from protocol.replies import REPLY_TYPES, GenerationResult, GenerationStatus, Reply
 from protocol.spending import Micros
 from tests.protocol.frames import FILES, KINDS, all_messages, decoded, kind_of
@@ -31,7 +32,7 @@ def structs_below(kinds: typing.Iterable[Any]) -> set[type[msgspec.Struct]]:
 
 
 EVERY = sorted(structs_below(KINDS.values()), key=lambda kind: kind.__name__)
-SPOKEN_AT_THE_DOOR = structs_below(members(Command))
+SPOKEN_AT_THE_DOOR = structs_below([*members(Command), *members(OperatorCommand)])
 every_struct = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
 
 
@@ -54,7 +55,7 @@ def test_only_what_a_client_sends_is_strict_about_unknown_fields(kind: type[msgs
 
 
 def test_names_of_messages_and_types_are_unique() -> None:
-    tags = [tag_of(kind) for union in (Command, Reply, Message) for kind in members(union)]
+    tags = [tag_of(kind) for union in (Command, OperatorCommand, Reply, Message) for kind in members(union)]
 
     assert len(tags) == len(set(tags))
     assert len(EVERY) == len({kind.__name__ for kind in EVERY})

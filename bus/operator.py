@@ -1,0 +1,42 @@
+"""What the operator of a workshop does: commands that no client may send, and the dead letters."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from bus.client import ask_planner
+from bus.connection import Address, Connection, connect
+from bus.dead_letters import DeadLetters
+from bus.topology import inbox_prefix
+from protocol import subjects
+from protocol.operator import OperatorCommand
+from protocol.replies import Reply
+
+
+class Operator:
+    """One connection with the operator's login. Open it with `Operator.open`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.letters = DeadLetters(connection)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, address: Address, *, wait_s: float = 5.0) -> AsyncGenerator["Operator"]:
+        """An operator for the time of an `async with`.
+
+        Raises:
+            Unavailable: nobody answers at the address within `wait_s` seconds, or it refuses the credentials.
+        """
+        connection = await connect(address, name="operator", inbox_prefix=inbox_prefix("operator"), wait_s=wait_s)
+        try:
+            yield cls(connection)
+        finally:
+            await connection.close()
+
+    async def request(self, command: OperatorCommand, timeout: float = 10.0) -> Reply:
+        """Send a command and return the reply. A refusal is a reply as well.
+
+        Raises:
+            Unavailable: no planner runs, or it does not answer within `timeout` seconds.
+        """
+        return await ask_planner(self._connection, subjects.OPERATOR, command, timeout)
