@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     hold_over: float | None = Field(
         default=None, ge=0, description="dollars; a plan that is estimated to cost more waits for approval"
     )
+    open_door: bool = Field(
+        default=True, description="false refuses clients that the operator did not create: bottega clients create"
+    )
     max_seconds_per_image: float = Field(
         default=120.0, gt=0, description="device seconds held for an attempt while none was measured"
     )

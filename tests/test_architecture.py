@@ -23,7 +23,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.settings": (),
     "agents.presence": ("protocol",),
     "agents.picture": (),
-    "agents.database": ("agents.database", "bus.failpoint"),
+    "agents.database": ("agents.database", "bus.failpoint", "protocol.errors"),
     "agents.pocket": ("agents.pocket",),
     "agents.planner": (*SHARED, "agents.planner", "agents.database"),
     "agents.prompt": (*SHARED, "agents.prompt"),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from agents.cli import batch_app, steer_app
+from agents.cli import batch_app, operator_app, steer_app
 from agents.cli.failure import reported
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
 models = typer.Typer(help="Models that the workshop knows, and where they lie.", invoke_without_command=True)
 app.add_typer(models, name="models")
 app.add_typer(batch_app.batch, name="batch")
+app.add_typer(operator_app.clients, name="clients")
+app.add_typer(operator_app.letters, name="dead-letters")
 app.add_typer(steer_app.steering)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
@@ -56,6 +58,10 @@ def generate(
     ] = None,
     min_score: Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")] = None,
     negative: Annotated[str | None, typer.Option(help="What the pictures should not show.")] = None,
+    reuse: Annotated[
+        bool,
+        typer.Option("--reuse/--no-reuse", help="Whether pictures that are there already need not be made again."),
+    ] = True,
     out: Annotated[
         Path | None, typer.Option(help="Folder for copies of the pictures. Left out: only the home.")
     ] = None,
@@ -80,6 +86,7 @@ def generate(
                 loras=lora or [],
                 min_score=min_score,
                 negative=negative,
+                reuse=reuse,
             )
         )
         raise SystemExit(run(command, out, stand_in, json))

@@ -22,6 +22,9 @@ Wardrobe = Annotated[str | None, typer.Option(help="What is worn, such as zip-ho
 Quality = Annotated[str, typer.Option(help="1K, 2K, 4K, an aspect or WxH.")]
 Platform = Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the first picture.")]
+Reuse = Annotated[
+    bool, typer.Option("--reuse/--no-reuse", help="Whether pictures that are there already need not be made again.")
+]
 MinScore = Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")]
 
 
@@ -39,6 +42,7 @@ def start(
     seed: Seed = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
     min_score: MinScore = None,
+    reuse: Reuse = True,
     output: Output = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, time and cost; make nothing.")] = False,
     stand_in: StandIn = None,
@@ -63,6 +67,7 @@ def start(
             seed=seed,
             steps=steps,
             min_score=min_score,
+            reuse=reuse,
         )
         if dry_run:
             raise SystemExit(run_dry(wanted, stand_in, json))
@@ -78,6 +83,7 @@ def single(
     platform: Platform = None,
     seed: Seed = None,
     min_score: MinScore = None,
+    reuse: Reuse = True,
     output: Output = None,
     stand_in: StandIn = None,
     json: Json = False,
@@ -97,6 +103,7 @@ def single(
             platform=platform,
             seed=seed,
             min_score=min_score,
+            reuse=reuse,
         )
         raise SystemExit(sessions.start(wanted, sessions.Place(output, stand_in, json)))
 

@@ -41,7 +41,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
 class JobEntry(Struct, frozen=True, kw_only=True):
     """One picture. `output` is its file once it is completed, `error` the last cause. `started` is when a process was
-    first seen at work on it, else its end less the seconds that were measured; `completed` when it ended."""
+    first seen at work on it, else its end less the seconds that were measured; `completed` when it ended; `reused` the
+    stored picture that was returned instead of making one."""
 
     id: str
     prompt_file: str
@@ -56,6 +57,7 @@ class JobEntry(Struct, frozen=True, kw_only=True):
     wardrobe: str | None = None
     ui_style: str | None = None
     image_id: str
+    reused: str | None = None
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -133,6 +135,7 @@ def job_of(image: Image, before: JobEntry | None, now: str, output: str | None) 
         error=image.error.message if image.error else None,
         started=started,
         completed=(ended or now) if status not in OPEN else None,
+        reused=image.reused,
     )
 
 

@@ -29,6 +29,7 @@ class Wanted:
     seed: int | None = None
     steps: int | None = None
     min_score: float | None = None
+    reuse: bool = True
 
 
 def command_of(wanted: Wanted) -> GenerateImages:
@@ -53,6 +54,7 @@ def command_of(wanted: Wanted) -> GenerateImages:
         style=wanted.style,
         seed=wanted.seed,
         steps=wanted.steps,
+        reuse=wanted.reuse,
     )
     decode_command(encode(command))
     return command

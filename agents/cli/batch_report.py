@@ -38,6 +38,8 @@ def show(log: SessionLog, sessions: Sessions, json: bool) -> None:
         ("generator", phases.generation),
     )
     took = [f"{name} {duration(seconds)}" for name, seconds in named if seconds is not None]
+    if reused := sum(job.reused is not None for job in log.jobs):
+        _print([f"{reused} of {log.summary.total} pictures were there already (reused, no cost)"])
     cost = f"{log.cost.amount:.4f} {log.cost.currency}" if log.cost else "not priced"
     _print([f"pictures: {sessions.output}", f"time: {' · '.join(took)}", f"cost: {cost}"])
 

@@ -23,6 +23,7 @@ class Options:
     loras: list[str] = field(default_factory=list[str])
     min_score: float | None = None
     negative: str | None = None
+    reuse: bool = True
 
 
 def command_of(options: Options) -> GenerateImages:
@@ -46,6 +47,7 @@ def command_of(options: Options) -> GenerateImages:
         steps=options.steps,
         guidance=options.guidance,
         loras=[lora_of(text) for text in options.loras],
+        reuse=options.reuse,
     )
     decode_command(encode(command))
     return command

@@ -16,7 +16,8 @@ HEAD = ("", "seed", "score", "attempts", "time", "picture")
 
 
 class MadeImage(Struct, frozen=True, kw_only=True):
-    """One stored picture. `path` is a file on this machine; `score` is 0 to 1, null where QA took none."""
+    """One stored picture. `path` is a file on this machine; `score` is 0 to 1, null where QA took none; `reused` is the
+    picture that was there already and is this one, by its id."""
 
     path: str | None
     seed: int | None
@@ -25,6 +26,7 @@ class MadeImage(Struct, frozen=True, kw_only=True):
     width: int | None
     height: int | None
     attempts: int
+    reused: str | None = None
 
 
 class Generated(Struct, frozen=True, kw_only=True):
@@ -62,12 +64,21 @@ def show(console: Console, followed: Followed) -> None:
     show_images(console, followed.images)
     if followed.contact_sheet:
         _print(console, f"contact sheet  {followed.contact_sheet}")
+    if told := reused_of(followed.status):
+        _print(console, told)
     facts = [counts_of(followed.status), f"in {duration(followed.seconds)}"]
     if followed.status.quality_metrics.avg_score is not None:
         facts.append(f"mean score {followed.status.quality_metrics.avg_score:.2f}")
     if (cost := followed.status.cost_per_image) is not None:
         facts.append(f"{cost * followed.status.completed:.4f} USD")
     _print(console, " · ".join([followed.hash, *facts]), "bold")
+
+
+def reused_of(status: StatusBody) -> str:
+    """How many pictures were there already, in words; empty where all were made."""
+    if not isinstance(status.reused, int):
+        return ""
+    return f"{status.reused} of {status.completed} pictures were there already (reused, no cost)"
 
 
 def show_images(console: Console, images: list[Image]) -> None:
@@ -98,7 +109,7 @@ def _cells(image: Image, short: bool) -> tuple[str, ...]:
         str(image.metadata.seed) if image.metadata else "",
         "" if image.quality_score is None else f"{image.quality_score:.2f}",
         str(image.attempts),
-        "" if seconds is None else f"{seconds:.1f} s",
+        "reused" if image.reused else "" if seconds is None else f"{seconds:.1f} s",
         what,
     )
 
@@ -112,4 +123,5 @@ def _made(image: Image) -> MadeImage:
         width=image.dimensions.width if image.dimensions else None,
         height=image.dimensions.height if image.dimensions else None,
         attempts=image.attempts,
+        reused=image.reused,
     )

@@ -12,6 +12,7 @@ from msgspec import Struct
 from agents.cli.configuration import configured
 from agents.cli.display import Display
 from agents.cli.failure import nothing_there, of_error, of_reply
+from agents.cli.login import login_address
 from agents.cli.logs import logged_to, silence
 from agents.settings import Settings
 from agents.supervisor.address import running_workshop
@@ -19,9 +20,11 @@ from agents.supervisor.notice import Notice
 from agents.supervisor.supervise import running
 from bus.client import Client
 from bus.connection import Address
+from bus.operator import Operator
 from protocol.codec import encode
 from protocol.commands import Command
 from protocol.errors import AcpError
+from protocol.operator import OperatorCommand
 from protocol.replies import ErrorReply, Reply
 
 Answer = TypeVar("Answer", bound=Reply)
@@ -108,6 +111,35 @@ async def asked(client: Client, command: Command, kind: type[Answer], patience_s
         if not failure.body.retryable or time.monotonic() > deadline:
             raise failure
         await asyncio.sleep(RETRY_S)
+
+
+@asynccontextmanager
+async def operating(settings: Settings) -> AsyncGenerator[Operator]:
+    """The operator of the running workshop: with the login that its home keeps, or that of BOTTEGA_NATS_URL.
+
+    Raises:
+        Failure: there is none.
+        AcpError: it does not answer.
+    """
+    silence()
+    async with Operator.open(login_address("operator", settings)) as operator:
+        yield operator
+
+
+async def told(operator: Operator, command: OperatorCommand, kind: type[Answer]) -> Answer:
+    """The reply to the operator's command, of the kind that this command is answered with.
+
+    Raises:
+        Failure: the workshop answered with an error, or not at all.
+    """
+    reply = await operator.request(command)
+    match reply:
+        case ErrorReply(error=error):
+            raise of_reply(error)
+        case _ if isinstance(reply, kind):
+            return reply
+        case _:
+            raise TypeError(f"a {type(reply).__name__} is no answer to {type(command).__name__}")
 
 
 async def _has_workshop(settings: Settings) -> bool:

@@ -11,8 +11,10 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
+
+from protocol.errors import DiskFull
 
 BUSY_S = 5.0
 """Longest wait for another writer before a transaction fails as busy."""
@@ -26,16 +28,25 @@ WRITERS_LOCK = 0x616370
 _BUSY_STATES = {"40001", "40P01", "55P03"}
 """PostgreSQL's serialization_failure, deadlock_detected, lock_not_available."""
 
+_DISK_FULL = "53100"
+"""PostgreSQL's disk_full."""
+
 _ALEMBIC = threading.Lock()
 """Alembic keeps the running migration in module globals: one at a time in a process."""
 
 
 def open_engine(url: str, *, busy_s: float = BUSY_S) -> Engine:
-    """An engine of a SQLAlchemy URL, such as `sqlite:///ledger.db` or `postgresql://user@host/name`."""
+    """An engine of a SQLAlchemy URL, such as `sqlite:///ledger.db` or `postgresql://user@host/name`. Whatever finds no
+    room on its disk raises `DiskFull`."""
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed, busy_s)
-    return _postgresql(parsed, busy_s)
+    engine = _sqlite(parsed, busy_s) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, busy_s)
+
+    @event.listens_for(engine, "handle_error")
+    def _explain(context: ExceptionContext) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
+        if _is_full(context.original_exception):
+            raise DiskFull from context.original_exception
+
+    return engine
 
 
 def is_busy(error: BaseException) -> bool:
@@ -45,6 +56,12 @@ def is_busy(error: BaseException) -> bool:
     if isinstance(error.orig, sqlite3.Error):
         return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return getattr(error.orig, "sqlstate", None) in _BUSY_STATES
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    return getattr(error, "sqlstate", None) == _DISK_FULL
 
 
 def migrate(engine: Engine, scripts: Path) -> None:

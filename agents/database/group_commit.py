@@ -9,7 +9,9 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,6 +24,7 @@ from agents.database.engine import is_busy
 from bus.failpoint import reached
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MAX_GROUP = 256
 """Writes in one transaction: bounds how long the first of them waits for the last."""
@@ -29,8 +32,20 @@ MAX_GROUP = 256
 BUSY_PAUSES_S = (0.05, 0.2)
 """Pauses before a transaction that was in another one's way is tried again; each try waits for the lock as well."""
 
-Write = Callable[[Connection], Any]
-_Entry = tuple[Write, "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+Work = Callable[[Connection, Sequence[Any]], Sequence[Any]]
+"""Done with items that came together; gives each its result, or the exception that its caller gets."""
+
+
+@dataclass
+class _Entry:
+    """One write: an item of a kind of work, and where its caller waits."""
+
+    work: Work
+    item: Any
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+
+
 _Outcome = tuple[_Entry, Any, BaseException | None]
 
 
@@ -62,9 +77,18 @@ class GroupCommit:
         Raises:
             Whatever `work` raised, after its changes were undone, or the failure of the commit.
         """
+        return await self.write_each(lambda connection, _: [work(connection)], None)
+
+    async def write_each(self, work: Callable[[Connection, Sequence[T]], Sequence[R | Exception]], item: T) -> R:
+        """As `write`, of one item; items of the same `work` that come together are given to it at once, in their
+        order. It returns for each its result, or the exception that its caller gets; nothing is undone for those.
+
+        Raises:
+            What `work` returned for the item, or raised where the item was alone, or the failure of the commit.
+        """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._writes.put((work, future, loop))
+        future: asyncio.Future[R] = loop.create_future()
+        self._writes.put(_Entry(work, item, future, loop))
         return await future
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -103,8 +127,8 @@ def _commit(engine: Engine, group: list[_Entry]) -> None:
         outcomes = _persist(engine, group)
     except Exception as error:  # noqa: BLE001 - the commit failed: every caller must know
         outcomes = [(entry, None, error) for entry in group]
-    for (_, future, loop), value, failure in outcomes:
-        loop.call_soon_threadsafe(_resolve, future, value, failure)
+    for loop, told in groupby(outcomes, key=lambda outcome: outcome[0].loop):
+        loop.call_soon_threadsafe(_resolve, list(told))
 
 
 def _persist(engine: Engine, group: list[_Entry]) -> list[_Outcome]:
@@ -127,7 +151,7 @@ def _attempt(engine: Engine, group: list[_Entry]) -> list[_Outcome]:
     with engine.connect() as connection:
         try:
             with connection.begin():
-                outcomes = [_run_one(connection, entry) for entry in group]
+                outcomes = _work(connection, group)
                 reached("sql.uncommitted")
             reached("sql.committed")
         except Exception:
@@ -136,14 +160,26 @@ def _attempt(engine: Engine, group: list[_Entry]) -> list[_Outcome]:
         return outcomes
 
 
-def _run_one(connection: Connection, entry: _Entry) -> _Outcome:
+def _work(connection: Connection, group: list[_Entry]) -> list[_Outcome]:
+    """Run the writes of a group, those of the same work that follow one another at once."""
+    together = [list(entries) for _, entries in groupby(group, key=lambda entry: entry.work)]
+    return [outcome for entries in together for outcome in _work_together(connection, entries)]
+
+
+def _work_together(connection: Connection, entries: list[_Entry]) -> list[_Outcome]:
     try:
         with connection.begin_nested():
-            return entry, entry[0](connection), None
-    except Exception as error:  # it belongs to the caller of this write alone, if the rest still stands
+            results = entries[0].work(connection, [entry.item for entry in entries])
+            return [
+                (entry, None, result) if isinstance(result, Exception) else (entry, result, None)
+                for entry, result in zip(entries, results, strict=True)
+            ]
+    except Exception as error:  # it belongs to the callers of these writes alone, if the rest still stands
         if is_busy(error) or not _stands(connection):
             raise
-        return entry, None, error
+        if len(entries) == 1:
+            return [(entries[0], None, error)]
+    return [outcome for entry in entries for outcome in _work_together(connection, [entry])]
 
 
 def _stands(connection: Connection) -> bool:
@@ -154,10 +190,11 @@ def _stands(connection: Connection) -> bool:
     return isinstance(raw, sqlite3.Connection) and raw.in_transaction
 
 
-def _resolve(future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
-    if future.cancelled():
-        return
-    if failure is None:
-        future.set_result(value)
-    else:
-        future.set_exception(failure)
+def _resolve(outcomes: list[_Outcome]) -> None:
+    for entry, value, failure in outcomes:
+        if entry.future.cancelled():
+            continue
+        if failure is None:
+            entry.future.set_result(value)
+        else:
+            entry.future.set_exception(failure)

@@ -1,110 +1,64 @@
 # pyright: basic
-"""One picture by the plain diffusers pipeline, in the device's thread: stoppable between steps, timed by stage."""
+"""One picture by a diffusers pipeline: from an order to pixels."""
 
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import diffusers
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from agents.generator.device import Gauge
-from agents.generator.engine import Progressed, Stop, Stopped
-from agents.generator.failures import withheld
+from agents.generator.engine import Progressed
+from agents.generator.failures import not_finite, withheld
 from agents.generator.orders import Order
-from agents.generator.pipelines import Resident
+
+Pixels = NDArray[np.uint8]
+"""Shape (height, width, 3), sRGB."""
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """Pixels from 0 to 1, float32, shape (height, width, 3), and what was measured while they were made."""
-
-    pixels: np.ndarray
-    stages: dict[str, float]
-    peak_memory: int | None
-    gpu_util: float | None
+def scheduler_for(order: Order, configuration: dict[str, Any]) -> Any:
+    """A scheduler of the picture's own, since it keeps the picture's history; `configuration` came with the model."""
+    return getattr(diffusers, order.scheduler.name).from_config(configuration, **order.scheduler.options)
 
 
-def draw(resident: Resident, order: Order, progressed: Progressed, stop: Stop) -> Drawing:
-    """Run the pipeline for one order. The noise is drawn on the CPU from the order's seed alone.
+def draw(pipeline: Any, order: Order, progressed: Progressed) -> Pixels:
+    """Run a pipeline that belongs to this picture. The noise is drawn on the CPU from the order's seed alone.
 
     Raises:
-        Stopped: `stop` said so between two steps.
-        AcpError: the model's safety checker withheld the picture.
+        AcpError: the model's safety checker withheld the picture, or its pixels are no numbers.
     """
-    job, model, pipeline = order.job, order.model, resident.pipeline
-    scheduler = getattr(diffusers, order.scheduler.name)
-    # A new one each time: a scheduler keeps the history of its picture.
-    pipeline.scheduler = scheduler.from_config(resident.scheduler, **order.scheduler.options)
-    resident.adapters.use(order.adapters)
-    clock = _Clock(pipeline.device)
-    gauge = Gauge(pipeline.device)
-
-    def after_step(running: Any, step: int, _timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
-        steps = getattr(running, "num_timesteps", job.steps)
-        progressed(step, steps)
-        gauge.sample()
-        if step + 1 >= steps:
-            clock.mark("denoise")
-        elif stop():
-            raise Stopped
-        return state
-
+    job, model = order.job, order.model
     options: dict[str, Any] = {}
     if model.negative_prompt and job.prompt.negative:
         options["negative_prompt"] = job.prompt.negative
-    with clock.watching(getattr(pipeline, "transformer", None) or pipeline.unet):
-        result = pipeline(
-            prompt=job.prompt.text,
-            width=job.width,
-            height=job.height,
-            num_inference_steps=job.steps,
-            guidance_scale=job.guidance,
-            generator=torch.Generator("cpu").manual_seed(job.seed),
-            output_type="np",
-            callback_on_step_end=after_step,
-            **options,
-        )
-    clock.mark("decode")
+    result = pipeline(
+        prompt=job.prompt.text,
+        width=job.width,
+        height=job.height,
+        num_inference_steps=job.steps,
+        guidance_scale=job.guidance,
+        generator=torch.Generator("cpu").manual_seed(job.seed),
+        # Kandinsky's pipeline scales colours to 0..1 for `np` alone.
+        output_type="np" if model.architecture == "kandinsky_3" else "pt",
+        callback_on_step_end=_telling(progressed, job.steps),
+        **options,
+    )
     if any(getattr(result, "nsfw_content_detected", None) or ()):
         raise withheld(model)
-    return Drawing(
-        pixels=result.images[0],
-        stages=clock.stages,
-        peak_memory=gauge.peak_memory,
-        gpu_util=gauge.utilisation,
-    )
+    image = result.images[0]
+    picture = torch.from_numpy(image) if isinstance(image, np.ndarray) else image.permute(1, 2, 0)
+    if not torch.isfinite(picture).all():
+        raise not_finite(model, str(picture.device))
+    # As diffusers does it (image_processor.py, `numpy_to_pil`), on the device, so that a quarter of the bytes leave it.
+    return (picture.float() * 255).round().to(torch.uint8).cpu().numpy()
 
 
-class _Clock:
-    """Seconds by stage: encode until the denoiser's first call, denoise until its last step, decode until the end."""
+def _telling(progressed: Progressed, steps: int) -> Callable[..., dict[str, Any]]:
+    """A pipeline's callback that tells how far it is."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._since = time.perf_counter()
-        self.stages: dict[str, float] = {}
+    def after_step(running: Any, step: int, _timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
+        progressed(step, getattr(running, "num_timesteps", steps))
+        return state
 
-    def mark(self, stage: str) -> None:
-        """End a stage. The device is waited for, because its work is only queued when a call returns."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        self.stages[stage] = now - self._since
-        self._since = now
-
-    @contextmanager
-    def watching(self, denoiser: torch.nn.Module) -> Generator[None]:
-        """Notice the first call of the denoiser."""
-
-        def on_first_call(*_: object) -> None:
-            if "encode" not in self.stages:
-                self.mark("encode")
-
-        hook = denoiser.register_forward_pre_hook(on_first_call)
-        try:
-            yield
-        finally:
-            hook.remove()
+    return after_step

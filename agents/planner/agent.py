@@ -15,6 +15,7 @@ from agents.planner import events, steering
 from agents.planner.desk import Desk, error_reply
 from agents.planner.dispatch import Window
 from agents.planner.intents import doubt_silent
+from agents.planner.office import Office
 from agents.planner.outbox import post
 from agents.planner.recipe import Defaults
 from agents.planner.reconcile import Overdue, overdue
@@ -31,17 +32,7 @@ from protocol import codec, subjects
 from protocol.errors import AcpError, Unavailable
 from protocol.messages import (
     CancelBatch,
-    ContactSheetMade,
-    Event,
-    ImageGenerated,
-    ImageScored,
-    ImageStored,
-    JobCancelled,
-    JobFailed,
     Presence,
-    PromptsFailed,
-    PromptsWritten,
-    Work,
 )
 from protocol.replies import Reply
 
@@ -62,6 +53,7 @@ class Planner(Agent):
         self._outlet: Outlet | None = None
         self._relay: Relay | None = None
         self._till: Till | None = None
+        self._office: Office | None = None
         self._desk: Desk | None = None
 
     def intakes(self) -> Sequence[Intake]:
@@ -76,7 +68,7 @@ class Planner(Agent):
         )
 
     def endpoints(self) -> Mapping[str, Endpoint]:
-        return {subjects.COMMANDS: self._endpoint, subjects.LEDGER: self._pay}
+        return {subjects.COMMANDS: self._endpoint, subjects.OPERATOR: self._operate, subjects.LEDGER: self._pay}
 
     def presence(self, instance: str) -> Presence:
         return this_process("planner", instance, self._settings.planner_slots)
@@ -88,6 +80,7 @@ class Planner(Agent):
         async with GroupCommit(engine) as ledger:
             self._ledger, self._outlet = ledger, outlet
             self._relay, self._till = Relay(ledger, outlet), Till(ledger)
+            self._office = Office(ledger, self._publish, self._window)
             defaults = Defaults(
                 self._settings.stand_in,
                 self._settings.min_score,
@@ -95,6 +88,7 @@ class Planner(Agent):
                 hold_over=self._settings.hold_over,
                 price_per_hour=self._settings.gpu_price_per_hour,
                 max_seconds=self._settings.max_seconds_per_image,
+                open_door=self._settings.open_door,
             )
             shelves = Shelves(self._settings.catalogues, self._settings.combos, LocalBlobs(self._settings.blobs))
             self._desk = Desk(ledger, outlet, self._publish, defaults, self._window, shelves)
@@ -110,34 +104,18 @@ class Planner(Agent):
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         assert self._ledger is not None
-        now = time.time()
-        await self._publish(
-            await self._ledger.write(
-                lambda connection: post(connection, self._transition(connection, message, now), now)
-            )
-        )
+        await self._publish(*await self._ledger.write_each(self._hear, message))
         return ()
 
-    def _transition(self, connection: Connection, message: Event | Work, now: float) -> Change:
-        match message:
-            case PromptsWritten():
-                return events.prompts_written(connection, message, self._window, now)
-            case PromptsFailed():
-                return events.prompts_failed(connection, message, now)
-            case ImageGenerated():
-                return events.image_generated(connection, message, now)
-            case ImageScored():
-                return events.image_scored(connection, message, self._window, now)
-            case ImageStored():
-                return events.image_stored(connection, message, self._window, now)
-            case JobFailed():
-                return events.job_failed(connection, message, self._window, now)
-            case JobCancelled():
-                return events.job_cancelled(connection, message, self._window, now)
-            case ContactSheetMade():
-                return events.contact_sheet_made(connection, message, now)
-            case _:
-                return Change()
+    def _hear(self, connection: Connection, said: Sequence[Inbound]) -> list[list[Change] | Exception]:
+        """What follows from events that came together. It is in the outbox once it is committed, so that all but the
+        first are at their end: the first says it."""
+        now = time.time()
+        outcomes = events.hear(connection, said, self._window, now)
+        for outcome in outcomes:
+            for change in outcome if isinstance(outcome, list) else ():
+                post(connection, change, now)
+        return outcomes
 
     async def _endpoint(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
         """Answer one request, in the encoding it came in."""
@@ -159,16 +137,20 @@ class Planner(Agent):
         assert self._desk is not None
         return await self._desk.answer(codec.decode_command(data), subject.rsplit(".", 1)[-1])
 
+    async def _operate(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+        assert self._office is not None
+        return await self._office.endpoint(data, headers, subject)
+
     async def _pay(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
         assert self._till is not None
         return await self._till.endpoint(data, headers, subject)
 
-    async def _publish(self, change: Change) -> None:
+    async def _publish(self, *changes: Change) -> None:
         """Say what follows from a committed transition, and wake those who wait for it."""
         assert self._relay is not None
         assert self._desk is not None
-        await self._relay.publish(change)
-        for one in (change, *change.others):
+        await self._relay.publish(*changes)
+        for one in (one for change in changes for one in (change, *change.others)):
             if one.status is not None:
                 self._desk.wake(one.status.hash)
 

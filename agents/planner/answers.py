@@ -181,15 +181,16 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
             revised_prompt=picture.revised_prompt if picture else None,
             model_version=picture.model_version if picture else None,
             seed=job.seed,
-            processing_time_s=picture.seconds if picture else None,
+            processing_time_s=picture.seconds if picture and row["reused"] is None else None,
         )
         if job
         else None,
-        attempts=len(tried),
+        attempts=len(tried) if row["reused"] is None else 0,
         error=outcome.error,
         swept=swept,
         catalogued=place,
         parent=row["parent"],
+        reused=row["reused"],
     )
 
 

@@ -64,7 +64,7 @@ def over_budget(cost: int, left: int) -> Refused:
     """The refusal of a batch that may cost more than what is left of a budget."""
     return Refused(
         "exceeds_budget",
-        f"Generation cost ({cents(cost)}) exceeds budget ({cents(left)})",
+        f"Generation cost ({cents(cost)}) exceeds budget ({cents(max(0, left))})",
         hint="the cost counts every attempt at its highest price: lower quantity or max_attempts, or raise the budget",
     )
 

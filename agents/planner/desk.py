@@ -208,7 +208,14 @@ class Desk:
 
         def work(connection: Connection) -> tuple[Batch, Change]:
             batch, change = intake.accept(
-                connection, proposed, command.command_id, payload, self._window, now, originals
+                connection,
+                proposed,
+                command.command_id,
+                payload,
+                self._window,
+                now,
+                originals,
+                self._defaults.open_door,
             )
             return batch, post(connection, change, now)
 

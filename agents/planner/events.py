@@ -1,39 +1,30 @@
-"""Transitions that events cause. Each runs inside one transaction of the writer and says what follows from it.
+"""Transitions that events cause, as many at once as came together. They run inside one transaction of the writer.
 
 An event that arrives twice changes nothing and is answered with where its batch stands, because the process may have
 died before it said so; the work that followed is in the outbox.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from agents.planner.attempts import Decision, after_failure, after_rejection
+from agents.planner.books import Books, JobRow
 from agents.planner.budget import LOCAL
 from agents.planner.dispatch import Window
-from agents.planner.rows import (
-    WORK,
-    Batch,
-    candidates,
-    end,
-    evidence_of,
-    job_row,
-    load_batch,
-    move,
-    open_attempts,
-    required,
-    save,
-    set_attempt,
-    set_job,
-)
+from agents.planner.rows import WORK, Batch, candidates, evidence_of
 from agents.planner.spend import charge
 from agents.planner.tables import Evidence, Outcome, batches, jobs, prompt_pages
 from agents.planner.tally import add_embedding
-from agents.planner.window import ACTIVE, Change, advance, job_for, settle, standing
+from agents.planner.window import ACTIVE, Change, go_on, job_for, settle
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
     ContactSheetMade,
+    Event,
     GenerateImage,
     ImageGenerated,
     ImageScored,
@@ -50,6 +41,8 @@ from protocol.messages import (
 
 _encode = msgspec.json.encode
 
+_OF_JOBS = (ImageGenerated, ImageScored, ImageStored, JobFailed, JobCancelled)
+
 _PAST: dict[str, tuple[str, ...]] = {"generator": ("qa", "storage", "done"), "qa": ("storage", "done")}
 """Stage -> the stages that a job reaches through its work."""
 
@@ -57,16 +50,95 @@ _UNFILED = ("failed", "cancelled")
 """Ends of a job without a filed picture, as far as the planner knew."""
 
 
-def prompts_written(connection: Connection, event: PromptsWritten, window: Window, now: float) -> Change:
+@dataclass
+class Effect:
+    """What an event did to its batch: the work that follows; whether it `changed` anything; whether places in flight
+    came free or pictures can be handed out."""
+
+    batch: Batch
+    send: list[Work] = field(default_factory=list[Work])
+    changed: bool = True
+    frees: bool = False
+
+
+def hear(
+    connection: Connection, said: Sequence[Event | Work], window: Window, now: float
+) -> list[list[Change] | Exception]:
+    """Do what follows from events, in their order. Each has its outcome: what is to be said, all of it with the first
+    of them, or the failure of one that overtook another and is to be delivered again."""
+    books = Books(connection)
+    books.foresee(one.ref for one in said if isinstance(one, _OF_JOBS))
+    outcomes: list[list[Change] | Exception] = []
+    effects: dict[str, Effect] = {}
+    for one in said:
+        try:
+            effect = _transition(books, one, now)
+        except Unavailable as error:
+            outcomes.append(error)
+            continue
+        outcomes.append([])
+        if effect is not None:
+            _merge(effects, effect)
+    changes = [_follow(books, effect, window, now) for effect in effects.values()]
+    heard = next((outcome for outcome in outcomes if isinstance(outcome, list)), None)
+    if heard is not None:
+        heard += changes
+    books.write(now)
+    return outcomes
+
+
+def _transition(books: Books, said: Event | Work, now: float) -> Effect | None:
+    match said:
+        case PromptsWritten():
+            return prompts_written(books, said, now)
+        case PromptsFailed():
+            return prompts_failed(books, said)
+        case ImageGenerated():
+            return image_generated(books, said, now)
+        case ImageScored():
+            return image_scored(books, said, now)
+        case ImageStored():
+            return image_stored(books, said, now)
+        case JobFailed():
+            return job_failed(books, said, now)
+        case JobCancelled():
+            return job_cancelled(books, said, now)
+        case ContactSheetMade():
+            return contact_sheet_made(books, said)
+        case _:
+            return None
+
+
+def _merge(effects: dict[str, Effect], effect: Effect) -> None:
+    before = effects.setdefault(effect.batch.hash, effect)
+    if before is not effect:
+        before.send += effect.send
+        before.changed |= effect.changed
+        before.frees |= effect.frees
+
+
+def _follow(books: Books, effect: Effect, window: Window, now: float) -> Change:
+    """Where the batch stands after everything that was heard of it, and what goes on in it."""
+    batch = effect.batch
+    if not effect.changed:
+        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
+    if effect.frees:
+        change = go_on(books, batch, window, now)
+        change.send = effect.send + change.send
+        return change
+    return settle(books, batch, Change(effect.send, client_id=batch.client_id), now)
+
+
+def prompts_written(books: Books, event: PromptsWritten, now: float) -> Effect | None:
     """Keep the prompts that follow those that are there, and hand out what the window allows.
 
     They may be fewer than were asked for, where more would not fit one message; the rest is asked for in turn.
     """
-    batch = load_batch(connection, event.hash)
+    batch = books.batch(event.hash)
     if batch is None or event.revision != batch.tally.amended:
-        return Change()
+        return None
     last = event.first + len(event.prompts)
-    changed = connection.execute(
+    changed = books.connection.execute(
         sa.update(batches)
         .where(
             batches.c.hash == event.hash,
@@ -76,47 +148,44 @@ def prompts_written(connection: Connection, event: PromptsWritten, window: Windo
         .values(written=last, updated_at=now)
     ).rowcount
     if changed == 1:
-        connection.execute(
+        books.connection.execute(
             sa.insert(prompt_pages).values(hash=event.hash, first=event.first, prompts=_encode(event.prompts))
         )
         batch.written = last
     batch.tally.asked = batch.written
-    return advance(connection, batch, window, now)
+    return Effect(batch, frees=True)
 
 
-def prompts_failed(connection: Connection, event: PromptsFailed, now: float) -> Change:
+def prompts_failed(books: Books, event: PromptsFailed) -> Effect | None:
     """End a batch whose prompts cannot be written: everything not handed out fails for that reason."""
-    batch = load_batch(connection, event.hash)
+    batch = books.batch(event.hash)
     if batch is None or batch.state not in ACTIVE:
-        return Change()
+        return None
     if batch.written > event.first or event.revision != batch.tally.amended:
-        return Change()
+        return None
     batch.tally.failed += batch.quantity - batch.cursor - batch.tally.ahead
     batch.tally.ahead = 0
     batch.cursor = batch.quantity
-    return settle(connection, batch, Change(client_id=batch.client_id), now)
+    return Effect(batch)
 
 
-def image_generated(connection: Connection, event: ImageGenerated, now: float) -> Change:
+def image_generated(books: Books, event: ImageGenerated, now: float) -> Effect | None:
     """Pixels exist: QA is next. Time, cost and utilisation are counted once per attempt."""
-    row = job_row(connection, event.ref)
-    if row is None or row["stage"] != "generator":
-        return standing(connection, event.ref.hash)
-    work = WORK.decode(row["message"])
+    row = books.job(event.ref)
+    if row is None or row.stage != "generator":
+        return _unchanged(books, event.ref)
+    work = WORK.decode(row.message)
     if not isinstance(work, GenerateImage):
-        return Change()
-    following = ScoreImage(job=work.job, picture=event.picture)
-    if not move(connection, event.ref, "generator", "qa", following, now):
-        return standing(connection, event.ref.hash)
+        return None
     picture = event.picture
-    set_attempt(
-        connection,
+    books.set_job(row, now, stage="qa", message=_encode(ScoreImage(job=work.job, picture=picture)), resends=0)
+    books.set_attempt(
         event.ref,
         seconds=picture.seconds,
         cost_micros=picture.cost_micros,
         evidence=_encode(Evidence(job=work.job, picture=picture)),
     )
-    batch = required(connection, event.ref.hash)
+    batch = books.required(event.ref.hash)
     batch.tally.seconds_sum += picture.seconds
     batch.tally.timed += 1
     if picture.gpu_util is not None:
@@ -124,28 +193,27 @@ def image_generated(connection: Connection, event: ImageGenerated, now: float) -
         batch.tally.gpu_util_count += 1
     if picture.cost_micros is not None:
         kind = "gpu" if batch.recipe.provider == LOCAL else "provider"
-        charge(connection, batch, event.ref, picture.provider, kind, picture.cost_micros, now)
-    return settle(connection, batch, Change(client_id=batch.client_id), now)
+        charge(books.connection, batch, event.ref, picture.provider, kind, picture.cost_micros, now)
+    return Effect(batch)
 
 
-def image_scored(connection: Connection, event: ImageScored, window: Window, now: float) -> Change:
+def image_scored(books: Books, event: ImageScored, now: float) -> Effect | None:
     """A verdict: an accepted picture is on its way to storage, a rejected one gets a new attempt or is given up.
 
     Raises:
         Unavailable: the event overtook the one before it; it is delivered again.
     """
-    row = job_row(connection, event.ref)
-    if row is None or row["stage"] not in ("generator", "qa"):
-        return standing(connection, event.ref.hash)
-    work = WORK.decode(row["message"])
+    row = books.job(event.ref)
+    if row is None or row.stage not in ("generator", "qa"):
+        return _unchanged(books, event.ref)
+    work = WORK.decode(row.message)
     if not isinstance(work, ScoreImage):
         raise Unavailable("timeout", "the verdict overtook the picture it judges")
     assessment = event.assessment
-    batch = required(connection, event.ref.hash)
+    batch = books.required(event.ref.hash)
     batch.tally.judged += 1
     kept = msgspec.structs.replace(assessment, embedding=None)
-    set_attempt(
-        connection,
+    books.set_attempt(
         event.ref,
         state="accepted" if assessment.accepted else "rejected",
         score=assessment.score,
@@ -153,51 +221,49 @@ def image_scored(connection: Connection, event: ImageScored, window: Window, now
     )
     if assessment.accepted:
         following = StoreImage(job=work.job, picture=work.picture, assessment=assessment)
-        move(connection, event.ref, "qa", "storage", following, now)
-        return settle(connection, batch, Change(client_id=batch.client_id), now)
+        books.set_job(row, now, stage="storage", message=_encode(following), resends=0)
+        return Effect(batch)
     batch.tally.rejected += 1
-    decision = after_rejection(candidates(connection, event.ref), event.ref.attempt, batch.recipe.max_attempts)
+    tried = candidates(books.written(now), event.ref)
+    decision = after_rejection(tried, event.ref.attempt, batch.recipe.max_attempts)
     error = ErrorBody(
         code="below_quality",
         message=f"no attempt reached the bar: {'; '.join(assessment.reasons) or 'score below min_score'}",
         hint="lower quality.min_score, raise max_attempts, or change the brief",
     )
-    return _decide(connection, batch, event.ref, decision, error, window, now)
+    return _decide(books, batch, event.ref, decision, error, now)
 
 
-def image_stored(connection: Connection, event: ImageStored, window: Window, now: float) -> Change:
+def image_stored(books: Books, event: ImageStored, now: float) -> Effect | None:
     """The picture is filed: its job is terminal.
 
     Raises:
         Unavailable: the event overtook the verdict before it; it is delivered again.
     """
-    row = job_row(connection, event.ref)
-    if row is not None and row["stage"] in ("generator", "qa"):
+    row = books.job(event.ref)
+    if row is not None and row.stage in ("generator", "qa"):
         raise Unavailable("timeout", "the filing overtook its verdict")
-    if row is None or row["state"] in _UNFILED:
-        row = _adopt(connection, event, now) or row
-    if row is None or row["stage"] == "done":
-        return standing(connection, event.ref.hash)
-    work = WORK.decode(row["message"])
+    if row is None or row.state in _UNFILED:
+        row = _adopt(books, event, now) or row
+    if row is None or row.stage == "done":
+        return _unchanged(books, event.ref)
+    work = WORK.decode(row.message)
     assessment = work.assessment if isinstance(work, StoreImage) else Assessment(score=None, accepted=True, measures={})
-    batch = required(connection, event.ref.hash)
-    before = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
+    batch = books.required(event.ref.hash)
     accepted = event.disposition == "accepted"
+    waited = row.state == "waiting"
     outcome = Outcome(
         key=event.key,
         path=event.path,
         url=event.url,
         attempt=event.ref.attempt,
-        error=None if accepted else before.error,
+        error=None if accepted else _outcome_of(row).error,
         finished_at=now,
     )
-    if not end(connection, event.ref, "completed" if accepted else "failed", outcome, now):
-        return standing(connection, event.ref.hash)
+    _end(books, row, "completed" if accepted else "failed", outcome, now)
     tally = batch.tally
-    if row["state"] == "waiting":
-        tally.waiting -= 1
-    else:
-        tally.in_flight -= 1
+    tally.waiting -= waited
+    tally.in_flight -= not waited
     if accepted:
         tally.completed += 1
         if assessment.score is not None:
@@ -207,10 +273,10 @@ def image_stored(connection: Connection, event: ImageStored, window: Window, now
             add_embedding(tally, assessment.embedding)
     else:
         tally.failed += 1
-    return advance(connection, batch, window, now)
+    return Effect(batch, frees=True)
 
 
-def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping | None:
+def _adopt(books: Books, event: ImageStored, now: float) -> JobRow | None:
     """The job's row, taken back to an attempt that storage has accepted meanwhile; null where it is not so.
 
     A stage that said both that it failed and that it did not, a verdict that came out once each way, a dead letter that
@@ -221,18 +287,18 @@ def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping
     later = sa.and_(jobs.c.attempt > ref.attempt, jobs.c.stage != "done")
     given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state.in_(_UNFILED))
     taken_back = sa.and_(jobs.c.hash == ref.hash, jobs.c.index == ref.index, sa.or_(later, given_up))
-    before = connection.execute(sa.select(jobs.c.state).where(taken_back)).scalar()
+    before = books.written(now).execute(sa.select(jobs.c.state).where(taken_back)).scalar()
     if event.disposition != "accepted" or before is None:
         return None
-    batch = required(connection, ref.hash)
-    evidence = evidence_of(connection, ref, ref.attempt)
+    batch = books.required(ref.hash)
+    evidence = evidence_of(books.connection, ref, ref.attempt)
     if evidence is not None and evidence.assessment is not None:
         filed: Work = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
     else:
-        filed = GenerateImage(job=job_for(connection, batch, ref.index, ref.attempt))
+        filed = GenerateImage(job=job_for(books, batch, ref.index, ref.attempt))
     if before in _UNFILED:
-        _reopen(connection, batch, before, now)
-    connection.execute(
+        _reopen(books, batch, before)
+    books.connection.execute(
         sa.update(jobs)
         .where(taken_back)
         .values(
@@ -243,10 +309,10 @@ def _adopt(connection: Connection, event: ImageStored, now: float) -> RowMapping
             updated_at=now,
         )
     )
-    return job_row(connection, ref)
+    return books.job(ref)
 
 
-def _reopen(connection: Connection, batch: Batch, before: str, now: float) -> None:
+def _reopen(books: Books, batch: Batch, before: str) -> None:
     """Count a failed or cancelled picture as in flight again; its batch ends anew, with another contact sheet."""
     batch.tally.failed -= before == "failed"
     batch.tally.cancelled -= before == "cancelled"
@@ -254,100 +320,93 @@ def _reopen(connection: Connection, batch: Batch, before: str, now: float) -> No
     batch.tally.retries += 1
     batch.contact_sheet = None
     batch.state = "running" if batch.state == "completed" else batch.state
-    save(connection, batch, now)
+    books.save(batch)
 
 
-def job_failed(connection: Connection, event: JobFailed, window: Window, now: float) -> Change:
+def job_failed(books: Books, event: JobFailed, now: float) -> Effect | None:
     """A stage gave up on an attempt. One whose work went on nevertheless, from an earlier delivery, is not heard."""
-    row = job_row(connection, event.ref)
-    if row is None or row["stage"] in _PAST.get(event.stage, ("done",)):
-        return standing(connection, event.ref.hash)
-    batch = required(connection, event.ref.hash)
-    set_attempt(connection, event.ref, state="failed")
+    row = books.job(event.ref)
+    if row is None or row.stage in _PAST.get(event.stage, ("done",)):
+        return _unchanged(books, event.ref)
+    batch = books.required(event.ref.hash)
+    books.set_attempt(event.ref, state="failed")
     if event.stage == "storage":
         decision = Decision("fail")
     else:
-        decision = after_failure(
-            event.error, candidates(connection, event.ref), event.ref.attempt, batch.recipe.max_attempts
-        )
-    return _decide(connection, batch, event.ref, decision, event.error, window, now)
+        tried = candidates(books.written(now), event.ref)
+        decision = after_failure(event.error, tried, event.ref.attempt, batch.recipe.max_attempts)
+    return _decide(books, batch, event.ref, decision, event.error, now)
 
 
-def job_cancelled(connection: Connection, event: JobCancelled, window: Window, now: float) -> Change:
+def job_cancelled(books: Books, event: JobCancelled, now: float) -> Effect | None:
     """A generator dropped an attempt of a cancelled batch; one that it made in an earlier delivery goes on."""
-    row = job_row(connection, event.ref)
-    if row is None or row["state"] != "cancelling" or row["stage"] != "generator":
-        return Change()
-    batch = required(connection, event.ref.hash)
+    row = books.job(event.ref)
+    if row is None or row.state != "cancelling" or row.stage != "generator":
+        return None
+    batch = books.required(event.ref.hash)
     error = ErrorBody(code="cancelled", message="the batch was cancelled")
-    if end(connection, event.ref, "cancelled", Outcome(error=error, finished_at=now), now):
-        batch.tally.in_flight -= 1
-        batch.tally.cancelled += 1
-    return advance(connection, batch, window, now)
+    _end(books, row, "cancelled", Outcome(error=error, finished_at=now), now)
+    batch.tally.in_flight -= 1
+    batch.tally.cancelled += 1
+    return Effect(batch, frees=True)
 
 
-def contact_sheet_made(connection: Connection, event: ContactSheetMade, now: float) -> Change:
+def contact_sheet_made(books: Books, event: ContactSheetMade) -> Effect | None:
     """The contact sheet is filed."""
-    batch = load_batch(connection, event.hash)
+    batch = books.batch(event.hash)
     if batch is None:
-        return Change()
+        return None
     batch.contact_sheet = event.path or event.key
-    return settle(connection, batch, Change(client_id=batch.client_id), now)
+    return Effect(batch)
 
 
-def _decide(
-    connection: Connection,
-    batch: Batch,
-    ref: JobRef,
-    decision: Decision,
-    error: ErrorBody,
-    window: Window,
-    now: float,
-) -> Change:
+def _decide(books: Books, batch: Batch, ref: JobRef, decision: Decision, error: ErrorBody, now: float) -> Effect | None:
     """Carry out what follows from a rejected or failed attempt."""
-    row = job_row(connection, ref)
+    row = books.job(ref)
     if row is None:
-        return Change()
-    cancelling = row["state"] == "cancelling"
+        return None
+    cancelling = row.state == "cancelling"
     if decision.action == "again" and not cancelling:
         if batch.state == "paused":
-            set_job(connection, ref, now, state="waiting", stage="queue", attempt=decision.attempt)
+            books.set_job(row, now, state="waiting", stage="queue", attempt=decision.attempt)
             batch.tally.in_flight -= 1
             batch.tally.waiting += 1
-            return settle(connection, batch, Change(client_id=batch.client_id), now)
-        work = GenerateImage(job=job_for(connection, batch, ref.index, decision.attempt))
-        set_job(
-            connection,
-            ref,
-            now,
-            stage="generator",
-            attempt=decision.attempt,
-            message=_encode(work),
-            resends=0,
-        )
-        open_attempts(connection, [work.job])
-        return settle(connection, batch, Change([work], client_id=batch.client_id), now)
-    before = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
+            return Effect(batch)
+        work = GenerateImage(job=job_for(books, batch, ref.index, decision.attempt))
+        books.set_job(row, now, stage="generator", attempt=decision.attempt, message=_encode(work), resends=0)
+        books.open_attempts([work.job])
+        return Effect(batch, [work])
+    before = _outcome_of(row)
     if decision.action == "keep" and not cancelling and before.key is None:
-        evidence = evidence_of(connection, ref, decision.attempt)
-        if evidence is not None and evidence.assessment is not None:
+        evidence = evidence_of(books.written(now), ref, decision.attempt)
+        row = books.job(ref)
+        if row is not None and evidence is not None and evidence.assessment is not None:
             keep = StoreImage(
                 job=evidence.job, picture=evidence.picture, assessment=evidence.assessment, disposition="kept"
             )
-            set_job(
-                connection,
-                ref,
-                now,
-                stage="storage",
-                attempt=decision.attempt,
-                message=_encode(keep),
-                resends=0,
-                outcome=_encode(Outcome(error=error)),
+            outcome = _encode(Outcome(error=error))
+            books.set_job(
+                row, now, stage="storage", attempt=decision.attempt, message=_encode(keep), resends=0, outcome=outcome
             )
-            return settle(connection, batch, Change([keep], client_id=batch.client_id), now)
+            return Effect(batch, [keep])
     state = "cancelled" if cancelling else "failed"
-    if end(connection, ref, state, msgspec.structs.replace(before, error=error, finished_at=now), now):
+    if row is not None and row.stage != "done":
+        _end(books, row, state, msgspec.structs.replace(before, error=error, finished_at=now), now)
         batch.tally.in_flight -= 1
         batch.tally.failed += state == "failed"
         batch.tally.cancelled += state == "cancelled"
-    return advance(connection, batch, window, now)
+    return Effect(batch, frees=True)
+
+
+def _unchanged(books: Books, ref: JobRef) -> Effect | None:
+    """Where the batch stands, when nothing changed in it."""
+    batch = books.batch(ref.hash)
+    return Effect(batch, changed=False) if batch is not None else None
+
+
+def _outcome_of(row: JobRow) -> Outcome:
+    return msgspec.json.decode(row.outcome, type=Outcome) if row.outcome else Outcome()
+
+
+def _end(books: Books, row: JobRow, state: str, outcome: Outcome, now: float) -> None:
+    books.set_job(row, now, state=state, stage="done", outcome=_encode(outcome))

@@ -5,8 +5,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.audit import note
+from agents.planner.clients import admit, refuse_suspended
 from agents.planner.dispatch import Window
-from agents.planner.reservations import admit, reserve
+from agents.planner.reservations import reserve
 from agents.planner.rows import Batch, required
 from agents.planner.tables import batches, commands
 from agents.planner.upgrade import add_page, write_originals
@@ -50,16 +51,18 @@ def accept(
     window: Window,
     now: float,
     originals: list[Job] | None = None,
+    open_door: bool = True,
 ) -> tuple[Batch, Change]:
     """Commit a new plan, or find the one that this command id already made. `originals` are the jobs of the pictures
     that an upgrade names; one of a whole batch finds them by itself.
 
     Raises:
-        Refused: `command_conflict` where the id was used for another payload; `exceeds_budget`, `suspended`.
+        Refused: `command_conflict` where the id was used for another payload; `exceeds_budget`, `suspended`;
+            `unknown_client` where the door is not open.
     """
     if (first := known(connection, batch.client_id, command_id, payload)) is not None:
         return first, Change(client_id=first.client_id)
-    admit(connection, batch.client_id, now)
+    admit(connection, batch.client_id, now, open_door)
     batch.tally.asked = 1 if batch.parent is None else 0
     connection.execute(
         sa.insert(batches).values(
@@ -109,8 +112,9 @@ def approve(connection: Connection, batch: Batch, window: Window, now: float) ->
     """Start a held plan.
 
     Raises:
-        Refused: `wrong_state` where it is not held any more.
+        Refused: `wrong_state` where it is not held any more; `suspended`.
     """
+    refuse_suspended(connection, batch.client_id)
     changed = connection.execute(
         sa.update(batches)
         .where(batches.c.hash == batch.hash, batches.c.state == "held", batches.c.expires_at >= now)

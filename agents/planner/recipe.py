@@ -78,7 +78,8 @@ class Workshop:
 @dataclass(frozen=True)
 class Defaults:
     """Settings that decide where a command is silent. `price_per_hour` of the device is dollars, `max_seconds` what is
-    held for an attempt before one was measured. A plan that is estimated above `hold_over` dollars is held."""
+    held for an attempt before one was measured. A plan that is estimated above `hold_over` dollars is held. Without an
+    `open_door` a client must be made known before its first command."""
 
     stand_in: str | None
     min_score: float
@@ -86,6 +87,7 @@ class Defaults:
     hold_over: float | None = None
     price_per_hour: float | None = None
     max_seconds: float = 120.0
+    open_door: bool = True
 
 
 def survey(presences: Iterable[Presence]) -> Workshop:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.dispatch import Window
-from agents.planner.events import job_cancelled
+from agents.planner.events import hear
 from agents.planner.rows import WORK, decode_batch, required, touch
 from agents.planner.tables import batches, jobs
 from agents.planner.window import Change, advance, sheet_of, wants_prompts, write_prompts
@@ -44,11 +44,12 @@ def _jobs(connection: Connection, now: float, before: float, window: Window, at_
         _unheard(jobs.c.updated_at, now, before),
         sa.or_(jobs.c.stage != "generator", jobs.c.state == "cancelling", jobs.c.hash.not_in(paused)),
     )
+    dropped: list[JobCancelled] = []
     for row in connection.execute(stale.limit(at_once)).mappings().all():
         work = WORK.decode(row["message"])
         if row["state"] == "cancelling" and isinstance(work, GenerateImage):
             job = work.job
-            found.changes.append(job_cancelled(connection, JobCancelled(ref=ref_of(job)), window, now))
+            dropped.append(JobCancelled(ref=ref_of(job)))
             if required(connection, job.hash).tally.stopped:
                 found.unwanted[job.hash] = CancelBatch(hash=job.hash, client_id=job.client_id)
             else:
@@ -60,16 +61,18 @@ def _jobs(connection: Connection, now: float, before: float, window: Window, at_
             .values(resends=row["resends"] + 1, updated_at=now)
         )
         found.again.append((work, row["resends"] + 1))
+    for outcome in hear(connection, dropped, window, now):
+        found.changes += outcome if isinstance(outcome, list) else []
 
 
 def _batches(connection: Connection, now: float, before: float, window: Window, at_once: int, found: Overdue) -> None:
-    quiet = sa.select(batches).where(
+    quiet = sa.select(batches.c.hash).where(
         batches.c.state.in_(("running", "held")),
         _unheard(batches.c.updated_at, now, before),
     )
-    for row in connection.execute(quiet.limit(at_once)).mappings().all():
-        batch = decode_batch(row)
-        touch(connection, batch.hash, now)
+    for name in connection.execute(quiet.limit(at_once)).scalars().all():
+        batch = required(connection, name)  # read in its turn: places may have gone to it a moment ago
+        touch(connection, name, now)
         if batch.parent is None and wants_prompts(batch, window):
             found.again.append((write_prompts(batch), int(now)))
         if batch.state == "running":

@@ -24,17 +24,17 @@ class Relay:
         self._said: list[str] = []
         self._any = asyncio.Event()
 
-    async def publish(self, change: Change) -> None:
-        """Say what follows from a change that is committed; returns when the broker has it."""
-        await self._outlet.publish(*change.send)
-        for message, count in change.again:
+    async def publish(self, *changes: Change) -> None:
+        """Say what follows from changes that are committed; returns when the broker has it."""
+        await self._outlet.publish(*(work for change in changes for work in change.send))
+        for message, count in (again for change in changes for again in change.again):
             await self._outlet.publish(message, resend=count)
-        for said in change.tell:
+        for said in (said for change in changes for said in change.tell):
             await self._outlet.control("generator", said)
-        for one in (change, *change.others):
+        for one in (one for change in changes for one in (change, *change.others)):
             if one.status is not None and self._told.takes(one.status.hash, one.revision):
                 await self._outlet.publish_status(one.status, one.client_id)
-        self._done(outbox.letters(change))
+        self._done([name for change in changes for name in outbox.letters(change)])
 
     async def publish_left(self, before: float) -> None:
         """Say what the planner `before` this one committed and may not have said."""

@@ -7,17 +7,15 @@ Each function runs inside a transaction of the writer. Money is integer micro-do
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from agents.database.once import insert_once
 from agents.planner.audit import note
 from agents.planner.budget import LOCAL, Hold, followed, highest_cost, over_budget, unknown_cost
+from agents.planner.clients import client_row
 from agents.planner.rows import Batch
 from agents.planner.tables import clients, reservations
-from protocol.errors import Refused
 from protocol.money import micros
 
 _OF_CLIENT = clients.c.client_id == sa.bindparam("of_client")
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
-_ADD_CLIENT = insert_once(clients)
 _RESERVE = (
     sa.update(clients)
     .where(
@@ -38,35 +36,12 @@ _SETTLE = (
         updated_at=sa.bindparam("now"),
     )
 )
-_CLIENT = sa.select(clients).where(_OF_CLIENT)
 _HOLD = sa.select(reservations).where(reservations.c.hash == sa.bindparam("of_hash"))
 _FOLLOW = sa.update(reservations).where(
     reservations.c.hash == sa.bindparam("of_hash"),
     reservations.c.settled_micros == sa.bindparam("of_settled"),
     reservations.c.released_micros == sa.bindparam("of_released"),
 )
-
-
-def admit(connection: Connection, client: str, now: float) -> None:
-    """Know a client; one that sends its first command gets a row by itself.
-
-    Raises:
-        Refused: `suspended`.
-    """
-    connection.execute(
-        _ADD_CLIENT,
-        {
-            "client_id": client,
-            "state": "active",
-            "held_micros": 0,
-            "spent_micros": 0,
-            "weight": 1,
-            "created_at": now,
-            "updated_at": now,
-        },
-    )
-    if _client(connection, client)["state"] == "suspended":
-        raise Refused("suspended", f"the client {client} is suspended", hint="ask whoever runs the workshop")
 
 
 def reserve(connection: Connection, batch: Batch, now: float) -> None:
@@ -176,7 +151,9 @@ def _hold(connection: Connection, client: str, cost: int, now: float) -> None:
 
 
 def _client(connection: Connection, client: str) -> RowMapping:
-    return connection.execute(_CLIENT, {"of_client": client}).mappings().one()
+    row = client_row(connection, client)
+    assert row is not None, "a batch without a client"
+    return row
 
 
 def _decode(row: RowMapping) -> Hold:

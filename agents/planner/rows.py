@@ -1,12 +1,8 @@
-"""Rows of the ledger: a batch decoded, and the conditional updates by which a job changes.
+"""Rows of the ledger: a batch decoded, and single rows of jobs and attempts looked up."""
 
-Every change of a job is one statement that names the stage and attempt it leaves; one row must change.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -15,10 +11,10 @@ from sqlalchemy import Connection, RowMapping
 from agents.planner.attempts import Candidate
 from agents.planner.dispatch import Priority
 from agents.planner.recipe import Recipe
-from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs
+from agents.planner.tables import Evidence, attempts, batches, jobs
 from agents.planner.tally import Tally, status_of
 from protocol.commands import GenerateImages
-from protocol.messages import Job, JobRef, Work
+from protocol.messages import JobRef, Work
 from protocol.replies import GenerationStatus
 
 WORK = msgspec.json.Decoder(Work)
@@ -43,11 +39,6 @@ _OF_BATCH = batches.c.hash == sa.bindparam("of_hash")
 _BATCH = sa.select(batches).where(_OF_BATCH)
 _SAVE = sa.update(batches).where(_OF_BATCH)
 _JOB = sa.select(jobs).where(*_OF_JOB)
-_SET_JOB = sa.update(jobs).where(*_OF_JOB)
-_MOVE = _SET_JOB.where(jobs.c.stage == sa.bindparam("of_stage"))
-_END = _SET_JOB.where(jobs.c.stage != "done")
-_OPEN_ATTEMPT = sa.insert(attempts)
-_SET_ATTEMPT = sa.update(attempts).where(*_OF_ATTEMPT)
 _EVIDENCE = sa.select(attempts.c.evidence).where(*_OF_ATTEMPT)
 _CANDIDATES = sa.select(attempts.c.attempt, attempts.c.score).where(*_OF_ATTEMPT[:2], attempts.c.state == "rejected")
 
@@ -126,8 +117,12 @@ def required(connection: Connection, name: str) -> Batch:
 
 def save(connection: Connection, batch: Batch, now: float) -> None:
     """Write what changes in a batch: its state, cursor, counts and contact sheet."""
-    connection.execute(
-        _SAVE,
+    save_all(connection, (batch,), now)
+
+
+def save_all(connection: Connection, changed: Iterable[Batch], now: float) -> None:
+    """Write what changed in several batches."""
+    values = [
         {
             "of_hash": batch.hash,
             "state": batch.state,
@@ -135,8 +130,11 @@ def save(connection: Connection, batch: Batch, now: float) -> None:
             "tally": _encode(batch.tally),
             "contact_sheet": batch.contact_sheet,
             "updated_at": now,
-        },
-    )
+        }
+        for batch in changed
+    ]
+    if values:
+        connection.execute(_SAVE, values)
 
 
 def touch(connection: Connection, name: str, now: float) -> None:
@@ -146,36 +144,6 @@ def touch(connection: Connection, name: str, now: float) -> None:
 def job_row(connection: Connection, ref: JobRef) -> RowMapping | None:
     """The job's row while `ref` names its current attempt; null for a stale or unknown attempt."""
     return connection.execute(_JOB, _of(ref)).mappings().first()
-
-
-def move(connection: Connection, ref: JobRef, before: str, after: str, message: Work, now: float) -> bool:
-    """One stage on, if the job is where it is said to be."""
-    values = {"stage": after, "message": _encode(message), "resends": 0, "updated_at": now}
-    return connection.execute(_MOVE, {**_of(ref), "of_stage": before, **values}).rowcount == 1
-
-
-def set_job(connection: Connection, ref: JobRef, now: float, **values: Any) -> None:
-    connection.execute(_SET_JOB, {**_of(ref), "updated_at": now, **values})
-
-
-def end(connection: Connection, ref: JobRef, state: str, outcome: Outcome, now: float) -> bool:
-    """Make a job terminal, once."""
-    values = {"state": state, "stage": "done", "outcome": _encode(outcome), "updated_at": now}
-    return connection.execute(_END, {**_of(ref), **values}).rowcount == 1
-
-
-def open_attempts(connection: Connection, made: Sequence[Job]) -> None:
-    connection.execute(
-        _OPEN_ATTEMPT,
-        [
-            {"hash": job.hash, "index": job.index, "attempt": job.attempt, "state": "running", "seed": job.seed}
-            for job in made
-        ],
-    )
-
-
-def set_attempt(connection: Connection, ref: JobRef, **values: Any) -> None:
-    connection.execute(_SET_ATTEMPT, {**_of(ref), **values})
 
 
 def candidates(connection: Connection, ref: JobRef) -> list[Candidate]:

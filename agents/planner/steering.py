@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from agents.planner.attempts import next_round
 from agents.planner.audit import note
+from agents.planner.clients import refuse_suspended
 from agents.planner.dispatch import Priority, Window
 from agents.planner.reservations import reserve_more
-from agents.planner.rows import WORK, Batch, decode_batch
+from agents.planner.rows import WORK, Batch, required
 from agents.planner.tables import Outcome, batches, jobs, prompt_pages
 from agents.planner.window import ACTIVE, Change, advance, write_prompts
 from protocol.commands import Amend, Cancel, Pause, Resume, Retry
@@ -36,9 +37,11 @@ def steer(connection: Connection, batch: Batch, command: Steering, window: Windo
     """Do what a command asks of its batch.
 
     Raises:
-        Refused: `wrong_state`, `unknown_image` or `exceeds_budget`, with what could be done.
+        Refused: `wrong_state`, `unknown_image`, `exceeds_budget` or `suspended`, with what could be done.
         BadCommand: a change that this batch cannot make.
     """
+    if not isinstance(command, Pause | Cancel):
+        refuse_suspended(connection, batch.client_id)
     note(connection, type(command).__name__.lower(), batch.client_id, now, batch.hash)
     match command:
         case Pause():
@@ -220,14 +223,18 @@ def amend(connection: Connection, batch: Batch, wish: Amend, window: Window, now
 
 def expire(connection: Connection, window: Window, now: float) -> list[Change]:
     """Cancel held plans whose time is over, and what is left of batches that must have ended by now."""
-    due = sa.select(batches).where(
+    due = sa.select(batches.c.hash).where(
         sa.or_(
             sa.and_(batches.c.state == "held", batches.c.expires_at < now),
             sa.and_(batches.c.state.in_(ACTIVE), batches.c.deadline < now),
         )
     )
-    found = [decode_batch(row) for row in connection.execute(due).mappings().all()]
-    return [cancel(connection, batch, "all", window, now) for batch in found if not batch.tally.stopped]
+    changes: list[Change] = []
+    for name in connection.execute(due).scalars().all():
+        batch = required(connection, name)  # read in its turn: places may have gone to it a moment ago
+        if not batch.tally.stopped:
+            changes.append(cancel(connection, batch, "all", window, now))
+    return changes
 
 
 def _amend_quantity(connection: Connection, batch: Batch, quantity: int, now: float) -> None:

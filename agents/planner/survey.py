@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from agents.planner.books import Books
 from agents.planner.dispatch import Share, Standing, Window
 from agents.planner.tables import batches, clients
 from agents.planner.window import Change, fill, ready_among
@@ -44,9 +45,10 @@ _SHARES = sa.select(clients.c.client_id, clients.c.state, clients.c.weight, clie
 def look(connection: Connection, window: Window, now: float) -> Change:
     """Take what the ledger says, and give away the places that are free."""
     window.survey(_standings(connection, now), _shares(connection), now)
-    change = Change()
+    change, books = Change(), Books(connection)
     for platform in window.platforms:
-        fill(connection, platform, window, now, change)
+        fill(books, platform, window, now, change)
+    books.write(now)
     return change
 
 

@@ -70,6 +70,7 @@ prompt_pages = sa.Table(
     sa.Column("hash", sa.String(64), sa.ForeignKey("batches.hash"), primary_key=True),
     sa.Column("first", sa.Integer, primary_key=True),
     sa.Column("prompts", sa.LargeBinary, nullable=False),  # list[Prompt]
+    sa.Column("stored", sa.LargeBinary),  # dict[int, StoredPicture] by index, null where none was found
 )
 
 jobs = sa.Table(

@@ -14,9 +14,10 @@ from protocol.replies import GenerationStatus, Performance, QualityMetrics, Stat
 class Tally(Struct, kw_only=True):
     """Running sums of a batch. `seconds` are of generation; `embeddings` is the sum of unit vectors.
 
-    `waiting` pictures were handed out before and wait for another attempt; `ahead` ended before their turn, their index
-    at or past the cursor. `asked` is above `written` while prompts are on their way. `stopped` says that the client
-    cancelled what was left; `retries` and `amended` count those commands, `revision` the statuses.
+    `reused` of the completed ones were stored already. `waiting` pictures were handed out before and wait for another
+    attempt; `ahead` ended before their turn, their index at or past the cursor. `asked` is above `written` while prompts
+    are on their way. `stopped` says that the client cancelled what was left; `retries` and `amended` count those
+    commands, `revision` the statuses.
     """
 
     quantity: int
@@ -29,6 +30,7 @@ class Tally(Struct, kw_only=True):
     amended: int = 0
     revision: int = 0
     completed: int = 0
+    reused: int = 0
     failed: int = 0
     cancelled: int = 0
     judged: int = 0
@@ -97,12 +99,18 @@ def status_of(batch: str, state: str, tally: Tally, stand_in: str | None) -> Gen
                 avg_time=_mean(tally.seconds_sum, tally.timed),
                 gpu_util=_mean(tally.gpu_util_sum, tally.gpu_util_count),
             ),
-            cost_per_image=_mean(tally.cost_micros / 1e6, tally.completed) if tally.costed else None,
+            cost_per_image=_mean(tally.cost_micros / 1e6, tally.completed) if _has_cost(tally) else None,
             stand_in=stand_in or UNSET,
             state=state if state in ("held", "paused") else UNSET,
+            reused=tally.reused or UNSET,
         ),
         hash=batch,
     )
+
+
+def _has_cost(tally: Tally) -> bool:
+    """Whether it is known what the pictures cost: where all of them were stored already, nothing."""
+    return tally.costed > 0 or (tally.reused > 0 and not tally.timed)
 
 
 def _mean(total: float, count: int) -> float | None:

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 
 from agents.planner.attempts import seed_of
 from agents.planner.audit import note
+from agents.planner.books import PROMPTS, Books
 from agents.planner.dispatch import Standing, Window
 from agents.planner.reservations import follow
-from agents.planner.rows import Batch, load_batch, open_attempts, save, set_job
+from agents.planner.rows import Batch
 from agents.planner.tables import jobs, prompt_pages
 from agents.planner.upgrade import JOBS, original_of, upgraded, write_originals
 from agents.planner.variation import vary, wishes
@@ -26,21 +27,13 @@ ACTIVE = ("held", "running", "paused")
 """States of a batch that has not ended."""
 
 _encode = msgspec.json.encode
-PROMPTS = msgspec.json.Decoder(list[Prompt])
 
-_ADD_JOB = sa.insert(jobs)
 _AHEAD = sa.select(jobs.c.index).where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.index >= sa.bindparam("of_index"))
 _WAITING = (
     sa.select(jobs.c.index, jobs.c.attempt)
     .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == "waiting")
     .order_by(jobs.c.index)
     .limit(sa.bindparam("of_count"))
-)
-_PAGE_OF = (
-    sa.select(prompt_pages)
-    .where(prompt_pages.c.hash == sa.bindparam("of_hash"), prompt_pages.c.first <= sa.bindparam("of_index"))
-    .order_by(prompt_pages.c.first.desc())
-    .limit(1)
 )
 
 
@@ -87,54 +80,62 @@ def ready_among(cursor: int, written: int, quantity: int) -> int:
 
 def advance(connection: Connection, batch: Batch, window: Window, now: float) -> Change:
     """Give the free places of a batch's platform to those whose turn it is, ask for further prompts of the batch, or
-    end it; what changed is saved."""
+    end it; what changed is written."""
+    books = Books(connection)
+    books.keep(batch)
+    change = go_on(books, batch, window, now)
+    books.write(now)
+    return change
+
+
+def go_on(books: Books, batch: Batch, window: Window, now: float) -> Change:
+    """`advance`, in a transaction's books."""
     change = Change(client_id=batch.client_id)
-    change.send += _wanted(connection, batch, window, now)
+    change.send += _wanted(books, batch, window, now)
     window.see(standing_of(batch, now), now)
-    fill(connection, batch.recipe.platform, window, now, change, batch)
-    return settle(connection, batch, change, now)
+    fill(books, batch.recipe.platform, window, now, change, batch)
+    return settle(books, batch, change, now)
 
 
-def fill(
-    connection: Connection, platform: str, window: Window, now: float, change: Change, mine: Batch | None = None
-) -> None:
-    """Give the free places of a platform away. Batches are saved, but for `mine`, which its transition saves."""
+def fill(books: Books, platform: str, window: Window, now: float, change: Change, mine: Batch | None = None) -> None:
+    """Give the free places of a platform away. Batches are settled, but for `mine`, which its transition settles."""
     while granted := window.grants(platform, now):
         for name, count in granted.items():
             if mine is not None and name == mine.hash:
-                change.send += _hand_out(connection, mine, count, window, now)
-            elif other := load_batch(connection, name):
-                change.send += _hand_out(connection, other, count, window, now)
-                change.others.append(settle(connection, other, Change(client_id=other.client_id), now))
+                change.send += _hand_out(books, mine, count, window, now)
+            elif other := books.batch(name):
+                change.send += _hand_out(books, other, count, window, now)
+                change.others.append(settle(books, other, Change(client_id=other.client_id), now))
             else:
                 window.forget(name, now)
 
 
-def _hand_out(connection: Connection, batch: Batch, count: int, window: Window, now: float) -> list[Work]:
+def _hand_out(books: Books, batch: Batch, count: int, window: Window, now: float) -> list[Work]:
     """The work of the next pictures of a batch, at most `count`, and the prompts that are wanted after them. Those that
     wait for another attempt go first."""
     count = min(count, ready_in(batch, now))
-    work = _waiting(connection, batch, count, now) if batch.tally.waiting else []
+    work = _waiting(books, batch, count, now) if batch.tally.waiting else []
     fresh = [
-        GenerateImage(job=job_for(connection, batch, index, attempt=1))
-        for index in _fresh(connection, batch, count - len(work))
+        GenerateImage(job=job_for(books, batch, index, attempt=1))
+        for index in _fresh(books, batch, count - len(work), now)
     ]
     if fresh:
-        connection.execute(_ADD_JOB, [_job_values(made, now) for made in fresh])
-        open_attempts(connection, [made.job for made in fresh])
+        books.add_jobs([_job_values(made, now) for made in fresh])
+        books.open_attempts([made.job for made in fresh])
     work += fresh
     batch.tally.in_flight += len(work)
-    wanted = _wanted(connection, batch, window, now)
+    wanted = _wanted(books, batch, window, now)
     window.see(standing_of(batch, now), now)
     return work + wanted
 
 
-def _fresh(connection: Connection, batch: Batch, count: int) -> list[int]:
+def _fresh(books: Books, batch: Batch, count: int, now: float) -> list[int]:
     """The next indices; the cursor passes over pictures that ended before their turn."""
     indices: list[int] = []
     ended = set[int]()
     if batch.tally.ahead:
-        ended = set(connection.execute(_AHEAD, {"of_hash": batch.hash, "of_index": batch.cursor}).scalars())
+        passed = {"of_hash": batch.hash, "of_index": batch.cursor}
+        ended = set(books.written(now).execute(_AHEAD, passed).scalars())
     while len(indices) < count and batch.cursor < min(batch.written, batch.quantity):
         if batch.cursor in ended:
             batch.tally.ahead -= 1
@@ -144,26 +145,28 @@ def _fresh(connection: Connection, batch: Batch, count: int) -> list[int]:
     return indices
 
 
-def _waiting(connection: Connection, batch: Batch, count: int, now: float) -> list[Work]:
+def _waiting(books: Books, batch: Batch, count: int, now: float) -> list[Work]:
     """Attempts of pictures that wait for one, after a retry or a pause."""
-    rows = connection.execute(_WAITING, {"of_hash": batch.hash, "of_count": count}).all()
+    rows = books.written(now).execute(_WAITING, {"of_hash": batch.hash, "of_count": count}).all()
     work: list[Work] = []
-    for index, attempt in rows:
-        made = GenerateImage(job=job_for(connection, batch, index, attempt))
-        values = {"state": "running", "stage": "generator", "message": _encode(made), "resends": 0}
-        set_job(connection, ref_of(made.job), now, **values)
-        open_attempts(connection, [made.job])
-        work.append(made)
+    made = [job_for(books, batch, index, attempt) for index, attempt in rows]
+    books.foresee(ref_of(job) for job in made)
+    for job in made:
+        row = books.job(ref_of(job))
+        assert row is not None
+        books.set_job(row, now, state="running", stage="generator", message=_encode(GenerateImage(job=job)), resends=0)
+        work.append(GenerateImage(job=job))
+    books.open_attempts(made)
     batch.tally.waiting = batch.tally.waiting - len(rows) if rows else 0
     return work
 
 
-def _wanted(connection: Connection, batch: Batch, window: Window, now: float) -> list[Work]:
+def _wanted(books: Books, batch: Batch, window: Window, now: float) -> list[Work]:
     """The request for the next page of prompts, once. An upgrade has the prompts of its parent."""
     if batch.state != "running" or not wants_prompts(batch, window) or batch.tally.asked > batch.written:
         return []
     if batch.parent is not None:
-        write_originals(connection, batch, PROMPT_PAGE, now)
+        write_originals(books.connection, batch, PROMPT_PAGE, now)
         return []
     batch.tally.asked = batch.written + 1
     return [write_prompts(batch)]
@@ -213,12 +216,6 @@ def _job_values(work: GenerateImage, now: float) -> dict[str, object]:
     }
 
 
-def prompt_of(connection: Connection, name: str, index: int) -> Prompt:
-    page = connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).mappings().one()
-    first: int = page["first"]
-    return PROMPTS.decode(page["prompts"])[index - first]
-
-
 def first_prompts(connection: Connection, batch: Batch) -> list[Prompt]:
     """The first page of a batch's prompts; empty before they are written."""
     page = connection.execute(
@@ -229,11 +226,11 @@ def first_prompts(connection: Connection, batch: Batch) -> list[Prompt]:
     return [job.prompt for job in JOBS.decode(page)] if batch.parent else PROMPTS.decode(page)
 
 
-def job_for(connection: Connection, batch: Batch, index: int, attempt: int) -> Job:
+def job_for(books: Books, batch: Batch, index: int, attempt: int) -> Job:
     """One attempt at a picture whose prompt is written."""
     if batch.parent is not None:
-        return upgraded(batch, original_of(connection, batch.hash, index), index, attempt)
-    return job_of(batch, prompt_of(connection, batch.hash, index), index, attempt)
+        return upgraded(batch, original_of(books.connection, batch.hash, index), index, attempt)
+    return job_of(batch, books.prompt(batch.hash, index), index, attempt)
 
 
 def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
@@ -265,7 +262,7 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
     return vary(job, batch.command, recipe, batch.seed)
 
 
-def settle(connection: Connection, batch: Batch, change: Change, now: float) -> Change:
+def settle(books: Books, batch: Batch, change: Change, now: float) -> Change:
     """Save a changed batch and say where it stands; where its last picture is terminal, end it and ask for its
     contact sheet."""
     change.finished = batch.tally.finished
@@ -276,22 +273,14 @@ def settle(connection: Connection, batch: Batch, change: Change, now: float) -> 
         else:
             batch.contact_sheet = ""
         counts = {"completed": batch.tally.completed, "failed": batch.tally.failed, "cancelled": batch.tally.cancelled}
-        note(connection, batch.state, batch.client_id, now, batch.hash, **counts)
-    follow(connection, batch, now)
+        note(books.connection, batch.state, batch.client_id, now, batch.hash, **counts)
+    follow(books.connection, batch, now)
     batch.tally.revision += 1
     change.status, change.revision = batch.status, batch.tally.revision
-    save(connection, batch, now)
+    books.save(batch)
     return change
 
 
 def sheet_of(batch: Batch) -> MakeContactSheet:
     """The request for a batch's contact sheet; it is drawn anew after every retry."""
     return MakeContactSheet(hash=batch.hash, client_id=batch.client_id, edition=batch.tally.retries)
-
-
-def standing(connection: Connection, name: str) -> Change:
-    """Where a batch stands, when nothing changed in it."""
-    batch = load_batch(connection, name)
-    if batch is None:
-        return Change()
-    return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)

@@ -19,6 +19,7 @@ def test_flags_become_fields_of_the_command():
         loras=["product_lora_v3:0.7"],
         min_score=0.6,
         negative="text",
+        reuse=False,
     )
     assert command_of(options) == GenerateImages(
         brief="a red car",
@@ -31,6 +32,7 @@ def test_flags_become_fields_of_the_command():
         steps=20,
         guidance=4.5,
         loras=[Lora(name="product_lora_v3", weight=0.7)],
+        reuse=False,
     )
 
 

@@ -24,7 +24,7 @@ from agents.planner.tally import Tally
 from agents.planner.window import Change
 from protocol import subjects
 from protocol.commands import GenerateImages, Requirements
-from protocol.errors import AcpError, ErrorBody, Unavailable
+from protocol.errors import AcpError, ErrorBody
 from protocol.messages import (
     Assessment,
     CancelImage,
@@ -41,7 +41,6 @@ from protocol.messages import (
     MakeContactSheet,
     Picture,
     Prompt,
-    PromptsFailed,
     PromptsWritten,
     ScoreImage,
     StoreImage,
@@ -115,7 +114,8 @@ class World:
     """Everything around the planner: queued work by subject, undelivered events, filed pictures.
 
     `rejects` says the share of pictures that QA rejects; `loses` the share of messages that get lost; `repeats` the
-    share that arrive twice; with `shuffles` events arrive in any order. `page` prompts fit one answer.
+    share that arrive twice; with `shuffles` events arrive in any order, at most `at_once` of them together. `page` prompts
+    fit one answer.
     """
 
     engine: Engine
@@ -127,6 +127,7 @@ class World:
     loses: float = 0.0
     repeats: float = 0.0
     shuffles: bool = False
+    at_once: int = 4
     now: float = 10.0
     queue: dict[str, Work] = field(default_factory=dict[str, Work])
     inbox: list[Event] = field(default_factory=list[Event])
@@ -166,11 +167,9 @@ class World:
     def step(self) -> bool:
         """One agent handles one message, or the planner one event; false when there is nothing to do."""
         if self.inbox and (not self.queue or self.dice.random() < 0.6):
-            position = self.dice.randrange(len(self.inbox)) if self.shuffles else 0
-            event = self.inbox.pop(position)
-            if self.dice.random() < self.repeats:
-                self.inbox.append(event)
-            self.deliver(event)
+            said = [self.next_event() for _ in range(min(len(self.inbox), self.dice.randint(1, self.at_once)))]
+            self.inbox += [event for event in said if self.dice.random() < self.repeats]
+            self.deliver(*said)
             return True
         if self.queue:
             name = self.dice.choice(list(self.queue))
@@ -181,33 +180,18 @@ class World:
             return True
         return False
 
-    def deliver(self, event: Event) -> None:
-        self.now += 0.01
-        try:
-            self.follow(self.transact(lambda connection: self.transition(connection, event)))
-        except Unavailable:  # the runner delivers it again, later
-            self.later.append(event)
+    def next_event(self) -> Event:
+        return self.inbox.pop(self.dice.randrange(len(self.inbox)) if self.shuffles else 0)
 
-    def transition(self, connection: Connection, event: Event) -> Change:
-        match event:
-            case PromptsWritten():
-                return events.prompts_written(connection, event, self.window, self.now)
-            case PromptsFailed():
-                return events.prompts_failed(connection, event, self.now)
-            case ImageGenerated():
-                return events.image_generated(connection, event, self.now)
-            case ImageScored():
-                return events.image_scored(connection, event, self.window, self.now)
-            case ImageStored():
-                return events.image_stored(connection, event, self.window, self.now)
-            case JobFailed():
-                return events.job_failed(connection, event, self.window, self.now)
-            case JobCancelled():
-                return events.job_cancelled(connection, event, self.window, self.now)
-            case ContactSheetMade():
-                return events.contact_sheet_made(connection, event, self.now)
-            case _:
-                raise AssertionError(event)
+    def deliver(self, *said: Event) -> None:
+        self.now += 0.01
+        outcomes = self.transact(lambda connection: events.hear(connection, said, self.window, self.now))
+        for event, outcome in zip(said, outcomes, strict=True):
+            if isinstance(outcome, Exception):  # the runner delivers it again, later
+                self.later.append(event)
+            else:
+                for change in outcome:
+                    self.follow(change)
 
     def act(self, message: Work) -> None:
         match message:

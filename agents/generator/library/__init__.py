@@ -1,0 +1,1 @@
+"""The models of this machine: pulled from a hub, added from files, removed again."""

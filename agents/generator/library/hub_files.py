@@ -1,0 +1,128 @@
+"""Which files of a hub repository make up a diffusers model, and which would be dangerous. Pure module."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from protocol.errors import Refused
+
+LIBRARIES = frozenset({"diffusers", "transformers", "stable_diffusion"})
+"""Where the classes of a model's parts may come from; any other name is code in the repository."""
+
+INDEX = "model_index.json"
+CONFIGURATION = frozenset({".json", ".txt", ".model"})
+"""Settings, vocabularies, and SentencePiece models, which are protocol buffers."""
+PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
+
+MAX_CONFIGURATION_BYTES = 64 << 20
+MAX_FILES = 5000
+
+_WEIGHTS = re.compile(
+    r"(?:diffusion_pytorch_model|model)(?P<shard>[.\w-]*)\.safetensors(?P<index>\.index[.\w]*\.json)?"
+)
+_VARIANT = re.compile(r"\.(fp16|bf16|non_ema|ema)\b")
+_PLACE = re.compile(r"(?:[\w][\w.+-]*/)?[\w][\w.+-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of one commit: its place in the repository, bytes, and SHA-256, or the SHA-1 that git gives small ones."""
+
+    path: str
+    size: int
+    sha256: str | None = None
+    git_sha1: str | None = None
+
+
+def wanted(files: Sequence[HubFile], index: Mapping[str, Any], dtype: str, source: str) -> list[HubFile]:
+    """The files to fetch: the parts that `model_index.json` names, in half precision where the model is run in it and
+    every part is there in it.
+
+    Raises:
+        Refused: the repository holds code or weights as pickles, or is incomplete.
+    """
+    parts = _parts(index, source)
+    found: list[HubFile] = []
+    weights: dict[str, list[HubFile]] = {}
+    pickled: set[str] = set()
+    for file in files:
+        part, _, name = file.path.rpartition("/")
+        if part not in parts or not _PLACE.fullmatch(file.path):
+            continue
+        if _WEIGHTS.fullmatch(name):
+            weights.setdefault(part, []).append(file)
+        elif PurePosixPath(name).suffix in PICKLES:
+            pickled.add(part)
+        elif PurePosixPath(name).suffix in CONFIGURATION and ".safetensors." not in name and ".bin." not in name:
+            if file.size > MAX_CONFIGURATION_BYTES:
+                raise _refused(source, f"{file.path} is of {file.size} bytes, which no settings are")
+            found.append(file)
+    if bare := sorted(pickled - weights.keys()):
+        raise _refused(source, f"{', '.join(bare)} is there as a pickle only, which could run code")
+    empty = sorted(part for part in parts if not any(file.path.startswith(f"{part}/") for file in files))
+    if empty or not weights:
+        raise _refused(source, f"{', '.join(empty) or 'its weights'} of {INDEX} is not in it")
+    if unknown := next((file for part in weights.values() for file in part if not _has_hash(file)), None):
+        raise _refused(source, f"the hub has no SHA-256 of {unknown.path}")
+    variants = {part: {_variant(file) for file in found} for part, found in weights.items()}
+    half = dtype == "float16" and all("fp16" in each for each in variants.values())
+    chosen = "fp16" if half else ""
+    if lacking := sorted(part for part, each in variants.items() if chosen not in each):
+        raise _refused(source, f"{', '.join(lacking)} lacks safetensors in full precision")
+    return [*found, *(file for part in weights.values() for file in part if _variant(file) == chosen)]
+
+
+def configuration(files: Sequence[HubFile], index: Mapping[str, Any], source: str) -> list[HubFile]:
+    """The settings and vocabularies alone, without weights.
+
+    Raises:
+        Refused: the repository holds code.
+    """
+    parts = _parts(index, source)
+    return [
+        file
+        for file in files
+        if file.path.rpartition("/")[0] in parts
+        and _PLACE.fullmatch(file.path)
+        and PurePosixPath(file.path).suffix in CONFIGURATION
+        and ".index." not in file.path
+        and file.size <= MAX_CONFIGURATION_BYTES
+    ]
+
+
+def _parts(index: Mapping[str, Any], source: str) -> set[str]:
+    """The folders of the parts that are there, by what `model_index.json` says."""
+    if not isinstance(index.get("_class_name"), str):
+        raise _refused(source, f"{INDEX} names a pipeline of its own, which would be code from the network")
+    parts: set[str] = set()
+    for name, value in index.items():
+        match value:
+            case [None, None]:
+                pass
+            case [str(library), str()]:
+                if library not in LIBRARIES:
+                    raise _refused(source, f"its {name} is code from the network ({library})")
+                parts.add(name)
+            case _:
+                pass
+    return parts
+
+
+def _has_hash(file: HubFile) -> bool:
+    """Whether the hash fits the size: git's, for which a file is read whole, is for small ones."""
+    return file.sha256 is not None or file.size <= MAX_CONFIGURATION_BYTES
+
+
+def _variant(file: HubFile) -> str:
+    found = _VARIANT.search(file.path.rpartition("/")[2])
+    return found[1] if found else ""
+
+
+def _refused(source: str, reason: str) -> Refused:
+    return Refused(
+        "not_installed",
+        f"{source} cannot be used: {reason}",
+        hint="choose a repository with safetensors weights and no code of its own",
+    )

@@ -1,0 +1,177 @@
+"""A model from a hub to its folder: room on the disk first, each file resumed where it broke off and checked against
+its hash, and the folder there only when all of it is."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agents.generator.library.hub import Hub, Listing
+from agents.generator.library.hub_files import INDEX, HubFile, configuration, wanted
+from agents.generator.tensor_file import CHECKPOINT, Unsound, read_header
+from protocol.errors import AcpError, Refused
+
+SPARE_BYTES = 1 << 30
+"""Room that is left on a disk: other processes write to it too."""
+
+ORIGIN = "origin.json"
+"""The file in a model's folder that tells where it came from: `Origin`."""
+
+Told = Callable[[int, int], None]
+"""Told how many bytes are here, and of how many."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a model's folder came from: the repository, its commit, and the hash of each file."""
+
+    source: str
+    commit: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A model's folder and how many bytes of it came over the network this time."""
+
+    folder: Path
+    origin: Origin
+    fetched: int
+
+
+def pull(hub: Hub, source: str, revision: str, dtype: str, folder: Path, told: Told) -> Pulled:
+    """Fetch a model into `folder`, which does not exist yet. Weights in half precision are chosen for `float16`.
+
+    Raises:
+        Refused: the repository cannot be used, the disk is too small, or bytes are not those that were promised.
+        Unavailable: the hub is out of reach; saying it again goes on where it broke off.
+    """
+    listing = hub.listing(source, revision)
+    # A folder per commit: what is there of another one is not mixed in.
+    part = folder.with_name(f".{folder.name}-{listing.commit[:12]}")
+    index = _index(hub, listing, source, part)
+    files = wanted(listing.files, index, dtype, source)
+    fetched = _fetch(hub, listing, source, files, part, told)
+    origin = Origin(
+        source=source, commit=listing.commit, files={file.path: file.sha256 or file.git_sha1 or "" for file in files}
+    )
+    (part / ORIGIN).write_bytes(msgspec.json.format(msgspec.json.encode(origin)))
+    part.rename(folder)
+    return Pulled(folder, origin, fetched)
+
+
+def pull_configuration(hub: Hub, source: str, revision: str, folder: Path) -> None:
+    """Fetch what describes a model, without its weights, into `folder`.
+
+    Raises:
+        Refused, Unavailable: as `pull`.
+    """
+    listing = hub.listing(source, revision)
+    index = _index(hub, listing, source, folder)
+    _fetch(hub, listing, source, configuration(listing.files, index, source), folder, lambda here, all_: None)
+
+
+def _index(hub: Hub, listing: Listing, source: str, part: Path) -> dict[str, Any]:
+    file = next((file for file in listing.files if file.path == INDEX), None)
+    if file is None or not 0 <= file.size <= 1 << 20:
+        raise Refused(
+            "not_installed",
+            f"{source} is no diffusers model: it has no {INDEX}",
+            hint="for a single file, download it and say: bottega models add FILE",
+        )
+    _fetch(hub, listing, source, [file], part, lambda here, all_: None)
+    try:
+        return msgspec.json.decode((part / INDEX).read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise Refused("not_installed", f"the {INDEX} of {source} is no JSON object: {error}") from error
+
+
+def _fetch(hub: Hub, listing: Listing, source: str, files: Sequence[HubFile], part: Path, told: Told) -> int:
+    """Bring all files into `part`; returns the bytes that came over the network."""
+    part.mkdir(parents=True, exist_ok=True)
+    total = sum(file.size for file in files)
+    here = {file.path: _size(part / file.path) or _size(_unfinished(part, file)) for file in files}
+    _check_room(part, total - sum(here.values()), source)
+    fetched = 0
+    for file in files:
+        place = part / file.path
+        if not (place.is_file() and place.stat().st_size == file.size):
+            before = sum(here.values()) - here[file.path]
+            fetched += _fetch_one(hub, listing.commit, source, file, part, lambda size: told(before + size, total))  # noqa: B023 - called before the next round
+        here[file.path] = file.size
+        told(sum(here.values()), total)
+    return fetched
+
+
+def _fetch_one(hub: Hub, commit: str, source: str, file: HubFile, part: Path, told: Callable[[int], None]) -> int:
+    unfinished = _unfinished(part, file)
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    fetched = 0
+    if _size(unfinished) < file.size or not file.size:
+        with (
+            hub.opened(source, commit, file.path, _size(unfinished)) as (begin, blocks),
+            unfinished.open("ab") as handle,
+        ):
+            handle.truncate(begin)
+            for block in blocks:
+                handle.write(block)
+                fetched += len(block)
+                if begin + fetched > file.size:
+                    break
+                told(begin + fetched)
+            handle.flush()
+            os.fsync(handle.fileno())
+    try:
+        _check(unfinished, file)
+    except AcpError:
+        unfinished.unlink()
+        raise
+    unfinished.rename(part / file.path)
+    return fetched
+
+
+def _check(place: Path, file: HubFile) -> None:
+    """That the bytes are those which the hub promised, and that weights are safetensors."""
+    size = _size(place)
+    if size != file.size or not _hash_fits(place, file):
+        raise Refused(
+            "not_installed",
+            f"{file.path} arrived with {size} bytes that are not the {file.size} which the hub promised",
+            hint="say it again; if it happens again, the hub or the network between is not to be trusted",
+        )
+    if file.path.endswith(".safetensors"):
+        try:
+            read_header(place, CHECKPOINT)
+        except Unsound as error:
+            raise Refused("not_installed", f"{file.path} is no sound safetensors file: {error}") from error
+
+
+def _hash_fits(place: Path, file: HubFile) -> bool:
+    with place.open("rb") as handle:
+        if file.sha256:
+            return hashlib.file_digest(handle, "sha256").hexdigest() == file.sha256
+        # git's name of a small file: SHA-1 over a heading and the content. It is what the hub has of such files.
+        content = handle.read()
+        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.git_sha1
+
+
+def _check_room(folder: Path, needed: int, source: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed + SPARE_BYTES > free:
+        raise Refused(
+            "disk_full",
+            f"{source} needs {needed / 1e9:.1f} GB more, and {free / 1e9:.1f} GB are free at {folder.parent}",
+            hint="make room there, or move BOTTEGA_HOME to a larger disk",
+        )
+
+
+def _unfinished(part: Path, file: HubFile) -> Path:
+    return part / f"{file.path}.part"
+
+
+def _size(place: Path) -> int:
+    return place.stat().st_size if place.is_file() else 0

@@ -1,0 +1,80 @@
+"""How many rows a call of the model has: pinned sizes, the best one for those who wait, what a picture remembers.
+
+A row is one latent with its timestep and its text; a guided picture has two rows, others one. A picture depends on
+the sizes of the calls it was in and on nothing else that shared them. Pure module.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+SIZES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)
+"""Rows that a call may have; others are filled up to one of them."""
+
+GOOD_ENOUGH = 0.95
+"""Part of the best rows per second that the knee has to reach: a smaller call lets its pictures end sooner."""
+
+Trace = tuple[tuple[int, int], ...]
+"""The calls that a picture was in, as (bucket, number of calls in a row with it). The bucket is the number of such
+pictures that the call had room for: its rows by the picture's own. 1 is a picture alone."""
+
+
+def padded(rows: int, sizes: Sequence[int] = SIZES) -> int:
+    """The pinned size for a number of rows; the number itself where it is over all of them."""
+    return next((size for size in sizes if size >= rows), rows)
+
+
+@dataclass
+class Timings:
+    """Seconds of calls by their size, the least of those seen, for one kind of call. Remembers; else pure."""
+
+    seconds: dict[int, float] = field(default_factory=dict[int, float])
+
+    def note(self, size: int, seconds: float) -> None:
+        """A call of `size` rows took `seconds`. The least counts, since what else the machine does only adds."""
+        self.seconds[size] = min(seconds, self.seconds.get(size, seconds))
+
+    def row_seconds(self, size: int) -> float:
+        """Seconds for each row of a call; of the nearest size that was seen, 0 before the first."""
+        if not self.seconds:
+            return 0.0
+        nearest = min(self.seconds, key=lambda seen: abs(seen - size))
+        return self.seconds[nearest] / nearest
+
+
+def knee(seconds: Mapping[int, float]) -> int:
+    """The smallest size that comes near the best rows per second; 1 where nothing was measured."""
+    rates = {size: size / taken for size, taken in seconds.items() if taken > 0}
+    best = max(rates.values(), default=0.0)
+    return min((size for size, rate in rates.items() if rate >= GOOD_ENOUGH * best), default=1)
+
+
+def room(seconds: Mapping[int, float], cap: int, sizes: Sequence[int] = SIZES) -> int:
+    """The most rows to put into the next call: the knee. Until sizes of twice the knee were seen, the next one up is
+    tried where there is work for it. `cap` is the memory's bound."""
+    best, largest = knee(seconds), max(seconds, default=0)
+    if largest < 2 * best:
+        best = next((size for size in sizes if size > largest), best)
+    return max((size for size in sizes if size <= min(best, cap)), default=sizes[0])
+
+
+def halved(rows: int, least: int, sizes: Sequence[int] = SIZES) -> int | None:
+    """The bound after a call of `rows` rows did not fit into memory; null where `least`, what one picture needs, is
+    not smaller."""
+    smaller = max((size for size in sizes if size <= rows // 2), default=0)
+    return max(smaller, least) if least < rows else None
+
+
+def extended(trace: Trace, bucket: int) -> Trace:
+    """A trace with one more call."""
+    if trace and trace[-1][0] == bucket:
+        return (*trace[:-1], (bucket, trace[-1][1] + 1))
+    return (*trace, (bucket, 1))
+
+
+def bucket_at(trace: Trace, call: int) -> int:
+    """The bucket of a call, counted from 0; the last one after the end, 1 in an empty trace."""
+    for bucket, calls in trace:
+        if call < calls:
+            return bucket
+        call -= calls
+    return trace[-1][0] if trace else 1

@@ -1,0 +1,147 @@
+# pyright: basic
+"""A pipeline for one picture, around models that all share: calls of a model become calls of the device's thread."""
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from agents.generator.steps.calls import ModelCall, shareable_call
+
+Stage = Literal["encode", "denoise", "decode"]
+
+SHAREABLE: dict[str, tuple[str, ...]] = {
+    "UNet2DConditionModel": (),
+    "ControlNetModel": (),
+    "SD3Transformer2DModel": (),
+    "FluxTransformer2DModel": ("img_ids", "txt_ids"),
+}
+"""Classes of diffusers whose rows do not see each other -> arguments that have no row dimension and are one for all. In
+FLUX they are the positions of pixels and words (transformer_flux.py, `forward`)."""
+
+DENOISERS = ("unet", "transformer", "controlnet")
+"""Names under which pipelines keep the models that they call at every step."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model call of a pipeline's run, and the stage of the picture that it belongs to. Calls with the same `content`
+    have the same answer; null where that is not known."""
+
+    stage: Stage
+    call: ModelCall
+    content: Hashable = None
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A step of a scheduler, which was asked for as `scheduler.step(model_output, timestep, sample, **options)`."""
+
+    scheduler: Any
+    model_output: torch.Tensor
+    timestep: Any
+    sample: torch.Tensor
+    options: dict[str, Any]
+
+    def run(self) -> Any:
+        """Take the step as the scheduler does."""
+        step = type(self.scheduler).step
+        return step(self.scheduler, self.model_output, self.timestep, self.sample, **self.options)
+
+
+Ask = Callable[[Asked | Stepped], Any]
+
+
+def for_one_picture(pipeline: Any, scheduler: Any, ask: Ask) -> Any:
+    """A copy of a pipeline with a scheduler of its own, whose model calls and steps go through `ask`."""
+    own = copy.copy(pipeline)
+    parts = {
+        name: _Shared(name, part, ask)
+        for name, part in pipeline.components.items()
+        if isinstance(part, torch.nn.Module)
+    }
+    # Past `__setattr__`, which would write the stand-ins into the pipeline's configuration.
+    own.__dict__.update(parts, scheduler=_asking(scheduler, ask))
+    return own
+
+
+class _Shared:
+    """Stands for a model: all but its calls is the model's own. It passes for one of the model's class, which
+    pipelines look at."""
+
+    def __init__(self, name: str, model: torch.nn.Module, ask: Ask) -> None:
+        self._name = name
+        self._model = model
+        self._ask = ask
+        self._same: dict[str, tuple[torch.Tensor, Hashable]] = {}
+
+    @property
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride] - see the docstring
+        return type(self._model)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        model = self._model
+        arguments = dict(zip(_parameters(type(model)), args, strict=False)) | kwargs
+        same = SHAREABLE.get(type(model).__name__)
+        if same is not None:
+            held = {name: self._held(name, arguments[name]) for name in same}
+            return self._ask(Asked("denoise", shareable_call(self._name, model, arguments, held)))
+        stage: Stage = "denoise" if self._name in DENOISERS else "encode"
+        content = (self._name, _content(arguments)) if self._name.startswith("text_encoder") else None
+        return self._ask(Asked(stage, ModelCall(model, arguments, 0, self._name), content))
+
+    def encode(self, *args: Any, **kwargs: Any) -> Any:
+        """An autoencoder's encoder."""
+        function = functools.partial(self._model.encode, *args)
+        return self._ask(Asked("encode", ModelCall(function, kwargs)))
+
+    def decode(self, z: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """An autoencoder's decoder."""
+        if type(self._model).__name__ == "AutoencoderKL":
+            # Taken and ignored (autoencoder_kl.py, `decode`).
+            kwargs.pop("generator", None)
+            call = shareable_call(self._name, self._model.decode, {"z": z} | kwargs, {})
+        else:
+            call = ModelCall(functools.partial(self._model.decode, z, *args), kwargs)
+        return self._ask(Asked("decode", call))
+
+    def _held(self, name: str, tensor: torch.Tensor) -> Hashable:
+        """What a tensor holds; read once, because pipelines give the same one at each step."""
+        known = self._same.get(name)
+        if known is None or known[0] is not tensor:
+            self._same[name] = known = (tensor, _content(tensor))
+        return known[1]
+
+
+@functools.cache
+def _parameters(kind: type[torch.nn.Module]) -> tuple[str, ...]:
+    """Names of the parameters of a model's `forward`."""
+    return tuple(inspect.signature(kind.forward).parameters)[1:]
+
+
+def _content(value: Any) -> Hashable:
+    match value:
+        case torch.Tensor():
+            return (tuple(value.shape), value.dtype, tuple(value.flatten().tolist()))
+        case dict():
+            return tuple((key, _content(part)) for key, part in sorted(value.items()))
+        case _:
+            return value
+
+
+def _asking(scheduler: Any, ask: Ask) -> Any:
+    """The scheduler, whose steps go through `ask`. Pipelines look at the signature of `step`, so it is kept."""
+
+    @functools.wraps(scheduler.step)
+    def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, **options: Any) -> Any:
+        return ask(Stepped(scheduler, model_output, timestep, sample, options))
+
+    scheduler.__dict__["step"] = step
+    return scheduler

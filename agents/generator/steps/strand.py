@@ -1,0 +1,62 @@
+"""A pipeline's run as a coroutine: a thread of its own that moves only while the device's thread waits for it.
+
+Diffusers' pipelines are plain functions; a strand stops one wherever it calls a model, without rewriting it.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+Call = TypeVar("Call")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Ended(Generic[Result]):
+    """A strand returned `value`."""
+
+    value: Result
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A strand raised `error`."""
+
+    error: BaseException
+
+
+class Strand(Generic[Call, Result]):
+    """One run of `body`, which is given `ask`: it hands a call to whoever resumes the strand and returns the answer."""
+
+    def __init__(self, body: "Callable[[Callable[[Call], object]], Result]", name: str) -> None:
+        self._body = body
+        self._answers: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
+        self._said: SimpleQueue[Call | Ended[Result] | Failed] = SimpleQueue()
+        # A daemon, so that a strand that nobody resumes does not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def resume(self, answer: object = None, error: BaseException | None = None) -> Call | Ended[Result] | Failed:
+        """Go on with the answer to the last call, or with an error raised from it; returns the next call, or the end.
+        The first answer is dropped."""
+        self._answers.put((answer, error))
+        return self._said.get()
+
+    def _run(self) -> None:
+        try:
+            self._heard()
+            self._said.put(Ended(self._body(self._ask)))
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the strand is resumed from
+            self._said.put(Failed(error))
+
+    def _ask(self, call: Call) -> object:
+        self._said.put(call)
+        return self._heard()
+
+    def _heard(self) -> object:
+        answer, error = self._answers.get()
+        if error is not None:
+            raise error
+        return answer

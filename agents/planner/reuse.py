@@ -1,0 +1,66 @@
+"""Stored pictures instead of new ones: which may be there already, what they are found by, and the work that returns
+one. Pure module."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agents.planner.rows import Batch
+from protocol.errors import Unavailable
+from protocol.messages import GenerateImage, Job, LoraInfo, ModelInfo, Presence, PromptsWritten, StoreImage
+from protocol.reuse import StoredPicture, pixel_digest
+
+
+class Unsought(Unavailable):
+    """Pictures of a page of prompts may be there already: storage is to be asked before the page is heard. `jobs` are
+    their first attempts."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        super().__init__("timeout", "storage was not asked yet which of these pictures are there already")
+        self.jobs = jobs
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A page of prompts, and what storage has of its pictures, by index."""
+
+    page: PromptsWritten
+    stored: Mapping[int, StoredPicture]
+
+
+def reuses(batch: Batch) -> bool:
+    """Whether pictures of a batch may be there already: their seeds are given, the client allows it, and they are not
+    made again from others."""
+    command = batch.command
+    swept = command.sweep is not None and "seed" in command.sweep.values
+    return command.reuse and batch.parent is None and (command.seed is not None or swept)
+
+
+def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str]:
+    """What each picture is found by, by index. Those whose weights are not known for certain have nothing."""
+    models = agreed(model for presence in presences for model in presence.models)
+    loras = agreed(lora for presence in presences for lora in presence.loras)
+    found: dict[int, str] = {}
+    for job in jobs:
+        versions = [models.get(job.model), *(loras.get(lora.name) for lora in job.loras)]
+        if None not in versions:
+            found[job.index] = pixel_digest(job, "+".join(filter(None, versions)))
+    return found
+
+
+def agreed(announced: Iterable[ModelInfo | LoraInfo]) -> dict[str, str | None]:
+    """The hash of each installed model or adapter, by name; null where a generator does not know it yet, or two differ,
+    because any of them may take the job."""
+    versions: dict[str, set[str | None]] = {}
+    for one in announced:
+        if one.installed:
+            versions.setdefault(one.name, set()).add(one.version)
+    return {name: known.pop() if len(known) == 1 else None for name, known in versions.items()}
+
+
+def first_work(job: Job, stored: StoredPicture | None) -> GenerateImage | StoreImage:
+    """The first work for a picture: to file the one that is there, if it was judged and reaches the bar of this job,
+    else to make it."""
+    score = stored.assessment.score if stored else None
+    if stored is None or score is None or score < job.min_score:
+        return GenerateImage(job=job)
+    return StoreImage(job=job, picture=stored.picture, assessment=stored.assessment, reused=stored.image_id)
