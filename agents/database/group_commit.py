@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agents.database.engine import is_busy
 from bus.failpoint import reached
+from protocol.errors import DiskFull
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -126,9 +127,14 @@ def _commit(engine: Engine, group: list[_Entry]) -> None:
     try:
         outcomes = _persist(engine, group)
     except Exception as error:  # noqa: BLE001 - the commit failed: every caller must know
-        outcomes = [(entry, None, error) for entry in group]
+        outcomes = [(entry, None, _cause(error)) for entry in group]
     for loop, told in groupby(outcomes, key=lambda outcome: outcome[0].loop):
         loop.call_soon_threadsafe(_resolve, list(told))
+
+
+def _cause(error: Exception) -> Exception:
+    """SQLite ends the transaction where its disk is full, so that leaving the savepoint fails as well."""
+    return error.__context__ if isinstance(error.__context__, DiskFull) else error
 
 
 def _persist(engine: Engine, group: list[_Entry]) -> list[_Outcome]:
