@@ -1,4 +1,4 @@
-# pyright: basic
+# pyright: basic, reportPrivateImportUsage=false
 """Models from a hub on a real socket: resumed, checked, never half there, and nothing that could run code."""
 
 import json
@@ -111,11 +111,11 @@ def test_room_on_the_disk_is_looked_at_before_anything_large_is_fetched(hub: Fak
 
 
 def test_a_licence_that_was_not_accepted_is_said_with_what_to_do(hub: FakeHub, folder: Path):
-    hub.token = "hf_secret"  # noqa: S105 - of a fake hub
-    refused = refusal(hub, folder, token="hf_other")  # noqa: S106
+    hub.token = "hf_secret"
+    refused = refusal(hub, folder, token="hf_other")
     assert f"{hub.url}/{SOURCE}" in (refused.body.hint or "")
     assert "hf_" not in str(refused)
-    pulled(hub, folder, token="hf_secret")  # noqa: S106
+    pulled(hub, folder, token="hf_secret")
 
 
 def test_an_unknown_repository_is_refused_and_an_unreachable_hub_may_work_later(hub: FakeHub, folder: Path):

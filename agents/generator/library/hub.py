@@ -90,7 +90,7 @@ class Hub:
         """
         place = f"{self._url}/{quote(source)}/resolve/{commit}/{quote(path)}"
         with self._answer(place, source, {"Range": f"bytes={begin}-"} if begin else {}) as answer:
-            yield (begin if answer.status_code == 206 else 0), answer.iter_raw(1 << 20)
+            yield (begin if answer.status_code == 206 else 0), answer.iter_raw()
 
     @contextmanager
     def _answer(self, place: str, source: str, headers: dict[str, str] | None = None) -> Generator[Any]:
@@ -111,7 +111,7 @@ class Hub:
 
 def _bounded(answer: Any, most: int, source: str) -> Iterator[bytes]:
     size = 0
-    for block in answer.iter_raw(1 << 16):
+    for block in answer.iter_raw():
         size += len(block)
         if size > most:
             raise Refused("too_large", f"the list of files of {source} is longer than {most} bytes")
