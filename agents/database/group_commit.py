@@ -134,7 +134,10 @@ def _commit(engine: Engine, group: list[_Entry]) -> None:
 
 def _cause(error: Exception) -> Exception:
     """SQLite ends the transaction where its disk is full, so that leaving the savepoint fails as well."""
-    return error.__context__ if isinstance(error.__context__, DiskFull) else error
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, DiskFull):
+        found = found.__context__
+    return found or error
 
 
 def _persist(engine: Engine, group: list[_Entry]) -> list[_Outcome]:
