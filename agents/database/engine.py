@@ -74,9 +74,13 @@ def migrate(engine: Engine, scripts: Path) -> None:
     config.set_main_option("path_separator", "os")
     with _ALEMBIC, engine.begin() as connection:
         config.attributes["connection"] = connection
-        if engine.dialect.name != "sqlite":
-            config.attributes["version_table"] = f"{scripts.parent.name}_revision"
+        config.attributes["version_table"] = version_table(engine, scripts)
         command.upgrade(config, "head")
+
+
+def version_table(engine: Engine, scripts: Path) -> str:
+    """The table in which a database remembers its revision of an Alembic folder."""
+    return "alembic_version" if engine.dialect.name == "sqlite" else f"{scripts.parent.name}_revision"
 
 
 def _sqlite(url: URL, busy_s: float) -> Engine:

@@ -8,7 +8,7 @@ def run() -> None:
     attributes = context.config.attributes
     context.configure(
         connection=attributes["connection"],
-        version_table=attributes.get("version_table", "alembic_version"),
+        version_table=attributes["version_table"],
         render_as_batch=True,
     )
     with context.begin_transaction():

@@ -101,6 +101,7 @@ attempts = sa.Table(
     sa.Column("seconds", sa.Float),
     sa.Column("cost_micros", sa.BigInteger),
     sa.Column("evidence", sa.LargeBinary),  # Evidence
+    sa.ForeignKeyConstraint(["hash", "index"], ["jobs.hash", "jobs.index"]),
 )
 
 reservations = sa.Table(

@@ -1,0 +1,37 @@
+"""The flags of the commands that look after what a workshop keeps."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.cli.failure import reported
+
+care = typer.Typer()
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+
+
+@care.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that is not there yet.")],
+    json: Json = False,
+) -> None:
+    """Copy ledger and catalogue as they are now, also while the workshop runs."""
+    with reported(json):
+        from agents.cli.backup import backup as run
+
+        run(folder, json)
+
+
+@care.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What backup has written.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the records that are there.")] = False,
+    json: Json = False,
+) -> None:
+    """Put ledger and catalogue back where no workshop runs, on SQLite or PostgreSQL."""
+    with reported(json):
+        from agents.cli.restore import restore as run
+
+        run(folder, force, json)
