@@ -15,11 +15,13 @@ from agents.planner import events, steering
 from agents.planner.desk import Desk, error_reply
 from agents.planner.dispatch import Window
 from agents.planner.intents import doubt_silent
+from agents.planner.lookup import look_up
 from agents.planner.office import Office
 from agents.planner.outbox import post
 from agents.planner.recipe import Defaults
 from agents.planner.reconcile import Overdue, overdue
 from agents.planner.relay import Relay
+from agents.planner.reuse import Sought, Unsought
 from agents.planner.shelf import Shelves
 from agents.planner.survey import look
 from agents.planner.till import Till
@@ -104,10 +106,16 @@ class Planner(Agent):
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         assert self._ledger is not None
-        await self._publish(*await self._ledger.write_each(self._hear, message))
+        assert self._outlet is not None
+        try:
+            changes = await self._ledger.write_each(self._hear, message)
+        except Unsought as unsought:
+            stored = await look_up(self._outlet, unsought.jobs)
+            changes = await self._ledger.write_each(self._hear, Sought(unsought.page, stored))
+        await self._publish(*changes)
         return ()
 
-    def _hear(self, connection: Connection, said: Sequence[Inbound]) -> list[list[Change] | Exception]:
+    def _hear(self, connection: Connection, said: Sequence[Inbound | Sought]) -> list[list[Change] | Exception]:
         """What follows from events that came together. It is in the outbox once it is committed, so that all but the
         first are at their end: the first says it."""
         now = time.time()

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, RowMapping
 from agents.planner.rows import Batch, load_batch, save_all
 from agents.planner.tables import attempts, jobs, prompt_pages
 from protocol.messages import Job, JobRef, Prompt
+from protocol.reuse import StoredPicture
 
 PROMPTS = msgspec.json.Decoder(list[Prompt])
+_STORED = msgspec.json.Decoder(dict[int, StoredPicture])
 
 # Built once, because building a statement costs more than running it. Names of the values that select a row begin
 # with `of_`; the values that an execution gives beside them are the columns that it sets.
@@ -37,7 +39,7 @@ _ADD_JOB = sa.insert(jobs)
 _ADD_ATTEMPT = sa.insert(attempts)
 _SET_ATTEMPT = sa.update(attempts).where(*_OF_ATTEMPT)
 _PAGE_OF = (
-    sa.select(prompt_pages.c.first, prompt_pages.c.prompts)
+    sa.select(prompt_pages.c.first, prompt_pages.c.prompts, prompt_pages.c.stored)
     .where(prompt_pages.c.hash == sa.bindparam("of_hash"), prompt_pages.c.first <= sa.bindparam("of_index"))
     .order_by(prompt_pages.c.first.desc())
     .limit(1)
@@ -60,6 +62,15 @@ class JobRow:
     changes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+@dataclass(frozen=True)
+class _Page:
+    """Prompts from index `first` on, and what is there already of their pictures, by index."""
+
+    first: int
+    prompts: list[Prompt]
+    stored: dict[int, StoredPicture]
+
+
 class Books:
     """One transaction's. `write` ends them; a statement of one's own on batches, jobs or attempts goes through
     `written`, on any other table through `connection`."""
@@ -72,7 +83,7 @@ class Books:
         self._new_jobs: list[dict[str, Any]] = []
         self._new_attempts: list[dict[str, Any]] = []
         self._attempts: dict[tuple[str, int, int], dict[str, Any]] = {}
-        self._pages: dict[str, tuple[int, list[Prompt]]] = {}
+        self._pages: dict[str, _Page] = {}
 
     def batch(self, name: str) -> Batch | None:
         """The batch, or null. The same object every time."""
@@ -140,12 +151,12 @@ class Books:
 
     def prompt(self, name: str, index: int) -> Prompt:
         """The prompt of a picture, which is written."""
-        first, page = self._pages.get(name, (0, []))
-        if not first <= index < first + len(page):
-            row = self.connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).one()
-            first, page = row.first, PROMPTS.decode(row.prompts)
-            self._pages[name] = (first, page)
-        return page[index - first]
+        page = self._page(name, index)
+        return page.prompts[index - page.first]
+
+    def stored(self, name: str, index: int) -> StoredPicture | None:
+        """The stored picture that was found for one whose prompt is written."""
+        return self._page(name, index).stored.get(index)
 
     def write(self, now: float) -> None:
         """Write everything that is not written."""
@@ -164,6 +175,14 @@ class Books:
         self.write(now)
         self._jobs = {}
         return self.connection
+
+    def _page(self, name: str, index: int) -> _Page:
+        page = self._pages.get(name)
+        if page is None or not page.first <= index < page.first + len(page.prompts):
+            row = self.connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).one()
+            stored = _STORED.decode(row.stored) if row.stored else {}
+            page = self._pages[name] = _Page(row.first, PROMPTS.decode(row.prompts), stored)
+        return page
 
     def _write_jobs(self) -> None:
         by_columns: dict[frozenset[str], list[JobRow]] = {}

@@ -4,7 +4,7 @@ An event that arrives twice changes nothing and is answered with where its batch
 died before it said so; the work that followed is in the outbox.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,11 +15,12 @@ from agents.planner.attempts import Decision, after_failure, after_rejection
 from agents.planner.books import Books, JobRow
 from agents.planner.budget import LOCAL
 from agents.planner.dispatch import Window
+from agents.planner.reuse import Sought, Unsought, reuses
 from agents.planner.rows import WORK, Batch, candidates, evidence_of
 from agents.planner.spend import charge
 from agents.planner.tables import Evidence, Outcome, batches, jobs, prompt_pages
 from agents.planner.tally import add_embedding
-from agents.planner.window import ACTIVE, Change, go_on, job_for, settle
+from agents.planner.window import ACTIVE, Change, go_on, job_for, job_of, settle
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
@@ -38,6 +39,7 @@ from protocol.messages import (
     StoreImage,
     Work,
 )
+from protocol.reuse import StoredPicture
 
 _encode = msgspec.json.encode
 
@@ -62,7 +64,7 @@ class Effect:
 
 
 def hear(
-    connection: Connection, said: Sequence[Event | Work], window: Window, now: float
+    connection: Connection, said: Sequence[Event | Work | Sought], window: Window, now: float
 ) -> list[list[Change] | Exception]:
     """Do what follows from events, in their order. Each has its outcome: what is to be said, all of it with the first
     of them, or the failure of one that overtook another and is to be delivered again."""
@@ -87,10 +89,12 @@ def hear(
     return outcomes
 
 
-def _transition(books: Books, said: Event | Work, now: float) -> Effect | None:
+def _transition(books: Books, said: Event | Work | Sought, now: float) -> Effect | None:
     match said:
         case PromptsWritten():
-            return prompts_written(books, said, now)
+            return prompts_written(books, said, None, now)
+        case Sought(page=page, stored=stored):
+            return prompts_written(books, page, stored, now)
         case PromptsFailed():
             return prompts_failed(books, said)
         case ImageGenerated():
@@ -129,14 +133,23 @@ def _follow(books: Books, effect: Effect, window: Window, now: float) -> Change:
     return settle(books, batch, Change(effect.send, client_id=batch.client_id), now)
 
 
-def prompts_written(books: Books, event: PromptsWritten, now: float) -> Effect | None:
+def prompts_written(
+    books: Books, event: PromptsWritten, stored: Mapping[int, StoredPicture] | None, now: float
+) -> Effect | None:
     """Keep the prompts that follow those that are there, and hand out what the window allows.
 
     They may be fewer than were asked for, where more would not fit one message; the rest is asked for in turn.
+    `stored` is what storage has of their pictures, null where it was not asked.
+
+    Raises:
+        Unsought: it is to be asked first.
     """
     batch = books.batch(event.hash)
     if batch is None or event.revision != batch.tally.amended:
         return None
+    if stored is None and batch.written == event.first and reuses(batch):
+        jobs_of_page = [job_of(batch, prompt, event.first + n, attempt=1) for n, prompt in enumerate(event.prompts)]
+        raise Unsought(event, jobs_of_page)
     last = event.first + len(event.prompts)
     changed = books.connection.execute(
         sa.update(batches)
@@ -149,7 +162,12 @@ def prompts_written(books: Books, event: PromptsWritten, now: float) -> Effect |
     ).rowcount
     if changed == 1:
         books.connection.execute(
-            sa.insert(prompt_pages).values(hash=event.hash, first=event.first, prompts=_encode(event.prompts))
+            sa.insert(prompt_pages).values(
+                hash=event.hash,
+                first=event.first,
+                prompts=_encode(event.prompts),
+                stored=_encode(stored) if stored else None,
+            )
         )
         batch.written = last
     batch.tally.asked = batch.written
@@ -266,6 +284,7 @@ def image_stored(books: Books, event: ImageStored, now: float) -> Effect | None:
     tally.in_flight -= not waited
     if accepted:
         tally.completed += 1
+        tally.reused += isinstance(work, StoreImage) and work.reused is not None
         if assessment.score is not None:
             tally.score_sum += assessment.score
             tally.scored += 1
@@ -331,11 +350,20 @@ def job_failed(books: Books, event: JobFailed, now: float) -> Effect | None:
     batch = books.required(event.ref.hash)
     books.set_attempt(event.ref, state="failed")
     if event.stage == "storage":
-        decision = Decision("fail")
+        decision = _unfiled(books, row, now)
     else:
         tried = candidates(books.written(now), event.ref)
         decision = after_failure(event.error, tried, event.ref.attempt, batch.recipe.max_attempts)
     return _decide(books, batch, event.ref, decision, event.error, now)
+
+
+def _unfiled(books: Books, row: JobRow, now: float) -> Decision:
+    """A picture that could not be filed is lost; one that was to be reused is made after all."""
+    work = WORK.decode(row.message)
+    if not isinstance(work, StoreImage) or work.reused is None:
+        return Decision("fail")
+    books.set_job(row, now, reused=None)
+    return Decision("again", row.attempt + 1)
 
 
 def job_cancelled(books: Books, event: JobCancelled, now: float) -> Effect | None:

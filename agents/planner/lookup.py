@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 async def look_up(outlet: Outlet, jobs: Sequence[Job]) -> dict[int, StoredPicture]:
-    """The stored pictures that are the same as those of a batch's jobs, by index; none where storage does not answer."""
+    """The stored pictures that are the same as those of a batch's jobs, by index; none where storage is silent."""
     presences = await outlet.presences()
     sought = digests(jobs, presences)
     if not sought or all(presence.role != "storage" for presence in presences):

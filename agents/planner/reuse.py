@@ -14,8 +14,9 @@ class Unsought(Unavailable):
     """Pictures of a page of prompts may be there already: storage is to be asked before the page is heard. `jobs` are
     their first attempts."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, page: PromptsWritten, jobs: Sequence[Job]) -> None:
         super().__init__("timeout", "storage was not asked yet which of these pictures are there already")
+        self.page = page
         self.jobs = jobs
 
 

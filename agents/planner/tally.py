@@ -15,9 +15,9 @@ class Tally(Struct, kw_only=True):
     """Running sums of a batch. `seconds` are of generation; `embeddings` is the sum of unit vectors.
 
     `reused` of the completed ones were stored already. `waiting` pictures were handed out before and wait for another
-    attempt; `ahead` ended before their turn, their index at or past the cursor. `asked` is above `written` while prompts
-    are on their way. `stopped` says that the client cancelled what was left; `retries` and `amended` count those
-    commands, `revision` the statuses.
+    attempt; `ahead` ended before their turn, their index at or past the cursor. `asked` is above `written` while
+    prompts are on their way. `stopped` says that the client cancelled what was left; `retries` and `amended` count
+    those commands, `revision` the statuses.
     """
 
     quantity: int

@@ -12,12 +12,23 @@ from agents.planner.audit import note
 from agents.planner.books import PROMPTS, Books
 from agents.planner.dispatch import Standing, Window
 from agents.planner.reservations import follow
+from agents.planner.reuse import first_work
 from agents.planner.rows import Batch
-from agents.planner.tables import jobs, prompt_pages
+from agents.planner.tables import Evidence, jobs, prompt_pages
 from agents.planner.upgrade import JOBS, original_of, upgraded, write_originals
 from agents.planner.variation import vary, wishes
 from protocol.ids import image_id
-from protocol.messages import Control, GenerateImage, Job, MakeContactSheet, Prompt, Work, WritePrompts, ref_of
+from protocol.messages import (
+    Control,
+    GenerateImage,
+    Job,
+    MakeContactSheet,
+    Prompt,
+    StoreImage,
+    Work,
+    WritePrompts,
+    ref_of,
+)
 from protocol.replies import GenerationStatus
 
 PROMPT_PAGE = 100
@@ -115,18 +126,32 @@ def _hand_out(books: Books, batch: Batch, count: int, window: Window, now: float
     wait for another attempt go first."""
     count = min(count, ready_in(batch, now))
     work = _waiting(books, batch, count, now) if batch.tally.waiting else []
-    fresh = [
-        GenerateImage(job=job_for(books, batch, index, attempt=1))
-        for index in _fresh(books, batch, count - len(work), now)
-    ]
+    fresh = [_first_work(books, batch, index) for index in _fresh(books, batch, count - len(work), now)]
     if fresh:
-        books.add_jobs([_job_values(made, now) for made in fresh])
-        books.open_attempts([made.job for made in fresh])
+        books.add_jobs([_job_values(first, now) for first in fresh])
+        books.open_attempts([first.job for first in fresh])
+        for first in fresh:
+            if isinstance(first, StoreImage):
+                _note_reused(books, first)
     work += fresh
     batch.tally.in_flight += len(work)
     wanted = _wanted(books, batch, window, now)
     window.see(standing_of(batch, now), now)
     return work + wanted
+
+
+def _first_work(books: Books, batch: Batch, index: int) -> GenerateImage | StoreImage:
+    stored = books.stored(batch.hash, index) if batch.parent is None else None
+    return first_work(job_for(books, batch, index, attempt=1), stored)
+
+
+def _note_reused(books: Books, work: StoreImage) -> None:
+    """The attempt of a picture that is there already: it was judged before, and costs nothing."""
+    assessment = msgspec.structs.replace(work.assessment, embedding=None)
+    evidence = Evidence(job=work.job, picture=work.picture, assessment=assessment)
+    books.set_attempt(
+        ref_of(work.job), state="accepted", score=assessment.score, cost_micros=0, evidence=_encode(evidence)
+    )
 
 
 def _fresh(books: Books, batch: Batch, count: int, now: float) -> list[int]:
@@ -202,17 +227,18 @@ def write_prompts(batch: Batch) -> WritePrompts:
     )
 
 
-def _job_values(work: GenerateImage, now: float) -> dict[str, object]:
+def _job_values(work: GenerateImage | StoreImage, now: float) -> dict[str, object]:
     return {
         "hash": work.job.hash,
         "index": work.job.index,
         "state": "running",
-        "stage": "generator",
+        "stage": "storage" if isinstance(work, StoreImage) else "generator",
         "attempt": work.job.attempt,
         "message": _encode(work),
         "resends": 0,
         "updated_at": now,
         "parent": work.job.parent,
+        "reused": work.reused if isinstance(work, StoreImage) else None,
     }
 
 
