@@ -17,7 +17,7 @@ from bus.disposition import GiveUp, Retry, before_handling, on_failure
 from bus.failpoint import reached
 from bus.outlet import AgentOutlet
 from bus.publisher import MESSAGE_ID_HEADER
-from bus.telemetry import Traces
+from bus.telemetry import Tracing
 from protocol import codec, subjects
 from protocol.errors import AcpError, BadMessage
 
@@ -37,7 +37,7 @@ class Handling:
         agent: Agent,
         connection: Connection,
         outlet: AgentOutlet,
-        traces: Traces,
+        traces: Tracing,
         backoff: Sequence[float],
     ) -> None:
         self._agent = agent

@@ -14,7 +14,7 @@ from bus.agent import Outbound
 from bus.connection import Connection
 from bus.presence import PresenceBoard
 from bus.publisher import MESSAGE_ID_HEADER, Publication, Publisher
-from bus.telemetry import Traces
+from bus.telemetry import Tracing
 from bus.topology import ACP_WORK
 from protocol import codec, subjects
 from protocol.errors import BadMessage, Unavailable
@@ -45,7 +45,7 @@ PURGE_WAIT_S = 10.0
 class AgentOutlet:
     """`bus.agent.Outlet` over one connection, and the outputs of deliveries."""
 
-    def __init__(self, connection: Connection, publisher: Publisher, board: PresenceBoard, traces: Traces) -> None:
+    def __init__(self, connection: Connection, publisher: Publisher, board: PresenceBoard, traces: Tracing) -> None:
         self._connection = connection
         self._publisher = publisher
         self._board = board

@@ -99,7 +99,7 @@ class _Serving:
         self._options = options
         self._instance = instance
         self._stop = stop
-        self._traces = telemetry.Traces(options.tracer or telemetry.configure_tracing(agent.role))
+        self._traces = telemetry.tracing(agent.role, options.tracer)
         self._publisher = Publisher(connection)
         self._board = PresenceBoard(connection, options.presence_ttl_s)
         self._outlet = AgentOutlet(connection, self._publisher, self._board, self._traces)

@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from bus.agent import Endpoint
 from bus.connection import Connection
 from bus.failpoint import reached
-from bus.telemetry import Traces
+from bus.telemetry import Tracing
 from bus.topology import inbox_prefix
 from protocol import codec, subjects
 from protocol.errors import AcpError, BadMessage
@@ -62,7 +62,7 @@ class Service:
     def __init__(
         self,
         connection: Connection,
-        traces: Traces,
+        traces: Tracing,
         tasks: asyncio.TaskGroup,
         endpoints: Mapping[str, Endpoint],
         *,

@@ -1,6 +1,6 @@
 """Logs and traces of a process: JSON lines with trace ids on standard error, a span per message.
 
-Without `OTEL_EXPORTER_OTLP_ENDPOINT` no span is recorded, which costs next to nothing; trace ids flow all the same.
+Without `OTEL_EXPORTER_OTLP_ENDPOINT` no span is recorded; trace ids flow all the same.
 """
 
 import logging
@@ -8,8 +8,8 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Generator, Mapping, MutableMapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
 import structlog
 from opentelemetry import context as otel_context
@@ -17,12 +17,11 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-MAX_BATCHES = 4096
-"""Batches whose trace is remembered; the oldest is forgotten first."""
+from bus.trace_ids import MAX_BATCHES, TraceIds, place
 
 _propagator = TraceContextTextMapPropagator()
 
@@ -45,19 +44,40 @@ def configure_logging(role: str, level: str = "info") -> None:
     )
 
 
-def configure_tracing(role: str) -> Tracer:
-    """The tracer of this process. Exports over OTLP/HTTP where the standard variable names an endpoint."""
-    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    provider = TracerProvider(
-        resource=Resource.create({"service.name": f"bottega-{role}"}),
-        sampler=ParentBased(ALWAYS_ON) if endpoint else ALWAYS_OFF,
-    )
-    if endpoint:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+class Tracing(Protocol):
+    """The place of messages in traces."""
 
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return provider.get_tracer("bottega.bus")
+    def processing(
+        self, subject: str, headers: Mapping[str, str] | None, kind: SpanKind
+    ) -> AbstractContextManager[Span]:
+        """The handling of one received message, child of the span its headers name."""
+        ...
+
+    def sending(self, subject: str, headers: MutableMapping[str, str], batch: str | None) -> None:
+        """Write the place of one message that is sent into its headers. One that nothing received causes joins the
+        trace of its batch."""
+        ...
+
+    def remember(self, batch: str) -> None:
+        """The current trace is the trace of this batch."""
+        ...
+
+
+def tracing(role: str, tracer: Tracer | None = None) -> Tracing:
+    """What a process traces with: `tracer`, or an exporter over OTLP/HTTP where the standard variable names an
+    endpoint, or trace ids alone."""
+    if tracer is not None:
+        return Traces(tracer)
+    if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        return TraceIds()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": f"bottega-{role}"}), sampler=ParentBased(ALWAYS_ON)
+    )
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return Traces(provider.get_tracer("bottega.bus"))
 
 
 def destination(subject: str) -> str:
@@ -149,6 +169,9 @@ def _add_origin(role: str) -> structlog.typing.Processor:
 
 
 def _add_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if (here := place()) is not None:
+        event["trace_id"], event["span_id"] = here.trace, here.span
+        return event
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = trace.format_trace_id(context.trace_id)

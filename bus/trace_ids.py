@@ -1,0 +1,87 @@
+"""Trace ids without spans: what flows through a process that exports none.
+
+The header is W3C Trace Context's `traceparent`; a span id is drawn for each message, so that whoever does record can
+tell them apart. OpenTelemetry's unrecorded spans do the same at a quarter of a process' time under load.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Generator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from random import getrandbits
+
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
+
+MAX_BATCHES = 4096
+"""Batches whose trace is remembered; the oldest is forgotten first."""
+
+HEADER = "traceparent"
+
+_FORM = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a trace something is handled: ids in hexadecimal, the flags as the sender set them."""
+
+    trace: str
+    span: str
+    flags: str = "00"
+
+
+_place: ContextVar[Place | None] = ContextVar("place", default=None)
+
+
+def place() -> Place | None:
+    """Where the current task is; null outside the handling of a message."""
+    return _place.get()
+
+
+class TraceIds:
+    """`bus.telemetry.Tracing` that records nothing."""
+
+    def __init__(self) -> None:
+        self._batches: OrderedDict[str, Place] = OrderedDict()
+
+    @contextmanager
+    def processing(self, subject: str, headers: Mapping[str, str] | None, kind: SpanKind) -> Generator[Span]:
+        """The handling of one received message, in the trace that its headers name."""
+        found = _FORM.fullmatch(headers.get(HEADER, "")) if headers else None
+        token = _place.set(Place(found[1] if found else _new_trace(), _new_span(), found[2] if found else "00"))
+        try:
+            yield INVALID_SPAN
+        finally:
+            _place.reset(token)
+
+    def sending(self, subject: str, headers: MutableMapping[str, str], batch: str | None) -> None:
+        """Write the trace of one message that is sent into its headers."""
+        here = _place.get()
+        if here is None and batch is not None:
+            here = self._batches.get(batch)
+        if here is None:
+            here = Place(_new_trace(), _new_span())
+        if batch is not None and batch not in self._batches:
+            self._remember(batch, here)
+        headers[HEADER] = f"00-{here.trace}-{_new_span()}-{here.flags}"
+
+    def remember(self, batch: str) -> None:
+        """The current trace is the trace of this batch."""
+        here = _place.get()
+        if here is not None:
+            self._remember(batch, here)
+
+    def _remember(self, batch: str, here: Place) -> None:
+        self._batches[batch] = here
+        self._batches.move_to_end(batch)
+        while len(self._batches) > MAX_BATCHES:
+            self._batches.popitem(last=False)
+
+
+def _new_trace() -> str:
+    return f"{getrandbits(128) | 1:032x}"
+
+
+def _new_span() -> str:
+    return f"{getrandbits(64) | 1:016x}"
