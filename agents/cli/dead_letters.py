@@ -1,4 +1,4 @@
-"""`bottega dead-letters`: messages that were given up, why, and whether they may be said again."""
+"""`bottega dead-letters list` and `show`: messages that were given up, and why."""
 
 import asyncio
 import sys
@@ -15,14 +15,11 @@ from rich.table import Table
 
 from agents.cli.configuration import configured
 from agents.cli.failure import bad_input
-from agents.cli.session import operating, told
+from agents.cli.session import operating
 from bus.dead_letters import DeadLetter
 from bus.operator import Operator
 from protocol import subjects
 from protocol.codec import encode
-from protocol.messages import Event, GenerateImage, ScoreImage, StoreImage
-from protocol.operator import FindWork
-from protocol.replies import WorkReply
 
 SHOWN_CHARS = 20_000
 """Of a message that a terminal shows; `--json` and `--raw` have all of it."""
@@ -57,20 +54,6 @@ class DeadLetterShown(Struct, frozen=True, kw_only=True):
     origin: str
     size_bytes: int
     message: Any
-
-
-class Dropped(Struct, frozen=True, kw_only=True):
-    """A letter that was not said again, and why."""
-
-    id: int
-    reason: str
-
-
-class Replayed(Struct, frozen=True, kw_only=True):
-    """What `bottega dead-letters replay --json` prints. Neither kind of letter is there any more."""
-
-    replayed: list[int]
-    dropped: list[Dropped]
 
 
 def page(count: int, before: int | None, pattern: str | None, json: bool) -> None:
@@ -132,20 +115,6 @@ def show(id: int, raw: Path | None, json: bool) -> None:
         console.print(f"… {len(text) - SHOWN_CHARS} more characters: --json has all of them", markup=False)
 
 
-def replay(id: int | None, everything: bool, pattern: str | None, json: bool) -> None:
-    """Say letters again whose work is still expected, and take them all away."""
-    if (id is None) != everything or (id is not None and pattern is not None):
-        raise bad_input("which letters?", hint="name one by its id; or --all, with --subject for some of them")
-    done = asyncio.run(_replay(id, pattern))
-    if json:
-        sys.stdout.write(encode(done).decode() + "\n")
-        return
-    console = Console()
-    for one in done.dropped:
-        console.print(f"dropped {one.id}: {one.reason}", markup=False, soft_wrap=True)
-    console.print(f"{len(done.replayed)} said again, {len(done.dropped)} dropped", markup=False)
-
-
 def matches(pattern: str, subject: str) -> bool:
     """Whether a NATS pattern covers a subject: `*` is one token, a last `>` one or more."""
     wanted, given = pattern.split("."), subject.split(".")
@@ -196,49 +165,16 @@ async def _page(count: int, before: int | None, pattern: str | None) -> DeadLett
 
 async def _one(id: int) -> DeadLetter:
     async with operating(configured()) as operator:
-        return await _found(operator, id)
+        return await found(operator, id)
 
 
-async def _found(operator: Operator, id: int) -> DeadLetter:
+async def found(operator: Operator, id: int) -> DeadLetter:
+    """The letter with this id.
+
+    Raises:
+        Failure: there is none.
+    """
     letter = await operator.letters.find(id)
     if letter is None:
         raise bad_input(f"there is no dead letter {id}", hint="see bottega dead-letters list")
     return letter
-
-
-async def _replay(id: int | None, pattern: str | None) -> Replayed:
-    """One letter, or all that match, the oldest first."""
-    said: list[int] = []
-    dropped: list[Dropped] = []
-    async with operating(configured()) as operator:
-        if id is not None:
-            ids = [(await _found(operator, id)).id]
-        else:
-            async with aclosing(operator.letters.newest_first()) as letters:
-                ids = [one.id async for one in letters if pattern is None or matches(pattern, one.subject)]
-        for one in reversed(ids):
-            letter = await operator.letters.find(one)
-            if letter is None:
-                continue
-            if reason := await _unwanted(operator, letter):
-                dropped.append(Dropped(id=one, reason=reason))
-            else:
-                await operator.letters.say_again(letter)
-                said.append(one)
-            await operator.letters.remove(letter)
-    return Replayed(replayed=said, dropped=dropped)
-
-
-async def _unwanted(operator: Operator, letter: DeadLetter) -> str | None:
-    """Why a letter is not said again; null where it is. Events are: the planner hears each of them once."""
-    content = letter.content
-    if content is None:
-        raise bad_input(
-            f"letter {letter.id} cannot be read, so it would be given up again",
-            hint=f"keep its bytes: bottega dead-letters show {letter.id} --raw FILE",
-        )
-    if isinstance(content, Event):
-        return None
-    index = content.job.index if isinstance(content, GenerateImage | ScoreImage | StoreImage) else None
-    question = FindWork(hash=subjects.batch_of(content), index=index, subject=letter.subject)
-    return (await told(operator, question, WorkReply)).work.reason

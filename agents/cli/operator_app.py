@@ -129,6 +129,6 @@ def replay(
 ) -> None:
     """Say a message again where it was, if its work is still expected, and take the letter away."""
     with reported(json):
-        from agents.cli.dead_letters import replay as run
+        from agents.cli.replay import replay as run
 
-        run(letter, everything, subject, json)
+        raise SystemExit(run(letter, everything, subject, json))
