@@ -32,6 +32,8 @@ FLOW: frozenset[Architecture] = frozenset({"stable_diffusion_3", "flux"})
 """Architectures trained by flow matching."""
 
 Name = Annotated[str, AfterValidator(lambda name: _id(name))]
+Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 SamplerName = Annotated[str, AfterValidator(lambda name: _sampler_name(name))]
 Size = tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
 
@@ -49,7 +51,9 @@ class Model(BaseModel):
 
     Sizes are (width, height) in pixels, the first the default. `dtype` is that of accelerators, since a CPU
     computes in float32. `path` is its folder where that is not in the models folder, relative to the file that names
-    it; `source` the hub repository, or a note on where it comes from.
+    it; `source` the hub repository, at the commit `revision`, or a note on where it comes from. `sha256` is the hash of
+    weights that are one file. `memory_gb` is what weights fill at `dtype`, in 10⁹ bytes, by the number of parameters.
+    `commercial` is whether the licence allows commercial use.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +62,8 @@ class Model(BaseModel):
     platform: Name
     architecture: Architecture
     source: str
+    revision: Commit | None = None
+    sha256: Sha256 | None = None
     path: Path | None = None
     aliases: tuple[str, ...] = ()
     steps: int = Field(ge=1, le=150)
@@ -69,9 +75,16 @@ class Model(BaseModel):
     multiple_of: int = Field(ge=1, le=256)
     max_pixels: int = Field(ge=256)
     dtype: Literal["float32", "float16", "bfloat16"] = "float16"
+    memory_gb: float | None = Field(default=None, gt=0)
     licence: str | None = None
+    commercial: Literal["yes", "no", "conditional"] | None = None
     priority: int = 0
     install: str | None = None
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether `source` is a repository that can be pulled."""
+        return self.source.count("/") == 1 and " " not in self.source
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -97,6 +110,7 @@ class LoraEntry(BaseModel):
     name: Name
     platform: Name
     trigger: str | None = None
+    sha256: Sha256 | None = None
     path: Path | None = None
     licence: str | None = None
     install: str | None = None

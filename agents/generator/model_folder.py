@@ -1,0 +1,34 @@
+# pyright: basic
+"""A model's folder: a diffusers folder whose weights lie in the folders of its parts, or all of them in
+`checkpoint.safetensors`, as model sites offer them. Safetensors alone are read, no code, nothing from the network."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.generator.tensor_file import CHECKPOINT, read_header
+
+SINGLE_FILE = "checkpoint.safetensors"
+
+
+def read(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """The pipeline of a folder, on the CPU.
+
+    Raises:
+        OSError, ValueError, RuntimeError: the folder is not complete, or foreign; see `failures.UNLOADABLE`.
+    """
+    file = folder / SINGLE_FILE
+    if file.is_file():
+        read_header(file, CHECKPOINT)
+        # Without `config` diffusers would ask the hub for the configuration, even where it is told not to.
+        return pipeline_class.from_single_file(file, config=str(folder), local_files_only=True, dtype=dtype)
+    half_files = not any(folder.glob("*/*model.safetensors")) and any(folder.glob("*/*.fp16.safetensors"))
+    return pipeline_class.from_pretrained(
+        folder,
+        dtype=dtype,
+        variant="fp16" if half_files else None,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+    )
