@@ -1,6 +1,6 @@
 """Blobs in a folder: `ab/cd/<sha256>`, written under a temporary name, synced, then renamed.
 
-A blob is there whole or not at all, also after a power cut. Everything that touches the disk runs in a thread.
+A blob is there whole or not at all, also after a power cut. What reads or writes runs in a thread.
 """
 
 import asyncio
@@ -42,8 +42,8 @@ class LocalBlobs:
         return await asyncio.to_thread(self._get, name, limit)
 
     async def has(self, name: str) -> bool:
-        """Whether the blob is there."""
-        return await asyncio.to_thread(self.path(name).is_file)
+        """Whether the blob is there. One look at the file system, shorter than handing it to a thread."""
+        return self.path(name).is_file()
 
     async def delete(self, name: str) -> None:
         """Remove a blob; absent is fine."""

@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 
 from agents.database.engine import migrate, open_engine
 from agents.database.group_commit import GroupCommit
-from agents.planner import events, steering
+from agents.planner import steering
 from agents.planner.desk import Desk, error_reply
 from agents.planner.dispatch import Window
+from agents.planner.hearing import hear
 from agents.planner.intents import doubt_silent
 from agents.planner.lookup import look_up
 from agents.planner.office import Office
@@ -119,7 +120,7 @@ class Planner(Agent):
         """What follows from events that came together. It is in the outbox once it is committed, so that all but the
         first are at their end: the first says it."""
         now = time.time()
-        outcomes = events.hear(connection, said, self._window, now)
+        outcomes = hear(connection, said, self._window, now)
         for outcome in outcomes:
             for change in outcome if isinstance(outcome, list) else ():
                 post(connection, change, now)

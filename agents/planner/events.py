@@ -1,31 +1,28 @@
-"""Transitions that events cause, as many at once as came together. They run inside one transaction of the writer.
+"""Transitions that events cause, each in the books of a transaction.
 
 An event that arrives twice changes nothing and is answered with where its batch stands, because the process may have
 died before it said so; the work that followed is in the outbox.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection
 
 from agents.planner.attempts import Decision, after_failure, after_rejection
 from agents.planner.books import Books, JobRow
 from agents.planner.budget import LOCAL
-from agents.planner.dispatch import Window
-from agents.planner.reuse import Sought, Unsought, reuses
+from agents.planner.reuse import Unsought, reuses
 from agents.planner.rows import WORK, Batch, candidates, evidence_of
 from agents.planner.spend import charge
 from agents.planner.tables import Evidence, Outcome, batches, jobs, prompt_pages
 from agents.planner.tally import add_embedding
-from agents.planner.window import ACTIVE, Change, go_on, job_for, job_of, settle
+from agents.planner.window import ACTIVE, job_for, job_of
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
     ContactSheetMade,
-    Event,
     GenerateImage,
     ImageGenerated,
     ImageScored,
@@ -43,8 +40,6 @@ from protocol.reuse import StoredPicture
 
 _encode = msgspec.json.encode
 
-_OF_JOBS = (ImageGenerated, ImageScored, ImageStored, JobFailed, JobCancelled)
-
 _PAST: dict[str, tuple[str, ...]] = {"generator": ("qa", "storage", "done"), "qa": ("storage", "done")}
 """Stage -> the stages that a job reaches through its work."""
 
@@ -61,76 +56,6 @@ class Effect:
     send: list[Work] = field(default_factory=list[Work])
     changed: bool = True
     frees: bool = False
-
-
-def hear(
-    connection: Connection, said: Sequence[Event | Work | Sought], window: Window, now: float
-) -> list[list[Change] | Exception]:
-    """Do what follows from events, in their order. Each has its outcome: what is to be said, all of it with the first
-    of them, or the failure of one that overtook another and is to be delivered again."""
-    books = Books(connection)
-    books.foresee(one.ref for one in said if isinstance(one, _OF_JOBS))
-    outcomes: list[list[Change] | Exception] = []
-    effects: dict[str, Effect] = {}
-    for one in said:
-        try:
-            effect = _transition(books, one, now)
-        except Unavailable as error:
-            outcomes.append(error)
-            continue
-        outcomes.append([])
-        if effect is not None:
-            _merge(effects, effect)
-    changes = [_follow(books, effect, window, now) for effect in effects.values()]
-    heard = next((outcome for outcome in outcomes if isinstance(outcome, list)), None)
-    if heard is not None:
-        heard += changes
-    books.write(now)
-    return outcomes
-
-
-def _transition(books: Books, said: Event | Work | Sought, now: float) -> Effect | None:
-    match said:
-        case PromptsWritten():
-            return prompts_written(books, said, None, now)
-        case Sought(page=page, stored=stored):
-            return prompts_written(books, page, stored, now)
-        case PromptsFailed():
-            return prompts_failed(books, said)
-        case ImageGenerated():
-            return image_generated(books, said, now)
-        case ImageScored():
-            return image_scored(books, said, now)
-        case ImageStored():
-            return image_stored(books, said, now)
-        case JobFailed():
-            return job_failed(books, said, now)
-        case JobCancelled():
-            return job_cancelled(books, said, now)
-        case ContactSheetMade():
-            return contact_sheet_made(books, said)
-        case _:
-            return None
-
-
-def _merge(effects: dict[str, Effect], effect: Effect) -> None:
-    before = effects.setdefault(effect.batch.hash, effect)
-    if before is not effect:
-        before.send += effect.send
-        before.changed |= effect.changed
-        before.frees |= effect.frees
-
-
-def _follow(books: Books, effect: Effect, window: Window, now: float) -> Change:
-    """Where the batch stands after everything that was heard of it, and what goes on in it."""
-    batch = effect.batch
-    if not effect.changed:
-        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
-    if effect.frees:
-        change = go_on(books, batch, window, now)
-        change.send = effect.send + change.send
-        return change
-    return settle(books, batch, Change(effect.send, client_id=batch.client_id), now)
 
 
 def prompts_written(

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.dispatch import Window
-from agents.planner.events import hear
+from agents.planner.hearing import hear
 from agents.planner.rows import WORK, decode_batch, required, touch
 from agents.planner.tables import batches, jobs
 from agents.planner.window import Change, advance, sheet_of, wants_prompts, write_prompts

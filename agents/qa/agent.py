@@ -56,7 +56,7 @@ class Qa(Agent):
         return (Intake("ACP_WORK", "qa", (work_filter("qa"),), slots=self._slots),)
 
     def watches(self) -> Sequence[Watch]:
-        return (Watch(event_filter("scored")),)
+        return (Watch(event_filter("scored")),) if self._scoring else ()
 
     def presence(self, instance: str) -> Presence:
         return replace(this_process(self.role, instance, self._slots), device="cpu")

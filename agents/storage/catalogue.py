@@ -59,6 +59,9 @@ images = sa.Table(
 
 _IS = sa.and_(images.c.hash == sa.bindparam("of_hash"), images.c["index"] == sa.bindparam("of_index"))
 _FIND = sa.select(images).where(_IS)
+_FIND_ALL = sa.select(images).where(
+    images.c.hash == sa.bindparam("of_hash"), images.c["index"].in_(sa.bindparam("of_indices", expanding=True))
+)
 _INSERT = images.insert()
 _REPLACE = images.update().where(_IS)
 _NEWEST_FIRST = (images.c.created_at.desc(), images.c.image_id)
@@ -169,19 +172,7 @@ class Catalogue:
             sqlalchemy.exc.SQLAlchemyError: the database refused or failed; nothing was added.
         """
 
-        def put(connection: sa.Connection) -> Entry:
-            held = _find(connection, entry.hash, entry.index)
-            if held is None:
-                connection.execute(_INSERT, msgspec.structs.asdict(entry))
-            elif settles(held, entry.disposition):
-                return held
-            else:
-                connection.execute(
-                    _REPLACE, msgspec.structs.asdict(entry) | {"of_hash": entry.hash, "of_index": entry.index}
-                )
-            return entry
-
-        return await self._commits.write(put)
+        return await self._commits.write_each(_put, entry)
 
     async def batch(self, client: str, batch: str, limit: int) -> Sequence[Entry]:
         """The first rows of a batch, in the order of their index."""
@@ -218,6 +209,41 @@ async def open_catalogue(url: str) -> AsyncGenerator[Catalogue]:
             yield Catalogue(commits)
     finally:
         engine.dispose()
+
+
+def _put(connection: sa.Connection, entries: Sequence[Entry]) -> list[Entry]:
+    """Add rows that came together; returns for each the row that is there now."""
+    rows = _held(connection, entries)
+    added: dict[tuple[str, int], Entry] = {}
+    put: list[Entry] = []
+    for entry in entries:
+        place = (entry.hash, entry.index)
+        held = rows.get(place)
+        if held is not None and settles(held, entry.disposition):
+            put.append(held)
+            continue
+        if held is None or place in added:
+            added[place] = entry
+        else:
+            values = msgspec.structs.asdict(entry) | {"of_hash": entry.hash, "of_index": entry.index}
+            connection.execute(_REPLACE, values)
+        rows[place] = entry
+        put.append(entry)
+    if added:
+        connection.execute(_INSERT, [msgspec.structs.asdict(entry) for entry in added.values()])
+    return put
+
+
+def _held(connection: sa.Connection, entries: Sequence[Entry]) -> dict[tuple[str, int], Entry]:
+    """The rows that are there for these pictures, with one statement for each batch."""
+    indices: dict[str, list[int]] = {}
+    for entry in entries:
+        indices.setdefault(entry.hash, []).append(entry.index)
+    return {
+        (name, row["index"]): Entry(**row)
+        for name, wanted in indices.items()
+        for row in connection.execute(_FIND_ALL, {"of_hash": name, "of_indices": wanted}).mappings()
+    }
 
 
 def _find(connection: sa.Connection, batch: str, index: int) -> Entry | None:

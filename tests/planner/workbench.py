@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from agents.database.engine import migrate, open_engine
-from agents.planner import events, intake
+from agents.planner import intake
 from agents.planner.agent import MIGRATIONS
 from agents.planner.answers import result_of
 from agents.planner.dispatch import Priority, Window
+from agents.planner.hearing import hear
 from agents.planner.recipe import Recipe
 from agents.planner.reconcile import overdue
+from agents.planner.reuse import Sought, Unsought
 from agents.planner.rows import WORK, Batch, required
 from agents.planner.steering import Steering, steer
 from agents.planner.survey import look
@@ -49,6 +51,7 @@ from protocol.messages import (
     ref_of,
 )
 from protocol.replies import Image, StatusBody
+from protocol.reuse import StoredPicture
 
 T = TypeVar("T")
 
@@ -114,8 +117,8 @@ class World:
     """Everything around the planner: queued work by subject, undelivered events, filed pictures.
 
     `rejects` says the share of pictures that QA rejects; `loses` the share of messages that get lost; `repeats` the
-    share that arrive twice; with `shuffles` events arrive in any order, at most `at_once` of them together. `page` prompts
-    fit one answer.
+    share that arrive twice; with `shuffles` events arrive in any order, at most `at_once` of them together. `page`
+    prompts fit one answer.
     """
 
     engine: Engine
@@ -183,15 +186,21 @@ class World:
     def next_event(self) -> Event:
         return self.inbox.pop(self.dice.randrange(len(self.inbox)) if self.shuffles else 0)
 
-    def deliver(self, *said: Event) -> None:
+    def deliver(self, *said: Event | Sought) -> None:
         self.now += 0.01
-        outcomes = self.transact(lambda connection: events.hear(connection, said, self.window, self.now))
+        outcomes = self.transact(lambda connection: hear(connection, said, self.window, self.now))
         for event, outcome in zip(said, outcomes, strict=True):
-            if isinstance(outcome, Exception):  # the runner delivers it again, later
-                self.later.append(event)
+            if isinstance(outcome, Unsought):
+                self.deliver(Sought(outcome.page, self.stored(outcome.jobs)))
+            elif isinstance(outcome, Exception):  # the runner delivers it again, later
+                self.later.append(event.page if isinstance(event, Sought) else event)
             else:
                 for change in outcome:
                     self.follow(change)
+
+    def stored(self, jobs: Sequence[Job]) -> dict[int, StoredPicture]:
+        """What storage has already of a page of pictures, by index."""
+        return {}
 
     def act(self, message: Work) -> None:
         match message:
