@@ -33,6 +33,7 @@ Code = Literal[
     "not_installed",
     "not_supported",
     "out_of_memory",
+    "pixels_missing",
     "suspended",
     "timeout",
     "too_large",

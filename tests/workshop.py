@@ -42,7 +42,12 @@ async def served(
         ready = {role: asyncio.Event() for role in roles}
         for role in roles:
             options = RunnerOptions(
-                drain_s=settings.drain_s, signals=False, stop=stop, on_ready=ready[role].set, ack_wait_s=5.0
+                drain_s=settings.drain_s,
+                signals=False,
+                stop=stop,
+                on_ready=ready[role].set,
+                ack_wait_s=5.0,
+                backoff=(0.1, 0.5),
             )
             group.create_task(serve(build(role, settings), login(role), options))
         try:

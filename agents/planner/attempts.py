@@ -43,6 +43,14 @@ def after_failure(error: ErrorBody, candidates: Sequence[Candidate], made: int, 
     return _best(candidates)
 
 
+def after_loss(error: ErrorBody, kept: bool, made: int, max_attempts: int) -> Decision:
+    """What follows when storage gave up on attempt number `made`. Pixels that are gone are made again, but for those of
+    a best candidate (`kept`): the attempts after it were made already."""
+    if error.code == "pixels_missing" and not kept and made % max_attempts:
+        return Decision("again", made + 1)
+    return Decision("fail")
+
+
 def next_round(made: int, max_attempts: int) -> int:
     """Number of the first attempt of a retry. Every round has `max_attempts` numbers, so that the attempts that are
     left follow from the number alone; those that a round did not use are skipped."""

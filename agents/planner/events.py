@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 import sqlalchemy as sa
 
-from agents.planner.attempts import Decision, after_failure, after_rejection
+from agents.planner.attempts import Decision, after_failure, after_loss, after_rejection
 from agents.planner.books import Books, JobRow
 from agents.planner.budget import LOCAL
 from agents.planner.reuse import Unsought, reuses
@@ -275,20 +275,21 @@ def job_failed(books: Books, event: JobFailed, now: float) -> Effect | None:
     batch = books.required(event.ref.hash)
     books.set_attempt(event.ref, state="failed")
     if event.stage == "storage":
-        decision = _unfiled(books, row, now)
+        decision = _unfiled(books, row, event.error, batch.recipe.max_attempts, now)
     else:
         tried = candidates(books.written(now), event.ref)
         decision = after_failure(event.error, tried, event.ref.attempt, batch.recipe.max_attempts)
     return _decide(books, batch, event.ref, decision, event.error, now)
 
 
-def _unfiled(books: Books, row: JobRow, now: float) -> Decision:
-    """A picture that could not be filed is lost; one that was to be reused is made after all."""
+def _unfiled(books: Books, row: JobRow, error: ErrorBody, max_attempts: int, now: float) -> Decision:
+    """A picture that could not be filed is lost, unless its pixels are; one that was to be reused is made after all."""
     work = WORK.decode(row.message)
-    if not isinstance(work, StoreImage) or work.reused is None:
-        return Decision("fail")
-    books.set_job(row, now, reused=None)
-    return Decision("again", row.attempt + 1)
+    if isinstance(work, StoreImage) and work.reused is not None:
+        books.set_job(row, now, reused=None)
+        return Decision("again", row.attempt + 1)
+    kept = isinstance(work, StoreImage) and work.disposition == "kept"
+    return after_loss(error, kept, row.attempt, max_attempts)
 
 
 def job_cancelled(books: Books, event: JobCancelled, now: float) -> Effect | None:

@@ -174,7 +174,7 @@ def _by_name(found: Look) -> dict[str, float | None]:
 
 def _missing(message: ScoreImage) -> Unavailable:
     return Unavailable(
-        "internal",
+        "pixels_missing",
         f"the pixels of {message.job.image_id}, blob {message.picture.blob}, are not in the blob store",
         hint="generator and QA must use the same blob store",
     )

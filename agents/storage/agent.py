@@ -29,7 +29,7 @@ from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
 from bus.topology import ACP_WORK
 from protocol import codec, subjects
-from protocol.errors import AcpError, BadMessage
+from protocol.errors import AcpError, BadMessage, Unavailable
 from protocol.messages import (
     ContactSheetMade,
     ImageStored,
@@ -113,7 +113,7 @@ class Storage(Agent):
                 case _:
                     raise AcpError("internal", f"the storage agent has no work for {type(message).__name__}")
         except BlobMissing as error:
-            raise AcpError("internal", f"the picture's bytes are missing: {error}", retryable=True) from error
+            raise Unavailable("pixels_missing", f"the picture's bytes are missing: {error}") from error
         except BrokenPng as error:
             raise AcpError("invalid_value", f"the picture cannot be stored: {error}") from error
         except (OSError, NoFreeName) as error:

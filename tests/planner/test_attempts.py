@@ -2,11 +2,12 @@
 
 import pytest
 
-from agents.planner.attempts import Candidate, Decision, after_failure, after_rejection, seed_of
+from agents.planner.attempts import Candidate, Decision, after_failure, after_loss, after_rejection, seed_of
 from protocol.errors import ErrorBody
 from protocol.ids import MAX_SEED
 
 LOST = ErrorBody(code="internal", message="the device went away", retryable=True)
+GONE = ErrorBody(code="pixels_missing", message="there is no blob", retryable=True)
 IMPOSSIBLE = ErrorBody(code="not_installed", message="no such model")
 
 
@@ -40,6 +41,21 @@ def test_only_a_failure_that_may_pass_is_worth_another_attempt(
     error: ErrorBody, candidates: list[Candidate], made: int, decision: Decision
 ) -> None:
     assert after_failure(error, candidates, made, 3) == decision
+
+
+@pytest.mark.parametrize(
+    ("error", "kept", "made", "decision"),
+    [
+        (GONE, False, 1, Decision("again", 2)),
+        (GONE, False, 3, Decision("fail")),
+        (GONE, True, 1, Decision("fail")),
+        (LOST, False, 1, Decision("fail")),
+    ],
+)
+def test_an_accepted_picture_whose_pixels_are_gone_is_made_again(
+    error: ErrorBody, kept: bool, made: int, decision: Decision
+) -> None:
+    assert after_loss(error, kept, made, 3) == decision
 
 
 def test_first_attempts_count_up_from_the_seed_that_was_asked_for() -> None:
