@@ -43,7 +43,6 @@ batches = sa.Table(
     sa.Column("written", sa.Integer, nullable=False),  # prompts are written below this index
     sa.Column("tally", sa.LargeBinary, nullable=False),  # Tally
     sa.Column("priority", sa.String(16), nullable=False, server_default="batch"),  # interactive, batch
-    sa.Column("budget_micros", sa.BigInteger),  # the most that the command may cost
     sa.Column("parent", sa.String(64)),  # the batch whose pictures are made again
     sa.Column("not_before", sa.Float),
     sa.Column("deadline", sa.Float),
