@@ -14,7 +14,7 @@ import diffusers
 import msgspec
 import torch
 
-from agents.generator import samplers
+from agents.generator import model_folder, samplers
 from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
 from agents.generator.registry import Architecture, Model
@@ -89,16 +89,8 @@ class Pipelines:
 
 def _load(model: Model, folder: Path, device: torch.device) -> Resident:
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
-    half_files = not any(folder.glob("*/*model.safetensors")) and any(folder.glob("*/*.fp16.safetensors"))
     try:
-        pipeline = _pipeline_class(model, folder).from_pretrained(
-            folder,
-            dtype=dtype,
-            variant="fp16" if half_files else None,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
+        pipeline = model_folder.read(_pipeline_class(model, folder), folder, dtype)
     except UNLOADABLE as error:
         if is_the_devices(error):
             raise

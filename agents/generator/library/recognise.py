@@ -1,0 +1,113 @@
+"""What a path holds that a person wants to add: a model's folder, a single-file checkpoint or a LoRA, and for which
+platform; or a refusal of what could run code or would not work. Reads headers, and values of LoRAs; changes nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from agents.generator.library.checkpoint_file import NotACheckpoint, is_checkpoint, platform_of
+from agents.generator.library.hub_files import INDEX, PICKLES, HubFile, wanted
+from agents.generator.lora_file import NotALora, describe, platform_called
+from agents.generator.tensor_file import ADAPTER, CHECKPOINT, Unsound, inspect, read_header
+from protocol.errors import Refused
+
+Content = TypeVar("Content")
+Kind = Literal["folder", "checkpoint", "lora"]
+
+SIDECAR = ".civitai.info"
+"""End of the name of the file that Civitai's tools put beside a download."""
+MAX_SIDECAR_BYTES = 1 << 20
+
+_PIPELINES = {
+    "StableDiffusionPipeline": "stable_diffusion_1_5",
+    "StableDiffusionXLPipeline": "stable_diffusion_xl",
+    "StableDiffusion3Pipeline": "stable_diffusion_3_5",
+    "Kandinsky3Pipeline": "kandinsky_3",
+}
+
+
+class _Config(msgspec.Struct):
+    guidance_embeds: bool = False
+
+
+class _Sidecar(msgspec.Struct):
+    baseModel: str = ""
+    trainedWords: list[str] = []
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a path holds; `platform` is null where it does not tell."""
+
+    kind: Kind
+    platform: str | None
+    triggers: tuple[str, ...] = ()
+
+
+def recognise(path: Path) -> Found:
+    """What lies at a path.
+
+    Raises:
+        Refused: it cannot be used, and why.
+    """
+    if path.is_dir():
+        return Found("folder", _folder_platform(path))
+    if path.suffix in PICKLES:
+        raise _refused(path, "it is a pickle, which could run code", "get it as a .safetensors file")
+    if path.suffix != ".safetensors":
+        raise _refused(path, "it is no safetensors file", "name a diffusers folder or a .safetensors file")
+    try:
+        tensors = read_header(path, CHECKPOINT).tensors
+        if is_checkpoint(tensors):
+            return Found("checkpoint", platform_of(tensors))
+        lora = describe(inspect(path, ADAPTER))
+    except NotACheckpoint as error:
+        raise _refused(path, str(error), "add the diffusers folder of the model, or pull it") from error
+    except (Unsound, NotALora) as error:
+        raise _refused(path, str(error), "get the file again, or another one") from error
+    base, words = _sidecar(path)
+    return Found("lora", platform_called(base) or lora.platform, words or lora.triggers)
+
+
+def _folder_platform(folder: Path) -> str | None:
+    index = _json(folder / INDEX, dict[str, Any])
+    if index is None:
+        raise _refused(folder, f"it has no readable {INDEX}", "name the diffusers folder itself")
+    files = [
+        HubFile(str(file.relative_to(folder)), file.stat().st_size, sha256="not known")
+        for file in folder.rglob("*")
+        if file.is_file()
+    ]
+    for file in wanted(files, index, "float16", str(folder)):
+        if file.path.endswith(".safetensors"):
+            try:
+                read_header(folder / file.path, CHECKPOINT)
+            except Unsound as error:
+                raise _refused(folder, f"{file.path}: {error}", "get the folder again") from error
+    name = str(index["_class_name"])
+    if name == "FluxPipeline":
+        config = _json(folder / "transformer" / "config.json", _Config)
+        return "flux_1_dev" if config and config.guidance_embeds else "flux_1_schnell"
+    return _PIPELINES.get(name)
+
+
+def _sidecar(path: Path) -> tuple[str, tuple[str, ...]]:
+    """What Civitai says of the base model and the words that wake it."""
+    said = _json(path.with_suffix(SIDECAR), _Sidecar)
+    return (said.baseModel, tuple(word.strip() for word in said.trainedWords if word.strip())) if said else ("", ())
+
+
+def _json(file: Path, kind: type[Content]) -> Content | None:
+    """A small JSON file, or null where there is none or it is another one."""
+    try:
+        if file.stat().st_size > MAX_SIDECAR_BYTES:
+            return None
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _refused(path: Path, reason: str, hint: str) -> Refused:
+    return Refused("not_installed", f"{path} cannot be used: {reason}", hint=hint)

@@ -1,0 +1,211 @@
+"""Models and LoRAs put on this machine's shelves and taken off: files in the home folder, entries in `models.toml`.
+
+What is added stays a link to the person's file where the disk allows it, so that it costs no room twice.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.generator.library import entries
+from agents.generator.library.hub_files import CONFIGURATION
+from agents.generator.library.recognise import Found, Kind, recognise
+from agents.generator.model_folder import SINGLE_FILE
+from agents.generator.registry import Model, Registry, load
+from protocol.errors import Refused
+from protocol.ids import is_id
+from protocol.nearest import nearest
+
+Configure = Callable[[Model, Path], None]
+"""Puts the configuration of a model of a hub into a folder."""
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """The folders of models and of LoRAs, and the person's own registry file."""
+
+    models: Path
+    loras: Path
+    own: Path
+
+    def registry(self) -> Registry:
+        """What is known and here now."""
+        return load(self.models, self.loras, self.own)
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came onto a shelf."""
+
+    name: str
+    kind: Kind
+    platform: str
+    place: Path
+    trigger: str | None = None
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What went: `freed` bytes of files; files outside the home folder stay."""
+
+    name: str
+    freed: int
+    left: Path | None
+
+
+def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, configure: Configure) -> Added:
+    """Put a folder or file on its shelf; the name and the platform are the file's own where they are null.
+
+    Raises:
+        Refused: it cannot be used, its name is taken, or its platform is not told.
+        RegistryError: the person's registry file is wrong.
+    """
+    path = path.expanduser().absolute()
+    if not path.exists():
+        raise Refused("not_installed", f"there is nothing at {path}", hint="mend the path")
+    registry = shelves.registry()
+    found = recognise(path)
+    name = name or re.sub(r"[^A-Za-z0-9_-]+", "_", path.name if path.is_dir() else path.stem).strip("_")[:64]
+    if not is_id(name):
+        raise Refused(
+            "invalid_value", f"{name[:64]!r} cannot be a name", hint="give --name with letters, digits, _ and -"
+        )
+    if name in registry.models or name in registry.loras:
+        raise Refused("wrong_state", f"{name} is known already", hint="choose another with --name")
+    known = _platform(platform, found, registry, path)
+    added = _shelved(shelves, registry, found, path, name, known, configure)
+    fields: dict[str, object] = {"platform": added.platform}
+    if found.kind == "lora":
+        fields |= {"sha256": _sha256(path)} | ({"trigger": added.trigger} if added.trigger else {})
+    else:
+        fields |= {"source": path.name}
+        fields |= {"path": str(path)} if found.kind == "folder" else {"sha256": _sha256(path)}
+    table = f"{'loras' if found.kind == 'lora' else 'models'}.{name}"
+    entries.change(
+        shelves.own,
+        lambda text: entries.with_entry(text, table, fields),
+        lambda file: load(shelves.models, shelves.loras, file),
+    )
+    return added
+
+
+def remove(shelves: Shelves, name: str) -> Removed:
+    """Take a model or LoRA off its shelf: its files, where they lie in the home folder, and its entry.
+
+    Raises:
+        Refused: it is not known, or comes with bottega.
+        RegistryError: the person's registry file is wrong.
+    """
+    registry = shelves.registry()
+    places = {**registry.lora_places, **registry.places}
+    if name not in places:
+        raise Refused("not_installed", f"nothing is called {name[:64]!r}", hint=nearest(name, places))
+    place = places[name]
+    ours = place.parent in (shelves.models, shelves.loras)
+    table = f"{'models' if name in registry.models else 'loras'}.{name}"
+    text = shelves.own.read_text(encoding="utf-8") if shelves.own.is_file() else ""
+    entered = entries.without_entry(text, table) != text
+    if not entered and not (ours and place.exists()):
+        raise Refused(
+            "wrong_state",
+            f"{name} is not on a shelf of yours",
+            hint="it comes with bottega" if place.exists() else "it is not on this machine",
+        )
+    if entered:
+        entries.change(
+            shelves.own,
+            lambda text: entries.without_entry(text, table),
+            lambda file: load(shelves.models, shelves.loras, file),
+        )
+    unfinished = list(shelves.models.glob(f".{name}-*"))
+    freed = sum(_delete(each) for each in [*([place] if ours else []), *unfinished])
+    return Removed(name, freed, left=None if ours or not place.exists() else place)
+
+
+def _shelved(
+    shelves: Shelves, registry: Registry, found: Found, path: Path, name: str, platform: str, configure: Configure
+) -> Added:
+    match found.kind:
+        case "folder":
+            place = path
+        case "checkpoint":
+            place = shelves.models / name
+            _unpack(registry, path, place, platform, configure)
+        case "lora":
+            place = shelves.loras / f"{name}.safetensors"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _link(path, place)
+    return Added(name, found.kind, platform, place, ", ".join(found.triggers) or None)
+
+
+def _unpack(registry: Registry, file: Path, place: Path, platform: str, configure: Configure) -> None:
+    """Make a model's folder of a single file, with the configuration of another model of its platform."""
+    others = [model for model in registry.models.values() if model.platform == platform]
+    base = next((model for model in others if model.name in registry.installed), None)
+    on_hub = next((model for model in others if model.on_hub), None)
+    part = place.with_name(f".{place.name}-added")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    if base is not None:
+        _copy_configuration(registry.places[base.name], part)
+    elif on_hub is not None:
+        configure(on_hub, part)
+    else:
+        raise Refused(
+            "not_installed",
+            f"a single file needs the configuration of a model of {platform}, and none is here or on the hub",
+            hint="add a diffusers folder of that platform first",
+        )
+    _link(file, part / SINGLE_FILE)
+    part.rename(place)
+
+
+def _copy_configuration(folder: Path, to: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file() and file.suffix in CONFIGURATION and ".index." not in file.name:
+            target = to / file.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+
+
+def _link(file: Path, place: Path) -> None:
+    """The same file at another place; a copy where the disks differ."""
+    try:
+        os.link(file, place)
+    except OSError:
+        shutil.copyfile(file, place)
+
+
+def _platform(wanted: str | None, found: Found, registry: Registry, path: Path) -> str:
+    names = {alias.lower(): model.platform for model in registry.models.values() for alias in model.aliases}
+    names |= {model.platform: model.platform for model in registry.models.values()}
+    if wanted is not None:
+        if wanted.lower() not in names:
+            raise Refused("not_installed", f"the platform {wanted[:64]!r} is not known", hint=nearest(wanted, names))
+        return names[wanted.lower()]
+    if found.platform is None:
+        known = ", ".join(sorted(set(names.values())))
+        raise Refused("missing_field", f"{path} does not tell its platform", hint=f"give --platform: {known}")
+    return found.platform
+
+
+def _delete(place: Path) -> int:
+    """Remove a file or folder; returns the bytes that it held."""
+    if place.is_dir() and not place.is_symlink():
+        size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+        shutil.rmtree(place)
+        return size
+    if not place.exists():
+        return 0
+    size = place.stat().st_size
+    place.unlink()
+    return size
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
