@@ -1,4 +1,4 @@
-"""Blobs in a folder: `ab/cd/<sha256>`, written under a temporary name, synced, then renamed.
+"""Blobs in a folder: `ab/<sha256>`, written under a temporary name, synced, then renamed.
 
 A blob is there whole or not at all, also after a power cut. What reads or writes runs in a thread.
 """
@@ -57,7 +57,7 @@ class LocalBlobs:
         """
         if _NAME.fullmatch(name) is None:
             raise BlobMissing(f"{name[:80]!r} is not the SHA-256 of a blob")
-        return self.folder / name[:2] / name[2:4] / name
+        return self.folder / name[:2] / name
 
     def _put(self, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest()
@@ -97,7 +97,7 @@ def sweep(folder: Path, age_s: float = SWEEP_AGE_S) -> int:
     """Remove temporary files older than `age_s` seconds, left by processes that died; returns how many."""
     now = time.time()
     swept = 0
-    for temporary in folder.glob(f"*/*/.*{_TEMPORARY}"):
+    for temporary in folder.glob(f"*/.*{_TEMPORARY}"):
         with contextlib.suppress(FileNotFoundError):
             if now - temporary.stat().st_mtime > age_s:
                 temporary.unlink()

@@ -34,7 +34,7 @@ async def test_the_same_bytes_put_by_many_at_once_are_one_blob(blobs: Blobs, tmp
     async with asyncio.timeout(20):
         names = await asyncio.gather(*(blobs.put(DATA) for _ in range(32)))
     assert set(names) == {NAME}
-    assert files(tmp_path) == [tmp_path / "blobs" / NAME[:2] / NAME[2:4] / NAME]
+    assert files(tmp_path) == [tmp_path / "blobs" / NAME[:2] / NAME]
 
 
 async def test_an_absent_blob_is_missing_and_deleting_it_is_fine(blobs: Blobs) -> None:
@@ -91,7 +91,7 @@ async def test_files_of_dead_writers_are_swept_and_those_of_living_ones_left(tmp
 
 async def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path / "blobs")
-    folder = tmp_path / "blobs" / NAME[:2] / NAME[2:4] / NAME
+    folder = tmp_path / "blobs" / NAME[:2] / NAME
     folder.mkdir(parents=True)  # a folder sits where the blob should go
     with pytest.raises(OSError, match="directory"):
         await blobs.put(DATA)
