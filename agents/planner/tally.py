@@ -14,14 +14,16 @@ from protocol.replies import GenerationStatus, Performance, QualityMetrics, Stat
 class Tally(Struct, kw_only=True):
     """Running sums of a batch. `seconds` are of generation; `embeddings` is the sum of unit vectors.
 
-    `reused` of the completed ones were stored already. `waiting` pictures were handed out before and wait for another
-    attempt; `ahead` ended before their turn, their index at or past the cursor. `asked` is above `written` while
-    prompts are on their way. `stopped` says that the client cancelled what was left; `retries` and `amended` count
-    those commands, `revision` the statuses.
+    `reused` of the completed ones were stored already. `taken_back` of those in flight wait for a generator once more,
+    while the batch is paused. `waiting` pictures were handed out before and wait for another attempt; `ahead` ended
+    before their turn, their index at or past the cursor. `asked` is above `written` while prompts are on their way.
+    `stopped` says that the client cancelled what was left; `retries` and `amended` count those commands, `revision` the
+    statuses.
     """
 
     quantity: int
     in_flight: int = 0
+    taken_back: int = 0
     waiting: int = 0
     ahead: int = 0
     asked: int = 0
@@ -82,7 +84,7 @@ def consistency(tally: Tally) -> float | None:
 
 def status_of(batch: str, state: str, tally: Tally, stand_in: str | None) -> GenerationStatus:
     """The status that the counts make."""
-    processing = min(tally.in_flight, tally.quantity - tally.done)
+    processing = min(tally.in_flight - tally.taken_back, tally.quantity - tally.done)
     return GenerationStatus(
         generation_status=StatusBody(
             completed=tally.completed,

@@ -47,6 +47,12 @@ _WAITING = (
     .limit(sa.bindparam("of_count"))
 )
 
+_QUEUED = (
+    sa.select(sa.func.count())
+    .select_from(jobs)
+    .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == "running", jobs.c.stage == "generator")
+)
+
 
 @dataclass
 class Change:
@@ -301,10 +307,16 @@ def settle(books: Books, batch: Batch, change: Change, now: float) -> Change:
         counts = {"completed": batch.tally.completed, "failed": batch.tally.failed, "cancelled": batch.tally.cancelled}
         note(books.connection, batch.state, batch.client_id, now, batch.hash, **counts)
     follow(books.connection, batch, now)
+    batch.tally.taken_back = _taken_back(books, batch, now) if batch.state == "paused" else 0
     batch.tally.revision += 1
     change.status, change.revision = batch.status, batch.tally.revision
     books.save(batch)
     return change
+
+
+def _taken_back(books: Books, batch: Batch, now: float) -> int:
+    """Pictures of a paused batch that wait for a generator once more."""
+    return books.written(now).execute(_QUEUED, {"of_hash": batch.hash}).scalar_one()
 
 
 def sheet_of(batch: Batch) -> MakeContactSheet:

@@ -29,6 +29,7 @@ def test_a_paused_batch_hands_out_nothing_more_and_ends_once_it_is_resumed(world
     paused = world.load(NAME)
     assert (paused.state, paused.cursor) == ("paused", handed_out)
     assert paused.status.generation_status.state == "paused"
+    assert paused.status.generation_status.processing == 0
     assert {image.status for image in world.images()} == {"completed", "paused"}
     world.steer(Resume(hash=NAME))
     assert world.run(NAME).tally.completed == 12
@@ -43,6 +44,19 @@ def test_what_generators_have_in_hand_when_a_batch_is_paused_is_finished(world: 
     assert world.load(NAME).tally.in_flight == 0
     world.steer(Resume(hash=NAME))
     assert world.run(NAME).tally.completed == 12
+
+
+def test_what_a_pause_takes_back_from_generators_is_pending_and_nothing_is_counted_twice(world: World) -> None:
+    world.start(new_batch(12))
+    world.run(NAME, until=lambda batch: batch.tally.in_flight == 4)
+    world.steer(Pause(hash=NAME))
+    at_generators = sum(row["stage"] == "generator" and row["state"] == "running" for row in world.rows(jobs))
+    shown = world.load(NAME).status.generation_status
+    assert at_generators > 0
+    assert shown.processing == 4 - at_generators
+    assert adds_up(shown, 12)
+    world.steer(Resume(hash=NAME))
+    assert world.load(NAME).status.generation_status.processing == 4
 
 
 def test_a_paused_batch_leaves_its_places_to_others(world: World) -> None:
