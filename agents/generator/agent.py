@@ -181,7 +181,7 @@ class Generator(Agent):
             self._outlet.progress(Progress(ref=ref_of(job), stage="generator", step=step, steps=steps))
 
     async def _look_up_versions(self) -> None:
-        """What was hashed before is known at once; the rest once a picture is made with it."""
+        """What is small or was hashed before is known at once; the rest once a picture is made with it."""
         for versions, places, installed in (
             (self._versions.models, self._registry.places, self._registry.installed),
             (self._versions.loras, self._registry.lora_places, self._registry.installed_loras),

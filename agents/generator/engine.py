@@ -71,7 +71,7 @@ class Engine(Protocol):
 
     async def known_version(self, place: Path) -> str | None:
         """The hash of a model's folder or an adapter's file, as a `Rendering` would name it; null where it is not known
-        without reading the weights."""
+        and the weights take long to read."""
         ...
 
     async def warm(self, order: Order) -> None:

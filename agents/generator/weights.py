@@ -14,6 +14,10 @@ DIGITS = 12
 """Hexadecimal digits of a version."""
 
 
+QUICK_BYTES = 64 * 1024 * 1024
+"""What is read in a fraction of a second."""
+
+
 def version(place: Path, kept: Path) -> str:
     """The version of a folder of safetensors files, or of one such file; `kept` is the file of known hashes."""
     known = _load(kept)
@@ -24,10 +28,12 @@ def version(place: Path, kept: Path) -> str:
     return _version(place, files, known | fresh)
 
 
-def known_version(place: Path, kept: Path) -> str | None:
-    """The version as far as it is known without reading a weight file; null where a file is new or has changed."""
+def known_version(place: Path, kept: Path, quick_bytes: int = QUICK_BYTES) -> str | None:
+    """The version as far as it is known at once; null where more than `quick_bytes` of files that are new or have
+    changed would have to be read."""
     known, files = _load(kept), _files(place)
-    return _version(place, files, known) if files and files.keys() <= known.keys() else None
+    unread = sum(file.stat().st_size for key, file in files.items() if key not in known)
+    return version(place, kept) if files and unread <= quick_bytes else None
 
 
 def _files(place: Path) -> dict[str, Path]:

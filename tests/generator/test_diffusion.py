@@ -3,7 +3,6 @@
 
 import asyncio
 import io
-import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
@@ -117,18 +116,6 @@ async def test_the_model_version_follows_the_weights(
     content[-1] ^= 1
     weights.write_bytes(content)
     assert (await made(engine, broken_order(copy))).model_version != first.model_version
-
-
-async def test_a_version_is_known_without_reading_weights_once_a_picture_was_made_with_them(
-    engine: DiffusersEngine, tiny_folder: Path, tmp_path: Path, broken_order: Callable[[Path], Order]
-):
-    copy = tmp_path / "copy"
-    shutil.copytree(tiny_folder, copy)
-    assert await engine.known_version(copy) is None
-    rendering = await made(engine, broken_order(copy))
-    assert await engine.known_version(copy) == rendering.model_version
-    os.utime(copy / "unet" / "diffusion_pytorch_model.safetensors", ns=(1, 1))
-    assert await engine.known_version(copy) is None
 
 
 async def test_a_picture_no_longer_wanted_is_dropped_between_steps(engine: DiffusersEngine, tiny_order: Orders):
