@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -86,6 +86,12 @@ class Settings(BaseSettings):
         default_factory=lambda values: values["home"] / "combos",
         description="folder of reference pictures: Hoodie_combo/Orange_UI_Combos/C-U-013/ui.png",
     )
+    hub_url: str = Field(
+        default="https://huggingface.co",
+        pattern=r"^https?://[^\s/]",
+        description="hub that `bottega models pull` fetches from; it speaks Hugging Face's HTTP",
+    )
+    hub_token: SecretStr | None = Field(default=None, description="token for models whose licence you accepted there")
     name_template: str = "{date}_{section}_{colour}_{seed}"
     generator: Literal["diffusers", "instant"] = Field(
         default="diffusers",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from agents.cli import batch_app, care_app, operator_app, steer_app
+from agents.cli import batch_app, care_app, models_app, operator_app, steer_app
 from agents.cli.failure import reported
 
 app = typer.Typer(
@@ -16,8 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-models = typer.Typer(help="Models that the workshop knows, and where they lie.", invoke_without_command=True)
-app.add_typer(models, name="models")
+app.add_typer(models_app.models, name="models")
 app.add_typer(batch_app.batch, name="batch")
 app.add_typer(operator_app.clients, name="clients")
 app.add_typer(operator_app.letters, name="dead-letters")
@@ -174,27 +173,6 @@ def result(
         from agents.cli.status import result as run
 
         run(batch, first, count, json)
-
-
-@models.callback()
-def list_models(context: typer.Context, json: Json = False) -> None:
-    """Models that the workshop knows, and where they lie."""
-    if context.invoked_subcommand is None:
-        with reported(json):
-            from agents.cli.models import list_models as run
-
-            run(json)
-
-
-@models.command("path")
-def model_path(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, such as pocket.")], json: Json = False
-) -> None:
-    """The folder of a model on this machine."""
-    with reported(json):
-        from agents.cli.models import path as run
-
-        run(name, json)
 
 
 @app.command()

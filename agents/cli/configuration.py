@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from agents.cli.failure import bad_input
 from agents.settings import Settings, default_home
 
-SECRETS = frozenset({"nats_url"})
+SECRETS = frozenset({"nats_url", "hub_token"})
 """Settings that may carry a password: their values are not repeated."""
 
 

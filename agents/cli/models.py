@@ -1,7 +1,10 @@
-"""`bottega models`: what the generators of this machine can draw with, and where it lies. Needs no workshop."""
+"""`bottega models list | show | path | samplers`: what the generators of this machine can draw with, and where it lies.
+Needs no workshop."""
 
 import sys
+from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 from rich.console import Console
 from rich.markup import escape
@@ -10,14 +13,17 @@ from rich.table import Table
 from agents.cli.configuration import configured
 from agents.cli.failure import bad_input
 from agents.generator import offers
-from agents.generator.registry import Registry, load
+from agents.generator.library.pull import origin_of
+from agents.generator.library.shelves import Shelves
+from agents.generator.registry import ARCHITECTURES, LoraEntry, Model, Registry, scheduler_of
+from agents.generator.samplers import SAMPLERS
 from protocol.codec import encode
 from protocol.messages import LoraInfo, ModelInfo
 from protocol.nearest import nearest
 
 
 class Models(Struct, frozen=True, kw_only=True):
-    """What `bottega models --json` prints."""
+    """What `bottega models list --json` prints."""
 
     models: list[ModelInfo]
     loras: list[LoraInfo]
@@ -29,14 +35,84 @@ class ModelPath(Struct, frozen=True, kw_only=True):
     path: str
 
 
+class ModelDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `bottega models show --json` prints: the entry of the registry, with what is on this machine. `commit` is
+    the one that was pulled, `revision` the one that would be; `disk_bytes` is what the files take."""
+
+    name: str
+    kind: str
+    platform: str
+    installed: bool
+    path: str
+    disk_bytes: int | None = None
+    commit: str | None = None
+    source: str | None = None
+    revision: str | None = None
+    sha256: str | None = None
+    licence: str | None = None
+    commercial: str | None = None
+    install: str | None = None
+    trigger: str | None = None
+    architecture: str | None = None
+    memory_gb: float | None = None
+    dtype: str | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    guidance_range: tuple[float, float] | None = None
+    negative_prompt: bool | None = None
+    native_sizes: list[tuple[int, int]] | None = None
+    aliases: list[str] | None = None
+
+
+class SamplerInfo(Struct, frozen=True, kw_only=True):
+    """A sampler; `calls` is how often each step asks the model."""
+
+    name: str
+    aliases: list[str]
+    schedulers: list[str]
+    architectures: list[str]
+    ancestral: bool
+    calls: int
+
+
+class Samplers(Struct, frozen=True, kw_only=True):
+    """What `bottega models samplers --json` prints."""
+
+    samplers: list[SamplerInfo]
+
+
+def shelves() -> Shelves:
+    """Where this home keeps its models."""
+    settings = configured()
+    return Shelves(settings.models, settings.loras, settings.home / "models.toml")
+
+
 def list_models(json: bool) -> None:
     """Show every known model and LoRA, and how to get those that are not installed."""
-    registry = _registry()
+    registry = shelves().registry()
     known = _known(registry)
     if json:
-        sys.stdout.write(encode(known).decode() + "\n")
+        _print(known)
     else:
-        _show(Console(), known)
+        _show_list(Console(), known)
+
+
+def show(name: str, json: bool) -> None:
+    """Show all that is known of a model or LoRA.
+
+    Raises:
+        Failure: it is not known.
+    """
+    registry = shelves().registry()
+    details = _details(registry, name)
+    if json:
+        _print(details)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for field, value in msgspec.to_builtins(details).items():
+        table.add_row(f"[dim]{field.replace('_', ' ')}[/]", escape(_words(value)))
+    Console().print(table)
 
 
 def path(name: str, json: bool) -> None:
@@ -45,29 +121,95 @@ def path(name: str, json: bool) -> None:
     Raises:
         Failure: it is not known, or not on this machine.
     """
-    registry = _registry()
-    places = {**registry.lora_places, **registry.places}
-    if name not in places:
-        raise bad_input(f"no model is called {name}", hint=nearest(name, places), code="not_installed")
-    if name not in registry.installed | registry.installed_loras:
-        known = _known(registry)
-        hints = {one.name: one.install for one in (*known.models, *known.loras)}
-        raise bad_input(f"{name} is not on this machine", hint=hints[name], code="not_installed")
-    shown = ModelPath(path=str(places[name]))
-    sys.stdout.write(f"{encode(shown).decode() if json else shown.path}\n")
+    details = _details(shelves().registry(), name)
+    if not details.installed:
+        raise bad_input(f"{name} is not on this machine", hint=details.install, code="not_installed")
+    sys.stdout.write(f"{encode(ModelPath(path=details.path)).decode() if json else details.path}\n")
+
+
+def list_samplers(json: bool) -> None:
+    """Show every sampler."""
+    known = Samplers(
+        samplers=[
+            SamplerInfo(
+                name=sampler.name,
+                aliases=list(sampler.aliases),
+                schedulers=[one.name for one in (sampler.diffusion, sampler.flow) if one],
+                architectures=[one for one in ARCHITECTURES if scheduler_of(sampler, one)],
+                ancestral=sampler.ancestral,
+                calls=sampler.calls,
+            )
+            for sampler in SAMPLERS
+        ]
+    )
+    if json:
+        _print(known)
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("sampler", "adds noise", "calls", "flow models", "also called"):
+        table.add_column(name, no_wrap=name != "also called")
+    for one in known.samplers:
+        flow = " ".join(name for name in one.architectures if name in ("flux", "stable_diffusion_3"))
+        table.add_row(one.name, "yes" if one.ancestral else "", str(one.calls), flow, ", ".join(one.aliases))
+    Console().print(table)
 
 
 def _known(registry: Registry) -> Models:
     versions = offers.Versions()
-    return Models(models=offers.models(registry, offers.Speeds(), versions), loras=offers.loras(registry, versions))
+    return Models(
+        models=offers.models(registry, offers.Speeds(), versions),
+        loras=offers.loras(registry, versions),
+    )
 
 
-def _registry() -> Registry:
-    settings = configured()
-    return load(settings.models, settings.loras, settings.home / "models.toml")
+def _details(registry: Registry, name: str) -> ModelDetails:
+    entry = registry.models.get(name) or registry.loras.get(name)
+    if entry is None:
+        raise bad_input(
+            f"no model is called {name[:64]!r}",
+            hint=nearest(name, [*registry.models, *registry.loras]),
+            code="not_installed",
+        )
+    place = registry.places[name] if isinstance(entry, Model) else registry.lora_places[name]
+    known = _known(registry)
+    hints = {one.name: one.install for one in (*known.models, *known.loras)}
+    origin = origin_of(place)
+    fields = entry.model_dump(mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels"})
+    return msgspec.convert(
+        {
+            **fields,
+            "kind": "LoRA" if isinstance(entry, LoraEntry) else "model",
+            "installed": name in registry.installed | registry.installed_loras,
+            "path": str(place),
+            "disk_bytes": _disk_bytes(place),
+            "commit": origin.commit if origin else None,
+            "install": hints[name],
+        },
+        ModelDetails,
+    )
 
 
-def _show(console: Console, known: Models) -> None:
+def _disk_bytes(place: Path) -> int | None:
+    if place.is_file():
+        return place.stat().st_size
+    return sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) if place.is_dir() else None
+
+
+def _words(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join("×".join(map(str, one)) if isinstance(one, list) else str(one) for one in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - of JSON
+        case _:
+            return str(value)
+
+
+def _print(shown: Struct) -> None:
+    sys.stdout.write(encode(shown).decode() + "\n")
+
+
+def _show_list(console: Console, known: Models) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "model", "platform", "size", "steps"):
         table.add_column(name, no_wrap=True)

@@ -63,8 +63,8 @@ def install_model(model: Model, folder: Path) -> str:
     """How to get a model that is not here."""
     if model.install:
         return model.install
-    if model.source.count("/") == 1:
-        return f"download it: hf download {model.source} --local-dir {folder}, then restart the generator"
+    if model.on_hub:
+        return f"bottega models pull {model.name}, then restart the generator"
     return f"put its diffusers folder at {folder}, then restart the generator"
 
 

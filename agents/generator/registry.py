@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os.path import normpath
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +28,7 @@ from protocol.nearest import nearest
 
 BUILT_IN = Path(__file__).with_name("registry.toml")
 Architecture = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "kandinsky_3"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 FLOW: frozenset[Architecture] = frozenset({"stable_diffusion_3", "flux"})
 """Architectures trained by flow matching."""
 

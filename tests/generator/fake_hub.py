@@ -27,6 +27,8 @@ class FakeHub:
     ranges: bool = True
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     """Paths of files that were asked for, with the range."""
+    revisions: set[str] = field(default_factory=lambda: {"main", COMMIT})
+    revisions_asked: list[str] = field(default_factory=list)
     url: str = ""
 
     def add(self, source: str, folder: Path) -> None:
@@ -59,7 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(401, b"{}")
         if path.startswith("api/models/"):
             source, _, revision = path.removeprefix("api/models/").partition("/revision/")
-            known = source in hub.repositories and revision in ("main", COMMIT)
+            hub.revisions_asked.append(revision)
+            known = source in hub.repositories and revision in hub.revisions
             return self._answer(200, hub.listing(source)) if known else self._answer(404, b"{}")
         source, _, file = path.partition(f"/resolve/{COMMIT}/")
         content = hub.repositories.get(source, {}).get(file)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.generator.offers import Speeds, models, slots_per_platform
+from agents.generator.offers import Speeds, Versions, models, slots_per_platform
 from agents.generator.orders import order
 from agents.generator.registry import Registry
 from protocol.commands import Lora
@@ -32,7 +32,7 @@ def test_an_order_has_the_folder_the_scheduler_and_the_lora_files(job: Jobs, loa
     ("fields", "code", "path", "hint"),
     [
         ({"model": "tinny"}, "not_installed", "$.job.model", "did you mean tiny?"),
-        ({"model": "base_sdxl"}, "not_installed", "$.job.model", "hf download stabilityai/"),
+        ({"model": "base_sdxl"}, "not_installed", "$.job.model", "bottega models pull base_sdxl"),
         ({"sampler": "Eular"}, "not_installed", "$.job.sampler", "did you mean Euler?"),
         ({"loras": [Lora(name="glo")]}, "not_installed", "$.job.loras[0].name", "did you mean glow?"),
         ({"loras": [Lora(name="glow")]}, "not_installed", "$.job.loras[0].name", "glow.safetensors"),
@@ -53,7 +53,7 @@ def test_what_cannot_be_made_is_refused_with_what_to_do(
 
 
 def test_every_model_is_announced_and_the_missing_ones_say_how_to_get_them(load: Load):
-    announced = {model.name: model for model in models(load(), Speeds())}
+    announced = {model.name: model for model in models(load(), Speeds(), Versions())}
     assert announced["tiny"].installed
     assert announced["tiny"].install is None
     assert not announced["base_sdxl"].installed

@@ -64,6 +64,14 @@ def pull(hub: Hub, source: str, revision: str, dtype: str, folder: Path, told: T
     return Pulled(folder, origin, fetched)
 
 
+def origin_of(folder: Path) -> Origin | None:
+    """Where a folder was pulled from, or null where it was not."""
+    try:
+        return msgspec.json.decode((folder / ORIGIN).read_bytes(), type=Origin)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
 def pull_configuration(hub: Hub, source: str, revision: str, folder: Path) -> None:
     """Fetch what describes a model, without its weights, into `folder`.
 

@@ -76,7 +76,7 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
         )
     if name in registry.models or name in registry.loras:
         raise Refused("wrong_state", f"{name} is known already", hint="choose another with --name")
-    known = _platform(platform, found, registry, path)
+    known = platform_of(platform, found, registry, path)
     added = _shelved(shelves, registry, found, path, name, known, configure)
     fields: dict[str, object] = {"platform": added.platform}
     if found.kind == "lora":
@@ -124,6 +124,24 @@ def remove(shelves: Shelves, name: str) -> Removed:
     unfinished = list(shelves.models.glob(f".{name}-*"))
     freed = sum(_delete(each) for each in [*([place] if ours else []), *unfinished])
     return Removed(name, freed, left=None if ours or not place.exists() else place)
+
+
+def platform_of(wanted: str | None, found: Found | None, registry: Registry, path: Path) -> str:
+    """The platform that a person names, by any of its names, or else the one that was found.
+
+    Raises:
+        Refused: neither is known.
+    """
+    names = {alias.lower(): model.platform for model in registry.models.values() for alias in model.aliases}
+    names |= {model.platform: model.platform for model in registry.models.values()}
+    if wanted is not None:
+        if wanted.lower() not in names:
+            raise Refused("not_installed", f"the platform {wanted[:64]!r} is not known", hint=nearest(wanted, names))
+        return names[wanted.lower()]
+    if found is None or found.platform is None:
+        known = ", ".join(sorted(set(names.values())))
+        raise Refused("missing_field", f"{path} does not tell its platform", hint=f"give --platform: {known}")
+    return found.platform
 
 
 def _shelved(
@@ -178,19 +196,6 @@ def _link(file: Path, place: Path) -> None:
         os.link(file, place)
     except OSError:
         shutil.copyfile(file, place)
-
-
-def _platform(wanted: str | None, found: Found, registry: Registry, path: Path) -> str:
-    names = {alias.lower(): model.platform for model in registry.models.values() for alias in model.aliases}
-    names |= {model.platform: model.platform for model in registry.models.values()}
-    if wanted is not None:
-        if wanted.lower() not in names:
-            raise Refused("not_installed", f"the platform {wanted[:64]!r} is not known", hint=nearest(wanted, names))
-        return names[wanted.lower()]
-    if found.platform is None:
-        known = ", ".join(sorted(set(names.values())))
-        raise Refused("missing_field", f"{path} does not tell its platform", hint=f"give --platform: {known}")
-    return found.platform
 
 
 def _delete(place: Path) -> int:

@@ -1,0 +1,183 @@
+"""`bottega models pull | add | remove`: what the workshop can draw with. A generator sees changes when it starts."""
+
+import re
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from agents.cli.configuration import configured
+from agents.cli.failure import bad_input
+from agents.cli.models import shelves
+from agents.generator.library import entries
+from agents.generator.library import pull as pulling
+from agents.generator.library import shelves as shelving
+from agents.generator.library.hub import Hub
+from agents.generator.library.recognise import recognise
+from agents.generator.library.shelves import Shelves
+from agents.generator.registry import Model, Registry, load
+from protocol.codec import encode
+from protocol.nearest import nearest
+
+_REPOSITORY = re.compile(r"(?P<source>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?", re.ASCII)
+
+
+class Pulled(Struct, frozen=True, kw_only=True):
+    """What `bottega models pull --json` prints; `fetched` are the bytes that came over the network."""
+
+    name: str
+    path: str
+    source: str
+    commit: str | None
+    fetched: int
+
+
+class Added(Struct, frozen=True, kw_only=True):
+    """What `bottega models add --json` prints."""
+
+    name: str
+    kind: str
+    platform: str
+    path: str
+    trigger: str | None
+
+
+class Removed(Struct, frozen=True, kw_only=True):
+    """What `bottega models remove --json` prints; `left` are files outside the home folder, which stay."""
+
+    name: str
+    freed: int
+    left: str | None
+
+
+def pull(source: str, name: str | None, platform: str | None, json: bool) -> None:
+    """Fetch a known model, or a repository that becomes known by it.
+
+    Raises:
+        Failure: the model is not known, or is not one of the hub.
+        Refused, Unavailable: see `library.pull`.
+    """
+    places = shelves()
+    registry = places.registry()
+    repository = _REPOSITORY.fullmatch(source)
+    if repository:
+        name = name or re.sub(r"[^A-Za-z0-9_-]+", "_", repository["source"].partition("/")[2])[:64]
+        if name in registry.models:
+            raise bad_input(f"{name} is known already", hint=f"bottega models pull {name}, or choose another --name")
+        revision = repository["revision"] or "main"
+        done = _pull_new(places, registry, repository["source"], revision, name, platform, json)
+    else:
+        done = _pull_known(registry, source, json)
+    if json:
+        sys.stdout.write(encode(done).decode() + "\n")
+    else:
+        commit = f" at {done.commit[:12]}" if done.commit else ""
+        sys.stdout.write(f"{done.name} is at {done.path}\n{done.source}{commit}, {done.fetched / 1e9:.2f} GB fetched\n")
+
+
+def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
+    """Make a file or folder known.
+
+    Raises:
+        Refused: see `library.shelves.add`.
+    """
+
+    def configure(model: Model, folder: Path) -> None:
+        with _hub() as hub:
+            pulling.pull_configuration(hub, model.source, model.revision or "main", folder)
+
+    done = shelving.add(shelves(), file, name, platform, configure)
+    if json:
+        shown = Added(
+            name=done.name, kind=done.kind, platform=done.platform, path=str(done.place), trigger=done.trigger
+        )
+        sys.stdout.write(encode(shown).decode() + "\n")
+    else:
+        what = "LoRA" if done.kind == "lora" else "model"
+        woken = f", woken by: {done.trigger}" if done.trigger else ""
+        sys.stdout.write(f"{done.name}: a {what} for {done.platform}{woken}\nRestart the generator to draw with it.\n")
+
+
+def remove(name: str, json: bool) -> None:
+    """Forget a model or LoRA.
+
+    Raises:
+        Refused: see `library.shelves.remove`.
+    """
+    done = shelving.remove(shelves(), name)
+    if json:
+        shown = Removed(name=name, freed=done.freed, left=str(done.left) if done.left else None)
+        sys.stdout.write(encode(shown).decode() + "\n")
+    else:
+        kept = f"; {done.left} stays where it is" if done.left else ""
+        sys.stdout.write(f"{name} is gone, {done.freed / 1e9:.2f} GB freed{kept}\n")
+
+
+def _pull_known(registry: Registry, name: str, json: bool) -> Pulled:
+    model = registry.models.get(name)
+    if model is None:
+        raise bad_input(
+            f"no model is called {name[:64]!r}",
+            hint=f"{nearest(name, registry.models)} A repository is written owner/name",
+            code="not_installed",
+        )
+    folder = registry.places[name]
+    if name in registry.installed:
+        origin = pulling.origin_of(folder)
+        return Pulled(
+            name=name, path=str(folder), source=model.source, commit=origin.commit if origin else None, fetched=0
+        )
+    if not model.on_hub:
+        raise bad_input(f"{name} is not on the hub", hint=model.install or f"put it at {folder}", code="not_installed")
+    return _pulled(name, folder, model.source, model.revision or "main", model.dtype, json)
+
+
+def _pull_new(
+    places: Shelves, registry: Registry, source: str, revision: str, name: str, platform: str | None, json: bool
+) -> Pulled:
+    folder = places.models / name
+    if folder.exists():
+        raise bad_input(f"{folder} is there already", hint="choose another --name, or remove it")
+    if platform is not None:
+        platform = shelving.platform_of(platform, None, registry, folder)
+    done = _pulled(name, folder, source, revision, "float16", json)
+    known = shelving.platform_of(platform, recognise(folder), registry, folder)
+    fields = {"platform": known, "source": source, "revision": done.commit}
+    entries.change(
+        places.own,
+        lambda text: entries.with_entry(text, f"models.{name}", fields),
+        lambda file: load(places.models, places.loras, file),
+    )
+    return done
+
+
+def _pulled(name: str, folder: Path, source: str, revision: str, dtype: str, json: bool) -> Pulled:
+    bar = Progress(
+        TextColumn(source),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=json,
+    )
+    with _hub() as hub, bar:
+        task = bar.add_task("", total=None)
+        done = pulling.pull(
+            hub, source, revision, dtype, folder, lambda here, of: bar.update(task, completed=here, total=of)
+        )
+    return Pulled(name=name, path=str(folder), source=source, commit=done.origin.commit, fetched=done.fetched)
+
+
+@contextmanager
+def _hub() -> Generator[Hub]:
+    settings = configured()
+    hub = Hub(settings.hub_url, settings.hub_token.get_secret_value() if settings.hub_token else None)
+    try:
+        yield hub
+    finally:
+        hub.close()
