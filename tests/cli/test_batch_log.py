@@ -77,6 +77,11 @@ def test_a_job_that_nobody_saw_running_began_as_long_before_its_end_as_was_measu
     assert job_of(image("cancelled"), None, NOW, None).started is None
 
 
+def test_a_job_whose_picture_was_there_already_names_it() -> None:
+    job = job_of(image("completed", metadata=made(), reused="gen_batch_0_000014"), None, NOW, "out/x.png")
+    assert (job.status, job.reused) == ("completed", "gen_batch_0_000014")
+
+
 def test_a_failed_job_says_why_and_has_no_output() -> None:
     error = ErrorBody(code="below_quality", message="too dark")
     failed = job_of(image("failed", error=error, attempts=3), None, NOW, "x")
@@ -217,6 +222,7 @@ def test_the_flags_of_the_seed_become_a_command() -> None:
     assert command.requirements.resolution == "1K"
     assert command_of(Wanted(catalogs="v3.2")).combos is None
     assert config_of(wanted).catalogs == ["v3.2", "v4.2"]
+    assert (command.reuse, command_of(Wanted(catalogs="v3.2", reuse=False)).reuse) == (True, False)
 
 
 def test_a_single_prompt_is_named_with_its_catalogue() -> None:

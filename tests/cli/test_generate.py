@@ -56,3 +56,15 @@ def test_the_pocket_model_draws_what_the_brief_says(home: Home):
     assert image["width"] == image["height"] > 0
     assert 0 < image["score"] <= 1
     assert done["generation_status"]["performance"]["avg_time"] > 0
+
+
+def test_the_same_sentence_with_the_same_seed_is_answered_with_the_pictures_that_are_there(home: Home):
+    """Each time with a workshop of its own: what the pictures were made with is known before one is made."""
+    real = {"BOTTEGA_GENERATOR": "diffusers", "BOTTEGA_QA_SCORING": "true"}
+    order = ("generate", "a magenta mug", "-n", "2", "--platform", "pocket", "--seed", "7", "--steps", "4")
+    with home.start(*order, "--min-score", "0", "--json", **real) as generate:
+        first, _ = generate.communicate(timeout=80)
+    with home.start(*order, "--min-score", "0", **real) as generate:
+        again, _ = generate.communicate(timeout=80)
+    assert [image["reused"] for image in json.loads(first)["images"]] == [None, None]
+    assert "2 of 2 pictures were there already (reused, no cost)" in again
