@@ -1,4 +1,7 @@
-"""The audit log: commands, how batches and failed pictures ended, and money. Rows are added and never changed."""
+"""The audit log: commands, how pictures and batches ended, money, clients. Rows are added and never changed."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -7,6 +10,33 @@ from sqlalchemy import Connection
 from agents.planner.tables import audit
 
 _ADD = sa.insert(audit)
+
+Entry = dict[str, Any]
+"""A row of the log."""
+
+
+def entry(
+    what: str,
+    client: str,
+    now: float,
+    batch: str | None = None,
+    index: int | None = None,
+    **detail: str | int | float | None,
+) -> Entry:
+    """A row that tells of something."""
+    return {
+        "at": now,
+        "client_id": client,
+        "hash": batch,
+        "index": index,
+        "what": what,
+        "detail": msgspec.json.encode(detail).decode(),
+    }
+
+
+def add(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Add rows in the transaction of what they tell of, with one statement."""
+    connection.execute(_ADD, entries)
 
 
 def note(
@@ -18,15 +48,5 @@ def note(
     index: int | None = None,
     **detail: str | int | float | None,
 ) -> None:
-    """Add a row in the transaction of what it tells of."""
-    connection.execute(
-        _ADD,
-        {
-            "at": now,
-            "client_id": client,
-            "hash": batch,
-            "index": index,
-            "what": what,
-            "detail": msgspec.json.encode(detail).decode(),
-        },
-    )
+    """Add one row."""
+    add(connection, [entry(what, client, now, batch, index, **detail)])

@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
+from agents.planner import audit
 from agents.planner.rows import Batch, load_batch, save_all
 from agents.planner.tables import attempts, jobs, prompt_pages
 from protocol.messages import Job, JobRef, Prompt
@@ -84,6 +85,7 @@ class Books:
         self._new_attempts: list[dict[str, Any]] = []
         self._attempts: dict[tuple[str, int, int], dict[str, Any]] = {}
         self._pages: dict[str, _Page] = {}
+        self._entries: list[audit.Entry] = []
 
     def batch(self, name: str) -> Batch | None:
         """The batch, or null. The same object every time."""
@@ -149,6 +151,10 @@ class Books:
         """Change an attempt."""
         self._attempts.setdefault((ref.hash, ref.index, ref.attempt), {}).update(values)
 
+    def note(self, what: str, batch: Batch, index: int, now: float, **detail: str | int | float | None) -> None:
+        """Tell the audit log of a picture."""
+        self._entries.append(audit.entry(what, batch.client_id, now, batch.hash, index, **detail))
+
     def prompt(self, name: str, index: int) -> Prompt:
         """The prompt of a picture, which is written."""
         page = self._page(name, index)
@@ -167,7 +173,9 @@ class Books:
         self._write_jobs()
         self._write_attempts()
         save_all(self.connection, self._changed.values(), now)
-        self._new_jobs, self._new_attempts = [], []
+        if self._entries:
+            audit.add(self.connection, self._entries)
+        self._new_jobs, self._new_attempts, self._entries = [], [], []
         self._attempts, self._changed = {}, {}
 
     def written(self, now: float) -> Connection:

@@ -167,6 +167,7 @@ def image_scored(books: Books, event: ImageScored, now: float) -> Effect | None:
         books.set_job(row, now, stage="storage", message=_encode(following), resends=0)
         return Effect(batch)
     batch.tally.rejected += 1
+    books.note("picture_rejected", batch, event.ref.index, now, attempt=event.ref.attempt, score=assessment.score)
     tried = candidates(books.written(now), event.ref)
     decision = after_rejection(tried, event.ref.attempt, batch.recipe.max_attempts)
     error = ErrorBody(
@@ -363,4 +364,6 @@ def _outcome_of(row: JobRow) -> Outcome:
 
 
 def _end(books: Books, row: JobRow, state: str, outcome: Outcome, now: float) -> None:
+    reason = outcome.error.code if outcome.error else None
+    books.note(f"picture_{state}", books.required(row.hash), row.index, now, attempt=row.attempt, reason=reason)
     books.set_job(row, now, state=state, stage="done", outcome=_encode(outcome))

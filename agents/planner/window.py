@@ -305,7 +305,7 @@ def settle(books: Books, batch: Batch, change: Change, now: float) -> Change:
         else:
             batch.contact_sheet = ""
         counts = {"completed": batch.tally.completed, "failed": batch.tally.failed, "cancelled": batch.tally.cancelled}
-        note(books.connection, batch.state, batch.client_id, now, batch.hash, **counts)
+        note(books.written(now), batch.state, batch.client_id, now, batch.hash, **counts)
     follow(books.connection, batch, now)
     batch.tally.taken_back = _taken_back(books, batch, now) if batch.state == "paused" else 0
     batch.tally.revision += 1
