@@ -158,6 +158,8 @@ class Pull:
                     async with asyncio.timeout_at(self._last_request + EXPIRES_S + SILENCE_S if self._asked else None):
                         await self._changed.wait()
                 except TimeoutError:
+                    if not self._asked:  # all slots are taken
+                        continue
                     log.info("the queue went silent", consumer=self.intake.durable, asked=self._asked)
                     return
         finally:
@@ -193,7 +195,8 @@ class Pull:
 
     def _forget(self, sequence: int) -> None:
         del self._in_hand[sequence]
-        self._changed.set()
+        if self._wanted():
+            self._changed.set()
 
     def _on_status(self, status: str, headers: dict[str, str]) -> None:
         pending = int(headers.get("Nats-Pending-Messages", "0"))

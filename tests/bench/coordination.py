@@ -47,7 +47,7 @@ async def measure(pictures: int, window: int) -> None:
     print(f"plan answered in {first_status * 1000:.0f} ms")
     spent = {role: (after[role] - before[role]) / pictures * 1e6 for role in sorted(before)}
     print("CPU us per picture: " + ", ".join(f"{role} {spent[role]:.0f}" for role in spent))
-    print(f"CPU us per picture, all agents: {sum(spent.values()):.0f}")
+    print(f"CPU us per picture, all of them: {sum(spent.values()):.0f}")
 
 
 def memory() -> str | None:
@@ -71,12 +71,17 @@ async def batch(client: Client, pictures: int) -> tuple[float, float]:
 
 
 async def cpu_by_role(client: Client) -> dict[str, float]:
-    """CPU seconds, user and system, of each agent so far."""
-    spent: dict[str, float] = {}
-    for presence in await client.presences():
-        fields = Path(f"/proc/{presence.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        spent[presence.role] = (int(fields[11]) + int(fields[12])) / TICKS
-    return spent
+    """CPU seconds, user and system, so far: of each agent, of the broker, and of this process, the client."""
+    spent = {presence.role: cpu_seconds(presence.pid) for presence in await client.presences()}
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    brokers = [pid for pid in map(int, children) if Path(f"/proc/{pid}/comm").read_text().startswith("nats-server")]
+    return {**spent, "broker": sum(map(cpu_seconds, brokers)), "client": cpu_seconds(os.getpid())}
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def main() -> None:
