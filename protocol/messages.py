@@ -30,13 +30,22 @@ class Prompt(Struct, frozen=True, kw_only=True):
     references: list[ReferenceBlob] = []
 
 
+class Buckets(Struct, frozen=True, kw_only=True):
+    """How many pictures' room the model calls had that a picture was made in, itself counted: 1 is alone. `denoise` is
+    (room, calls in a row with it) from the first step to the last, `decode` the room of its decoding."""
+
+    denoise: list[tuple[int, int]]
+    decode: int = 1
+
+
 class Job(Struct, frozen=True, kw_only=True):
     """One attempt at one picture: what decides its pixels, and what will be judged and written beside it.
 
     `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or
     null. Sizes are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a
     catalogue; `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made
-    again, by its id.
+    again, by its id. `priority` is its class where pictures share a device. `strict` makes it alone in each model call,
+    `buckets` in calls as large as these; else they follow the load.
     """
 
     hash: Id
@@ -65,13 +74,17 @@ class Job(Struct, frozen=True, kw_only=True):
     catalogued: Catalogued | None = None
     name_template: str | None = None
     parent: str | None = None
+    priority: Literal["interactive", "batch"] = "batch"
+    strict: bool = False
+    buckets: Buckets | None = None
 
 
 class Picture(Struct, frozen=True, kw_only=True):
     """What a generator made. A figure that was not measured is null.
 
     `seconds` is the time of this picture alone; `gpu_util` 0 to 1; `peak_memory` bytes on the device;
-    `bucket` the padded batch size of the model calls; `stages` seconds by stage; `versions` by library.
+    `bucket` the room of the largest model call it was in and `buckets` those of all; `stages` seconds by stage;
+    `versions` by library. `engine` says whether its model calls could be shared: step by step, or not at all.
     """
 
     blob: Blob
@@ -88,6 +101,8 @@ class Picture(Struct, frozen=True, kw_only=True):
     gpu_util: float | None = None
     cost_micros: int | None = None
     bucket: int = 1
+    buckets: Buckets | None = None
+    engine: Literal["steps", "pipeline"] | None = None
     revised_prompt: str | None = None
     stages: dict[str, float] = {}
     versions: dict[str, str] = {}

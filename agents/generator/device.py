@@ -85,41 +85,33 @@ def _found(name: str, threads: int) -> "tuple[torch.device, str]":
 
 
 class Gauge:
-    """Memory and utilisation while one picture is made. On a CPU neither can be told apart from the rest of the
-    process, so both are null there."""
+    """Memory and utilisation of the device. On a CPU neither can be told apart from the rest of the process, so both
+    are null there."""
 
     def __init__(self, device: "torch.device") -> None:
         self._device = device
-        self._samples: list[float] = []
         self._next = 0.0
         self._handle = _nvml_handle(device)
-        if device.type == "cuda":
-            import torch
 
-            torch.cuda.reset_peak_memory_stats(device)
-
-    def sample(self) -> None:
-        """Look at the utilisation, if the last look is long enough ago."""
+    def utilisation(self) -> float | None:
+        """Share of the last moments in which the GPU ran anything, 0 to 1 (NVML's definition); null where it is too
+        soon after the last look."""
         if self._handle is None or time.monotonic() < self._next:
-            return
+            return None
         import pynvml  # pyright: ignore[reportMissingImports] - optional
 
         self._next = time.monotonic() + SAMPLE_EVERY_S
-        self._samples.append(pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100)
+        return pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100
 
-    @property
     def peak_memory(self) -> int | None:
-        """Bytes that torch held at most."""
+        """Bytes that torch held at most since the last question."""
         if self._device.type != "cuda":
             return None
         import torch
 
-        return torch.cuda.max_memory_allocated(self._device)
-
-    @property
-    def utilisation(self) -> float | None:
-        """Mean share of time in which the GPU ran anything, 0 to 1 (NVML's definition)."""
-        return sum(self._samples) / len(self._samples) if self._samples else None
+        peak = torch.cuda.max_memory_allocated(self._device)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        return peak
 
 
 def _nvml_handle(device: "torch.device") -> object | None:

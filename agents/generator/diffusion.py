@@ -1,5 +1,5 @@
 # pyright: basic
-"""The engine on a device: the plain diffusers pipeline, one picture after the other, in the device's one thread.
+"""The engine on a device: pictures share the model's calls, step by step, in the device's one thread.
 
 torch and diffusers are imported in that thread, so that a process is alive before they are.
 """
@@ -9,22 +9,20 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from agents.generator import device as devices
 from agents.generator import png, weights
-from agents.generator.engine import Progressed, Rendering, Stop, Stopped
+from agents.generator.engine import Progressed, Rendering, Stop
 from agents.generator.orders import Order
 
 if TYPE_CHECKING:
-    from agents.generator.drawing import Drawing
-    from agents.generator.pipelines import Pipelines
+    from agents.generator.steps.loop import StepLoop
+    from agents.generator.steps.picture import Drawing
 
 ENCODERS = 2
 """Threads that compress pictures and hash weights: one picture is compressed while the next one is denoised."""
@@ -52,7 +50,7 @@ class DiffusersEngine:
         self._run = run
         self._hashes = run / "weights.json"
         self._device: devices.Device | None = None
-        self._pipelines: Pipelines | None = None
+        self._loop: Future[StepLoop] = Future()
         self._workers: ThreadPoolExecutor | None = None
 
     @property
@@ -62,83 +60,87 @@ class DiffusersEngine:
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None]:
-        """See `Engine.opened`."""
+        """See `Engine.opened`. The body is cancelled when the device is of no use to this process any more, and the
+        reason raised."""
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         async with devices.opened(self._wanted, self._threads, self._run) as self._device:
+            self._loop = Future()
             self._workers = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
             try:
-                yield
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._device.submit(self._work))
+                    try:
+                        yield
+                    finally:
+                        self._loop.add_done_callback(lambda loop: loop.result().close())
             finally:
                 self._workers.shutdown(wait=False, cancel_futures=True)
                 self._device = None
-                self._pipelines = None
 
     async def known_version(self, place: Path) -> str | None:
         """See `Engine.known_version`."""
         return await asyncio.to_thread(weights.known_version, place, self._hashes)
 
     async def warm(self, order: Order) -> None:
-        """Load the model and run one step, so that kernels and buffers are there for the first picture."""
-        await self._opened_device().submit(lambda: self._draw(order, _quiet, lambda: False))
+        """Load the model and run one step, so that kernels and buffers are there for the first picture; then, while
+        there is nothing else to do, look for the size of call that pays."""
+        await self._drawing(order, _quiet, lambda: False, probe=True)
 
     async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
         """See `Engine.generate`."""
-        device = self._opened_device()
         loop = asyncio.get_running_loop()
         model_version = loop.run_in_executor(self._workers, self._version, order)
-        abandoned = threading.Event()
-        try:
-            load, drawing = await device.submit(
-                lambda: self._draw(order, progressed, lambda: abandoned.is_set() or stop())
-            )
-        finally:
-            # Also where this call was cancelled: the device must not go on for nobody.
-            abandoned.set()
+        drawing = await self._drawing(order, progressed, stop)
         encoding = time.perf_counter()
-        data = await loop.run_in_executor(self._workers, _encoded, drawing, order, device.name)
+        data = await loop.run_in_executor(self._workers, png.encode, drawing.pixels)
         height, width, _ = drawing.pixels.shape
+        stages = drawing.stages
         return Rendering(
             data=data,
             media_type="image/png",
             width=width,
             height=height,
-            seconds=sum(drawing.stages.values()),
+            seconds=sum(seconds for stage, seconds in stages.items() if stage != "load"),
             provider="local",
-            device=device.name,
+            device=self.device or self._wanted,
             model_version=await model_version,
             peak_memory=drawing.peak_memory,
             gpu_util=drawing.gpu_util,
-            stages={"load": load, **drawing.stages, "compress": time.perf_counter() - encoding},
+            buckets=drawing.buckets,
+            engine="steps" if drawing.shareable else "pipeline",
+            stages={**stages, "compress": time.perf_counter() - encoding},
             versions={name: version(name) for name in ("torch", "diffusers")},
         )
 
-    def _opened_device(self) -> devices.Device:
+    async def _drawing(self, order: Order, progressed: Progressed, stop: Stop, probe: bool = False) -> "Drawing":
         if self._device is None:
             raise RuntimeError("the engine is not open")
-        return self._device
+        step_loop = await asyncio.wrap_future(self._loop)
+        from agents.generator.steps.picture import Request
 
-    def _draw(self, order: Order, progressed: Progressed, stop: Stop) -> "tuple[float, Drawing]":
-        """Load and draw; runs in the device's thread. Returns the seconds of loading, and the drawing."""
-        if stop():
-            raise Stopped
-        from agents.generator import drawing, failures, pipelines
-
-        device = self._opened_device()
+        abandoned = threading.Event()
+        request = Request(order, progressed, lambda: abandoned.is_set() or stop(), probe)
+        step_loop.submit(request)
         try:
-            started = time.perf_counter()
-            if self._pipelines is None:
-                _hide_progress_bars()
-                self._pipelines = pipelines.Pipelines(device.torch)
-            resident = self._pipelines.get(order.model, order.folder)
-            load = time.perf_counter() - started
-            return load, drawing.draw(resident, order, progressed, stop)
-        except (MemoryError, RuntimeError) as error:
-            if not failures.is_out_of_memory(error):
-                raise
-            if self._pipelines:
-                self._pipelines.drop_all()
-            raise failures.out_of_memory(order.model, device.name, order.job.width, order.job.height) from error
+            return await asyncio.wrap_future(request.done)
+        finally:
+            # Also where this call was cancelled: the device must not go on for nobody.
+            abandoned.set()
+
+    def _work(self) -> None:
+        """The device's thread."""
+        try:
+            from agents.generator.steps.loop import StepLoop
+
+            _hide_progress_bars()
+            assert self._device is not None
+            step_loop = StepLoop(self._device.torch, self._threads)
+        except BaseException as error:
+            self._loop.set_exception(error)
+            raise
+        self._loop.set_result(step_loop)
+        step_loop.run()
 
     def _version(self, order: Order) -> str:
         """Hashes of the model's weights and of each adapter's, joined by `+`."""
@@ -156,12 +158,3 @@ def _hide_progress_bars() -> None:
 
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
-
-
-def _encoded(drawing: "Drawing", order: Order, device: str) -> bytes:
-    """The PNG file of a drawing, rounded as diffusers does it."""
-    if not np.isfinite(drawing.pixels).all():
-        from agents.generator import failures
-
-        raise failures.not_finite(order.model, device)
-    return png.encode((drawing.pixels * 255).round().astype(np.uint8))

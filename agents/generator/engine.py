@@ -8,9 +8,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from agents.generator.orders import Order
+from protocol.messages import Buckets
 
 Progressed = Callable[[int, int], None]
 """Told the number of the denoising step that ended (from 0) and the number of steps; from any thread."""
@@ -28,7 +29,8 @@ class Rendering:
     """A finished picture, encoded, with what was measured; what was not measured is null.
 
     `seconds` is the time that this picture took of the device, without the loading of its model. `stages` are seconds
-    by stage, `peak_memory` bytes on the device, `gpu_util` 0 to 1, `bucket` the padded batch size of the model calls.
+    by stage, `peak_memory` bytes on the device, `gpu_util` 0 to 1, `buckets` the room of the model calls it was in;
+    `engine` says whether those could be shared with others.
     """
 
     data: bytes
@@ -42,7 +44,8 @@ class Rendering:
     peak_memory: int | None = None
     gpu_util: float | None = None
     cost_micros: int | None = None
-    bucket: int = 1
+    buckets: Buckets | None = None
+    engine: Literal["steps", "pipeline"] | None = None
     revised_prompt: str | None = None
     stages: dict[str, float] = field(default_factory=dict[str, float])
     versions: dict[str, str] = field(default_factory=dict[str, str])

@@ -22,6 +22,11 @@ def is_the_devices(error: BaseException) -> bool:
     return is_out_of_memory(error) or isinstance(error, torch.AcceleratorError)
 
 
+def is_fault(error: BaseException) -> bool:
+    """Whether the device is of no use to this process any more."""
+    return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
+
+
 def out_of_memory(model: Model, device: str, width: int, height: int) -> AcpError:
     """A picture did not fit into the device's memory."""
     return AcpError(

@@ -8,8 +8,11 @@ from agents.generator.references import Reference
 from agents.generator.registry import LoraEntry, Model, Registry, scheduler_of
 from protocol.commands import Lora
 from protocol.errors import AcpError, Refused
-from protocol.messages import Job
+from protocol.messages import Buckets, Job
 from protocol.nearest import nearest
+
+ALONE = Buckets(denoise=[(1, 1)])
+"""Each model call for one picture alone, as the plain diffusers pipeline makes it."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,10 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Order:
-    """A job with everything that it names looked up. `references` are as many of its pictures as the engine follows."""
+    """A job with everything that it names looked up. `references` are as many of its pictures as the engine follows.
+
+    `buckets` are those of the model calls to make it in; null where they follow the load.
+    """
 
     job: Job
     model: Model
@@ -31,6 +37,7 @@ class Order:
     scheduler: samplers.Scheduler
     adapters: tuple[Adapter, ...] = ()
     references: tuple[Reference, ...] = ()
+    buckets: Buckets | None = None
 
 
 def order(job: Job, registry: Registry) -> Order:
@@ -56,6 +63,7 @@ def order(job: Job, registry: Registry) -> Order:
         folder=registry.places[model.name],
         scheduler=scheduler,
         adapters=tuple(_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
+        buckets=job.buckets or (ALONE if job.strict else None),
     )
 
 

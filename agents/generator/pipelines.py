@@ -6,6 +6,7 @@ Only the device's thread calls this. Nothing is fetched, no pickle is read, no c
 
 import os
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from agents.generator import model_folder, samplers
 from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
 from agents.generator.registry import Architecture, Model
+from agents.generator.residency import evictions
 
 MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}
 """Part of the machine's memory that weights may fill, where other processes live in it too."""
@@ -37,8 +39,10 @@ GPU_SHARE = 0.75
 
 @dataclass(frozen=True)
 class Resident:
-    """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model."""
+    """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model; `number` tells it
+    from the same model when it is loaded again."""
 
+    number: int
     model: Model
     pipeline: Any
     scheduler: dict[str, Any]
@@ -53,41 +57,43 @@ class Pipelines:
         self._device = device
         self._budget = _budget(device)
         self._resident: OrderedDict[str, Resident] = OrderedDict()
+        self._loaded = 0
+        self._measured: dict[str, int] = {}
 
-    def get(self, model: Model, folder: Path) -> Resident:
-        """The pipeline of a model, loaded if need be.
+    def get(self, model: Model, folder: Path, busy: Collection[str] = ()) -> Resident | None:
+        """The pipeline of a model, loaded if need be; null while there is no room for it beside the models named in
+        `busy`, which stay.
 
         Raises:
             AcpError: the folder is not a complete, safe diffusers folder.
         """
         resident = self._resident.pop(model.name, None)
         if resident is None:
-            self._make_room(_weight_bytes(folder))
-            resident = _load(model, folder, self._device)
+            # Files may be of another precision than the weights in memory: what was measured once is better.
+            if not self._make_room(self._measured.get(model.name) or _weight_bytes(folder), busy):
+                return None
+            self._loaded += 1
+            resident = _load(self._loaded, model, folder, self._device)
+            self._measured[model.name] = resident.size_bytes
         self._resident[model.name] = resident
         return resident
 
-    def drop_all(self) -> None:
-        """Let go of everything, to free memory."""
-        self._resident.clear()
-        self._free()
-
-    def _make_room(self, needed: int) -> None:
-        held = sum(resident.size_bytes for resident in self._resident.values())
-        evicted = False
-        while self._resident and held + needed > self._budget:
-            _, oldest = self._resident.popitem(last=False)
-            held -= oldest.size_bytes
-            evicted = True
-        if evicted:
+    def _make_room(self, needed: int, busy: Collection[str]) -> bool:
+        """Whether `needed` bytes fit, after others were let go for them."""
+        held = {name: resident.size_bytes for name, resident in self._resident.items()}
+        gone = evictions(held, needed, self._budget, busy)
+        for name in gone or ():
+            del self._resident[name]
+        if gone:
             self._free()
+        return gone is not None
 
     def _free(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-def _load(model: Model, folder: Path, device: torch.device) -> Resident:
+def _load(number: int, model: Model, folder: Path, device: torch.device) -> Resident:
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
     try:
         pipeline = model_folder.read(_pipeline_class(model, folder), folder, dtype)
@@ -99,6 +105,7 @@ def _load(model: Model, folder: Path, device: torch.device) -> Resident:
     pipeline.to(device)
     modules = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
     return Resident(
+        number=number,
         model=model,
         pipeline=pipeline,
         scheduler=samplers.configuration(pipeline.scheduler.config),

@@ -6,6 +6,7 @@ import io
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering, Stopped
 from agents.generator.orders import Order
 from protocol.errors import AcpError
-from protocol.messages import Prompt
+from protocol.messages import Buckets, Prompt
 
 Orders = Callable[..., Order]
 
@@ -67,10 +68,26 @@ async def test_a_seed_gives_its_picture_whatever_was_made_in_between(engine: Dif
     assert first.data != other.data
 
 
-async def test_pictures_asked_for_at_once_are_those_asked_for_alone(engine: DiffusersEngine, tiny_order: Orders):
-    orders = [tiny_order(seed=seed, steps=2 + seed) for seed in range(4)]
+async def test_pictures_asked_for_at_once_share_calls_and_are_made_again_alone_in_calls_as_large(
+    engine: DiffusersEngine, tiny_order: Orders
+):
+    orders = [tiny_order(seed=seed, steps=2 + seed, guidance=(5.0, 1.0)[seed % 2]) for seed in range(6)]
     together = await asyncio.gather(*(made(engine, order) for order in orders))
-    assert [(await made(engine, order)).data for order in orders] == [rendering.data for rendering in together]
+    assert max(room for one in together if one.buckets for room, _ in one.buckets.denoise) > 1
+    for order, rendering in zip(orders, together, strict=True):
+        again = await made(engine, replace(order, buckets=rendering.buckets))
+        assert (again.data, again.buckets) == (rendering.data, rendering.buckets)
+
+
+async def test_a_strict_picture_is_alone_in_its_calls_whatever_is_asked_for_beside_it(
+    engine: DiffusersEngine, tiny_order: Orders
+):
+    alone = await made(engine, tiny_order(seed=1))
+    strict, *_ = await asyncio.gather(
+        made(engine, tiny_order(seed=1, strict=True)), *(made(engine, tiny_order(seed=seed)) for seed in range(2, 6))
+    )
+    assert strict.data == alone.data
+    assert strict.buckets == alone.buckets == Buckets(denoise=[(1, 4)])
 
 
 @pytest.mark.parametrize("name", [sampler.name for sampler in samplers.SAMPLERS])
@@ -90,7 +107,7 @@ async def test_what_was_measured_is_told_and_nothing_else(engine: DiffusersEngin
     assert all(seconds >= 0 for seconds in rendering.stages.values())
     drawn = sum(rendering.stages[stage] for stage in ("encode", "denoise", "decode"))
     assert rendering.seconds == pytest.approx(drawn)
-    assert (rendering.width, rendering.height, rendering.device, rendering.bucket) == (64, 64, "cpu", 1)
+    assert (rendering.width, rendering.height, rendering.device, rendering.engine) == (64, 64, "cpu", "steps")
     assert (rendering.peak_memory, rendering.gpu_util, rendering.cost_micros) == (None, None, None)
     assert rendering.versions == {"torch": torch.__version__, "diffusers": rendering.versions["diffusers"]}
 

@@ -7,7 +7,7 @@ import pytest
 
 from protocol import codec
 from protocol.catalogue import Catalogued, ReferenceBlob
-from protocol.messages import GenerateImage, Job, Prompt
+from protocol.messages import Buckets, GenerateImage, Job, Prompt
 from protocol.parameters import Lora
 from protocol.reuse import pixel_digest
 
@@ -30,6 +30,8 @@ DECIDES: dict[str, Any] = {
     "sampler": "Euler a",
     "model": "pocket_2",
     "loras": [Lora(name="neon", weight=0.7)],
+    "strict": True,
+    "buckets": Buckets(denoise=[(1, 20)]),
 }
 """Field of a job that decides pixels -> another value. `prompt` has fields of its own."""
 
@@ -51,6 +53,7 @@ BESIDE: dict[str, Any] = {
     "catalogued": Catalogued(catalogue="v3.2", prompt_id="ZH01", quality="1K"),
     "name_template": "{seed}",
     "parent": "gen_batch_0_000003",
+    "priority": "interactive",
 }
 """Field of a job that its pixels do not depend on -> another value."""
 

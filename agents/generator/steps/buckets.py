@@ -1,11 +1,11 @@
 """How many rows a call of the model has: pinned sizes, the best one for those who wait, what a picture remembers.
 
 A row is one latent with its timestep and its text; a guided picture has two rows, others one. A picture depends on
-the sizes of the calls it was in and on nothing else that shared them. Pure module.
+the sizes of the calls it was in and on nothing else that shared them. Pure, except that `Sizes` remembers.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 
 SIZES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)
 """Rows that a call may have; others are filled up to one of them."""
@@ -21,24 +21,6 @@ pictures that the call had room for: its rows by the picture's own. 1 is a pictu
 def padded(rows: int, sizes: Sequence[int] = SIZES) -> int:
     """The pinned size for a number of rows; the number itself where it is over all of them."""
     return next((size for size in sizes if size >= rows), rows)
-
-
-@dataclass
-class Timings:
-    """Seconds of calls by their size, the least of those seen, for one kind of call. Remembers; else pure."""
-
-    seconds: dict[int, float] = field(default_factory=dict[int, float])
-
-    def note(self, size: int, seconds: float) -> None:
-        """A call of `size` rows took `seconds`. The least counts, since what else the machine does only adds."""
-        self.seconds[size] = min(seconds, self.seconds.get(size, seconds))
-
-    def row_seconds(self, size: int) -> float:
-        """Seconds for each row of a call; of the nearest size that was seen, 0 before the first."""
-        if not self.seconds:
-            return 0.0
-        nearest = min(self.seconds, key=lambda seen: abs(seen - size))
-        return self.seconds[nearest] / nearest
 
 
 def knee(seconds: Mapping[int, float]) -> int:
@@ -57,11 +39,9 @@ def room(seconds: Mapping[int, float], cap: int, sizes: Sequence[int] = SIZES) -
     return max((size for size in sizes if size <= min(best, cap)), default=sizes[0])
 
 
-def halved(rows: int, least: int, sizes: Sequence[int] = SIZES) -> int | None:
-    """The bound after a call of `rows` rows did not fit into memory; null where `least`, what one picture needs, is
-    not smaller."""
-    smaller = max((size for size in sizes if size <= rows // 2), default=0)
-    return max(smaller, least) if least < rows else None
+def halved(rows: int, sizes: Sequence[int] = SIZES) -> int:
+    """The bound after a call of `rows` rows did not fit into memory."""
+    return max((size for size in sizes if size <= rows // 2), default=1)
 
 
 def extended(trace: Trace, bucket: int) -> Trace:
@@ -71,10 +51,39 @@ def extended(trace: Trace, bucket: int) -> Trace:
     return (*trace, (bucket, 1))
 
 
-def bucket_at(trace: Trace, call: int) -> int:
+def bucket_at(trace: Sequence[tuple[int, int]], call: int) -> int:
     """The bucket of a call, counted from 0; the last one after the end, 1 in an empty trace."""
     for bucket, calls in trace:
         if call < calls:
             return bucket
         call -= calls
     return trace[-1][0] if trace else 1
+
+
+class Sizes:
+    """What is known of each kind of call: the seconds it took by its rows, and what memory allows."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[Hashable, dict[int, float]] = defaultdict(dict)
+        self._bounds: dict[Hashable, int] = {}
+
+    def note(self, key: Hashable, rows: int, seconds: float) -> None:
+        """A call took `seconds`. The least of a size counts, since what else the machine does only adds."""
+        known = self._seconds[key]
+        known[rows] = min(seconds, known.get(rows, seconds))
+
+    def shrink(self, key: Hashable, rows: int) -> None:
+        """A call of `rows` rows did not fit into memory."""
+        self._bounds[key] = halved(rows)
+
+    def room(self, key: Hashable) -> int:
+        """The most rows for the next call."""
+        return room(self._seconds[key], self._bounds.get(key, SIZES[-1]))
+
+    def milliseconds(self, key: Hashable, rows: int) -> float:
+        """What `rows` rows of a call cost, by the nearest size that was seen; 0 before the first."""
+        known = self._seconds[key]
+        if not known:
+            return 0.0
+        nearest = min(known, key=lambda size: abs(size - rows))
+        return known[nearest] / nearest * rows * 1000

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+
 @dataclass(frozen=True)
 class ModelCall:
     """A call that a pipeline makes. `arguments` are by name. `rows` is 0 where it cannot be shared; calls whose `key`
@@ -22,7 +23,9 @@ class ModelCall:
         return self.function(**self.arguments)
 
 
-def shareable_call(name: str, function: Callable[..., Any], arguments: Mapping[str, Any], same: Mapping[str, Hashable]) -> ModelCall:
+def shareable_call(
+    name: str, function: Callable[..., Any], arguments: Mapping[str, Any], same: Mapping[str, Hashable]
+) -> ModelCall:
     """The call of the model that the pipeline has under `name`, whose first argument has rows.
 
     `same` are arguments without rows that must be the same for all, as what they hold; null where any will do.
@@ -37,7 +40,7 @@ def shared(calls: Sequence[ModelCall], size: int) -> list[Any]:
 
     What is missing to `size` is filled up with copies of the first row, whose results are dropped.
     """
-    if len(calls) == 1 and calls[0].rows == size:
+    if len(calls) == 1 and calls[0].rows in (0, size):
         return [calls[0].run()]
     counts = [call.rows for call in calls]
     filling = size - sum(counts)

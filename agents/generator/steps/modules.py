@@ -1,4 +1,4 @@
-# pyright: basic
+# pyright: basic, reportArgumentType=false
 """A pipeline for one picture, around models that all share: calls of a model become calls of the device's thread."""
 
 import copy

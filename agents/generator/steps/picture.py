@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.generator.device import Gauge
 from agents.generator.drawing import Pixels
 from agents.generator.engine import Progressed, Stop
 from agents.generator.orders import Order
@@ -13,23 +14,22 @@ from agents.generator.pipelines import Resident
 from agents.generator.steps.buckets import Trace, bucket_at, extended
 from agents.generator.steps.modules import Asked, Stage, Stepped
 from agents.generator.steps.strand import Strand
+from protocol.messages import Buckets
 
 
 @dataclass(frozen=True)
 class Drawing:
     """A finished picture and what was measured while it was made.
 
-    `stages` are seconds of the device by stage; of a call that was shared, this picture's part. `trace` are the
-    buckets of its denoising calls, `decode_bucket` that of its decoding. `shareable` says whether its model's calls can
-    be shared at all.
+    `stages` are seconds of the device by stage; of a call that was shared, this picture's part. `shareable` says
+    whether its model's calls can be shared at all.
     """
 
     pixels: Pixels
     stages: dict[str, float]
     peak_memory: int | None
     gpu_util: float | None
-    trace: Trace
-    decode_bucket: int
+    buckets: Buckets
     shareable: bool
 
 
@@ -69,23 +69,30 @@ class Run:
         adapters = tuple((str(one.file), one.weight) for one in self.request.order.adapters)
         return (self.resident.number, adapters, self.said.call.key)
 
-    @property
-    def fixed(self) -> Trace | None:
-        """The buckets that its calls must have; null where they follow the load."""
-        order = self.request.order
-        return order.replay or (((1, 1),) if order.strict else None)
+    def bucket(self, stage: Stage) -> int | None:
+        """The bucket that its next call must have; null where it follows the load."""
+        wanted = self.request.order.buckets
+        if wanted is None:
+            return None
+        return wanted.decode if stage == "decode" else bucket_at(wanted.denoise, self.calls)
 
-    def size(self, rows: int) -> int:
-        """Rows that its next call must have, where they are fixed."""
-        return bucket_at(self.fixed or (), self.calls) * rows
+    def measured(self, gauge: Gauge) -> None:
+        """Look at the device after a call."""
+        peak, utilisation = gauge.peak_memory(), gauge.utilisation()
+        if peak is not None:
+            self.peak_memory = max(peak, self.peak_memory or 0)
+        if utilisation is not None:
+            self.utilisation.append(utilisation)
 
     def spent(self, seconds: float) -> None:
         """Device time that was spent for it, in the stage that it is in."""
         self.stages[self.stage] = self.stages.get(self.stage, 0.0) + seconds
 
-    def denoised(self, size: int, rows: int) -> None:
-        """A denoising call of `size` rows, `rows` of them its own."""
-        self.trace = extended(self.trace, size // rows)
+    def denoised(self, size: int) -> None:
+        """Its denoising call was made, as one of `size` rows; of none where such calls cannot be shared."""
+        own = self.said.call.rows
+        self.shareable = self.shareable and own > 0
+        self.trace = extended(self.trace, size // own if own else 1)
         self.calls += 1
 
     def drawing(self, pixels: Pixels) -> Drawing:
@@ -95,7 +102,6 @@ class Run:
             stages=self.stages,
             peak_memory=self.peak_memory,
             gpu_util=sum(self.utilisation) / len(self.utilisation) if self.utilisation else None,
-            trace=self.trace,
-            decode_bucket=self.decode_bucket,
+            buckets=Buckets(denoise=list(self.trace), decode=self.decode_bucket),
             shareable=self.shareable,
         )

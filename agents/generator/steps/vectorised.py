@@ -1,4 +1,4 @@
-# pyright: basic
+# pyright: basic, reportPrivateImportUsage=false, reportAttributeAccessIssue=false
 """Steps of several schedulers at once, for the three samplers that most pictures use; bit for bit what each scheduler
 computes by itself, on a CPU in float32.
 
@@ -35,18 +35,17 @@ def kind_of(step: Stepped) -> _Kind | None:
         return None
     if set(step.options) - {"return_dict", "generator"} or step.options.get("return_dict", True):
         return None
+    if type(scheduler) not in (EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, DPMSolverMultistepScheduler):
+        # By class, not by `isinstance`: a scheduler that inherits may step otherwise.
+        return None
     if scheduler.step_index is None:
         scheduler._init_step_index(step.timestep)
     prediction = scheduler.config.get("prediction_type")
-    # By class, not by `isinstance`: a scheduler that inherits may step otherwise.
     if type(scheduler) is EulerDiscreteScheduler:
         return {"epsilon": _EULER, "v_prediction": _EULER_V}.get(prediction)
     if type(scheduler) is FlowMatchEulerDiscreteScheduler:
         return None if scheduler.config.stochastic_sampling else _FLOW_EULER
-    if type(scheduler) is DPMSolverMultistepScheduler and _is_dpmpp_2m(scheduler):
-        order = 1 if _first_order(scheduler) else 2
-        return _DPMPP_2M.get((prediction, order))
-    return None
+    return _DPMPP_2M.get((prediction, 1 if _first_order(scheduler) else 2)) if _is_dpmpp_2m(scheduler) else None
 
 
 def step_together(kind: _Kind, steps: Sequence[Stepped]) -> list[torch.Tensor]:
@@ -58,7 +57,9 @@ def step_together(kind: _Kind, steps: Sequence[Stepped]) -> list[torch.Tensor]:
     table = zip(*(kind.coefficients(step.scheduler) for step in steps), strict=True)
     dimensions = (1,) * (sample.dim() - 1)
     columns = [
-        torch.tensor([value for value, count in zip(column, rows, strict=True) for _ in range(count)]).view(-1, *dimensions)
+        torch.tensor([value for value, count in zip(column, rows, strict=True) for _ in range(count)]).view(
+            -1, *dimensions
+        )
         for column in table
     ]
     history = [torch.cat([step.scheduler.model_outputs[-1] for step in steps])] if kind.history else []

@@ -1,0 +1,325 @@
+# pyright: basic
+"""The device's thread: takes pictures in and makes one model call after the other, each for as many pictures as may
+share it.
+
+All of a picture but its model calls runs in its strand, which moves only while this thread waits for it; so one thread
+at a time touches a picture, and nothing is locked.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import CancelledError
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+
+from agents.generator import failures
+from agents.generator.device import Gauge
+from agents.generator.drawing import draw, scheduler_for
+from agents.generator.engine import Stopped
+from agents.generator.pipelines import Pipelines
+from agents.generator.steps import calls
+from agents.generator.steps.buckets import SIZES, Sizes, padded
+from agents.generator.steps.decoder import Decoder
+from agents.generator.steps.embeddings import Embeddings
+from agents.generator.steps.modules import Asked, Stepped, for_one_picture
+from agents.generator.steps.picture import Request, Run
+from agents.generator.steps.strand import Ended, Failed, Strand
+from agents.generator.steps.turns import Turns, Waiting
+from agents.generator.steps.vectorised import kind_of, step_together
+
+PROBES = 3
+"""Calls of each size by which the knee is looked for while there is nothing else to do: of all sizes in turn, so that
+what else the machine does in one moment weighs on none of them alone."""
+
+Answer = tuple[Any, BaseException | None]
+"""What a strand is given: a value, or an error to raise instead."""
+
+
+class StepLoop:
+    """See the module. `run` is the thread's function; `submit` and `close` may be called from any thread."""
+
+    def __init__(self, device: torch.device, threads: int) -> None:
+        self._device = device
+        self._pipelines = Pipelines(device)
+        self._gauge = Gauge(device)
+        # On a CPU the time that other processes take is left out.
+        self._clock = time.thread_time if device.type == "cpu" else time.perf_counter
+        self._embeddings = Embeddings()
+        self._sizes = Sizes()
+        self._turns = Turns()
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._decoder = Decoder(device, threads, self._sizes, self._inbox.put, self._go_on)
+        self._outside: deque[Request] = deque()
+        self._runs: dict[int, Run] = {}
+        self._waiting: dict[int, Run] = {}
+        self._stepping: list[Run] = []
+        self._probes: deque[Callable[[], None]] = deque()
+        self._numbers = 0
+        self._open = True
+
+    def submit(self, request: Request) -> None:
+        """Take a picture in; `request.done` gets its end."""
+        request.done.set_running_or_notify_cancel()
+        self._inbox.put(partial(self._enter, request))
+
+    def close(self) -> None:
+        """End `run` after the call that is being made; pictures that are not finished are dropped."""
+        self._inbox.put(self._close)
+
+    def run(self) -> None:
+        """Make pictures until `close`.
+
+        Raises:
+            RuntimeError: the device is of no use to this process any more.
+        """
+        torch.set_grad_enabled(False)
+        try:
+            while self._open:
+                self._take_in()
+                self._drop_unwanted()
+                if self._waiting:
+                    self._call()
+                elif self._probes:
+                    self._probes.popleft()()
+        finally:
+            self._decoder.close()
+            for run in self._runs.values():
+                run.strand.resume(error=Stopped())
+            for request in [*self._outside, *(run.request for run in self._runs.values())]:
+                request.done.set_exception(CancelledError())
+
+    def _take_in(self) -> None:
+        """Hear what came; wait for it where there is nothing else to do."""
+        if not self._waiting and not self._probes:
+            self._inbox.get()()
+        while not self._inbox.empty():
+            self._inbox.get()()
+        self._take_steps()
+
+    def _close(self) -> None:
+        self._open = False
+
+    def _enter(self, request: Request) -> None:
+        self._outside.append(request)
+        self._let_in()
+
+    def _let_in(self) -> None:
+        """Begin pictures in their order, as long as there is room for the next one's model."""
+        while self._outside:
+            request = self._outside[0]
+            try:
+                if request.stop():
+                    raise Stopped
+                if not self._begin(request):
+                    return
+            except Exception as error:  # noqa: BLE001 - given to the picture
+                self._raise_fault(error)
+                request.done.set_exception(self._told(error, request))
+            self._outside.popleft()
+
+    def _begin(self, request: Request) -> bool:
+        """Load the model and run the pipeline up to its first denoising call; false while there is no room for the
+        model beside those that are in use."""
+        order, started = request.order, time.perf_counter()
+        busy = {run.resident.model.name for run in self._runs.values()}
+        resident = self._pipelines.get(order.model, order.folder, busy)
+        if resident is None:
+            return False
+        load = time.perf_counter() - started
+        scheduler = scheduler_for(order, resident.scheduler)
+
+        def body(ask: Callable[[Asked | Stepped], Any]) -> Any:
+            # Of its own thread: pipelines compute little beside their models.
+            torch.set_num_threads(1)
+            return draw(for_one_picture(resident.pipeline, scheduler, ask), order, request.progressed)
+
+        self._numbers += 1
+        run = Run(self._numbers, request, resident, Strand(body, f"picture-{self._numbers}"), stages={"load": load})
+        self._runs[run.number] = run
+        self._go_on(run)
+        return True
+
+    def _go_on(self, run: Run, answer: Any = None, error: BaseException | None = None) -> None:
+        """Give a strand its answer and see to what it says next."""
+        while True:
+            if error is None and run.request.stop():
+                answer, error = None, Stopped()
+            started = time.perf_counter()
+            run.said = run.strand.resume(answer, error)
+            run.stage = run.said.stage if isinstance(run.said, Asked) else run.stage
+            run.spent(time.perf_counter() - started)
+            match run.said:
+                case Ended(value=pixels):
+                    self._leave(run)
+                    run.request.done.set_result(run.drawing(pixels))
+                case Failed(error=failure):
+                    self._raise_fault(failure)
+                    self._leave(run)
+                    run.request.done.set_exception(self._told(failure, run.request))
+                case Stepped():
+                    self._stepping.append(run)
+                case Asked(stage="denoise"):
+                    run.since = time.monotonic()
+                    self._waiting[run.number] = run
+                    if run.request.probe and not run.calls:
+                        self._prepare_probes(run)
+                case Asked(stage="decode"):
+                    self._decoder.add(run)
+                case Asked() as said:
+                    answer, error = self._answer(run, partial(self._encode, run, said))
+                    continue
+            return
+
+    def _leave(self, run: Run) -> None:
+        del self._runs[run.number]
+        if self._outside:
+            self._inbox.put(self._let_in)
+
+    def _encode(self, run: Run, said: Asked) -> Any:
+        """The answer of a model that is called once or twice for a picture."""
+        run.resident.adapters.use(run.request.order.adapters)
+        if said.content is None:
+            return said.call.run()
+        return self._embeddings.get((run.key, said.content), said.call.run)
+
+    def _answer(self, run: Run, function: Callable[[], Any]) -> Answer:
+        """What `function` returns or raises, its time counted as the picture's."""
+        started = time.perf_counter()
+        try:
+            return function(), None
+        except Exception as error:  # noqa: BLE001 - given to the picture
+            self._raise_fault(error)
+            return None, error
+        finally:
+            run.spent(time.perf_counter() - started)
+
+    def _drop_unwanted(self) -> None:
+        for run in [run for run in self._waiting.values() if run.request.stop()]:
+            del self._waiting[run.number]
+            self._go_on(run, error=Stopped())
+
+    def _take_steps(self) -> None:
+        """Take the steps that schedulers wait for, several at a time where that is possible."""
+        groups: dict[Hashable, list[Run]] = {}
+        for run in self._stepping:
+            kind = kind_of(run.said)
+            groups.setdefault((kind, run.said.sample.shape[1:]) if kind else run.number, []).append(run)
+        self._stepping = []
+        for runs in groups.values():
+            for run, (answer, error) in zip(runs, self._steps(runs), strict=True):
+                self._go_on(run, answer, error)
+
+    def _steps(self, runs: Sequence[Run]) -> list[Answer]:
+        first, started = runs[0], time.perf_counter()
+        kind = kind_of(first.said)
+        if kind is None or len(runs) == 1:
+            return [self._answer(run, run.said.run) for run in runs]
+        latents = step_together(kind, [run.said for run in runs])
+        for run in runs:
+            run.spent((time.perf_counter() - started) / len(runs))
+        return [((one,), None) for one in latents]
+
+    def _call(self) -> None:
+        """Make the next denoising call."""
+        standing = [self._standing(run) for run in self._waiting.values()]
+        chosen = self._turns.next_call(standing, self._sizes.room, time.monotonic())
+        runs = [self._waiting.pop(one.number) for one in chosen]
+        rows = sum(run.said.call.rows for run in runs)
+        self._make(runs, (runs[0].bucket("denoise") or 0) * rows or padded(rows))
+        self._take_steps()
+
+    def _standing(self, run: Run) -> Waiting:
+        rows = run.said.call.rows
+        return Waiting(
+            number=run.number,
+            client=run.request.order.job.client_id,
+            key=run.key,
+            interactive=run.request.order.job.priority == "interactive",
+            since=run.since,
+            rows=rows,
+            cost_ms=self._sizes.milliseconds(run.key, max(rows, 1)),
+            alone=rows == 0 or run.bucket("denoise") is not None,
+        )
+
+    def _make(self, runs: Sequence[Run], size: int) -> None:
+        """One denoising call of `size` rows for all of `runs`."""
+        key, started, counted = runs[0].key, time.perf_counter(), self._clock()
+        together = [run.said.call for run in runs]
+        try:
+            runs[0].resident.adapters.use(runs[0].request.order.adapters)
+            answers = calls.shared(together, size)
+            self._wait_for_device()
+        except Exception as error:  # noqa: BLE001 - given to the pictures
+            self._after_failure(runs, size, error)
+            return
+        seconds = time.perf_counter() - started
+        self._sizes.note(key, max(size, 1), self._clock() - counted)
+        rows = sum(call.rows for call in together)
+        for run, answer in zip(runs, answers, strict=True):
+            run.denoised(size)
+            run.spent(seconds * (run.said.call.rows / rows if rows else 1))
+            run.measured(self._gauge)
+            self._go_on(run, answer)
+
+    def _after_failure(self, runs: Sequence[Run], size: int, error: Exception) -> None:
+        """A call failed: its pictures go on with their latents in smaller ones, or the only one is told."""
+        self._raise_fault(error)
+        if len(runs) == 1:
+            self._go_on(runs[0], error=error)
+        elif failures.is_out_of_memory(error):
+            self._free()
+            self._sizes.shrink(runs[0].key, size)
+            self._waiting.update({run.number: run for run in runs})
+        else:
+            # One of them may be the cause, and the others shall not suffer.
+            for run in runs:
+                self._make([run], padded(run.said.call.rows))
+
+    def _prepare_probes(self, run: Run) -> None:
+        """Look for the knee of such calls while there is nothing else to do."""
+        key, call, adapters = run.key, run.said.call, run.request.order.adapters
+
+        def probe(size: int) -> None:
+            if size > self._sizes.room(key):
+                return
+            started = self._clock()
+            try:
+                run.resident.adapters.use(adapters)
+                calls.shared([call], size)
+                self._wait_for_device()
+            except Exception as error:
+                if not failures.is_out_of_memory(error):
+                    raise
+                self._free()
+                self._sizes.shrink(key, size)
+            else:
+                self._sizes.note(key, size, self._clock() - started)
+
+        if call.rows:
+            self._probes.extend(partial(probe, size) for _ in range(PROBES) for size in SIZES if size >= call.rows)
+
+    def _told(self, error: BaseException, request: Request) -> BaseException:
+        """An error in words of the order."""
+        if not failures.is_out_of_memory(error):
+            return error
+        self._free()
+        job = request.order.job
+        return failures.out_of_memory(request.order.model, str(self._device), job.width, job.height)
+
+    def _raise_fault(self, error: BaseException) -> None:
+        if failures.is_fault(error):
+            raise error
+
+    def _wait_for_device(self) -> None:
+        """Wait until the device has done what was asked of it, so that its time can be told."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    def _free(self) -> None:
+        self._embeddings.clear()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
