@@ -5,44 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
-from transformers import T5Config, T5EncoderModel
 
 from agents.generator import registry
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.orders import order
 from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
-from tests.generator.conftest import tiny_pipeline
+from tests.generator.platforms import tiny_flux
 from tests.generator.test_diffusion import made, pixels
-
-
-def tiny_flux() -> FluxPipeline:
-    torch.manual_seed(0)
-    text = tiny_pipeline()
-    return FluxPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
-        text_encoder=text.text_encoder,
-        tokenizer=text.tokenizer,
-        text_encoder_2=T5EncoderModel(T5Config(vocab_size=64, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=4)),
-        tokenizer_2=text.tokenizer,
-        transformer=FluxTransformer2DModel(
-            patch_size=1,
-            in_channels=4,
-            num_layers=1,
-            num_single_layers=1,
-            attention_head_dim=16,
-            num_attention_heads=2,
-            joint_attention_dim=32,
-            pooled_projection_dim=16,
-            axes_dims_rope=(4, 4, 8),
-            guidance_embeds=True,
-        ),
-        vae=AutoencoderKL(
-            block_out_channels=(4,), latent_channels=1, norm_num_groups=1, shift_factor=0.06, scaling_factor=1.5
-        ),
-    )
 
 
 async def test_a_flow_model_makes_a_picture_of_its_seed(home: Path, job: Callable[..., Job]):
