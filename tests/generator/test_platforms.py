@@ -22,17 +22,6 @@ from tests.generator.test_diffusion import made
 from tests.generator.test_served import heard, served
 
 
-@pytest.fixture
-def known(tmp_path: Path) -> Callable[[str], registry.Registry]:
-    """Installs the tiny model of a platform; the registry that has it."""
-
-    def installed(platform: str) -> registry.Registry:
-        install(tmp_path / "models", platform)
-        return registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
-
-    return installed
-
-
 @pytest.mark.slow
 async def test_every_platform_makes_a_picture_over_the_bus(
     workshop_server: EmbeddedServer, login: Callable[[str], Address], tmp_path: Path, job: Callable[..., Job]
@@ -77,10 +66,10 @@ async def test_every_platform_makes_a_picture_over_the_bus(
 
 @pytest.mark.parametrize("platform", ["stable_diffusion_3_5", "flux_1_dev", "flux_1_schnell"])
 async def test_each_sampler_of_a_flow_model_makes_a_picture_of_its_own(
-    platform: str, known: Callable[[str], registry.Registry], tmp_path: Path, job: Callable[..., Job]
+    platform: str, tmp_path: Path, job: Callable[..., Job]
 ):
-    entries = known(platform)
-    name, _ = PLATFORMS[platform]
+    name = install(tmp_path / "models", platform)
+    entries = registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
     architecture = entries.models[name].architecture
     names = [sampler.name for sampler in samplers.SAMPLERS if registry.scheduler_of(sampler, architecture)]
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
