@@ -48,8 +48,8 @@ class Settings(BaseSettings):
         default=True,
         description="file each picture by name; false leaves it in blob store and catalogue",
     )
-    planner_slots: int = Field(default=64, ge=1, le=1024)
-    window: int = Field(default=8, ge=1, le=1024, description="pictures of one batch that are in flight at once")
+    planner_slots: int = Field(default=256, ge=1, le=1024)
+    window: int = Field(default=8, ge=1, le=1024, description="pictures in flight at once for each platform")
     min_score: float = Field(default=0.5, ge=0, le=1, description="QA bar of commands that name none")
     max_attempts: int = Field(default=3, ge=1, le=10)
     reconcile_s: float = Field(default=5.0, gt=0, description="pause between two looks for work that got lost")
@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     generator: Literal["diffusers", "instant"] = Field(
         default="diffusers",
         description="instant draws a flat picture without a model, to measure coordination alone",
+    )
+    instant_s: float = Field(
+        default=0.0, ge=0, description="what the instant generator takes for a picture, in seconds, one after the other"
     )
     qa_scoring: bool = Field(
         default=True,

@@ -1,5 +1,6 @@
 """An engine without a model: a flat picture whose colour is the seed's. It measures what coordination costs alone."""
 
+import asyncio
 import functools
 import hashlib
 import struct
@@ -12,13 +13,19 @@ from pathlib import Path
 from agents.generator.engine import Progressed, Rendering, Stop, Stopped
 from agents.generator.orders import Order
 from agents.generator.png import chunk
+from protocol.messages import Job
 
 
 class InstantEngine:
-    """Draws at once, in the event loop: a flat picture of 128x128 takes less than a thread switch would."""
+    """Draws at once, in the event loop: a flat picture of 128x128 takes less than a thread switch would. With `seconds`
+    it draws one picture after the other, each in that time, as a device would."""
 
     device: str | None = None
     references = 0
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+        self._device = asyncio.Lock()
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None]:
@@ -34,10 +41,15 @@ class InstantEngine:
 
     async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
         """See `Engine.generate`."""
-        if stop():
-            raise Stopped
+        async with self._device:
+            if stop():
+                raise Stopped
+            return await self._draw(order.job, progressed)
+
+    async def _draw(self, job: Job, progressed: Progressed) -> Rendering:
         started = time.perf_counter()
-        job = order.job
+        if self._seconds:
+            await asyncio.sleep(self._seconds)
         data = flat(job.width, job.height, hashlib.sha256(str(job.seed).encode()).digest()[:3])
         progressed(job.steps - 1, job.steps)
         return Rendering(

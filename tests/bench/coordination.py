@@ -1,6 +1,6 @@
 """Coordination alone: pictures per second through five processes with an instant generator and no scoring.
 
-    python -m tests.bench.coordination [--pictures 300] [--window 64]
+    python -m tests.bench.coordination [--pictures 6000] [--window 1000]
 
 Starts a workshop of its own in a temporary home, sends one batch of 128x128 flat pictures, and measures from the
 command to the last status; then the five agents' CPU seconds per picture from /proc. Ledger and catalogue are on the
@@ -31,9 +31,9 @@ async def measure(pictures: int, window: int) -> None:
             "BOTTEGA_QA_SCORING": "false",
             "BOTTEGA_STORAGE_FILES": "false",
             "BOTTEGA_WINDOW": str(window),
-            "BOTTEGA_GENERATOR_SLOTS": "32",
-            "BOTTEGA_QA_SLOTS": "32",
-            "BOTTEGA_STORAGE_SLOTS": "64",
+            "BOTTEGA_GENERATOR_SLOTS": "64",
+            "BOTTEGA_QA_SLOTS": "64",
+            "BOTTEGA_STORAGE_SLOTS": "256",
         }
         settings = instant_settings(Path(folder), window=window)
         settings.blobs.symlink_to(pixels, target_is_directory=True)
@@ -73,9 +73,13 @@ async def batch(client: Client, pictures: int) -> tuple[float, float]:
 async def cpu_by_role(client: Client) -> dict[str, float]:
     """CPU seconds, user and system, so far: of each agent, of the broker, and of this process, the client."""
     spent = {presence.role: cpu_seconds(presence.pid) for presence in await client.presences()}
+    return {**spent, "broker": sum(map(cpu_seconds, broker_pids())), "client": cpu_seconds(os.getpid())}
+
+
+def broker_pids() -> list[int]:
+    """The embedded server, which is a child of this process."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    brokers = [pid for pid in map(int, children) if Path(f"/proc/{pid}/comm").read_text().startswith("nats-server")]
-    return {**spent, "broker": sum(map(cpu_seconds, brokers)), "client": cpu_seconds(os.getpid())}
+    return [pid for pid in map(int, children) if Path(f"/proc/{pid}/comm").read_text().startswith("nats-server")]
 
 
 def cpu_seconds(pid: int) -> float:
@@ -87,8 +91,8 @@ def cpu_seconds(pid: int) -> float:
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=300)
-    parser.add_argument("--window", type=int, default=64)
+    parser.add_argument("--pictures", type=int, default=6000)
+    parser.add_argument("--window", type=int, default=1000)
     arguments = parser.parse_args()
     asyncio.run(measure(arguments.pictures, arguments.window))
 
