@@ -117,7 +117,7 @@ class Silent:
     async def ask(self, call: object) -> Any:
         raise AssertionError("storage makes no paid calls")
 
-    async def find_stored(self, question: object) -> Any:
+    async def find_stored(self, question: Any) -> Any:
         raise AssertionError("storage asks nobody what is stored")
 
     async def presences(self) -> list[Any]:
