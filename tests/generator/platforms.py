@@ -40,9 +40,9 @@ def tiny_t5_tokenizer() -> T5TokenizerFast:
     return T5TokenizerFast(vocab=[(piece, -float(at)) for at, piece in enumerate(pieces)], extra_ids=0)
 
 
-def tiny_projection() -> CLIPTextModelWithProjection:
+def tiny_projection(width: int = TEXT) -> CLIPTextModelWithProjection:
     config = tiny_pipeline().text_encoder.config
-    config.projection_dim = TEXT
+    config.hidden_size = config.projection_dim = width
     return CLIPTextModelWithProjection(config)
 
 
@@ -53,7 +53,7 @@ def tiny_xl() -> StableDiffusionXLPipeline:
         vae=base.vae,
         text_encoder=base.text_encoder,
         tokenizer=base.tokenizer,
-        text_encoder_2=tiny_projection(),
+        text_encoder_2=tiny_projection(2 * TEXT),
         tokenizer_2=base.tokenizer,
         unet=UNet2DConditionModel(
             sample_size=8,
@@ -61,13 +61,13 @@ def tiny_xl() -> StableDiffusionXLPipeline:
             block_out_channels=(16, 32),
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=2 * TEXT,
+            cross_attention_dim=3 * TEXT,
             attention_head_dim=4,
             norm_num_groups=4,
             use_linear_projection=True,
             addition_embed_type="text_time",
             addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=6 * 8 + TEXT,
+            projection_class_embeddings_input_dim=6 * 8 + 2 * TEXT,
         ),
         scheduler=EulerDiscreteScheduler(
             beta_start=0.00085,

@@ -1,11 +1,11 @@
 # pyright: basic, reportPrivateImportUsage=false
-"""A Stable Diffusion pipeline as one file in the names of the original training code, as model sites offer it."""
+"""A Stable Diffusion or SDXL pipeline as one file in the names of the original training code, as model sites offer it."""
 
 import re
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import save_file
 
 _RESNET = (
@@ -17,6 +17,8 @@ _RESNET = (
     (r"conv_shortcut", "skip_connection"),
 )
 _ENDS = (
+    (r"^add_embedding\.linear_1", "label_emb.0.0"),
+    (r"^add_embedding\.linear_2", "label_emb.0.2"),
     (r"^time_embedding\.linear_1", "time_embed.0"),
     (r"^time_embedding\.linear_2", "time_embed.2"),
     (r"^conv_in", "input_blocks.0.0"),
@@ -73,7 +75,36 @@ def _vae_name(name: str, blocks: int) -> str:
     )
 
 
-def original(pipeline: StableDiffusionPipeline) -> dict[str, torch.Tensor]:
+_OPEN_CLIP = (
+    (r"embeddings\.position_embedding\.weight", "positional_embedding"),
+    (r"embeddings\.token_embedding", "token_embedding"),
+    (r"final_layer_norm", "ln_final"),
+    (r"encoder\.layers", "transformer.resblocks"),
+    (r"layer_norm(\d)", r"ln_\1"),
+    (r"self_attn\.out_proj", "attn.out_proj"),
+    (r"mlp\.fc1", "mlp.c_fc"),
+    (r"mlp\.fc2", "mlp.c_proj"),
+)
+
+
+def _open_clip(encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A CLIP text encoder under OpenCLIP's names, which keep the three projections of an attention in one tensor."""
+    tensors = {name.removeprefix("text_model."): tensor for name, tensor in encoder.state_dict().items()}
+    found = {"text_projection": tensors.pop("text_projection.weight").T}
+    for name, tensor in tensors.items():
+        projection = re.fullmatch(r"(encoder\.layers\.\d+)\.self_attn\.(.)_proj\.(weight|bias)", name)
+        if projection is None:
+            for pattern, original_name in _OPEN_CLIP:
+                name = re.sub(pattern, original_name, name)
+            found[name] = tensor
+        elif projection[2] == "q":
+            whole = [tensors[f"{projection[1]}.self_attn.{which}_proj.{projection[3]}"] for which in "qkv"]
+            layer = projection[1].replace("encoder.layers", "transformer.resblocks")
+            found[f"{layer}.attn.in_proj_{projection[3]}"] = torch.cat(whole)
+    return found
+
+
+def original(pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline) -> dict[str, torch.Tensor]:
     """The pipeline's tensors under their original names."""
     layers = pipeline.unet.config.layers_per_block
     unet = {_unet_name(name, layers): tensor for name, tensor in pipeline.unet.state_dict().items()}
@@ -89,11 +120,15 @@ def original(pipeline: StableDiffusionPipeline) -> dict[str, torch.Tensor]:
     for name, tensor in pipeline.vae.state_dict().items():
         attention = re.search(r"attentions\.0\.to_.*weight", name)
         tensors[f"first_stage_model.{_vae_name(name, blocks)}"] = tensor[..., None, None] if attention else tensor
+    second = getattr(pipeline, "text_encoder_2", None)
+    first = "conditioner.embedders.0.transformer" if second else "cond_stage_model.transformer"
     for name, tensor in pipeline.text_encoder.state_dict().items():
-        tensors[f"cond_stage_model.transformer.text_model.{name.removeprefix('text_model.')}"] = tensor
+        tensors[f"{first}.text_model.{name.removeprefix('text_model.')}"] = tensor
+    if second:
+        tensors |= {f"conditioner.embedders.1.model.{name}": tensor for name, tensor in _open_clip(second).items()}
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
-def save(pipeline: StableDiffusionPipeline, file: Path) -> None:
+def save(pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline, file: Path) -> None:
     """Write the file."""
     save_file(original(pipeline), file)

@@ -23,6 +23,7 @@ from protocol.commands import Lora
 from protocol.errors import AcpError
 from protocol.messages import Job
 from tests.generator.conftest import tiny_pipeline
+from tests.generator.platforms import PLATFORMS, install
 from tests.generator.single_file import original, save
 from tests.generator.test_adapters import ATTENTION, tensors
 from tests.generator.test_diffusion import made, pixels
@@ -46,21 +47,23 @@ def lora(tmp_path: Path) -> Path:
     return folder / "Neon Glow v1.2.safetensors"
 
 
+@pytest.mark.parametrize("platform", ["stable_diffusion_1_5", "stable_diffusion_xl"])
 async def test_a_single_file_draws_the_picture_of_the_folder_it_was_made_of(
-    shelves: Shelves, tmp_path: Path, home: Path, job: Callable[..., Job]
+    shelves: Shelves, platform: str, tmp_path: Path, home: Path, job: Callable[..., Job]
 ):
-    save(tiny_pipeline(), tmp_path / "mine.safetensors")
+    base = install(shelves.models, platform)
+    save(PLATFORMS[platform][1](), tmp_path / "mine.safetensors")
 
-    added = add(shelves, tmp_path / "mine.safetensors", None, "sd15", nowhere)
+    added = add(shelves, tmp_path / "mine.safetensors", None, platform, nowhere)
 
-    assert (added.name, added.kind, added.platform) == ("mine", "checkpoint", "stable_diffusion_1_5")
+    assert (added.name, added.kind, added.platform) == ("mine", "checkpoint", platform)
     known = shelves.registry()
     assert "mine" in known.installed
-    fields = {"steps": 4, "width": 64, "height": 64}
+    fields = {"platform": platform, "steps": 4, "width": 64, "height": 64, "sampler": "Euler"}
     engine = DiffusersEngine("cpu", 1, home / "run")
     async with engine.opened():
         ours = await made(engine, order(job(model="mine", **fields), known))
-        theirs = await made(engine, order(job(**fields), known))
+        theirs = await made(engine, order(job(model=base, **fields), known))
     assert np.array_equal(pixels(ours), pixels(theirs))
 
 
