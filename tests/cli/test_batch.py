@@ -85,6 +85,12 @@ def test_a_session_that_is_killed_in_the_middle_left_a_true_log_and_goes_on_to_i
     assert all(Path(log["jobs"][int(name) - 1]["output"]).read_bytes() == data for name, data in before.items())
     assert len(pictures(output)) == 4
 
+    again = told(home.run("batch", "start", *ORANGE, *small, "--json", **POCKET))
+
+    check_true(again)
+    assert [job["reused"] for job in again["jobs"]] == [job["image_id"] for job in log["jobs"]]
+    assert len(pictures(output)) == 8
+
 
 def test_a_session_makes_the_tree_of_its_seed_and_a_log_with_every_field(workshop: Home, tmp_path: Path) -> None:
     done = workshop.run("batch", "start", *ORANGE, "--output", str(tmp_path), "--json")
