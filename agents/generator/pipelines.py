@@ -51,14 +51,19 @@ class Resident:
 
 
 class Pipelines:
-    """The resident pipelines of one device."""
+    """The resident pipelines of one device; `budget` are the bytes that they may fill, null for the device's."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, budget: int | None = None) -> None:
         self._device = device
-        self._budget = _budget(device)
+        self._budget = _budget(device) if budget is None else budget
         self._resident: OrderedDict[str, Resident] = OrderedDict()
         self._loaded = 0
         self._measured: dict[str, int] = {}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The models that are in memory, least recently used first."""
+        return self._resident.keys()
 
     def get(self, model: Model, folder: Path, busy: Collection[str] = ()) -> Resident | None:
         """The pipeline of a model, loaded if need be; null while there is no room for it beside the models named in

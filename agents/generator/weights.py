@@ -5,6 +5,7 @@ A file is read once and its hash kept by path, size and time of change, since la
 
 import hashlib
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,8 +64,8 @@ def _load(kept: Path) -> dict[str, str]:
 
 
 def _save(kept: Path, known: dict[str, str]) -> None:
-    """Replace the file in one step: a reader, or a second generator, sees the old one or the new one."""
+    """Replace the file in one step: a reader, another thread or a second generator, sees the old one or the new one."""
     kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(f".{os.getpid()}.part")
+    part = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     part.write_bytes(msgspec.json.encode(known))
     part.replace(kept)

@@ -1,5 +1,5 @@
 # pyright: basic, reportPrivateImportUsage=false
-"""A Stable Diffusion or SDXL pipeline as one file in the names of the original training code, as model sites offer it."""
+"""A Stable Diffusion or SDXL pipeline as one file in the names of the original training code, as sites offer it."""
 
 import re
 from pathlib import Path

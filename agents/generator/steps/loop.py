@@ -21,6 +21,7 @@ from agents.generator.device import Gauge
 from agents.generator.drawing import draw, scheduler_for
 from agents.generator.engine import Stopped
 from agents.generator.pipelines import Pipelines
+from agents.generator.residency import first_to_begin
 from agents.generator.steps import calls
 from agents.generator.steps.buckets import SIZES, Sizes, padded
 from agents.generator.steps.decoder import Decoder
@@ -108,9 +109,11 @@ class StepLoop:
         self._let_in()
 
     def _let_in(self) -> None:
-        """Begin pictures in their order, as long as there is room for the next one's model."""
+        """Begin pictures as long as there is room for the next one's model; those with a loaded model may go first."""
         while self._outside:
-            request = self._outside[0]
+            waiting = [(request.order.model.name, request.since) for request in self._outside]
+            next_one = first_to_begin(waiting, self._pipelines.names, time.monotonic())
+            request = self._outside[next_one]
             try:
                 if request.stop():
                     raise Stopped
@@ -119,7 +122,7 @@ class StepLoop:
             except Exception as error:  # noqa: BLE001 - given to the picture
                 self._raise_fault(error)
                 request.done.set_exception(self._told(error, request))
-            self._outside.popleft()
+            del self._outside[next_one]
 
     def _begin(self, request: Request) -> bool:
         """Load the model and run the pipeline up to its first denoising call; false while there is no room for the

@@ -1,6 +1,7 @@
 # pyright: basic
 """One picture in the step engine: what is asked for, how far it is, and what was measured when it is done."""
 
+import time
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -35,12 +36,13 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Request:
-    """A picture that is wanted. `done` gets the drawing or the reason why there is none."""
+    """A picture that is wanted, `since` when. `done` gets the drawing or the reason why there is none."""
 
     order: Order
     progressed: Progressed
     stop: Stop
     probe: bool = False
+    since: float = field(default_factory=time.monotonic)
     done: "Future[Drawing]" = field(default_factory=Future)
 
 
