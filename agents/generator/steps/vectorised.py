@@ -38,8 +38,7 @@ def kind_of(step: Stepped) -> _Kind | None:
     if type(scheduler) not in (EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, DPMSolverMultistepScheduler):
         # By class, not by `isinstance`: a scheduler that inherits may step otherwise.
         return None
-    if scheduler.step_index is None:
-        scheduler._init_step_index(step.timestep)
+    _begin(step)
     prediction = scheduler.config.get("prediction_type")
     if type(scheduler) is EulerDiscreteScheduler:
         return {"epsilon": _EULER, "v_prediction": _EULER_V}.get(prediction)
@@ -51,6 +50,8 @@ def kind_of(step: Stepped) -> _Kind | None:
 def step_together(kind: _Kind, steps: Sequence[Stepped]) -> list[torch.Tensor]:
     """The next latents of each; all are of one kind and shape. Each scheduler ends in the state that its own `step`
     would have left it in."""
+    for step in steps:
+        _begin(step)
     rows = [step.sample.shape[0] for step in steps]
     sample = torch.cat([step.sample for step in steps])
     output = torch.cat([step.model_output for step in steps])
@@ -72,6 +73,11 @@ def step_together(kind: _Kind, steps: Sequence[Stepped]) -> list[torch.Tensor]:
             scheduler.lower_order_nums = min(scheduler.lower_order_nums + 1, scheduler.config.solver_order)
         scheduler._step_index += 1
     return list(latents.split(rows))
+
+
+def _begin(step: Stepped) -> None:
+    if step.scheduler.step_index is None:
+        step.scheduler._init_step_index(step.timestep)
 
 
 def _euler_coefficients(scheduler: Any) -> Coefficients:
@@ -176,6 +182,10 @@ def _from_velocity(
     return alpha * sample - sigma * output
 
 
+def _from_flow(sample: torch.Tensor, output: torch.Tensor, _alpha: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    return sample - sigma * output
+
+
 def _dpmpp_first(predict: Callable[..., torch.Tensor]) -> Callable[..., tuple[torch.Tensor, ...]]:
     """`DPMSolverMultistepScheduler.dpm_solver_first_order_update` after `convert_model_output`."""
 
@@ -203,8 +213,14 @@ _EULER = _Kind(_euler_coefficients, _euler)
 _EULER_V = _Kind(_euler_v_coefficients, _euler_v)
 _FLOW_EULER = _Kind(_flow_coefficients, _flow)
 _DPMPP_2M = {
-    ("epsilon", 1): _Kind(_first_coefficients, _dpmpp_first(_from_noise)),
-    ("epsilon", 2): _Kind(_second_coefficients, _dpmpp_second(_from_noise), history=1),
-    ("v_prediction", 1): _Kind(_first_coefficients, _dpmpp_first(_from_velocity)),
-    ("v_prediction", 2): _Kind(_second_coefficients, _dpmpp_second(_from_velocity), history=1),
+    (prediction, order): kind
+    for prediction, predict in (
+        ("epsilon", _from_noise),
+        ("v_prediction", _from_velocity),
+        ("flow_prediction", _from_flow),
+    )
+    for order, kind in (
+        (1, _Kind(_first_coefficients, _dpmpp_first(predict))),
+        (2, _Kind(_second_coefficients, _dpmpp_second(predict), history=1)),
+    )
 }

@@ -1,0 +1,76 @@
+"""Rows of a call: pinned sizes, the knee, the bound of memory, and what a picture remembers."""
+
+import pytest
+
+from agents.generator.steps.buckets import SIZES, Sizes, bucket_at, extended, halved, knee, padded, room
+
+
+@pytest.mark.parametrize(("rows", "size"), [(1, 1), (2, 2), (3, 4), (9, 10), (17, 20), (32, 32), (40, 40)])
+def test_a_call_is_filled_up_to_a_pinned_size(rows: int, size: int):
+    assert padded(rows) == size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best"),
+    [
+        pytest.param({}, 1, id="nothing-measured"),
+        pytest.param({1: 1.0, 2: 2.0, 4: 4.0}, 1, id="full-with-one-row"),
+        pytest.param({1: 1.0, 2: 1.0, 4: 1.0, 8: 2.0}, 4, id="free-up-to-four"),
+        pytest.param({1: 1.0, 2: 1.0, 4: 1.95, 8: 3.9}, 2, id="hardly-better-beyond-two"),
+        pytest.param({2: 1.0, 4: 2.5}, 2, id="worse-in-larger-ones"),
+    ],
+)
+def test_the_knee_is_the_smallest_size_near_the_best_rows_per_second(seconds: dict[int, float], best: int):
+    assert knee(seconds) == best
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cap", "most"),
+    [
+        pytest.param({}, 32, 1, id="begins-with-the-smallest"),
+        pytest.param({1: 1.0}, 32, 2, id="tries-the-next"),
+        pytest.param({2: 1.0}, 32, 4, id="tries-the-next-after-a-guided-picture"),
+        pytest.param({1: 1.0, 2: 2.0}, 32, 1, id="stops-where-twice-the-knee-was-no-better"),
+        pytest.param({4: 1.0, 6: 1.5}, 32, 8, id="looks-as-far-as-twice-the-knee"),
+        pytest.param({1: 1.0, 2: 1.0, 4: 1.0, 6: 1.0}, 4, 4, id="stays-within-memory"),
+        pytest.param(dict.fromkeys(SIZES, 1.0), 32, 32, id="ends-with-the-largest"),
+    ],
+)
+def test_room_grows_with_what_was_measured(seconds: dict[int, float], cap: int, most: int):
+    assert room(seconds, cap) == most
+
+
+@pytest.mark.parametrize(("rows", "bound"), [(32, 16), (10, 4), (4, 2), (2, 1), (1, 1)])
+def test_memory_halves_a_call(rows: int, bound: int):
+    assert halved(rows) == bound
+
+
+def test_what_did_not_fit_is_not_tried_again():
+    sizes = Sizes()
+    for rows in (2, 4, 6, 8):
+        sizes.note("unet", rows, 1.0)
+    assert sizes.room("unet") == 10
+    sizes.shrink("unet", 10)
+    assert sizes.room("unet") == 4
+
+
+def test_the_least_time_of_a_size_counts_for_its_cost():
+    sizes = Sizes()
+    assert sizes.milliseconds("unet", 2) == 0.0
+    sizes.note("unet", 2, 0.04)
+    sizes.note("unet", 2, 0.02)
+    sizes.note("unet", 2, 0.09)
+    assert sizes.milliseconds("unet", 2) == pytest.approx(20.0)
+    assert sizes.milliseconds("unet", 4) == pytest.approx(40.0)
+    assert sizes.milliseconds("vae", 2) == 0.0
+
+
+def test_a_trace_says_the_bucket_of_every_call():
+    made = [1, 1, 4, 4, 4, 2]
+    trace: tuple[tuple[int, int], ...] = ()
+    for bucket in made:
+        trace = extended(trace, bucket)
+    assert trace == ((1, 2), (4, 3), (2, 1))
+    assert [bucket_at(trace, call) for call in range(6)] == made
+    assert bucket_at(trace, 6) == 2
+    assert bucket_at((), 0) == 1
