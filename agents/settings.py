@@ -35,6 +35,7 @@ class Settings(BaseSettings):
         pattern=r"^(nats|tls|ws|wss)://[^\s/]",
         description="a NATS server to use instead of the embedded one: nats://user:password@host:4222",
     )
+    connect_s: float = Field(default=5.0, gt=0, description="longest that a command waits for a NATS server")
     stand_in: Literal["pocket"] | None = Field(
         default=None, description="model that stands in for local platforms whose models are not installed"
     )

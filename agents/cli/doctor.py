@@ -132,7 +132,7 @@ def _torchvision(_: Settings) -> Check:
 
 def _nats_server(settings: Settings) -> Check:
     if settings.nats_url is not None:
-        return asyncio.run(_other_server(Address.parse(settings.nats_url)))
+        return asyncio.run(_other_server(Address.parse(settings.nats_url), settings.connect_s))
     try:
         binary = server_binary()
         said = subprocess.run(  # noqa: S603 - the binary that the workshop runs anyway
@@ -143,10 +143,10 @@ def _nats_server(settings: Settings) -> Check:
     return Check(name="nats-server", state="ok", detail=said.stdout.strip().removeprefix("nats-server: "))
 
 
-async def _other_server(address: Address) -> Check:
+async def _other_server(address: Address, wait_s: float) -> Check:
     """The server that is used instead of the embedded one, and who is there."""
     try:
-        async with Client.open(address) as client:
+        async with Client.open(address, wait_s=wait_s) as client:
             roles = sorted({one.role for one in await client.presences()})
     except AcpError as error:
         return Check(name="nats-server", state="failed", detail=error.body.message, advice=error.body.hint)

@@ -63,7 +63,7 @@ async def connected(settings: Settings) -> AsyncGenerator[Client]:
         AcpError: it does not answer.
     """
     silence()
-    async with Client.open(needed_address(settings)) as client:
+    async with Client.open(needed_address(settings), wait_s=settings.connect_s) as client:
         yield client
 
 
@@ -122,7 +122,7 @@ async def operating(settings: Settings) -> AsyncGenerator[Operator]:
         AcpError: it does not answer.
     """
     silence()
-    async with Operator.open(login_address("operator", settings)) as operator:
+    async with Operator.open(login_address("operator", settings), wait_s=settings.connect_s) as operator:
         yield operator
 
 
@@ -148,7 +148,7 @@ async def _has_workshop(settings: Settings) -> bool:
         return True
     if settings.nats_url is None:
         return False
-    async with Client.open(Address.parse(settings.nats_url)) as client:
+    async with Client.open(Address.parse(settings.nats_url), wait_s=settings.connect_s) as client:
         return any(one.role == "planner" for one in await client.presences())
 
 

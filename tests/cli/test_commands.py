@@ -289,13 +289,13 @@ def test_without_a_workshop_there_is_nothing_to_talk_to(home: Home, arguments: l
 
 @pytest.mark.parametrize("arguments", [["status", "--json"], ["generate", "a red car", "--json"]])
 def test_a_server_that_does_not_answer_is_named_in_one_object(home: Home, arguments: list[str]):
-    done = home.run(*arguments, BOTTEGA_NATS_URL=NOBODY)
+    done = home.run(*arguments, BOTTEGA_NATS_URL=NOBODY, BOTTEGA_CONNECT_S="0.5")
     assert done.returncode == 3
     assert NOBODY in json.loads(done.stdout)["error"]["message"]
 
 
 def test_the_doctor_asks_the_server_that_the_settings_name(home: Home, workshop: Home):
-    done = home.run("doctor", "--json", BOTTEGA_NATS_URL=NOBODY)
+    done = home.run("doctor", "--json", BOTTEGA_NATS_URL=NOBODY, BOTTEGA_CONNECT_S="0.5")
     assert done.returncode == 1
     states = {check["name"]: check["state"] for check in json.loads(done.stdout)["checks"]}
     assert states["nats-server"] == "failed"
