@@ -43,6 +43,10 @@ START_ATTEMPTS = 3
 SYNC_INTERVAL = "100ms"
 """Time until a write is on the disk. SQL holds the truth, so `always` would cost twentyfold and buy little."""
 
+MEMORY_LIMIT = "64MiB"
+"""Soft limit of the server's Go runtime, which collects garbage harder above it; GOMEMLIMIT in the environment is
+stronger. Without it 50 pictures a second for 5 minutes grow to 112 MiB, with it they stay at 64."""
+
 MAX_FILE_STORE = 4 * 1024**3
 """Bytes. Sum of what the streams may reserve; they are bounded below it."""
 
@@ -219,6 +223,7 @@ class EmbeddedServer:
                 stdin=PIPE,
                 stdout=DEVNULL,
                 stderr=complaints,
+                env={"GOMEMLIMIT": MEMORY_LIMIT} | os.environ,
                 start_new_session=True,  # Ctrl-C in a terminal must reach the agents first, and them alone
             )
         self._process = process
