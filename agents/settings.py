@@ -79,6 +79,17 @@ class Settings(BaseSettings):
         default_factory=lambda values: f"sqlite:///{values['home'] / 'catalogue.db'}",
         description="SQLAlchemy URL of the storage agent's catalogue",
     )
+    retain_days: float | None = Field(
+        default=None, gt=0, description="days after which a filed picture is removed; null keeps pictures for ever"
+    )
+    retain_blobs_hours: float = Field(
+        default=24.0,
+        ge=0,
+        description="hours for which the pixels of an ended picture stay in the blob store beside it",
+    )
+    retain_ledger_days: float | None = Field(
+        default=None, gt=0, description="days after which an ended batch is forgotten; null remembers all"
+    )
     catalogues: Path = Field(
         default_factory=lambda values: values["home"] / "catalogues",
         description="folder of prompt catalogues: catalog_v3.2/ZH01_unboxing_experience.md",

@@ -26,6 +26,10 @@ class Blobs(Protocol):
         """Whether the blob is there."""
         ...
 
-    async def delete(self, name: str) -> None:
-        """Remove a blob; absent is fine."""
+    async def idle(self, name: str, before: float) -> int:
+        """Bytes of a blob that nobody put since `before`, seconds since the epoch; 0 where it is absent or younger."""
+        ...
+
+    async def release(self, name: str, before: float) -> int:
+        """Remove a blob that nobody put since `before`; returns the bytes that it had, 0 where nothing was removed."""
         ...

@@ -1,6 +1,7 @@
 """Blobs in a folder: `ab/<sha256>`, written under a temporary name, synced, then renamed.
 
-A blob is there whole or not at all, also after a power cut. What reads or writes runs in a thread.
+A blob is there whole or not at all, also after a power cut; its time is when it was put last. What reads or writes runs
+in a thread.
 """
 
 import asyncio
@@ -45,9 +46,13 @@ class LocalBlobs:
         """Whether the blob is there. One look at the file system, shorter than handing it to a thread."""
         return self.path(name).is_file()
 
-    async def delete(self, name: str) -> None:
-        """Remove a blob; absent is fine."""
-        await asyncio.to_thread(self.path(name).unlink, missing_ok=True)
+    async def idle(self, name: str, before: float) -> int:
+        """Bytes of a blob that nobody put since `before`, seconds since the epoch; 0 where it is absent or younger."""
+        return await asyncio.to_thread(self._idle, name, before)
+
+    async def release(self, name: str, before: float) -> int:
+        """Remove a blob that nobody put since `before`; returns the bytes that it had, 0 where nothing was removed."""
+        return await asyncio.to_thread(self._release, name, before)
 
     def path(self, name: str) -> Path:
         """The file of a blob.
@@ -64,9 +69,10 @@ class LocalBlobs:
         target = self.path(name)
         with contextlib.suppress(FileNotFoundError):
             if target.read_bytes() == data:  # a damaged blob is written anew
+                os.utime(target)
                 return name
         make_folder(target.parent)
-        temporary = target.with_name(f".{name}.{os.getpid()}.{time.monotonic_ns()}{_TEMPORARY}")
+        temporary = _aside(target)
         try:
             with temporary.open("xb") as file:
                 file.write(data)
@@ -80,6 +86,29 @@ class LocalBlobs:
         sync_folder(target.parent)
         return name
 
+    def _idle(self, name: str, before: float) -> int:
+        try:
+            found = self.path(name).stat()
+        except FileNotFoundError:
+            return 0
+        return found.st_size if found.st_mtime < before else 0
+
+    def _release(self, name: str, before: float) -> int:
+        path = self.path(name)
+        if not self._idle(name, before):
+            return 0
+        aside = _aside(path)
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return 0
+        found = aside.stat()
+        if young := found.st_mtime >= before:  # put again since the look
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink()
+        return 0 if young else found.st_size
+
     def _get(self, name: str, limit: int) -> bytes:
         try:
             with self.path(name).open("rb") as file:
@@ -91,6 +120,11 @@ class LocalBlobs:
         if hashlib.sha256(data).hexdigest() != name:
             raise BlobMissing(f"blob {name} is damaged: its content does not match its name")
         return data
+
+
+def _aside(path: Path) -> Path:
+    """A temporary name beside a blob."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}{_TEMPORARY}")
 
 
 def sweep(folder: Path, age_s: float = SWEEP_AGE_S) -> int:

@@ -35,3 +35,15 @@ def restore(
         from agents.cli.restore import restore as run
 
         run(folder, force, json)
+
+
+@care.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove now what is needed no more; a workshop does so by itself every ten minutes."""
+    with reported(json):
+        from agents.cli.prune import prune as run
+
+        run(dry_run, json)

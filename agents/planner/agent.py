@@ -26,6 +26,7 @@ from agents.planner.reuse import Sought, Unsought
 from agents.planner.shelf import Shelves
 from agents.planner.survey import look
 from agents.planner.till import Till
+from agents.planner.upkeep import Upkeep
 from agents.planner.window import Change
 from agents.presence import this_process
 from agents.settings import Settings
@@ -93,10 +94,13 @@ class Planner(Agent):
                 max_seconds=self._settings.max_seconds_per_image,
                 open_door=self._settings.open_door,
             )
-            shelves = Shelves(self._settings.catalogues, self._settings.combos, LocalBlobs(self._settings.blobs))
+            blobs = LocalBlobs(self._settings.blobs)
+            shelves = Shelves(self._settings.catalogues, self._settings.combos, blobs)
             self._desk = Desk(ledger, outlet, self._publish, defaults, self._window, shelves)
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(self._relay.run()), group.create_task(self._reconcile_forever())]
+                upkeep = Upkeep(ledger, blobs, self._settings)
+                work = (self._relay.run(), self._reconcile_forever(), upkeep.run())
+                beside = [group.create_task(one) for one in work]
                 try:
                     yield
                 finally:

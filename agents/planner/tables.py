@@ -156,6 +156,13 @@ outbox = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
 )
 
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),  # how far in time something has come
+)
+
 audit = sa.Table(
     "audit",
     metadata,

@@ -18,11 +18,12 @@ from agents.settings import Settings
 from agents.storage import names
 from agents.storage.catalogue import Catalogue, Entry, entry_of, open_catalogue, settles
 from agents.storage.colour import dominant_colour
-from agents.storage.contact_sheet import MAX_PICTURES, Frame, draw_sheet
+from agents.storage.contact_sheet import MAX_PICTURES, SHEET_NAME, Frame, draw_sheet
 from agents.storage.files import AtomicFiles
-from agents.storage.filing import NoFreeName, file_picture, remove_picture
+from agents.storage.filing import NoFreeName, file_picture, original_of, remove_picture
 from agents.storage.png import BrokenPng
 from agents.storage.record import Record, record_of
+from agents.storage.retention import Retention
 from agents.storage.stored import stored_picture
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from bus.blobs import BlobMissing, Blobs
@@ -43,8 +44,6 @@ from protocol.messages import (
 from protocol.reuse import FindStored, StoredPictures
 from protocol.template import check_template
 
-SHEET_NAME = "contact_sheet.png"
-
 _log = structlog.get_logger()
 
 
@@ -62,6 +61,7 @@ class Storage(Agent):
         name_template: str,
         slots: int,
         files: bool = True,
+        retain_days: float | None = None,
     ) -> None:
         self._blobs = blobs
         self._with_files = files
@@ -69,6 +69,7 @@ class Storage(Agent):
         self._catalogue_url = catalogue_url
         self._template = check_template(name_template, "name_template")
         self._slots = slots
+        self._retain_days = retain_days
         self._open: Catalogue | None = None
 
     @property
@@ -93,9 +94,24 @@ class Storage(Agent):
         async with open_catalogue(self._catalogue_url) as catalogue:
             self._open = catalogue
             try:
-                yield
+                async with self._removing(catalogue):
+                    yield
             finally:
                 self._open = None
+
+    @asynccontextmanager
+    async def _removing(self, catalogue: Catalogue) -> AsyncGenerator[None]:
+        """Remove pictures whose time is over, beside everything else."""
+        if self._retain_days is None:
+            yield
+            return
+        retention = Retention(catalogue, self._files, self._blobs, self._retain_days)
+        async with asyncio.TaskGroup() as group:
+            removing = group.create_task(retention.run())
+            try:
+                yield
+            finally:
+                removing.cancel()
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         """File a picture or a contact sheet.
@@ -175,13 +191,18 @@ class Storage(Agent):
         if not isinstance(question, FindStored):
             raise BadMessage("invalid_value", f"{type(question).__name__} is no question about stored pictures")
         entries = await self._catalogue.held(question.client_id, question.digests)
-        readable = [entry for entry in entries if await self._is_readable(entry)]
+        readable = [entry for entry in entries if await self._is_at_hand(entry)]
         return codec.pack(StoredPictures(found=[stored_picture(entry) for entry in readable]))
 
-    async def _is_readable(self, entry: Entry) -> bool:
-        """Whether nobody removed the picture, neither its file nor its bytes."""
-        filed = entry.path is None or await asyncio.to_thread((self._files.root / entry.path).is_file)
-        return filed and await self._blobs.has(entry.blob)
+    async def _is_at_hand(self, entry: Entry) -> bool:
+        """Whether the pixels of a picture that nobody removed are in the blob store; from its file they come back."""
+        path = self._files.root / entry.path if entry.path else None
+        if path is not None and not await asyncio.to_thread(path.is_file):
+            return False
+        if await self._blobs.has(entry.blob):
+            return True
+        data = None if path is None else await asyncio.to_thread(original_of, path, entry.blob)
+        return data is not None and await self._blobs.put(data) == entry.blob
 
     async def _make_sheet(self, message: MakeContactSheet) -> ContactSheetMade:
         """Draw the sheet of what the catalogue has; its path is null where it has nothing."""
@@ -216,4 +237,5 @@ def build(settings: Settings) -> Storage:
         name_template=settings.name_template,
         slots=settings.storage_slots,
         files=settings.storage_files,
+        retain_days=settings.retain_days,
     )

@@ -193,6 +193,28 @@ class Catalogue:
             lambda connection: [Entry(**row) for row in connection.execute(_HELD, sought).mappings()]
         )
 
+    async def older(self, ordered: str, after: tuple[str, str], limit: int) -> Sequence[Entry]:
+        """Rows of pictures that were ordered before a time, in ISO 8601, the oldest first; those that follow `after`,
+        a time and an id."""
+        place = sa.tuple_(images.c.created_at, images.c.image_id)
+        query = sa.select(images).where(images.c.created_at < ordered, place > sa.tuple_(*after))
+        in_order = query.order_by(images.c.created_at, images.c.image_id).limit(limit)
+        return await self._commits.read(
+            lambda connection: [Entry(**row) for row in connection.execute(in_order).mappings()]
+        )
+
+    async def alone(self, blobs: Sequence[str], ordered: str) -> set[str]:
+        """Those of these blobs that are, without a file, a picture that was ordered since a time."""
+        query = sa.select(images.c.blob).where(
+            images.c.blob.in_(blobs), images.c.path.is_(None), images.c.created_at >= ordered
+        )
+        return await self._commits.read(lambda connection: set(connection.execute(query).scalars()))
+
+    async def remove(self, image_ids: Sequence[str]) -> None:
+        """Remove rows; those that are not there are fine."""
+        gone = sa.delete(images).where(images.c.image_id.in_(image_ids))
+        await self._commits.write(lambda connection: connection.execute(gone).rowcount)
+
     async def count(self, client: str, batch: str) -> int:
         """How many rows a batch has."""
         query = sa.select(sa.func.count()).select_from(images).where(images.c.client == client, images.c.hash == batch)

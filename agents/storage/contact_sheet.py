@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+SHEET_NAME = "contact_sheet.png"
+
 MAX_PICTURES = 100
 """Pictures on one sheet."""
 

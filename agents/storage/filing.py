@@ -1,5 +1,6 @@
 """From a blob to a file of the right name, with its record in it and beside it. Blocking; runs in a thread."""
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,15 @@ def remove_picture(files: AtomicFiles, path: Path) -> None:
 def sidecar_path(picture: Path) -> Path:
     """The JSON file beside a picture."""
     return picture.with_name(f"{picture.stem}.json")
+
+
+def original_of(path: Path, blob: str) -> bytes | None:
+    """The bytes that a picture was filed from, of this SHA-256; null where they do not come back from the file."""
+    try:
+        data = png.without_text(path.read_bytes())
+    except (OSError, png.BrokenPng):
+        return None
+    return data if hashlib.sha256(data).hexdigest() == blob else None
 
 
 def read_record(data: bytes) -> Record:

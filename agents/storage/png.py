@@ -73,6 +73,16 @@ def with_text(data: bytes, texts: Mapping[str, str]) -> bytes:
     return b"".join(parts)
 
 
+def without_text(data: bytes) -> bytes:
+    """The same picture with no text in it.
+
+    Raises:
+        BrokenPng: the bytes are not a whole PNG file.
+    """
+    kept = (data[chunk.start : chunk.end] for chunk in chunks(data) if chunk.kind not in _TEXT_KINDS)
+    return b"".join((SIGNATURE, *kept))
+
+
 def read_text(data: bytes) -> dict[str, str]:
     """Text by keyword. Compressed texts are left out: nothing is decompressed here.
 

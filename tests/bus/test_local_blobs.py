@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import os
 import time
 from pathlib import Path
@@ -37,14 +38,35 @@ async def test_the_same_bytes_put_by_many_at_once_are_one_blob(blobs: Blobs, tmp
     assert files(tmp_path) == [tmp_path / "blobs" / NAME[:2] / NAME]
 
 
-async def test_an_absent_blob_is_missing_and_deleting_it_is_fine(blobs: Blobs) -> None:
+async def test_an_absent_blob_is_missing_and_releasing_it_is_fine(blobs: Blobs) -> None:
     assert not await blobs.has(NAME)
     with pytest.raises(BlobMissing):
         await blobs.get(NAME)
-    await blobs.delete(NAME)
+    assert await blobs.release(NAME, math.inf) == 0
     await blobs.put(DATA)
-    await blobs.delete(NAME)
+    assert await blobs.release(NAME, math.inf) == len(DATA)
     assert not await blobs.has(NAME)
+
+
+async def test_a_blob_is_idle_from_when_it_was_put_last(blobs: Blobs, tmp_path: Path) -> None:
+    await blobs.put(DATA)
+    (path,) = files(tmp_path)
+    os.utime(path, (1000.0, 1000.0))
+    assert (await blobs.idle(NAME, 1000.0), await blobs.idle(NAME, 1001.0)) == (0, len(DATA))
+    await blobs.put(DATA)
+    assert await blobs.release(NAME, 1001.0) == 0
+    assert await blobs.get(NAME) == DATA
+
+
+async def test_bytes_that_are_put_while_their_blob_is_released_are_there_after_it(blobs: Blobs, tmp_path: Path) -> None:
+    async with asyncio.timeout(30):
+        for _ in range(200):
+            await blobs.put(DATA)
+            (path,) = files(tmp_path)
+            os.utime(path, (1000.0, 1000.0))
+            await asyncio.gather(blobs.put(DATA), blobs.release(NAME, 1001.0))
+            assert await blobs.get(NAME) == DATA
+    assert len(files(tmp_path)) == 1
 
 
 async def test_a_blob_above_the_limit_is_not_read(blobs: Blobs) -> None:
@@ -69,7 +91,7 @@ async def test_a_name_that_is_no_hash_leads_nowhere(blobs: Blobs, name: str) -> 
     with pytest.raises(BlobMissing):
         await blobs.get(name)
     with pytest.raises(BlobMissing):
-        await blobs.delete(name)
+        await blobs.release(name, math.inf)
 
 
 async def test_files_of_dead_writers_are_swept_and_those_of_living_ones_left(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ async def test_a_batch_that_was_backed_up_halfway_is_finished_elsewhere_with_eac
         await until(client, plan.hash, QUANTITY)
     found = rows(catalogue, 'SELECT "index", path FROM images ORDER BY "index"')
     assert [index for index, _ in found] == list(range(QUANTITY))
-    assert pictures_of(after.home) == sorted(after.pictures / str(path) for _, path in found)
+    assert set(pictures_of(after.home)) >= {after.pictures / str(path) for _, path in found}
     assert rows(ledger, "SELECT state, count(*) FROM jobs GROUP BY state") == [("completed", QUANTITY)]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import signal
 import sys
 from pathlib import Path
@@ -112,7 +113,7 @@ async def test_a_picture_that_is_stored_needs_its_blob_no_more(tmp_path: Path) -
     message = store_image(data=TEAL)
     [first] = await store(tmp_path, message)
     agent = await storage_with(tmp_path)
-    await LocalBlobs(Settings(home=tmp_path).blobs).delete(message.picture.blob)
+    await LocalBlobs(Settings(home=tmp_path).blobs).release(message.picture.blob, math.inf)
     async with agent.running(Silent()):
         assert await agent.handle(message, DELIVERY) == [first]
 

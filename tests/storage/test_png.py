@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from agents.storage.png import XMP_KEYWORD, BrokenPng, chunks, read_text, with_text
+from agents.storage.png import XMP_KEYWORD, BrokenPng, chunks, read_text, with_text, without_text
 from tests.storage.making import png
 
 
@@ -46,6 +46,10 @@ def test_the_compressed_pixels_are_not_touched() -> None:
 def test_writing_twice_is_writing_once() -> None:
     once = with_text(png(), {"prompt": "猫", "seed": "1"})
     assert with_text(once, {"prompt": "猫", "seed": "1"}) == once
+
+
+def test_without_its_texts_it_is_the_picture_that_it_was() -> None:
+    assert without_text(with_text(png(), {"prompt": "猫", "seed": "1", XMP_KEYWORD: "<x/>"})) == png()
 
 
 def test_texts_under_other_keywords_are_kept() -> None:

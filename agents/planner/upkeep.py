@@ -1,0 +1,122 @@
+"""The planner's upkeep: in small steps, beside its work, what the ledger says is needed no more is removed."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import structlog
+
+from agents.database.group_commit import GroupCommit
+from agents.planner import retention
+from agents.planner.retention import AT_ONCE, ENDED
+from agents.settings import Settings
+from bus.blobs import Blobs
+
+ROUND_S = 600.0
+"""Pause between two rounds."""
+
+PIXELS = "pixels_released"
+"""The mark up to which pictures have ended whose pixels were released."""
+
+COMMIT_S = 60.0
+"""What ends pictures at a time may be committed as much later, and must not be passed over."""
+
+DAY_S = 86_400.0
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Removed:
+    """What a round removed, or would."""
+
+    blobs: int = 0
+    blob_bytes: int = 0
+    batches: int = 0
+
+
+class Upkeep:
+    """One workshop's. Rounds may be cut off anywhere, and run in several processes at once."""
+
+    def __init__(self, ledger: GroupCommit, blobs: Blobs, settings: Settings) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._settings = settings
+
+    async def run(self) -> None:
+        """A round now and then, until cancelled."""
+        while True:
+            try:
+                removed = await self.round(time.time())
+            except Exception:
+                log.exception("upkeep failed; the next round tries again")
+            else:
+                if removed != Removed():
+                    log.info("removed", blobs=removed.blobs, bytes=removed.blob_bytes, batches=removed.batches)
+            await asyncio.sleep(ROUND_S)
+
+    async def round(self, now: float, *, dry_run: bool = False) -> Removed:
+        """Remove everything whose time is over at `now`; with `dry_run` only count it."""
+        removed = Removed()
+        released = await self._release(now, removed, dry_run)
+        await self._forget(now, released, removed, dry_run)
+        return removed
+
+    async def _release(self, now: float, removed: Removed, dry_run: bool) -> float:
+        """Pixels of pictures that ended long enough ago; returns the time up to which that is done. Where pictures stay
+        in the blob store, all of it stays."""
+        if not self._settings.storage_files:
+            return now
+        before = now - self._settings.retain_blobs_hours * 3600
+        since = await self._ledger.read(lambda connection: retention.mark(connection, PIXELS))
+        if before <= since:
+            return since
+        needed = await self._ledger.read(retention.needed_blobs)
+        if needed is None:
+            log.info("too much is open to say which blobs are needed; nothing is released")
+            return since
+        act = self._blobs.idle if dry_run else self._blobs.release
+        async for name in self._ended(since, before):
+            freed = await act(name, before) if name not in needed else 0
+            removed.blobs += freed > 0
+            removed.blob_bytes += freed
+        if not dry_run:
+            until = min(before, now - COMMIT_S)
+            await self._ledger.write(lambda connection: retention.set_mark(connection, PIXELS, until))
+        return before
+
+    async def _ended(self, since: float, before: float) -> AsyncGenerator[str]:
+        for state in ENDED:
+            place: retention.Place | None = None
+            while True:
+                page = await self._ledger.read(
+                    lambda connection, state=state, place=place: retention.ended_pixels(
+                        connection, state, since, before, place
+                    )
+                )
+                for name in page.blobs:
+                    yield name
+                if (place := page.following) is None:
+                    break
+
+    async def _forget(self, now: float, released: float, removed: Removed, dry_run: bool) -> None:
+        """Batches that ended long ago, once their pixels were released."""
+        if self._settings.retain_ledger_days is None:
+            return
+        before = min(released, now - self._settings.retain_ledger_days * DAY_S)
+        limit = None if dry_run else AT_ONCE
+        while found := await self._ledger.read(lambda connection: retention.forgettable(connection, before, limit)):
+            gone = [dry_run or await self._forget_one(*one, before, now) for one in found]
+            removed.batches += sum(gone)
+            if dry_run or not all(gone):
+                return
+
+    async def _forget_one(self, name: str, client: str, quantity: int, before: float, now: float) -> bool:
+        """Whether it is gone; a batch that was taken up again meanwhile stays."""
+        if not await self._ledger.write(lambda connection: retention.disown(connection, name, client, before, now)):
+            return False
+        for first in range(0, quantity, AT_ONCE):
+            await self._ledger.write(lambda connection, first=first: retention.forget_pictures(connection, name, first))
+        await self._ledger.write(lambda connection: retention.forget_batch(connection, name))
+        return True

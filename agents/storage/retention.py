@@ -1,0 +1,114 @@
+"""Removing filed pictures whose time is over: file and sidecar first, then the row, so that what was cut off is done
+again."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from agents.storage.catalogue import Catalogue, Entry
+from agents.storage.contact_sheet import SHEET_NAME
+from agents.storage.files import AtomicFiles
+from agents.storage.filing import remove_picture, sidecar_path
+from bus.blobs import Blobs
+
+AT_ONCE = 100
+"""Pictures in one step."""
+
+ROUND_S = 600.0
+"""Pause between two rounds."""
+
+DAY_S = 86_400.0
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Removed:
+    """What a round removed, or would."""
+
+    pictures: int = 0
+    picture_bytes: int = 0
+
+
+class Retention:
+    """One catalogue's. Rounds may be cut off anywhere, and run in several processes at once."""
+
+    def __init__(self, catalogue: Catalogue, files: AtomicFiles, blobs: Blobs, days: float) -> None:
+        self._catalogue = catalogue
+        self._files = files
+        self._blobs = blobs
+        self._days = days
+
+    async def run(self) -> None:
+        """A round now and then, until cancelled."""
+        while True:
+            try:
+                removed = await self.round(time.time())
+            except Exception:
+                log.exception("pictures were not removed; the next round tries again")
+            else:
+                if removed.pictures:
+                    log.info("pictures_removed", count=removed.pictures, bytes=removed.picture_bytes)
+            await asyncio.sleep(ROUND_S)
+
+    async def round(self, now: float, *, dry_run: bool = False) -> Removed:
+        """Remove every picture that was ordered and filed more than the days ago; with `dry_run` only count them."""
+        before = now - self._days * DAY_S
+        ordered = datetime.fromtimestamp(before, UTC).isoformat(timespec="seconds")
+        removed = Removed()
+        after = ("", "")
+        while page := await self._catalogue.older(ordered, after, AT_ONCE):
+            after = (page[-1].created_at, page[-1].image_id)
+            over = await asyncio.to_thread(self._over, page, before)
+            removed.pictures += len(over)
+            removed.picture_bytes += sum(size for _, size in over)
+            if not dry_run:
+                await self._remove([entry for entry, _ in over], ordered, before)
+        return removed
+
+    async def _remove(self, entries: Sequence[Entry], ordered: str, before: float) -> None:
+        await asyncio.to_thread(self._unlink, entries)
+        alone = {entry.blob for entry in entries if entry.path is None}
+        for blob in alone - await self._catalogue.alone(sorted(alone), ordered):
+            await self._blobs.release(blob, before)
+        await self._catalogue.remove([entry.image_id for entry in entries])
+
+    def _over(self, page: Sequence[Entry], before: float) -> list[tuple[Entry, int]]:
+        """The pictures that were not filed since, with their bytes; those without a file have none of their own."""
+        sized = [(entry, _size(self._files.root / entry.path, before) if entry.path else 0) for entry in page]
+        return [(entry, size) for entry, size in sized if size is not None]
+
+    def _unlink(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.path is None:
+                continue
+            path = self._files.root / entry.path
+            remove_picture(self._files, path)
+            self._tidy(path.parent)
+
+    def _tidy(self, folder: Path) -> None:
+        """Remove folders that hold nothing any more, or only the contact sheet of pictures that are gone."""
+        while folder != self._files.root and folder.is_dir():
+            if not {path.name for path in folder.iterdir()} <= {SHEET_NAME}:
+                return
+            self._files.remove(folder / SHEET_NAME)
+            with contextlib.suppress(OSError):  # a picture was filed there meanwhile
+                folder.rmdir()
+            folder = folder.parent
+
+
+def _size(path: Path, before: float) -> int | None:
+    """Bytes of a picture and its sidecar; null where it was filed since. What is gone already has none."""
+    try:
+        found = path.stat()
+        if found.st_mtime >= before:
+            return None
+        return found.st_size + sidecar_path(path).stat().st_size
+    except FileNotFoundError:
+        return 0
