@@ -145,7 +145,8 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
     """Write prompts `first` to `first + count - 1` of a batch; the same request gives the same prompts.
 
     `wishes` are one per prompt, or none where each follows from its index. `catalogue` is the blob of a
-    `CatalogueSnapshot`. `revision` tells a request from those before the batch was amended.
+    `CatalogueSnapshot`. `triggers` are words that wake the LoRAs; finished `prompts` do without.
+    `revision` tells a request from those before the batch was amended.
     """
 
     hash: Id
@@ -161,6 +162,7 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
     negative_prompt: str | None = None
     negative_supported: bool = True
     platform: str = ""
+    triggers: list[str] = []
     wishes: list[PromptWish] = []
     catalogue: Blob | None = None
     revision: int = 0

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from agents.database.group_commit import GroupCommit
-from agents.planner import answers, intake, schedule, upgrade
+from agents.planner import answers, intake, lora_words, schedule, upgrade
 from agents.planner.dispatch import Window
 from agents.planner.outbox import post
 from agents.planner.recipe import Defaults, Recipe, alternatives, resolve, survey
@@ -137,6 +137,7 @@ class Desk:
 
     async def _generate(self, command: GenerateImages, client: str) -> Reply:
         payload = hashlib.sha256(msgspec.json.encode(command)).hexdigest()
+        command = lora_words.taken_out(command)
         presences = await self._outlet.presences()
         # Looked up first, because what was planned once stays planned when the workshop can do less today.
         batch = await self._ledger.read(

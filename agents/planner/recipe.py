@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from agents.planner import sizes
 from agents.planner.budget import price_of
 from agents.planner.catalogue import Shelf
+from agents.planner.lora_words import triggers, unwoken
 from agents.planner.quality import steps_of
 from agents.planner.sweep import trials
 from protocol.commands import GenerateImages, Lora
@@ -30,8 +31,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """Everything about a batch's pictures that does not change from one to the next. Sizes are pixels.
 
     `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null. `catalogue`
-    is what the batch runs through. `price_micros` is expected of an attempt, `highest_micros` held for it; null where
-    nobody knows. `sizes` and `samplers` are what the swept values of these names mean.
+    is what the batch runs through, `triggers` what wakes the LoRAs. `price_micros` is expected of an attempt,
+    `highest_micros` held for it; null where nobody knows. `sizes` and `samplers` are what the swept values mean.
     """
 
     platform: str
@@ -39,6 +40,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     model: str
     models: list[str]
     loras: list[Lora]
+    triggers: list[str] = []
     width: int
     height: int
     native_width: int
@@ -195,13 +197,15 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) ->
         not_honoured.append(f"negative_prompt: {model.name} does not use one")
     steps = steps_of(command.steps if command.steps is not None else model.steps, command.render_quality)
     guidance = command.guidance if command.guidance is not None else model.guidance
-    warnings.extend(_advice(command, model, steps, guidance))
+    woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
+    warnings.extend([*_advice(command, model, steps, guidance), *unwoken(command.prompts, woken_by)])
     return Recipe(
         platform=model.platform,
         provider=model.provider,
         model=model.name,
         models=command.models or [wanted.name],
         loras=[] if stand_in_for else loras,
+        triggers=woken_by,
         width=width,
         height=height,
         native_width=model.native_sizes[0][0],

@@ -228,6 +228,7 @@ def write_prompts(batch: Batch) -> WritePrompts:
         negative_prompt=command.negative_prompt,
         negative_supported=recipe.negative_supported,
         platform=recipe.platform,
+        triggers=recipe.triggers,
         wishes=wished,
         catalogue=recipe.catalogue.blob if recipe.catalogue else None,
     )

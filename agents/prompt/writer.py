@@ -34,7 +34,7 @@ def write(request: WritePrompts, style: Style, reference: StyleReference | None,
     subject = _content(request, style, reference, index)
     words = _words(request, style, reference, index) | {"subject": subject}
     return Prompt(
-        text=_fill(style.template_for(request.platform), words),
+        text=_awake(_fill(style.template_for(request.platform), words), () if request.prompts else request.triggers),
         negative=_negative(request, style, reference) if request.negative_supported else "",
         subject=subject,
         template=style.name,
@@ -105,6 +105,11 @@ def _fill(template: str, words: Mapping[str, str]) -> str:
         if all(name in words for name in PLACEHOLDER.findall(phrase))
     ]
     return ", ".join(phrases)
+
+
+def _awake(text: str, triggers: Sequence[str]) -> str:
+    """The text with each trigger of a LoRA that it lacks."""
+    return ", ".join([text, *(word for word in triggers if word.casefold() not in text.casefold())])
 
 
 def _negative(request: WritePrompts, style: Style, reference: StyleReference | None) -> str:

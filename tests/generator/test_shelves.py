@@ -94,9 +94,9 @@ async def test_a_lora_is_drawn_with_under_its_new_name(
 
     added = add(shelves, lora, None, None, nowhere)
 
-    assert (added.name, added.platform, added.trigger) == ("Neon_Glow_v1_2", "stable_diffusion_1_5", "neon glow, night")
+    assert (added.name, added.platform, added.trigger) == ("Neon_Glow_v1_2", "stable_diffusion_1_5", "neon glow")
     known = shelves.registry()
-    assert known.loras["Neon_Glow_v1_2"].trigger == "neon glow, night"
+    assert known.loras["Neon_Glow_v1_2"].trigger == "neon glow"
     engine = DiffusersEngine("cpu", 1, home / "run")
     async with engine.opened():
         plain = await made(engine, order(job(), known))

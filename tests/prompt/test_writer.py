@@ -39,6 +39,13 @@ def test_a_dressed_brief_comes_first_and_whole_and_is_what_qa_looks_for() -> Non
     assert len({prompt.text for prompt in written}) > 1
 
 
+def test_the_words_that_wake_a_lora_are_in_every_written_prompt_once() -> None:
+    written = page(request(brief="a mug with a NEON sign", triggers=["neon sign", "zephyr rocket"]), count=1)
+    assert [prompt.text for prompt in written] == ["a mug with a NEON sign, zephyr rocket"]
+    finished = page(request(prompts=["a mug"], triggers=["neon sign"]), count=1)
+    assert [prompt.text for prompt in finished] == ["a mug"]
+
+
 def test_given_prompts_are_used_in_turn() -> None:
     assert [prompt.text for prompt in page(request(prompts=["one", "two", "three"]))] == ["one", "two", "three", "one"]
 

@@ -94,7 +94,7 @@ def test_different_messages_of_a_batch_have_different_ids() -> None:
 
 def test_what_is_asked_for_again_after_a_change_has_an_id_of_its_own() -> None:
     again = [message for message in PLACED if getattr(message, "revision", 0) or getattr(message, "edition", 0)]
-    assert len(again) == 5
+    assert len(again) == 6
     assert len({subjects.message_id(message) for message in PLACED if type(message) in map(type, again)}) == 10
 
 

@@ -157,7 +157,7 @@ def _shelved(
             place = shelves.loras / f"{name}.safetensors"
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(path, place)
-    return Added(name, found.kind, platform, place, ", ".join(found.triggers) or None)
+    return Added(name, found.kind, platform, place, next(iter(found.triggers), None))
 
 
 def _unpack(registry: Registry, file: Path, place: Path, platform: str, configure: Configure) -> None:
