@@ -233,7 +233,8 @@ def build(settings: Settings) -> Generator:
     known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
     run = settings.home / "run"
     instant = settings.generator == "instant"
-    engine = InstantEngine(settings.instant_s) if instant else DiffusersEngine(settings.device, settings.torch_threads, run)
+    device = DiffusersEngine(settings.device, settings.torch_threads, run)
+    engine = InstantEngine(settings.instant_s) if instant else device
     return Generator(
         engine,
         known.with_everything() if instant else known,

@@ -50,7 +50,7 @@ class DiffusersEngine:
         self._run = run
         self._hashes = run / "weights.json"
         self._device: devices.Device | None = None
-        self._loop: Future[StepLoop] = Future()
+        self._loop: Future[StepLoop] = _kept()
         self._workers: ThreadPoolExecutor | None = None
 
     @property
@@ -65,7 +65,7 @@ class DiffusersEngine:
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         async with devices.opened(self._wanted, self._threads, self._run) as self._device:
-            self._loop = Future()
+            self._loop = _kept()
             self._workers = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
             try:
                 async with asyncio.TaskGroup() as group:
@@ -73,7 +73,7 @@ class DiffusersEngine:
                     try:
                         yield
                     finally:
-                        self._loop.add_done_callback(lambda loop: loop.result().close())
+                        self._loop.add_done_callback(lambda loop: loop.exception() or loop.result().close())
             finally:
                 self._workers.shutdown(wait=False, cancel_futures=True)
                 self._device = None
@@ -146,6 +146,13 @@ class DiffusersEngine:
         """Hashes of the model's weights and of each adapter's, joined by `+`."""
         places = [order.folder, *(adapter.file for adapter in order.adapters)]
         return "+".join(weights.version(place, self._hashes) for place in places)
+
+
+def _kept() -> "Future[StepLoop]":
+    """A future that one of many who wait for it cannot cancel for all."""
+    future: Future[StepLoop] = Future()
+    future.set_running_or_notify_cancel()
+    return future
 
 
 def _quiet(step: int, steps: int) -> None:

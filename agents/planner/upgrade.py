@@ -137,5 +137,6 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         min_score=recipe.min_score,
         created_at=batch.created_text,
         parent=original.image_id,
+        priority=batch.priority,
         catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )

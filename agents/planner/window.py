@@ -291,6 +291,8 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         min_score=recipe.min_score,
         created_at=batch.created_text,
         metadata=batch.command.metadata,
+        priority=batch.priority,
+        strict=batch.command.determinism == "strict",
     )
     return vary(job, batch.command, recipe, batch.seed)
 
