@@ -17,6 +17,7 @@ from rich.table import Table
 
 from agents.cli.configuration import configured
 from agents.cli.failure import ALL_STORED, SOME_FAILED
+from agents.cli.inventory import take
 from agents.cli.logs import silence
 from agents.pocket.paths import MODEL, SCORER
 from agents.settings import Settings
@@ -91,6 +92,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         _pocket,
         _device,
         _workshop,
+        _records,
     )
     for look in looks:
         yield look(settings)
@@ -225,6 +227,28 @@ def _workshop(settings: Settings) -> Check:
         name="workshop",
         state="ok",
         detail="none runs; generate starts one for the occasion, bottega up one that stays",
+    )
+
+
+def _records(settings: Settings) -> Check:
+    found = take(settings)
+    if found is None:
+        return Check(
+            name="records", state="ok", detail="none yet, or not migrated: the workshop does that when it starts"
+        )
+    wrong = {
+        "completed pictures are not in the catalogue": found.lost,
+        "pictures of the catalogue have no file": found.missing,
+        "files are not in the catalogue": found.unknown,
+    }
+    told = [f"{count} {what}" for what, count in wrong.items() if count]
+    if not told:
+        return Check(name="records", state="ok", detail=f"{found.pictures} pictures; ledger, catalogue and files agree")
+    return Check(
+        name="records",
+        state="warning",
+        detail="; ".join(told),
+        advice="after a restore copy the pictures that are missing; a file says in itself and beside it whose it is",
     )
 
 
