@@ -12,11 +12,11 @@ from nats.aio.msg import Msg
 from opentelemetry.trace import SpanKind, StatusCode
 
 from bus.agent import Agent, Delivery, Inbound, Intake
-from bus.connection import Connection
 from bus.disposition import GiveUp, Retry, before_handling, on_failure
 from bus.failpoint import reached
 from bus.outlet import AgentOutlet
 from bus.publisher import MESSAGE_ID_HEADER
+from bus.pull import Settle
 from bus.telemetry import Tracing
 from protocol import codec, subjects
 from protocol.errors import AcpError, BadMessage
@@ -35,18 +35,16 @@ class Handling:
     def __init__(
         self,
         agent: Agent,
-        connection: Connection,
         outlet: AgentOutlet,
         traces: Tracing,
         backoff: Sequence[float],
     ) -> None:
         self._agent = agent
-        self._connection = connection
         self._outlet = outlet
         self._traces = traces
         self._backoff = backoff
 
-    async def handle(self, message: Msg, intake: Intake) -> None:
+    async def handle(self, message: Msg, intake: Intake, settle: Settle) -> None:
         """Bring one delivery to its end. Cancelled, it leaves the delivery as it was."""
         metadata = message.metadata
         headers = message.headers or {}
@@ -54,18 +52,18 @@ class Handling:
         with self._traces.processing(message.subject, headers, SpanKind.CONSUMER) as span:
             decision, content = await self._attempt(delivery, message.data, intake.max_deliver)
             if decision is None:
-                await self._connection.send(message.reply)
+                await settle(b"")
                 return
             span.set_status(StatusCode.ERROR)
             match decision:
                 case Retry(delay_s=delay_s):
                     later = json.dumps({"delay": int(delay_s * 1e9)}).encode()
-                    await self._connection.send(message.reply, b"-NAK " + later)
+                    await settle(b"-NAK " + later)
                 case GiveUp(error=error):
                     origin = f"{metadata.stream}.{metadata.sequence.stream}"
                     await self._dead_letter(message, delivery, origin, error)
                     await self._say_given_up(content, error)
-                    await self._connection.send(message.reply, b"+TERM given up")
+                    await settle(b"+TERM given up")
 
     async def _attempt(
         self, delivery: Delivery, data: bytes, max_deliver: int

@@ -7,7 +7,8 @@ hangs over a restart of the broker.
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -38,6 +39,12 @@ MAX_RETRY_S = 2.0
 
 _NANOSECONDS = 1_000_000_000
 
+_Number = tuple[str, int]
+"""When the consumer was made, and the message's place in the stream."""
+
+Settle = Callable[[bytes], Awaitable[None]]
+"""Tells the broker what became of a delivery."""
+
 
 class Pull:
     """Reads one intake and starts `handle` for each delivery, at most `intake.slots` at once."""
@@ -46,7 +53,7 @@ class Pull:
         self,
         connection: Connection,
         intake: Intake,
-        handle: Callable[[Msg, Intake], Coroutine[Any, Any, None]],
+        handle: Callable[[Msg, Intake, Settle], Coroutine[Any, Any, None]],
         tasks: asyncio.TaskGroup,
         *,
         ack_wait_s: float,
@@ -58,7 +65,9 @@ class Pull:
         self._tasks = tasks
         self._ack_wait_s = ack_wait_s
         self._heartbeat_s = heartbeat_s
-        self._in_hand: dict[int, tuple[asyncio.Task[None], Msg]] = {}
+        self._in_hand: dict[_Number, tuple[asyncio.Task[None], Msg]] = {}
+        self._made = ""
+        self._known = asyncio.Event()
         self._asked = 0
         self._last_request = 0.0
         self._changed = asyncio.Event()
@@ -96,13 +105,15 @@ class Pull:
                 async with asyncio.timeout(self._heartbeat_s):
                     await self._beat.wait()
             self._beat.clear()
-            for _, message in tuple(self._in_hand.values()):
-                await self._connection.send(message.reply, b"+WPI")
+            for (made, _), (_, message) in tuple(self._in_hand.items()):
+                if made == self._made:
+                    await self._connection.send(message.reply, b"+WPI")
 
     def stop(self) -> None:
         """Ask for nothing more; what still arrives is handed back, and `run` ends."""
         self._stopping = True
         self._changed.set()
+        self._known.set()
 
     async def finish(self, within_s: float) -> None:
         """Let the deliveries in hand end; those that take longer are cancelled and handed back at once."""
@@ -137,6 +148,10 @@ class Pull:
             case several:
                 config["filter_subjects"] = list(several)
         await self._connection.ask(endpoint, {"stream_name": intake.stream, "config": config})
+        # Asked for by itself: of a consumer that it has just recovered, nats-server 2.15 answers the creation with now.
+        info = await self._connection.ask(f"CONSUMER.INFO.{intake.stream}.{intake.durable}", {})
+        self._made = info["created"]
+        self._known.set()
 
     async def _session(self) -> None:
         """Ask and receive over one inbox, until it is broken. A fresh inbox makes the count of what was asked exact."""
@@ -167,6 +182,15 @@ class Pull:
         if self._refusal is not None:
             raise NatsError(self._refusal)
 
+    async def _settle(self, made: str, message: Msg, answer: bytes) -> None:
+        """Answer the consumer that made a delivery. After a wiped store another one has its name, and would take the
+        answer for that to its own delivery of the same number: a message would be lost that nobody handled."""
+        if not self._connection.client.is_connected and not self._stopping:
+            self._known.clear()
+        await self._known.wait()
+        if made == self._made:
+            await self._connection.send(message.reply, answer)
+
     async def _hand_back(self, message: Msg) -> None:
         await self._connection.send(message.reply, b"-NAK")
 
@@ -186,15 +210,16 @@ class Pull:
             return
         self._retry_s = RETRY_S
         sequence = message.metadata.sequence.stream
-        if sequence in self._in_hand:  # delivered again while it is worked on: its first ack settles both
+        number = (self._made, sequence)
+        if number in self._in_hand:  # delivered again while it is worked on: its first ack settles both
             self._changed.set()
             return
-        task = self._tasks.create_task(self._handle(message, self.intake))
-        self._in_hand[sequence] = (task, message)
-        task.add_done_callback(lambda _: self._forget(sequence))
+        task = self._tasks.create_task(self._handle(message, self.intake, partial(self._settle, self._made, message)))
+        self._in_hand[number] = (task, message)
+        task.add_done_callback(lambda _: self._forget(number))
 
-    def _forget(self, sequence: int) -> None:
-        del self._in_hand[sequence]
+    def _forget(self, number: _Number) -> None:
+        del self._in_hand[number]
         if self._wanted():
             self._changed.set()
 
@@ -209,5 +234,7 @@ class Pull:
 
     def _break(self) -> None:
         self._broken = True
+        if not self._stopping:
+            self._known.clear()
         self._changed.set()
         self._beat.set()

@@ -117,7 +117,7 @@ class _Serving:
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         options, agent = self._options, self._agent
-        handling = Handling(agent, self._connection, self._outlet, self._traces, options.backoff)
+        handling = Handling(agent, self._outlet, self._traces, options.backoff)
         pulls = [
             Pull(
                 self._connection,

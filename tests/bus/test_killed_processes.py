@@ -259,3 +259,37 @@ async def test_work_in_hand_while_the_broker_was_down_is_not_begun_again(
             await until_stored(admin, ACP_EVENTS, 1)
             await until_stored(admin, ACP_WORK, 0)
     assert len(begun) == 1
+
+
+async def test_what_was_in_hand_when_the_store_was_wiped_takes_nothing_of_the_new_one_with_it(
+    workshop_server: EmbeddedServer, login: Login
+) -> None:
+    handled: list[Inbound] = []
+    taken, go = asyncio.Queue[Inbound](), asyncio.Event()
+
+    async def wait(message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
+        await taken.put(message)
+        if message == write_prompts(0):
+            await go.wait()
+        handled.append(message)
+        return []
+
+    async with asyncio.timeout(40):
+        async with admin_of(workshop_server) as admin:
+            await put(admin, write_prompts(0))
+        async with served(Scripted("prompt", wait), login("prompt"), ack_wait_s=30.0):
+            assert await taken.get() == write_prompts(0)
+            os.kill(workshop_server.pid, signal.SIGKILL)
+            await workshop_server.wait()
+            shutil.rmtree(workshop_server.store)
+            await workshop_server.start()
+            async with admin_of(workshop_server) as admin:
+                await topology.apply(admin)
+                await put(admin, write_prompts(1))  # the first of its stream, as the one in hand was of the other
+                assert await taken.get() == write_prompts(1)
+                await until_stored(admin, ACP_WORK, 0)
+                await put(admin, write_prompts(2))
+                go.set()
+                assert await taken.get() == write_prompts(2)
+                await until_stored(admin, ACP_WORK, 0)
+    assert sorted(handled, key=str) == sorted((write_prompts(first) for first in range(3)), key=str)
