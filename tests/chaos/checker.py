@@ -128,7 +128,7 @@ def stored_pictures_are_whole(found: Found) -> Iterator[str]:
 
 
 def _broken(home: Path, name: str, row: Row) -> Iterator[str]:
-    blob = home / "blobs" / row["blob"][:2] / row["blob"][2:4] / row["blob"]
+    blob = home / "blobs" / row["blob"][:2] / row["blob"]
     path = home / "pictures" / row["path"]
     for file in (blob, path):
         if not file.is_file():
@@ -186,7 +186,7 @@ def attempts_made_their_own_pixels(found: Found) -> Iterator[str]:
         picture = _json(_json(row["evidence"]).get("picture"))
         if picture.get("provider") != "instant":
             continue
-        blob = found.home / "blobs" / picture["blob"][:2] / picture["blob"][2:4] / picture["blob"]
+        blob = found.home / "blobs" / picture["blob"][:2] / picture["blob"]
         name = f"{row['hash']}/{row['index']}, attempt {row['attempt']},"
         if not blob.is_file():
             yield f"I2: {name} has no blob {picture['blob']}"
