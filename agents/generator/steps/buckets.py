@@ -10,6 +10,9 @@ from collections.abc import Hashable, Mapping, Sequence
 SIZES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)
 """Rows that a call may have; others are filled up to one of them."""
 
+CALLS = 4
+"""Calls of a size after which its time is believed."""
+
 GOOD_ENOUGH = 0.95
 """Part of the best rows per second that the knee has to reach: a smaller call lets its pictures end sooner."""
 
@@ -64,13 +67,16 @@ class Sizes:
     """What is known of each kind of call: the seconds it took by its rows, and what memory allows."""
 
     def __init__(self) -> None:
-        self._seconds: dict[Hashable, dict[int, float]] = defaultdict(dict)
+        self._seen: dict[Hashable, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         self._bounds: dict[Hashable, int] = {}
 
     def note(self, key: Hashable, rows: int, seconds: float) -> None:
-        """A call took `seconds`. The least of a size counts, since what else the machine does only adds."""
-        known = self._seconds[key]
-        known[rows] = min(seconds, known.get(rows, seconds))
+        """A call took `seconds`. Of a size the first does not count, because libraries prepare themselves in it; then the
+        least does, since what else the machine does only adds."""
+        seen = self._seen[key][rows]
+        seen.append(seconds)
+        if len(seen) > CALLS:
+            seen[1:] = [min(seen[1:]), *seen[2:CALLS]]
 
     def shrink(self, key: Hashable, rows: int) -> None:
         """A call of `rows` rows did not fit into memory."""
@@ -78,12 +84,13 @@ class Sizes:
 
     def room(self, key: Hashable) -> int:
         """The most rows for the next call."""
-        return room(self._seconds[key], self._bounds.get(key, SIZES[-1]))
+        measured = {rows: min(seen[1:]) for rows, seen in self._seen[key].items() if len(seen) >= CALLS}
+        return room(measured, self._bounds.get(key, SIZES[-1]))
 
     def milliseconds(self, key: Hashable, rows: int) -> float:
         """What `rows` rows of a call cost, by the nearest size that was seen; 0 before the first."""
-        known = self._seconds[key]
+        known = self._seen[key]
         if not known:
             return 0.0
         nearest = min(known, key=lambda size: abs(size - rows))
-        return known[nearest] / nearest * rows * 1000
+        return min(known[nearest]) / nearest * rows * 1000

@@ -23,7 +23,7 @@ from agents.generator.engine import Stopped
 from agents.generator.pipelines import Pipelines
 from agents.generator.residency import first_to_begin
 from agents.generator.steps import calls
-from agents.generator.steps.buckets import SIZES, Sizes, padded
+from agents.generator.steps.buckets import CALLS, SIZES, Sizes, padded
 from agents.generator.steps.decoder import Decoder
 from agents.generator.steps.embeddings import Embeddings
 from agents.generator.steps.modules import Asked, Stepped, for_one_picture
@@ -31,10 +31,6 @@ from agents.generator.steps.picture import Request, Run
 from agents.generator.steps.strand import Ended, Failed, Strand
 from agents.generator.steps.turns import Turns, Waiting
 from agents.generator.steps.vectorised import kind_of, step_together
-
-PROBES = 3
-"""Calls of each size by which the knee is looked for while there is nothing else to do: of all sizes in turn, so that
-what else the machine does in one moment weighs on none of them alone."""
 
 Answer = tuple[Any, BaseException | None]
 """What a strand is given: a value, or an error to raise instead."""
@@ -132,13 +128,18 @@ class StepLoop:
         resident = self._pipelines.get(order.model, order.folder, busy)
         if resident is None:
             return False
+        resident.words.learn(order.words)
         load = time.perf_counter() - started
         scheduler = scheduler_for(order, resident.scheduler)
 
         def body(ask: Callable[[Asked | Stepped], Any]) -> Any:
+            def asked(said: Asked | Stepped) -> Any:
+                # A picture that was alone in its call has nobody to step with.
+                return said.run() if isinstance(said, Stepped) and not run.accompanied else ask(said)
+
             # Of its own thread: pipelines compute little beside their models.
             torch.set_num_threads(1)
-            return draw(for_one_picture(resident.pipeline, scheduler, ask), order, request.progressed)
+            return draw(for_one_picture(resident.pipeline, scheduler, asked), order, request.progressed)
 
         self._numbers += 1
         run = Run(self._numbers, request, resident, Strand(body, f"picture-{self._numbers}"), stages={"load": load})
@@ -264,6 +265,7 @@ class StepLoop:
         rows = sum(call.rows for call in together)
         for run, answer in zip(runs, answers, strict=True):
             run.denoised(size)
+            run.accompanied = len(runs) > 1
             run.spent(seconds * (run.said.call.rows / rows if rows else 1))
             run.measured(self._gauge)
             self._go_on(run, answer)
@@ -303,7 +305,7 @@ class StepLoop:
                 self._sizes.note(key, size, self._clock() - started)
 
         if call.rows:
-            self._probes.extend(partial(probe, size) for _ in range(PROBES) for size in SIZES if size >= call.rows)
+            self._probes.extend(partial(probe, size) for size in SIZES if size >= call.rows for _ in range(CALLS))
 
     def _told(self, error: BaseException, request: Request) -> BaseException:
         """An error in words of the order."""

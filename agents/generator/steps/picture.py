@@ -48,7 +48,8 @@ class Request:
 
 @dataclass
 class Run:
-    """A picture that is being made. `said` is what its pipeline waits for; `since` when it began to."""
+    """A picture that is being made. `said` is what its pipeline waits for; `since` when it began to; `accompanied`
+    whether its last denoising call was shared."""
 
     number: int
     request: Request
@@ -60,6 +61,7 @@ class Run:
     stages: dict[str, float] = field(default_factory=dict[str, float])
     trace: Trace = ()
     calls: int = 0
+    accompanied: bool = False
     decode_bucket: int = 1
     shareable: bool = True
     peak_memory: int | None = None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.generator.steps.buckets import SIZES, Sizes, bucket_at, extended, halved, knee, padded, room
+from agents.generator.steps.buckets import CALLS, SIZES, Sizes, bucket_at, extended, halved, knee, padded, room
 
 
 @pytest.mark.parametrize(("rows", "size"), [(1, 1), (2, 2), (3, 4), (9, 10), (17, 20), (32, 32), (40, 40)])
@@ -45,21 +45,42 @@ def test_memory_halves_a_call(rows: int, bound: int):
     assert halved(rows) == bound
 
 
+def noted(sizes: Sizes, rows: int, *seconds: float) -> None:
+    for taken in seconds:
+        sizes.note("unet", rows, taken)
+
+
 def test_what_did_not_fit_is_not_tried_again():
     sizes = Sizes()
     for rows in (2, 4, 6, 8):
-        sizes.note("unet", rows, 1.0)
+        noted(sizes, rows, *[1.0] * CALLS)
     assert sizes.room("unet") == 10
     sizes.shrink("unet", 10)
     assert sizes.room("unet") == 4
 
 
-def test_the_least_time_of_a_size_counts_for_its_cost():
+def test_a_size_is_tried_until_its_time_can_be_believed():
+    sizes = Sizes()
+    noted(sizes, 2, *[1.0] * CALLS)
+    noted(sizes, 4, 9.0, 9.0)
+    assert sizes.room("unet") == 4
+    noted(sizes, 4, 1.0, 9.0)
+    assert sizes.room("unet") == 6
+
+
+def test_calls_that_something_else_made_slow_do_not_count():
+    sizes = Sizes()
+    noted(sizes, 2, *[1.0] * CALLS)
+    noted(sizes, 4, 0.1, 5.0, 2.0, 5.0, 5.0, 5.0, 5.0)
+    assert sizes.room("unet") == 2, "no better than 2 rows, but for the first call"
+    noted(sizes, 4, 1.0)
+    assert sizes.room("unet") == 6
+
+
+def test_the_cost_of_rows_is_that_of_the_nearest_size():
     sizes = Sizes()
     assert sizes.milliseconds("unet", 2) == 0.0
-    sizes.note("unet", 2, 0.04)
-    sizes.note("unet", 2, 0.02)
-    sizes.note("unet", 2, 0.09)
+    noted(sizes, 2, 0.04, 0.02, 0.09)
     assert sizes.milliseconds("unet", 2) == pytest.approx(20.0)
     assert sizes.milliseconds("unet", 4) == pytest.approx(40.0)
     assert sizes.milliseconds("vae", 2) == 0.0
