@@ -15,7 +15,7 @@ from agents.cli.failure import bad_input
 from agents.generator import offers
 from agents.generator.library.pull import origin_of
 from agents.generator.library.shelves import Shelves
-from agents.generator.registry import ARCHITECTURES, LoraEntry, Model, Registry, scheduler_of
+from agents.generator.registry import ARCHITECTURES, EmbeddingEntry, LoraEntry, Model, Registry, scheduler_of
 from agents.generator.samplers import SAMPLERS
 from protocol.codec import encode
 from protocol.messages import LoraInfo, ModelInfo
@@ -27,6 +27,17 @@ class Models(Struct, frozen=True, kw_only=True):
 
     models: list[ModelInfo]
     loras: list[LoraInfo]
+    embeddings: list["EmbeddingInfo"]
+
+
+class EmbeddingInfo(Struct, frozen=True, kw_only=True):
+    """A word that a platform's text encoders can learn; `token` is how prompts write it."""
+
+    name: str
+    platform: str
+    token: str
+    installed: bool
+    install: str | None
 
 
 class ModelPath(Struct, frozen=True, kw_only=True):
@@ -53,6 +64,7 @@ class ModelDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     commercial: str | None = None
     install: str | None = None
     trigger: str | None = None
+    token: str | None = None
     architecture: str | None = None
     memory_gb: float | None = None
     dtype: str | None = None
@@ -159,27 +171,37 @@ def _known(registry: Registry) -> Models:
     return Models(
         models=offers.models(registry, offers.Speeds(), versions),
         loras=offers.loras(registry, versions),
+        embeddings=[
+            EmbeddingInfo(
+                name=name,
+                platform=entry.platform,
+                token=entry.token,
+                installed=name in registry.installed_embeddings,
+                install=entry.install or f"bottega models add FILE --name {name}",
+            )
+            for name, entry in registry.embeddings.items()
+        ],
     )
 
 
 def _details(registry: Registry, name: str) -> ModelDetails:
-    entry = registry.models.get(name) or registry.loras.get(name)
+    entry = registry.models.get(name) or registry.loras.get(name) or registry.embeddings.get(name)
     if entry is None:
         raise bad_input(
             f"no model is called {name[:64]!r}",
-            hint=nearest(name, [*registry.models, *registry.loras]),
+            hint=nearest(name, [*registry.models, *registry.loras, *registry.embeddings]),
             code="not_installed",
         )
-    place = registry.places[name] if isinstance(entry, Model) else registry.lora_places[name]
+    place = {**registry.embedding_places, **registry.lora_places, **registry.places}[name]
     known = _known(registry)
-    hints = {one.name: one.install for one in (*known.models, *known.loras)}
+    hints = {one.name: one.install for one in (*known.embeddings, *known.loras, *known.models)}
     origin = origin_of(place)
     fields = entry.model_dump(mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels"})
     return msgspec.convert(
         {
             **fields,
-            "kind": "LoRA" if isinstance(entry, LoraEntry) else "model",
-            "installed": name in registry.installed | registry.installed_loras,
+            "kind": _kind(entry),
+            "installed": name in registry.installed | registry.installed_loras | registry.installed_embeddings,
             "path": str(place),
             "disk_bytes": _disk_bytes(place),
             "commit": origin.commit if origin else None,
@@ -187,6 +209,16 @@ def _details(registry: Registry, name: str) -> ModelDetails:
         },
         ModelDetails,
     )
+
+
+def _kind(entry: Model | LoraEntry | EmbeddingEntry) -> str:
+    match entry:
+        case Model():
+            return "model"
+        case LoraEntry():
+            return "LoRA"
+        case EmbeddingEntry():
+            return "embedding"
 
 
 def _disk_bytes(place: Path) -> int | None:
@@ -220,6 +252,8 @@ def _show_list(console: Console, known: Models) -> None:
         table.add_row(_mark(model.installed), model.name, model.platform, size, str(model.steps), model.licence or "")
     for lora in sorted(known.loras, key=lambda one: (not one.installed, one.name)):
         table.add_row(_mark(lora.installed), lora.name, f"{lora.platform} LoRA", "", "", "")
+    for word in known.embeddings:
+        table.add_row(_mark(word.installed), word.name, f"{word.platform} word {escape(word.token)}", "", "", "")
     console.print(table)
     if absent := next((one for one in known.models if not one.installed and one.install), None):
         console.print(f"\nTo install one, such as {absent.name}: {escape(absent.install or '')}", soft_wrap=True)

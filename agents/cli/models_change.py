@@ -37,13 +37,13 @@ class Pulled(Struct, frozen=True, kw_only=True):
 
 
 class Added(Struct, frozen=True, kw_only=True):
-    """What `bottega models add --json` prints."""
+    """What `bottega models add --json` prints; `word` wakes a LoRA, or is what an embedding teaches."""
 
     name: str
     kind: str
     platform: str
     path: str
-    trigger: str | None
+    word: str | None
 
 
 class Removed(Struct, frozen=True, kw_only=True):
@@ -92,14 +92,12 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
 
     done = shelving.add(shelves(), file, name, platform, configure)
     if json:
-        shown = Added(
-            name=done.name, kind=done.kind, platform=done.platform, path=str(done.place), trigger=done.trigger
-        )
+        shown = Added(name=done.name, kind=done.kind, platform=done.platform, path=str(done.place), word=done.word)
         sys.stdout.write(encode(shown).decode() + "\n")
     else:
-        what = "LoRA" if done.kind == "lora" else "model"
-        woken = f", woken by: {done.trigger}" if done.trigger else ""
-        sys.stdout.write(f"{done.name}: a {what} for {done.platform}{woken}\nRestart the generator to draw with it.\n")
+        what = {"lora": "LoRA", "embedding": "word"}.get(done.kind, "model")
+        said = f", in prompts: {done.word}" if done.word else ""
+        sys.stdout.write(f"{done.name}: a {what} for {done.platform}{said}\nRestart the generator to draw with it.\n")
 
 
 def remove(name: str, json: bool) -> None:

@@ -143,8 +143,8 @@ class DiffusersEngine:
         step_loop.run()
 
     def _version(self, order: Order) -> str:
-        """Hashes of the model's weights and of each adapter's, joined by `+`."""
-        places = [order.folder, *(adapter.file for adapter in order.adapters)]
+        """Hashes of the model's weights, of each adapter's and of each word's, joined by `+`."""
+        places = [order.folder, *(one.file for one in (*order.adapters, *order.words))]
         return "+".join(weights.version(place, self._hashes) for place in places)
 
 

@@ -36,10 +36,10 @@ class Versions:
         self.loras: dict[str, str] = {}
 
     def note(self, made: Order, version: str | None) -> None:
-        """Remember what a picture was made with: the model's hash and each adapter's, joined by `+`."""
+        """Remember what a picture was made with: hashes of the model, each adapter and each word, joined by `+`."""
         if version is not None:
             self.models[made.model.name], *adapters = version.split("+")
-            self.loras |= zip((adapter.name for adapter in made.adapters), adapters, strict=True)
+            self.loras |= zip((adapter.name for adapter in made.adapters), adapters, strict=False)
 
 
 def models(

@@ -25,6 +25,14 @@ class Adapter:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A file that teaches a word to the text encoders (textual inversion), and how prompts write the word."""
+
+    token: str
+    file: Path
+
+
+@dataclass(frozen=True)
 class Order:
     """A job with everything that it names looked up. `references` are as many of its pictures as the engine follows.
 
@@ -36,6 +44,7 @@ class Order:
     folder: Path
     scheduler: samplers.Scheduler
     adapters: tuple[Adapter, ...] = ()
+    words: tuple[Word, ...] = ()
     references: tuple[Reference, ...] = ()
     buckets: Buckets | None = None
 
@@ -63,6 +72,7 @@ def order(job: Job, registry: Registry) -> Order:
         folder=registry.places[model.name],
         scheduler=scheduler,
         adapters=tuple(_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
+        words=_words(job, model, registry),
         buckets=job.buckets or (ALONE if job.strict else None),
     )
 
@@ -116,6 +126,16 @@ def _check_size(job: Job, model: Model) -> None:
             path="$.job.width",
             hint=f"use {model.native_sizes[0][0]}x{model.native_sizes[0][1]}",
         )
+
+
+def _words(job: Job, model: Model, registry: Registry) -> tuple[Word, ...]:
+    """The learned words that stand in the prompts; tokenizers look at no word's case."""
+    said = f"{job.prompt.text} {job.prompt.negative}".casefold()
+    return tuple(
+        Word(entry.token, registry.embedding_places[name])
+        for name, entry in registry.embeddings.items()
+        if name in registry.installed_embeddings and entry.platform == model.platform and entry.token.casefold() in said
+    )
 
 
 def _adapter(lora: Lora, index: int, model: Model, registry: Registry) -> Adapter:

@@ -18,6 +18,7 @@ import torch
 from agents.generator import model_folder, samplers
 from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
+from agents.generator.learned_words import LearnedWords
 from agents.generator.registry import Architecture, Model
 from agents.generator.residency import evictions
 
@@ -47,6 +48,7 @@ class Resident:
     pipeline: Any
     scheduler: dict[str, Any]
     adapters: Adapters
+    words: LearnedWords
     size_bytes: int
 
 
@@ -115,6 +117,7 @@ def _load(number: int, model: Model, folder: Path, device: torch.device) -> Resi
         pipeline=pipeline,
         scheduler=samplers.configuration(pipeline.scheduler.config),
         adapters=Adapters(pipeline),
+        words=LearnedWords(pipeline),
         size_bytes=sum(tensor.nbytes for module in modules for tensor in module.state_dict().values()),
     )
 

@@ -117,20 +117,42 @@ class LoraEntry(BaseModel):
     install: str | None = None
 
 
+class EmbeddingEntry(BaseModel):
+    """A word for the text encoders of one platform (textual inversion). `token` is how prompts write it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    platform: Name
+    token: str = Field(min_length=2, max_length=64, pattern=r"^\S+$")
+    sha256: Sha256 | None = None
+    path: Path | None = None
+    licence: str | None = None
+    install: str | None = None
+
+
 @dataclass(frozen=True)
 class Registry:
-    """Known models and LoRAs, their places on this machine, and which were there when it was read."""
+    """Known models, LoRAs and embeddings, their places on this machine, and which were there when it was read."""
 
     models: Mapping[str, Model]
     loras: Mapping[str, LoraEntry]
+    embeddings: Mapping[str, EmbeddingEntry]
     places: Mapping[str, Path]
     lora_places: Mapping[str, Path]
+    embedding_places: Mapping[str, Path]
     installed: frozenset[str]
     installed_loras: frozenset[str]
+    installed_embeddings: frozenset[str]
 
     def with_everything(self) -> "Registry":
         """The same registry, with every entry taken for installed."""
-        return replace(self, installed=frozenset(self.models), installed_loras=frozenset(self.loras))
+        return replace(
+            self,
+            installed=frozenset(self.models),
+            installed_loras=frozenset(self.loras),
+            installed_embeddings=frozenset(self.embeddings),
+        )
 
 
 def scheduler_of(sampler: samplers.Sampler, architecture: Architecture) -> samplers.Scheduler | None:
@@ -142,31 +164,38 @@ def scheduler_of(sampler: samplers.Sampler, architecture: Architecture) -> sampl
 
 def load(models: Path, loras: Path, own: Path) -> Registry:
     """Read the built-in registry and the person's `own` file, if there is one; look into the folders `models`
-    and `loras` for what is installed.
+    and `loras`, and `embeddings` beside the latter, for what is installed.
 
     Raises:
         RegistryError: a file is not valid TOML, or an entry in it is wrong.
     """
     tables = _read(BUILT_IN)
     _add_pocket_defaults(tables)
-    known, adapters = _entries(BUILT_IN, tables)
+    known, adapters, words = _entries(BUILT_IN, tables)
     if own.is_file():
-        known, adapters = _entries(own, _merged(tables, _read(own)))
+        known, adapters, words = _entries(own, _merged(tables, _read(own)))
     places = {model.name: model.path or models / model.name for model in known.values()}
     lora_places = {lora.name: lora.path or loras / f"{lora.name}.safetensors" for lora in adapters.values()}
+    embeddings = loras.with_name("embeddings")
+    embedding_places = {word.name: word.path or embeddings / f"{word.name}.safetensors" for word in words.values()}
     return Registry(
         models=known,
         loras=adapters,
+        embeddings=words,
         places=places,
         lora_places=lora_places,
+        embedding_places=embedding_places,
         installed=frozenset(name for name, place in places.items() if (place / "model_index.json").is_file()),
         installed_loras=frozenset(name for name, place in lora_places.items() if place.is_file()),
+        installed_embeddings=frozenset(name for name, place in embedding_places.items() if place.is_file()),
     )
 
 
-Entry = TypeVar("Entry", Model, LoraEntry)
+Entry = TypeVar("Entry", Model, LoraEntry, EmbeddingEntry)
+Adapter = TypeVar("Adapter", LoraEntry, EmbeddingEntry)
+Entries = tuple[dict[str, Model], dict[str, LoraEntry], dict[str, EmbeddingEntry]]
 Tables = dict[str, dict[str, dict[str, Any]]]
-_KINDS = ("platforms", "models", "loras")
+_KINDS = ("platforms", "models", "loras", "embeddings")
 
 
 def _read(file: Path) -> Tables:
@@ -201,7 +230,7 @@ def _merged(base: Tables, own: Tables) -> Tables:
     }
 
 
-def _entries(file: Path, tables: Tables) -> tuple[dict[str, Model], dict[str, LoraEntry]]:
+def _entries(file: Path, tables: Tables) -> Entries:
     platforms = tables["platforms"]
     models: dict[str, Model] = {}
     for name, entry in tables["models"].items():
@@ -210,11 +239,16 @@ def _entries(file: Path, tables: Tables) -> tuple[dict[str, Model], dict[str, Lo
         if isinstance(entry.get("aliases"), list):
             fields["aliases"] = [*platform.get("aliases", ()), *entry["aliases"]]
         models[name] = _validated(Model, file, f"models.{name}", fields)
-    loras: dict[str, LoraEntry] = {}
-    for name, entry in tables["loras"].items():
-        _platform(file, f"loras.{name}", entry, platforms)
-        loras[name] = _validated(LoraEntry, file, f"loras.{name}", entry | {"name": name})
-    return models, loras
+    loras = _adapters(LoraEntry, file, "loras", tables)
+    return models, loras, _adapters(EmbeddingEntry, file, "embeddings", tables)
+
+
+def _adapters(kind: type[Adapter], file: Path, table: str, tables: Tables) -> dict[str, Adapter]:
+    found: dict[str, Adapter] = {}
+    for name, entry in tables[table].items():
+        _platform(file, f"{table}.{name}", entry, tables["platforms"])
+        found[name] = _validated(kind, file, f"{table}.{name}", entry | {"name": name})
+    return found
 
 
 def _platform(

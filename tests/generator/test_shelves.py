@@ -94,7 +94,7 @@ async def test_a_lora_is_drawn_with_under_its_new_name(
 
     added = add(shelves, lora, None, None, nowhere)
 
-    assert (added.name, added.platform, added.trigger) == ("Neon_Glow_v1_2", "stable_diffusion_1_5", "neon glow")
+    assert (added.name, added.platform, added.word) == ("Neon_Glow_v1_2", "stable_diffusion_1_5", "neon glow")
     known = shelves.registry()
     assert known.loras["Neon_Glow_v1_2"].trigger == "neon glow"
     engine = DiffusersEngine("cpu", 1, home / "run")
@@ -102,6 +102,29 @@ async def test_a_lora_is_drawn_with_under_its_new_name(
         plain = await made(engine, order(job(), known))
         glowing = await made(engine, order(job(loras=[Lora(name="Neon_Glow_v1_2")]), known))
     assert plain.data != glowing.data
+
+
+@pytest.mark.parametrize(
+    ("content", "platform", "token"),
+    [
+        ({"<moss>": torch.zeros(768)}, "stable_diffusion_1_5", "<moss>"),
+        ({"emb_params": torch.zeros(8, 768)}, "stable_diffusion_1_5", "bad_hands-5"),
+        ({"clip_l": torch.zeros(8, 768), "clip_g": torch.zeros(8, 1280)}, "stable_diffusion_xl", "bad_hands-5"),
+    ],
+)
+def test_a_textual_inversion_teaches_its_word_or_the_name_of_its_file(
+    shelves: Shelves, tmp_path: Path, content: dict, platform: str, token: str
+):
+    save_file(content, tmp_path / "bad hands-5.safetensors")
+
+    added = add(shelves, tmp_path / "bad hands-5.safetensors", None, None, nowhere)
+
+    assert (added.kind, added.platform, added.word) == ("embedding", platform, token)
+    known = shelves.registry()
+    assert known.embeddings["bad_hands-5"].token == token
+    assert "bad_hands-5" in known.installed_embeddings
+    remove(shelves, "bad_hands-5")
+    assert list(shelves.embeddings.iterdir()) == []
 
 
 def test_a_folder_is_used_where_it_lies(shelves: Shelves, tiny_folder: Path):

@@ -1,5 +1,6 @@
-"""What a path holds that a person wants to add: a model's folder, a single-file checkpoint or a LoRA, and for which
-platform; or a refusal of what could run code or would not work. Reads headers, and values of LoRAs; changes nothing."""
+"""What a path holds that a person wants to add: a model's folder, a single-file checkpoint, a LoRA or a textual
+inversion, and for which platform; or a refusal of what could run code or would not work. Reads headers, and values of
+adapters; changes nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from agents.generator.embedding_file import EMBEDDING, NotAnEmbedding, is_embedding
+from agents.generator.embedding_file import describe as describe_embedding
 from agents.generator.library.checkpoint_file import NotACheckpoint, is_checkpoint, platform_of
 from agents.generator.library.hub_files import INDEX, PICKLES, HubFile, wanted
 from agents.generator.lora_file import NotALora, describe, platform_called
@@ -14,7 +17,7 @@ from agents.generator.tensor_file import ADAPTER, CHECKPOINT, Unsound, inspect, 
 from protocol.errors import Refused
 
 Content = TypeVar("Content")
-Kind = Literal["folder", "checkpoint", "lora"]
+Kind = Literal["folder", "checkpoint", "lora", "embedding"]
 
 SIDECAR = ".civitai.info"
 """End of the name of the file that Civitai's tools put beside a download."""
@@ -26,6 +29,9 @@ _PIPELINES = {
     "StableDiffusion3Pipeline": "stable_diffusion_3_5",
     "Kandinsky3Pipeline": "kandinsky_3",
 }
+
+_TEXT_ENCODERS: dict[tuple[int, ...], str] = {(768,): "stable_diffusion_1_5", (768, 1280): "stable_diffusion_xl"}
+"""Widths of the text encoders that an embedding is for."""
 
 
 class _Config(msgspec.Struct):
@@ -39,11 +45,12 @@ class _Sidecar(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Found:
-    """What a path holds; `platform` is null where it does not tell."""
+    """What a path holds; `platform` is null where it does not tell. `word` wakes a LoRA, or is what an embedding
+    teaches; null where nothing tells it."""
 
     kind: Kind
     platform: str | None
-    triggers: tuple[str, ...] = ()
+    word: str | None = None
 
 
 def recognise(path: Path) -> Found:
@@ -62,13 +69,17 @@ def recognise(path: Path) -> Found:
         tensors = read_header(path, CHECKPOINT).tensors
         if is_checkpoint(tensors):
             return Found("checkpoint", platform_of(tensors))
+        if is_embedding(tensors):
+            taught = describe_embedding(inspect(path, EMBEDDING))
+            widths = sorted(width for _, _, width in taught.parts)
+            return Found("embedding", _TEXT_ENCODERS.get(tuple(widths)), taught.token)
         lora = describe(inspect(path, ADAPTER))
     except NotACheckpoint as error:
         raise _refused(path, str(error), "add the diffusers folder of the model, or pull it") from error
-    except (Unsound, NotALora) as error:
+    except (Unsound, NotALora, NotAnEmbedding) as error:
         raise _refused(path, str(error), "get the file again, or another one") from error
     base, words = _sidecar(path)
-    return Found("lora", platform_called(base) or lora.platform, words or lora.triggers)
+    return Found("lora", platform_called(base) or lora.platform, next(iter(words or lora.triggers), None))
 
 
 def _folder_platform(folder: Path) -> str | None:

@@ -1,4 +1,5 @@
-"""Models and LoRAs put on this machine's shelves and taken off: files in the home folder, entries in `models.toml`.
+"""Models, LoRAs and embeddings put on this machine's shelves and taken off: files in the home folder, entries in
+`models.toml`.
 
 What is added stays a link to the person's file where the disk allows it, so that it costs no room twice.
 """
@@ -20,17 +21,29 @@ from protocol.errors import Refused
 from protocol.ids import is_id
 from protocol.nearest import nearest
 
+_TABLES: dict[Kind, str] = {
+    "folder": "models",
+    "checkpoint": "models",
+    "lora": "loras",
+    "embedding": "embeddings",
+}
+
 Configure = Callable[[Model, Path], None]
 """Puts the configuration of a model of a hub into a folder."""
 
 
 @dataclass(frozen=True)
 class Shelves:
-    """The folders of models and of LoRAs, and the person's own registry file."""
+    """The folders of models and of LoRAs, and the person's own registry file. Embeddings lie beside the LoRAs."""
 
     models: Path
     loras: Path
     own: Path
+
+    @property
+    def embeddings(self) -> Path:
+        """The folder of textual inversions."""
+        return self.loras.with_name("embeddings")
 
     def registry(self) -> Registry:
         """What is known and here now."""
@@ -39,13 +52,13 @@ class Shelves:
 
 @dataclass(frozen=True)
 class Added:
-    """What came onto a shelf."""
+    """What came onto a shelf; `word` wakes a LoRA, or is what an embedding teaches."""
 
     name: str
     kind: Kind
     platform: str
     place: Path
-    trigger: str | None = None
+    word: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,17 +87,21 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
         raise Refused(
             "invalid_value", f"{name[:64]!r} cannot be a name", hint="give --name with letters, digits, _ and -"
         )
-    if name in registry.models or name in registry.loras:
+    if name in registry.models or name in registry.loras or name in registry.embeddings:
         raise Refused("wrong_state", f"{name} is known already", hint="choose another with --name")
     known = platform_of(platform, found, registry, path)
     added = _shelved(shelves, registry, found, path, name, known, configure)
     fields: dict[str, object] = {"platform": added.platform}
-    if found.kind == "lora":
-        fields |= {"sha256": _sha256(path)} | ({"trigger": added.trigger} if added.trigger else {})
-    else:
-        fields |= {"source": path.name}
-        fields |= {"path": str(path)} if found.kind == "folder" else {"sha256": _sha256(path)}
-    table = f"{'loras' if found.kind == 'lora' else 'models'}.{name}"
+    match found.kind:
+        case "folder":
+            fields |= {"source": path.name, "path": str(path)}
+        case "checkpoint":
+            fields |= {"source": path.name, "sha256": _sha256(path)}
+        case "lora":
+            fields |= {"sha256": _sha256(path)} | ({"trigger": added.word} if added.word else {})
+        case "embedding":
+            fields |= {"sha256": _sha256(path), "token": added.word}
+    table = f"{_TABLES[found.kind]}.{name}"
     entries.change(
         shelves.own,
         lambda text: entries.with_entry(text, table, fields),
@@ -101,12 +118,13 @@ def remove(shelves: Shelves, name: str) -> Removed:
         RegistryError: the person's registry file is wrong.
     """
     registry = shelves.registry()
-    places = {**registry.lora_places, **registry.places}
+    places = {**registry.embedding_places, **registry.lora_places, **registry.places}
     if name not in places:
         raise Refused("not_installed", f"nothing is called {name[:64]!r}", hint=nearest(name, places))
     place = places[name]
-    ours = place.parent in (shelves.models, shelves.loras)
-    table = f"{'models' if name in registry.models else 'loras'}.{name}"
+    ours = place.parent in (shelves.models, shelves.loras, shelves.embeddings)
+    table = "models" if name in registry.models else "loras" if name in registry.loras else "embeddings"
+    table = f"{table}.{name}"
     text = shelves.own.read_text(encoding="utf-8") if shelves.own.is_file() else ""
     entered = entries.without_entry(text, table) != text
     if not entered and not (ours and place.exists()):
@@ -153,11 +171,12 @@ def _shelved(
         case "checkpoint":
             place = shelves.models / name
             _unpack(registry, path, place, platform, configure)
-        case "lora":
-            place = shelves.loras / f"{name}.safetensors"
+        case "lora" | "embedding":
+            place = (shelves.loras if found.kind == "lora" else shelves.embeddings) / f"{name}.safetensors"
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(path, place)
-    return Added(name, found.kind, platform, place, next(iter(found.triggers), None))
+    word = found.word or (name if found.kind == "embedding" else None)
+    return Added(name, found.kind, platform, place, word)
 
 
 def _unpack(registry: Registry, file: Path, place: Path, platform: str, configure: Configure) -> None:

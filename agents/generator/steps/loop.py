@@ -129,6 +129,7 @@ class StepLoop:
         if resident is None:
             return False
         resident.words.learn(order.words)
+        resident.words.learn(order.words)
         load = time.perf_counter() - started
         scheduler = scheduler_for(order, resident.scheduler)
 
