@@ -71,8 +71,8 @@ class Sizes:
         self._bounds: dict[Hashable, int] = {}
 
     def note(self, key: Hashable, rows: int, seconds: float) -> None:
-        """A call took `seconds`. Of a size the first does not count, because libraries prepare themselves in it; then the
-        least does, since what else the machine does only adds."""
+        """A call took `seconds`. Of a size the first does not count, because libraries prepare themselves in it; of the
+        others the least does, since what else the machine does only adds."""
         seen = self._seen[key][rows]
         seen.append(seconds)
         if len(seen) > CALLS:

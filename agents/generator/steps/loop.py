@@ -68,7 +68,7 @@ class StepLoop:
         self._inbox.put(self._close)
 
     def run(self) -> None:
-        """Make pictures until `close`.
+        """Make pictures until `close`. Where it raises, pictures that are not finished never are.
 
         Raises:
             RuntimeError: the device is of no use to this process any more.
@@ -84,10 +84,10 @@ class StepLoop:
                     self._probes.popleft()()
         finally:
             self._decoder.close()
-            for run in self._runs.values():
-                run.strand.resume(error=Stopped())
-            for request in [*self._outside, *(run.request for run in self._runs.values())]:
-                request.done.set_exception(CancelledError())
+        for run in self._runs.values():
+            run.strand.resume(error=Stopped())
+        for request in [*self._outside, *(run.request for run in self._runs.values())]:
+            request.done.set_exception(CancelledError())
 
     def _take_in(self) -> None:
         """Hear what came; wait for it where there is nothing else to do."""
@@ -128,7 +128,6 @@ class StepLoop:
         resident = self._pipelines.get(order.model, order.folder, busy)
         if resident is None:
             return False
-        resident.words.learn(order.words)
         resident.words.learn(order.words)
         load = time.perf_counter() - started
         scheduler = scheduler_for(order, resident.scheduler)
