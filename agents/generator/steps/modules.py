@@ -19,6 +19,7 @@ SHAREABLE: dict[str, tuple[str, ...]] = {
     "ControlNetModel": (),
     "SD3Transformer2DModel": (),
     "FluxTransformer2DModel": ("img_ids", "txt_ids"),
+    "Kandinsky3UNet": (),
 }
 """Classes of diffusers whose rows do not see each other -> arguments that have no row dimension and are one for all. In
 FLUX they are the positions of pixels and words (transformer_flux.py, `forward`)."""
