@@ -1,0 +1,1 @@
+"""Larger pictures by networks of the ESRGAN family, tile by tile."""
