@@ -1,4 +1,4 @@
-# pyright: basic
+# pyright: basic, reportOptionalOperand=false, reportOperatorIssue=false, reportOptionalMemberAccess=false
 """Upscaling: tiles that cover without seams, networks known by their tensors, and pictures enlarged as a whole."""
 
 from itertools import pairwise
