@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(file for package in ("protocol", "bus", "agents") for file in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-SHARED = ("protocol", "bus", "agents.settings", "agents.presence", "agents.picture")
+SHARED = ("protocol", "bus", "agents.settings", "agents.presence", "agents.picture", "agents.edges")
 """What every agent may import."""
 
 OWN: dict[str, tuple[str, ...]] = {
@@ -23,8 +23,9 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.settings": (),
     "agents.presence": ("protocol",),
     "agents.picture": (),
+    "agents.edges": (),
     "agents.database": ("agents.database", "bus.failpoint", "protocol.errors"),
-    "agents.pocket": ("agents.pocket",),
+    "agents.pocket": ("agents.pocket", "agents.edges"),
     "agents.planner": (*SHARED, "agents.planner", "agents.database"),
     "agents.prompt": (*SHARED, "agents.prompt"),
     "agents.generator": (*SHARED, "agents.generator", "agents.pocket.paths"),

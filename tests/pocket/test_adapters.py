@@ -133,8 +133,8 @@ def test_the_learned_word_gives_its_colour(pipe: StableDiffusionPipeline) -> Non
 
 
 def test_a_picture_follows_an_outline_that_it_would_not_meet_by_chance(pipe: StableDiffusionPipeline) -> None:
+    from agents.edges import agreement, canny
     from agents.pocket.adapt.apply import follow, load_control
-    from agents.pocket.adapt.canny import agreement, canny
     from agents.pocket.captions import plain
     from agents.pocket.render import Scene, render
 
@@ -162,8 +162,8 @@ def test_inpainting_leaves_every_pixel_outside_the_mask(pipe: StableDiffusionPip
 
 
 def test_redrawing_keeps_the_shape_and_takes_the_new_colour(pipe: StableDiffusionPipeline) -> None:
+    from agents.edges import agreement, canny
     from agents.pocket import judge
-    from agents.pocket.adapt.canny import agreement, canny
     from agents.pocket.adapt.edit import redraw
     from agents.pocket.vocabulary import PALETTE
 

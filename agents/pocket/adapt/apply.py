@@ -14,9 +14,9 @@ import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 from PIL import Image
 
+from agents.edges import Mask, connected, grown
 from agents.pocket import evaluate
 from agents.pocket.adapt import concept, control
-from agents.pocket.adapt.canny import Mask, connected, grown
 from agents.pocket.paths import ADAPTERS, DEFAULTS
 
 _FOUND = json.loads(DEFAULTS.read_text())

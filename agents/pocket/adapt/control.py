@@ -11,7 +11,7 @@ from diffusers import ControlNetModel, StableDiffusionPipeline
 from PIL import Image
 from torch import nn
 
-from agents.pocket.adapt.canny import Mask, canny
+from agents.edges import Mask, canny
 from agents.pocket.adapt.lesson import Residuals, encode, error, read, teach
 from agents.pocket.captions import describe
 from agents.pocket.paths import ADAPTERS

@@ -11,10 +11,10 @@ import numpy as np
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
+from agents.edges import agreement, canny
 from agents.pocket import evaluate, judge
 from agents.pocket.adapt import concept, lora
 from agents.pocket.adapt.apply import HOW, draw, follow, load_control, silhouette, surroundings, with_lora, with_word
-from agents.pocket.adapt.canny import agreement, canny
 from agents.pocket.adapt.edit import inpaint, redraw
 from agents.pocket.adherence import Adherence
 from agents.pocket.bar import Figures, shares, table

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from agents.edges import canny
 from agents.pocket import evaluate
 from agents.pocket.adapt import concept, neon, rocket
 from agents.pocket.adapt.apply import HOW, draw, follow, load_control, surroundings, with_lora, with_word
-from agents.pocket.adapt.canny import canny
 from agents.pocket.adapt.control import outline
 from agents.pocket.adapt.edit import inpaint, redraw
 from agents.pocket.adapt.measure import STRENGTH

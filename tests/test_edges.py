@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents.pocket.adapt.canny import agreement, canny
+from agents.edges import agreement, canny
 
 RED, GREEN = (200, 30, 30), (30, 124, 30)
 """Two colours that are equally bright."""

@@ -52,11 +52,16 @@ def grown(mask: Mask, by: int) -> Mask:
 
 def connected(strong: Mask, weak: Mask) -> Mask:
     """What is weak and hangs together with what is strong, also diagonally."""
-    while True:
-        more = grown(strong, 1) & weak
-        if (more == strong).all():
-            return strong
-        strong = more
+    found, free = np.pad(strong & weak, 1), np.pad(weak, 1)
+    flat, open_ = found.reshape(-1), (free & ~found).reshape(-1)
+    around = np.array([down * found.shape[1] + right for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right])
+    edge = np.flatnonzero(flat)
+    while edge.size:
+        # Only what was found last can have neighbours that are new.
+        beside = np.unique((edge[:, None] + around).reshape(-1))
+        edge = beside[open_[beside]]
+        flat[edge], open_[edge] = True, False
+    return found[1:-1, 1:-1]
 
 
 def _blurred(picture: Plane) -> Plane:
