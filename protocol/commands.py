@@ -111,8 +111,8 @@ class GenerateImages(
     fallbacks: Annotated[list[Label], Meta(max_length=16)] = []
     """Providers to try, in order, when the first fails."""
     determinism: Literal["relaxed", "strict"] | None = None
-    """Strict gives the same bits on the same build under any load, each picture alone in the model's calls; relaxed, the
-    default, lets pictures share them, which may change last bits."""
+    """Strict gives the same bits on the same build under any load, each picture alone in the model's calls; relaxed,
+    the default, lets pictures share them, which may change last bits."""
     render_quality: RenderQuality | None = None
     """A provider's own word for quality; a model of this workshop takes fewer or more steps for it."""
     max_attempts: Annotated[int, Meta(ge=1, le=10)] | None = None

@@ -4,9 +4,9 @@ Everything that a stage needs is in its message, so that any process of a role c
 travel as blob hashes only. Pure module.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
@@ -34,7 +34,7 @@ class Buckets(Struct, frozen=True, kw_only=True):
     """How many pictures' room the model calls had that a picture was made in, itself counted: 1 is alone. `denoise` is
     (room, calls in a row with it) from the first step to the last, `decode` the room of its decoding."""
 
-    denoise: list[tuple[int, int]]
+    denoise: list[Annotated[list[int], Meta(min_length=2, max_length=2)]]
     decode: int = 1
 
 

@@ -11,7 +11,7 @@ from protocol.errors import AcpError, Refused
 from protocol.messages import Buckets, Job
 from protocol.nearest import nearest
 
-ALONE = Buckets(denoise=[(1, 1)])
+ALONE = Buckets(denoise=[[1, 1]])
 """Each model call for one picture alone, as the plain diffusers pipeline makes it."""
 
 

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec import Struct
 from agents.storage.png import XMP_KEYWORD
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.commands import Lora, Scalar
-from protocol.messages import StoreImage
+from protocol.messages import Buckets, StoreImage
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for a picture that a trained model made (https://cv.iptc.org/newscodes/digitalsourcetype)."""
@@ -53,6 +53,8 @@ class Record(Struct, frozen=True, kw_only=True):
     provider: str = "local"
     device: str = "cpu"
     bucket: int = 1
+    buckets: Buckets | None = None
+    engine: Literal["steps", "pipeline"] | None = None
     versions: dict[str, str] = {}
     revised_prompt: str | None = None
     seconds: float | None = None
@@ -106,6 +108,8 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         provider=picture.provider,
         device=picture.device,
         bucket=picture.bucket,
+        buckets=picture.buckets,
+        engine=picture.engine,
         versions=picture.versions,
         revised_prompt=picture.revised_prompt,
         seconds=picture.seconds,
@@ -210,7 +214,7 @@ def _heard(text: str, kind: Any) -> Any:
 
 
 def _is_text(kind: Any) -> bool:
-    """Whether a field holds nothing but text: `str`, `str | None`, or a literal."""
-    return get_origin(kind) in (None, UnionType, Literal) and all(
-        member in (str, NoneType) or isinstance(member, str) for member in get_args(kind) or (kind,)
-    )
+    """Whether a field holds nothing but text: `str`, a literal, or either or null."""
+    if get_origin(kind) in (Union, UnionType, Literal):
+        return all(_is_text(member) for member in get_args(kind))
+    return kind in (str, NoneType) or isinstance(kind, str)

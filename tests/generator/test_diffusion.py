@@ -67,7 +67,7 @@ async def test_a_strict_picture_is_alone_in_its_calls_whatever_is_asked_for_besi
         made(engine, tiny_order(seed=1, strict=True)), *(made(engine, tiny_order(seed=seed)) for seed in range(2, 6))
     )
     assert strict.data == alone.data
-    assert strict.buckets == alone.buckets == Buckets(denoise=[(1, 4)])
+    assert strict.buckets == alone.buckets == Buckets(denoise=[[1, 4]])
 
 
 async def test_what_was_measured_is_told_and_nothing_else(engine: DiffusersEngine, tiny_order: Orders):

@@ -31,7 +31,7 @@ DECIDES: dict[str, Any] = {
     "model": "pocket_2",
     "loras": [Lora(name="neon", weight=0.7)],
     "strict": True,
-    "buckets": Buckets(denoise=[(1, 20)]),
+    "buckets": Buckets(denoise=[[1, 20]]),
 }
 """Field of a job that decides pixels -> another value. `prompt` has fields of its own."""
 

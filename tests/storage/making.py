@@ -14,7 +14,7 @@ from agents.storage.agent import Storage, build
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
 from protocol.commands import Lora
-from protocol.messages import Assessment, Job, Picture, Prompt, StoreImage
+from protocol.messages import Assessment, Buckets, Job, Picture, Prompt, StoreImage
 
 DELIVERY = Delivery("acp.v1.work.storage.gen_batch_1.0.1", 1)
 
@@ -71,6 +71,8 @@ def store_image(
         model="pocket",
         model_version="0123abcd",
         bucket=2,
+        buckets=Buckets(denoise=[[1, 5], [2, 20]]),
+        engine="steps",
         versions={"torch": "2.13.0", "diffusers": "0.42.0"},
     )
     assessment = Assessment(

@@ -46,6 +46,8 @@ def test_each_figure_is_a_text_of_its_own_that_other_programs_can_read() -> None
         "guidance": "7.0",
         "loras": '[{"name":"product_lora_v3","weight":0.8}]',
         "bucket": "2",
+        "buckets": '{"denoise":[[1,5],[2,20]],"decode":1}',
+        "engine": "steps",
         "versions": '{"torch":"2.13.0","diffusers":"0.42.0"}',
         "stand_in_for": "stable-diffusion-xl",
         "score": "0.87",

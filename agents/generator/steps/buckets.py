@@ -54,7 +54,7 @@ def extended(trace: Trace, bucket: int) -> Trace:
     return (*trace, (bucket, 1))
 
 
-def bucket_at(trace: Sequence[tuple[int, int]], call: int) -> int:
+def bucket_at(trace: Sequence[Sequence[int]], call: int) -> int:
     """The bucket of a call, counted from 0; the last one after the end, 1 in an empty trace."""
     for bucket, calls in trace:
         if call < calls:

@@ -106,6 +106,6 @@ class Run:
             stages=self.stages,
             peak_memory=self.peak_memory,
             gpu_util=sum(self.utilisation) / len(self.utilisation) if self.utilisation else None,
-            buckets=Buckets(denoise=list(self.trace), decode=self.decode_bucket),
+            buckets=Buckets(denoise=[list(run) for run in self.trace], decode=self.decode_bucket),
             shareable=self.shareable,
         )

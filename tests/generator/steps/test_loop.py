@@ -205,6 +205,6 @@ async def test_pictures_of_two_models_are_made_beside_each_other(
 
 
 async def test_pictures_are_made_in_the_buckets_that_are_asked_for(engine: DiffusersEngine, tiny_order: Orders):
-    wanted = Buckets(denoise=[(1, 1), (3, 2), (2, 1)], decode=2)
+    wanted = Buckets(denoise=[[1, 1], [3, 2], [2, 1]], decode=2)
     rendering = await made(engine, tiny_order(buckets=wanted))
     assert rendering.buckets == wanted

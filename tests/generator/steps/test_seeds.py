@@ -84,6 +84,6 @@ async def test_a_larger_bucket_is_another_sum_and_the_same_picture_to_tolerance(
 ):
     alone = await made(engine, tiny_order(steps=6))
     for room in (2, 4, 8):
-        larger = await made(engine, tiny_order(steps=6, buckets=Buckets(denoise=[(room, 6)], decode=room)))
-        assert larger.buckets == Buckets(denoise=[(room, 6)], decode=room)
+        larger = await made(engine, tiny_order(steps=6, buckets=Buckets(denoise=[[room, 6]], decode=room)))
+        assert larger.buckets == Buckets(denoise=[[room, 6]], decode=room)
         assert np.abs(pixels(larger).astype(int) - pixels(alone)).max() <= 1
