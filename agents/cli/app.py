@@ -185,6 +185,19 @@ def url(json: Json = False) -> None:
 
 
 @app.command()
+def rerun(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The PNG file of a picture.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the new picture to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a picture again from its own file: identical, same to tolerance, or drifted and why."""
+    with reported(json):
+        from agents.cli.rerun import rerun as run
+
+        raise SystemExit(run(image, out, json))
+
+
+@app.command()
 def doctor(json: Json = False) -> None:
     """Check that everything is here that a workshop needs, and say what to do if not."""
     with reported(json):

@@ -1,0 +1,157 @@
+"""`bottega rerun`: make a picture again from its own file, and say whether it is the same. Needs no workshop."""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from agents.cli.configuration import configured
+from agents.cli.failure import ALL_STORED, SOME_FAILED, bad_input
+from agents.generator import registry
+from agents.generator.diffusion import DiffusersEngine
+from agents.generator.engine import Rendering
+from agents.generator.orders import order
+from agents.picture import Rgb, Undecodable, decode
+from agents.settings import Settings
+from agents.storage.filing import read_record
+from agents.storage.png import BrokenPng
+from agents.storage.record import Record
+from protocol.codec import encode
+from protocol.messages import Job, Prompt
+
+TOLERANCE = 2
+"""Levels of 255 by which sums in another order change a pixel at most, as far as was seen."""
+
+Verdict = Literal["identical", "same to tolerance", "drifted"]
+
+
+class Rerun(Struct, frozen=True, kw_only=True):
+    """What `bottega rerun --json` prints. `changed` is the share of values of pixels that differ, `largest` the largest
+    difference in levels of 255; null where the sizes differ. `reasons` say what is not as it was."""
+
+    image: str
+    verdict: Verdict
+    changed: float | None
+    largest: int | None
+    reasons: list[str]
+    seconds: float
+    path: str | None = None
+
+
+def rerun(image: Path, out: Path | None, json: bool) -> int:
+    """Make the picture in `image` again, write it to `out` if that is given, and print what became of it.
+
+    Raises:
+        Failure: the file is not a picture of this program.
+        AcpError: the model is not here, or the device is taken.
+    """
+    record, before = _read(image)
+    started = time.perf_counter()
+    rendering = asyncio.run(_made(configured(), record))
+    seconds = time.perf_counter() - started
+    now = decode(rendering.data).rgb
+    verdict, changed, largest = compared(before, now)
+    if out is not None:
+        out.write_bytes(rendering.data)
+    said = Rerun(
+        image=str(image),
+        verdict=verdict,
+        changed=changed,
+        largest=largest,
+        reasons=[] if verdict == "identical" else reasons(record, rendering),
+        seconds=seconds,
+        path=None if out is None else str(out),
+    )
+    sys.stdout.write(encode(said).decode() + "\n" if json else _readable(said))
+    return SOME_FAILED if verdict == "drifted" else ALL_STORED
+
+
+def job_of(record: Record) -> Job:
+    """The job that makes the picture of a record, in calls of the same sizes."""
+    return Job(
+        hash=record.batch,
+        client_id=record.client,
+        index=record.index,
+        attempt=record.attempt,
+        image_id=record.image_id,
+        prompt=Prompt(text=record.prompt, negative=record.negative_prompt, references=record.references),
+        seed=record.seed,
+        width=record.width,
+        height=record.height,
+        steps=record.steps,
+        guidance=record.guidance,
+        sampler=record.sampler,
+        platform=record.platform,
+        model=record.model,
+        loras=record.loras,
+        buckets=record.buckets,
+    )
+
+
+def compared(before: Rgb, now: Rgb) -> tuple[Verdict, float | None, int | None]:
+    """The verdict, the share of values that differ, and the largest difference in levels of 255."""
+    if before.shape != now.shape:
+        return "drifted", None, None
+    difference = np.abs(before.astype(np.int16) - now.astype(np.int16))
+    largest = int(difference.max(initial=0))
+    verdict = "identical" if largest == 0 else "same to tolerance" if largest <= TOLERANCE else "drifted"
+    return verdict, float((difference > 0).mean()), largest
+
+
+def reasons(record: Record, rendering: Rendering) -> list[str]:
+    """What is not as it was when the picture was made."""
+    found = [
+        f"{what}: was {then or 'not known'}, is {now or 'not known'}"
+        for what, then, now in (
+            ("weights", record.model_version, rendering.model_version),
+            *((name, record.versions.get(name), now) for name, now in rendering.versions.items()),
+            ("device", record.device, rendering.device),
+        )
+        if then != now
+    ]
+    if record.buckets is None:
+        found.append("the sizes of the model calls are not known")
+    return found or [
+        "weights, libraries and device are the same; the number of CPU threads or the processor may differ"
+    ]
+
+
+async def _made(settings: Settings, record: Record) -> Rendering:
+    known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
+    on_cpu = record.device == "cpu"
+    with tempfile.TemporaryDirectory() as folder:
+        # A CPU is shared with a workshop that runs, any other device has to be free.
+        run = Path(folder) if on_cpu else settings.home / "run"
+        engine = DiffusersEngine("cpu" if on_cpu else settings.device, settings.torch_threads, run)
+        async with engine.opened():
+            return await engine.generate(order(job_of(record), known), lambda step, steps: None, lambda: False)
+
+
+def _read(image: Path) -> tuple[Record, Rgb]:
+    try:
+        data = image.read_bytes()
+        record, pixels = read_record(data), decode(data).rgb
+    except OSError as error:
+        raise bad_input(f"{image} cannot be read: {error.strerror}", path=str(image)) from error
+    except (BrokenPng, msgspec.MsgspecError, Undecodable) as error:
+        raise bad_input(
+            f"{image} does not say how it was made: {error}", hint="give a PNG file of this workshop's pictures"
+        ) from error
+    if record.provider != "local":
+        raise bad_input(
+            f"{image} was made by {record.provider}, not by a model of this workshop",
+            hint="only local models make a picture again from its seed",
+        )
+    return record, pixels
+
+
+def _readable(said: Rerun) -> str:
+    much = "" if not said.largest or said.changed is None else f", {said.changed:.1%} by up to {said.largest} of 255"
+    lines = [f"{said.verdict}{much}  ({said.seconds:.1f} s)", *(f"  {reason}" for reason in said.reasons)]
+    return "\n".join([*lines, *([f"  {said.path}"] if said.path else [])]) + "\n"
