@@ -131,7 +131,7 @@ def _hand_out(books: Books, batch: Batch, count: int, window: Window, now: float
     """The work of the next pictures of a batch, at most `count`, and the prompts that are wanted after them. Those that
     wait for another attempt go first."""
     count = min(count, ready_in(batch, now))
-    work = _waiting(books, batch, count, now) if batch.tally.waiting else []
+    work = _waiting(books, batch, count, now) if count and batch.tally.waiting else []
     fresh = [_first_work(books, batch, index) for index in _fresh(books, batch, count - len(work), now)]
     if fresh:
         books.add_jobs([_job_values(first, now) for first in fresh])

@@ -1,6 +1,8 @@
 """What failed is tried again."""
 
-from protocol.commands import Cancel, Retry
+from agents.planner.rows import required
+from agents.planner.steering import steer
+from protocol.commands import Cancel, Pause, Resume, Retry
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
 from protocol.messages import PromptsFailed
@@ -104,3 +106,23 @@ def test_pictures_that_failed_for_want_of_prompts_are_made_by_a_retry(world: Wor
     batch = world.run(NAME)
     assert (batch.tally.completed, batch.tally.cancelled, batch.tally.failed) == (11, 1, 0)
     assert [row["index"] for row in sorted(world.rows(), key=lambda row: row["index"])] == list(range(12))
+
+
+def test_failed_pictures_wait_on_while_their_batch_is_paused_whatever_an_undone_transaction_left_in_memory(
+    world: World,
+) -> None:
+    world.breaks = 1.0
+    world.start(new_batch(8, max_attempts=1))
+    world.run(NAME)
+    world.breaks = 0.0
+    world.start(new_batch(2, name="gen_other"))
+    world.run("gen_other", until=lambda batch: batch.tally.in_flight == 2)
+    world.steer(Retry(hash=NAME))
+    world.steer(Pause(hash=NAME))
+    world.queue = {name: work for name, work in world.queue.items() if NAME not in name}  # the desk empties it
+    with world.engine.connect() as connection:  # never committed: the disk is full
+        steer(connection, required(connection, NAME), Resume(hash=NAME), world.window, world.now)
+    world.run("gen_other")
+    assert world.load(NAME).tally.waiting == 6
+    world.steer(Resume(hash=NAME))
+    assert world.run(NAME).tally.completed == 8
