@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from agents.planner.attempts import next_round
 from agents.planner.audit import note
+from agents.planner.books import PROMPTS
 from agents.planner.clients import refuse_suspended
 from agents.planner.dispatch import Priority, Window
 from agents.planner.reservations import reserve_more
@@ -261,12 +262,22 @@ def _amend_negative(connection: Connection, batch: Batch, text: str) -> None:
         problem = "an upgrade keeps its prompts" if batch.parent else f"{batch.recipe.model} uses no negative prompt"
         raise BadCommand("invalid_value", problem, path="$.negative_prompt", hint="leave it out")
     batch.command = msgspec.structs.replace(batch.command, negative_prompt=text)
-    connection.execute(
-        sa.delete(prompt_pages).where(prompt_pages.c.hash == batch.hash, prompt_pages.c.first >= batch.cursor)
-    )
+    _forget_prompts(connection, batch.hash, batch.cursor)
     batch.written = min(batch.written, batch.cursor)
     batch.tally.amended += 1
     batch.tally.asked = batch.written + 1
+
+
+def _forget_prompts(connection: Connection, name: str, first: int) -> None:
+    """Remove the prompts from an index on, also those of a page that begins before it: no two pages have the same."""
+    of_batch = prompt_pages.c.hash == name
+    connection.execute(sa.delete(prompt_pages).where(of_batch, prompt_pages.c.first >= first))
+    last = sa.select(prompt_pages.c.first, prompt_pages.c.prompts).where(of_batch)
+    row = connection.execute(last.order_by(prompt_pages.c.first.desc()).limit(1)).first()
+    if row is not None:
+        kept = PROMPTS.decode(row.prompts)[: first - row.first]
+        page = sa.update(prompt_pages).where(of_batch, prompt_pages.c.first == row.first)
+        connection.execute(page.values(prompts=_encode(kept)))
 
 
 def _failed(connection: Connection, batch: Batch, now: float) -> int:

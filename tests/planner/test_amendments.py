@@ -2,6 +2,7 @@
 
 from agents.planner import steering
 from protocol.commands import Amend
+from protocol.messages import Assessment, GenerateImage, ImageGenerated, ImageScored, ImageStored, ref_of
 from tests.planner.workbench import NAME, World, halfway, new_batch
 
 
@@ -39,6 +40,27 @@ def test_a_new_bar_and_a_new_negative_prompt_hold_for_what_has_not_started(world
     assert {job.prompt.negative for job in made.values() if job.index < started} == {""}
     assert {job.prompt.negative for job in made.values() if job.index >= started} == {"text"}
     assert [made[index].prompt.text for index in range(30)] == [f"picture {index}" for index in range(30)]
+
+
+def test_a_new_negative_prompt_holds_for_what_starts_together_with_another_attempt_at_an_earlier_picture(
+    world: World,
+) -> None:
+    world.start(new_batch(30))
+    world.run(NAME, until=lambda batch: batch.tally.in_flight == 4)
+    first, second, *_ = [work.job for work in world.queue.values() if isinstance(work, GenerateImage)]
+    world.steer(Amend(hash=NAME, negative_prompt="text"))
+    for work in [work for work in world.queue.values() if not isinstance(work, GenerateImage)]:
+        world.act(work)
+    world.deliver(*world.inbox)
+    world.deliver(*(ImageGenerated(ref=ref_of(job), picture=world.pictured(job)) for job in (first, second)))
+    accepted = Assessment(score=0.9, accepted=True, measures={})
+    rejected = Assessment(score=0.1, accepted=False, measures={})
+    world.deliver(ImageScored(ref=ref_of(second), assessment=accepted))
+    world.deliver(
+        ImageScored(ref=ref_of(first), assessment=rejected),
+        ImageStored(ref=ref_of(second), key="x", url="file:///x", disposition="accepted"),
+    )
+    assert world.jobs_made()[4].prompt.negative == "text"
 
 
 def test_prompts_that_were_asked_for_before_an_amendment_are_not_heard(world: World) -> None:
