@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     device: str = Field(default="auto", description="torch device of the generator: auto, cpu, cuda, cuda:1, mps")
     torch_threads: int = Field(default=0, ge=0, description="CPU threads of the generator; 0 leaves torch's choice")
-    generator_slots: int = Field(default=2, ge=1, le=64, description="jobs a generator holds at once")
+    generator_slots: int = Field(default=16, ge=1, le=64, description="jobs a generator holds at once: they share it")
     qa_slots: int = Field(default=2, ge=1, le=64)
     storage_slots: int = Field(default=8, ge=1, le=256)
     storage_files: bool = Field(

@@ -85,6 +85,7 @@ async def through_workshop(client: Client, pictures: int, steps: int) -> None:
             steps=steps,
             guidance=GUIDANCE,
             quality=Quality(min_score=0.0),
+            reuse=False,
             requirements=Requirements(quantity=pictures),
         )
     )
