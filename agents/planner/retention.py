@@ -129,19 +129,11 @@ def needed_blobs(connection: Connection, most: int = MOST_OPEN) -> set[str] | No
 def forgettable(connection: Connection, before: float, limit: int | None) -> Sequence[tuple[str, str, int]]:
     """(hash, client, quantity) of batches that ended before then and that nothing open refers to, the oldest first. One
     whose removal was begun has no client any more."""
-    parent = batches.alias()
     return [
         (row.hash, row.client_id, row.quantity)
         for row in connection.execute(
             sa.select(batches.c.hash, batches.c.client_id, batches.c.quantity)
-            .where(
-                batches.c.state.in_(("completed", "cancelled")),
-                batches.c.updated_at < before,
-                batches.c.contact_sheet.is_not(None),
-                ~sa.exists().where(parent.c.parent == batches.c.hash, parent.c.state.in_(ACTIVE)),
-                ~sa.exists().where(reservations.c.hash == batches.c.hash, reservations.c.state == "open"),
-                ~sa.exists().where(intents.c.hash == batches.c.hash, intents.c.state == "open"),
-            )
+            .where(*_forgettable(before))
             .order_by(batches.c.updated_at)
             .limit(limit)
         )
@@ -150,11 +142,9 @@ def forgettable(connection: Connection, before: float, limit: int | None) -> Seq
 
 def disown(connection: Connection, name: str, client: str, before: float, now: float) -> bool:
     """Begin to forget a batch: without a client nobody can ask for it or steer it while its rows go. False where it
-    changed meanwhile."""
-    ended = sa.and_(batches.c.hash == name, batches.c.state.in_(("completed", "cancelled")))
-    changed = connection.execute(
-        sa.update(batches).where(ended, batches.c.updated_at < before).values(client_id="")
-    ).rowcount
+    changed, or something open came to refer to it, meanwhile."""
+    this = sa.update(batches).where(batches.c.hash == name, *_forgettable(before))
+    changed = connection.execute(this.values(client_id="")).rowcount
     if changed == 1 and client:
         connection.execute(sa.delete(commands).where(commands.c.hash == name))
         note(connection, "forgotten", client, now, name)
@@ -174,6 +164,19 @@ def forget_batch(connection: Connection, name: str) -> None:
     """Remove what is left of a batch whose pictures are forgotten."""
     for table in (intents, reservations, batches):
         connection.execute(sa.delete(table).where(table.c.hash == name))
+
+
+def _forgettable(before: float) -> tuple[sa.ColumnElement[bool], ...]:
+    """What is true of a batch that may be forgotten."""
+    child = batches.alias()
+    return (
+        batches.c.state.in_(("completed", "cancelled")),
+        batches.c.updated_at < before,
+        batches.c.contact_sheet.is_not(None),
+        ~sa.exists().where(child.c.parent == batches.c.hash, child.c.state.in_(ACTIVE)),
+        ~sa.exists().where(reservations.c.hash == batches.c.hash, reservations.c.state == "open"),
+        ~sa.exists().where(intents.c.hash == batches.c.hash, intents.c.state == "open"),
+    )
 
 
 def _attempt_alone(outcome: bytes | None) -> int | None:

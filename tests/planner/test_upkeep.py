@@ -222,6 +222,17 @@ async def test_what_is_open_and_what_an_open_upgrade_is_made_from_is_remembered(
         assert (await keeper.round(world.now + 60 * DAY_S)).batches == 2
 
 
+def test_a_batch_that_is_made_again_since_it_was_found_to_be_of_long_ago_is_remembered(world: Studio) -> None:
+    world.start(new_batch(2))
+    world.run(NAME)
+    later = world.now + 31 * DAY_S
+    assert world.transact(lambda connection: retention.forgettable(connection, later, None))
+    child = new_batch(2, name="gen_batch_2")
+    child.parent = NAME
+    world.start(child)
+    assert not world.transact(lambda connection: retention.disown(connection, NAME, "local", later, later))
+
+
 async def test_a_removal_that_was_cut_off_is_finished_by_the_next_round(world: Studio, settings: Settings) -> None:
     world.start(new_batch(2))
     world.run(NAME)
