@@ -15,7 +15,8 @@ from agents.cli.failure import bad_input
 from agents.generator import offers
 from agents.generator.library.pull import origin_of
 from agents.generator.library.shelves import Shelves
-from agents.generator.registry import ARCHITECTURES, EmbeddingEntry, LoraEntry, Model, Registry, scheduler_of
+from agents.generator.registry import Registry
+from agents.generator.registry_entries import ARCHITECTURES, EmbeddingEntry, LoraEntry, Model, scheduler_of
 from agents.generator.samplers import SAMPLERS
 from protocol.codec import encode
 from protocol.messages import LoraInfo, ModelInfo

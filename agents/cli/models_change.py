@@ -19,7 +19,8 @@ from agents.generator.library import shelves as shelving
 from agents.generator.library.hub import Hub
 from agents.generator.library.recognise import recognise
 from agents.generator.library.shelves import Shelves
-from agents.generator.registry import Model, Registry, load
+from agents.generator.registry import Registry, load
+from agents.generator.registry_entries import Model
 from protocol.codec import encode
 from protocol.nearest import nearest
 

@@ -4,7 +4,7 @@
 import torch
 from safetensors import SafetensorError
 
-from agents.generator.registry import Model
+from agents.generator.registry_entries import Model
 from protocol.errors import AcpError, Refused
 
 _CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory", "can't allocate memory")

@@ -4,7 +4,8 @@ import statistics
 from collections import defaultdict, deque
 
 from agents.generator.orders import Order, install_lora, install_model
-from agents.generator.registry import Model, Registry
+from agents.generator.registry import Registry
+from agents.generator.registry_entries import Model
 from protocol.messages import Job, LoraInfo, ModelInfo
 
 SPEED_WINDOW = 31

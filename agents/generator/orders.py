@@ -5,7 +5,8 @@ from pathlib import Path
 
 from agents.generator import samplers
 from agents.generator.references import Reference
-from agents.generator.registry import LoraEntry, Model, Registry, scheduler_of
+from agents.generator.registry import Registry
+from agents.generator.registry_entries import LoraEntry, Model, scheduler_of
 from protocol.commands import Lora
 from protocol.errors import AcpError, Refused
 from protocol.messages import Buckets, Job

@@ -19,7 +19,7 @@ from agents.generator import model_folder, samplers
 from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
 from agents.generator.learned_words import LearnedWords
-from agents.generator.registry import Architecture, Model
+from agents.generator.registry_entries import Architecture, Model
 from agents.generator.residency import evictions
 
 MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}

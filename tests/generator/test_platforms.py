@@ -11,6 +11,7 @@ import pytest
 from agents.generator import registry, samplers
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.orders import order
+from agents.generator.registry_entries import scheduler_of
 from agents.settings import Settings
 from bus.connection import Address, connect
 from bus.local_blobs import LocalBlobs
@@ -71,7 +72,7 @@ async def test_each_sampler_of_a_flow_model_makes_a_picture_of_its_own(
     name = install(tmp_path / "models", platform)
     entries = registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
     architecture = entries.models[name].architecture
-    names = [sampler.name for sampler in samplers.SAMPLERS if registry.scheduler_of(sampler, architecture)]
+    names = [sampler.name for sampler in samplers.SAMPLERS if scheduler_of(sampler, architecture)]
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
     drawn = {}
     async with engine.opened():

@@ -11,7 +11,7 @@ import torch
 from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 
 from agents.generator import samplers
-from agents.generator.registry import scheduler_of
+from agents.generator.registry_entries import scheduler_of
 from agents.generator.samplers import SAMPLERS, Sampler, Scheduler
 from protocol.errors import AcpError
 

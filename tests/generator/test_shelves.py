@@ -18,7 +18,7 @@ from agents.generator.library.entries import with_entry, without_entry
 from agents.generator.library.shelves import Shelves, add, remove
 from agents.generator.model_folder import SINGLE_FILE
 from agents.generator.orders import order
-from agents.generator.registry import Model
+from agents.generator.registry_entries import Model
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from protocol.messages import Job

@@ -16,7 +16,8 @@ from agents.generator.library import entries
 from agents.generator.library.hub_files import CONFIGURATION
 from agents.generator.library.recognise import Found, Kind, recognise
 from agents.generator.model_folder import SINGLE_FILE
-from agents.generator.registry import Model, Registry, load
+from agents.generator.registry import Registry, load
+from agents.generator.registry_entries import Model
 from protocol.errors import Refused
 from protocol.ids import is_id
 from protocol.nearest import nearest
