@@ -31,9 +31,9 @@ class RegistryError(AcpError):
         super().__init__("invalid_value", f"{where}: {problem}", path=field or None, hint=hint)
 
 
-    """Models, LoRAs, embeddings and tools, their places on this machine, and which were there when it was read."""
+@dataclass(frozen=True)
 class Registry:
-    """Known models, LoRAs, embeddings and tools, their places on this machine, and which were there when it was read."""
+    """Models, LoRAs, embeddings and tools, their places on this machine, and which were there when it was read."""
 
     models: Mapping[str, Model]
     loras: Mapping[str, LoraEntry]
