@@ -108,6 +108,10 @@ class _Client(Client):
         return answer
 
 
+class LoginRefused(Unavailable):
+    """A broker is there, and does not take the credentials."""
+
+
 class Connection:
     """A NATS client with its listeners. `closed` is set when the connection is over for good."""
 
@@ -163,7 +167,7 @@ class Connection:
         self.closing = True
         await self.client.close()
         if refused.is_set():
-            raise Unavailable(
+            raise LoginRefused(
                 "timeout",
                 f"{address.url} refuses these credentials",
                 hint="start the workshop again, or check BOTTEGA_NATS_URL",
@@ -248,7 +252,7 @@ async def connect(address: Address, *, name: str, inbox_prefix: str = "_INBOX", 
     """Connect, trying for `wait_s`; afterwards reconnect without limit.
 
     Raises:
-        Unavailable: nobody answers there, or the credentials are refused.
+        Unavailable: nobody answers there; `LoginRefused` where the credentials are refused.
     """
     connection = Connection()
     await connection.open(address, name=name, inbox_prefix=inbox_prefix, wait_s=wait_s)

@@ -18,7 +18,7 @@ from agents.database.copying import Database, copy_in, is_empty, revision_of
 from agents.settings import Settings
 from agents.supervisor.address import home_lock
 from bus.client import Client
-from bus.connection import Address
+from bus.connection import Address, LoginRefused
 from bus.failpoint import reached
 from protocol.codec import encode
 from protocol.errors import AcpError
@@ -138,6 +138,8 @@ async def _check_alone(address: Address) -> None:
     try:
         async with Client.open(address) as client:
             working = sorted({one.role for one in await client.presences()} & {"planner", "storage"})
+    except LoginRefused:
+        raise
     except AcpError:
         return  # where nothing answers nobody works
     if working:

@@ -1,5 +1,6 @@
 """`bottega backup` and `bottega restore`: what they write, what they refuse, what is left when they are killed."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ import pytest
 
 from agents.cli.records import MANIFEST, databases
 from agents.settings import Settings
+from bus.server import EmbeddedServer
 from tests.cli.conftest import ANSWER_S, BOTTEGA, Home, environment_of, line_with
 
 
@@ -71,6 +73,15 @@ def test_what_cannot_be_restored_is_refused_and_changes_nothing(at_rest: Home, t
     broken = at_rest.run("restore", str(backup), "--force")
     assert (broken.returncode, "is damaged" in broken.stderr) == (2, True)
     assert rows(at_rest.folder / "ledger.db", "SELECT count(*) FROM jobs") == [(2,)]
+
+
+@pytest.mark.slow
+async def test_a_restore_is_refused_where_nobody_may_look_who_works(
+    workshop_server: EmbeddedServer, tmp_path: Path
+) -> None:
+    home = Home(tmp_path / "home")
+    done = await asyncio.to_thread(home.run, "restore", str(tmp_path), BOTTEGA_NATS_URL=workshop_server.url)
+    assert (done.returncode, "refuses these credentials" in done.stderr) == (3, True)
 
 
 def test_there_is_nothing_to_back_up_where_no_workshop_ever_ran(home: Home, tmp_path: Path) -> None:
