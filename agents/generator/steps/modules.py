@@ -3,6 +3,7 @@
 
 import copy
 import functools
+import hashlib
 import inspect
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -130,7 +131,8 @@ def _parameters(kind: type[torch.nn.Module]) -> tuple[str, ...]:
 def _content(value: Any) -> Hashable:
     match value:
         case torch.Tensor():
-            return (tuple(value.shape), value.dtype, tuple(value.flatten().tolist()))
+            data = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+            return (tuple(value.shape), value.dtype, hashlib.sha256(data).digest())
         case dict():
             return tuple((key, _content(part)) for key, part in sorted(value.items()))
         case _:

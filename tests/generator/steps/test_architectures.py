@@ -1,4 +1,4 @@
-# pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
 """Every architecture in the step engine: alone the plain pipeline's picture, in company the same as alone in calls as
 large."""
 
