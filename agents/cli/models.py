@@ -16,7 +16,14 @@ from agents.generator import offers
 from agents.generator.library.pull import origin_of
 from agents.generator.library.shelves import Shelves
 from agents.generator.registry import Registry
-from agents.generator.registry_entries import ARCHITECTURES, EmbeddingEntry, LoraEntry, Model, scheduler_of
+from agents.generator.registry_entries import (
+    ARCHITECTURES,
+    EmbeddingEntry,
+    LoraEntry,
+    Model,
+    ToolEntry,
+    scheduler_of,
+)
 from agents.generator.samplers import SAMPLERS
 from protocol.codec import encode
 from protocol.messages import LoraInfo, ModelInfo
@@ -29,6 +36,7 @@ class Models(Struct, frozen=True, kw_only=True):
     models: list[ModelInfo]
     loras: list[LoraInfo]
     embeddings: list["EmbeddingInfo"]
+    tools: list["ToolInfo"]
 
 
 class EmbeddingInfo(Struct, frozen=True, kw_only=True):
@@ -37,6 +45,15 @@ class EmbeddingInfo(Struct, frozen=True, kw_only=True):
     name: str
     platform: str
     token: str
+    installed: bool
+    install: str | None
+
+
+class ToolInfo(Struct, frozen=True, kw_only=True):
+    """A model that helps with pictures: it sees depth, pose or segmentation, or is an upscaler."""
+
+    name: str
+    kind: str
     installed: bool
     install: str | None
 
@@ -53,9 +70,9 @@ class ModelDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     kind: str
-    platform: str
     installed: bool
     path: str
+    platform: str | None = None
     disk_bytes: int | None = None
     commit: str | None = None
     source: str | None = None
@@ -182,27 +199,38 @@ def _known(registry: Registry) -> Models:
             )
             for name, entry in registry.embeddings.items()
         ],
+        tools=[
+            ToolInfo(
+                name=name,
+                kind=entry.kind,
+                installed=name in registry.installed_tools,
+                install=entry.install or f"bottega models pull {name}",
+            )
+            for name, entry in registry.tools.items()
+        ],
     )
 
 
 def _details(registry: Registry, name: str) -> ModelDetails:
-    entry = registry.models.get(name) or registry.loras.get(name) or registry.embeddings.get(name)
+    tables = (registry.models, registry.loras, registry.embeddings, registry.tools)
+    entry = next((table[name] for table in tables if name in table), None)
     if entry is None:
         raise bad_input(
             f"no model is called {name[:64]!r}",
-            hint=nearest(name, [*registry.models, *registry.loras, *registry.embeddings]),
+            hint=nearest(name, [name for table in tables for name in table]),
             code="not_installed",
         )
-    place = {**registry.embedding_places, **registry.lora_places, **registry.places}[name]
+    place = {**registry.tool_places, **registry.embedding_places, **registry.lora_places, **registry.places}[name]
+    installed = registry.installed | registry.installed_loras | registry.installed_embeddings | registry.installed_tools
     known = _known(registry)
-    hints = {one.name: one.install for one in (*known.embeddings, *known.loras, *known.models)}
+    hints = {one.name: one.install for one in (*known.tools, *known.embeddings, *known.loras, *known.models)}
     origin = origin_of(place)
     fields = entry.model_dump(mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels"})
     return msgspec.convert(
         {
             **fields,
             "kind": _kind(entry),
-            "installed": name in registry.installed | registry.installed_loras | registry.installed_embeddings,
+            "installed": name in installed,
             "path": str(place),
             "disk_bytes": _disk_bytes(place),
             "commit": origin.commit if origin else None,
@@ -212,7 +240,7 @@ def _details(registry: Registry, name: str) -> ModelDetails:
     )
 
 
-def _kind(entry: Model | LoraEntry | EmbeddingEntry) -> str:
+def _kind(entry: Model | LoraEntry | EmbeddingEntry | ToolEntry) -> str:
     match entry:
         case Model():
             return "model"
@@ -220,6 +248,8 @@ def _kind(entry: Model | LoraEntry | EmbeddingEntry) -> str:
             return "LoRA"
         case EmbeddingEntry():
             return "embedding"
+        case ToolEntry():
+            return entry.kind
 
 
 def _disk_bytes(place: Path) -> int | None:
@@ -255,6 +285,8 @@ def _show_list(console: Console, known: Models) -> None:
         table.add_row(_mark(lora.installed), lora.name, f"{lora.platform} LoRA", "", "", "")
     for word in known.embeddings:
         table.add_row(_mark(word.installed), word.name, f"{word.platform} word {escape(word.token)}", "", "", "")
+    for tool in known.tools:
+        table.add_row(_mark(tool.installed), tool.name, f"{tool.kind} of a picture", "", "", "")
     console.print(table)
     if absent := next((one for one in known.models if not one.installed and one.install), None):
         console.print(f"\nTo install one, such as {absent.name}: {escape(absent.install or '')}", soft_wrap=True)

@@ -20,7 +20,7 @@ from agents.generator.library.hub import Hub
 from agents.generator.library.recognise import recognise
 from agents.generator.library.shelves import Shelves
 from agents.generator.registry import Registry, load
-from agents.generator.registry_entries import Model
+from agents.generator.registry_entries import Model, on_hub
 from protocol.codec import encode
 from protocol.nearest import nearest
 
@@ -42,7 +42,7 @@ class Added(Struct, frozen=True, kw_only=True):
 
     name: str
     kind: str
-    platform: str
+    platform: str | None
     path: str
     word: str | None
 
@@ -96,9 +96,9 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
         shown = Added(name=done.name, kind=done.kind, platform=done.platform, path=str(done.place), word=done.word)
         sys.stdout.write(encode(shown).decode() + "\n")
     else:
-        what = {"lora": "LoRA", "embedding": "word"}.get(done.kind, "model")
-        said = f", in prompts: {done.word}" if done.word else ""
-        sys.stdout.write(f"{done.name}: a {what} for {done.platform}{said}\nRestart the generator to draw with it.\n")
+        what = {"lora": "LoRA", "embedding": "word", "upscaler": "upscaler"}.get(done.kind, "model")
+        said = (f" for {done.platform}" if done.platform else "") + (f", in prompts: {done.word}" if done.word else "")
+        sys.stdout.write(f"{done.name}: {what}{said}\nRestart the generator to use it.\n")
 
 
 def remove(name: str, json: bool) -> None:
@@ -117,22 +117,23 @@ def remove(name: str, json: bool) -> None:
 
 
 def _pull_known(registry: Registry, name: str, json: bool) -> Pulled:
-    model = registry.models.get(name)
-    if model is None:
+    entry = registry.models.get(name) or registry.tools.get(name)
+    if entry is None:
         raise bad_input(
             f"no model is called {name[:64]!r}",
-            hint=f"{nearest(name, registry.models)} A repository is written owner/name",
+            hint=f"{nearest(name, [*registry.models, *registry.tools])} A repository is written owner/name",
             code="not_installed",
         )
-    folder = registry.places[name]
-    if name in registry.installed:
+    folder = {**registry.tool_places, **registry.places}[name]
+    if name in registry.installed | registry.installed_tools:
         origin = pulling.origin_of(folder)
         return Pulled(
-            name=name, path=str(folder), source=model.source, commit=origin.commit if origin else None, fetched=0
+            name=name, path=str(folder), source=entry.source, commit=origin.commit if origin else None, fetched=0
         )
-    if not model.on_hub:
-        raise bad_input(f"{name} is not on the hub", hint=model.install or f"put it at {folder}", code="not_installed")
-    return _pulled(name, folder, model.source, model.revision or "main", model.dtype, json)
+    if not on_hub(entry.source):
+        raise bad_input(f"{name} is not on the hub", hint=entry.install or f"put it at {folder}", code="not_installed")
+    dtype = entry.dtype if isinstance(entry, Model) else None
+    return _pulled(name, folder, entry.source, entry.revision or "main", dtype, json)
 
 
 def _pull_new(
@@ -154,7 +155,8 @@ def _pull_new(
     return done
 
 
-def _pulled(name: str, folder: Path, source: str, revision: str, dtype: str, json: bool) -> Pulled:
+def _pulled(name: str, folder: Path, source: str, revision: str, dtype: str | None, json: bool) -> Pulled:
+    """Fetch a pipeline that is run in `dtype`, or a model of transformers where that is null."""
     bar = Progress(
         TextColumn(source),
         BarColumn(),
@@ -166,9 +168,14 @@ def _pulled(name: str, folder: Path, source: str, revision: str, dtype: str, jso
     )
     with _hub() as hub, bar:
         task = bar.add_task("", total=None)
-        done = pulling.pull(
-            hub, source, revision, dtype, folder, lambda here, of: bar.update(task, completed=here, total=of)
-        )
+
+        def told(here: int, of: int) -> None:
+            bar.update(task, completed=here, total=of)
+
+        if dtype is None:
+            done = pulling.pull_alone(hub, source, revision, folder, told)
+        else:
+            done = pulling.pull(hub, source, revision, dtype, folder, told)
     return Pulled(name=name, path=str(folder), source=source, commit=done.origin.commit, fetched=done.fetched)
 
 

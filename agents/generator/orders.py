@@ -6,7 +6,7 @@ from pathlib import Path
 from agents.generator import samplers
 from agents.generator.references import Reference
 from agents.generator.registry import Registry
-from agents.generator.registry_entries import LoraEntry, Model, scheduler_of
+from agents.generator.registry_entries import LoraEntry, Model, on_hub, scheduler_of
 from protocol.commands import Lora
 from protocol.errors import AcpError, Refused
 from protocol.messages import Buckets, Job
@@ -82,7 +82,7 @@ def install_model(model: Model, folder: Path) -> str:
     """How to get a model that is not here."""
     if model.install:
         return model.install
-    if model.on_hub:
+    if on_hub(model.source):
         return f"bottega models pull {model.name}, then restart the generator"
     return f"put its diffusers folder at {folder}, then restart the generator"
 

@@ -56,11 +56,6 @@ class Model(BaseModel):
     priority: int = 0
     install: str | None = None
 
-    @property
-    def on_hub(self) -> bool:
-        """Whether `source` is a repository that can be pulled."""
-        return self.source.count("/") == 1 and " " not in self.source
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         low, high = self.guidance_range
@@ -120,6 +115,11 @@ class ToolEntry(BaseModel):
     licence: str | None = None
     commercial: Literal["yes", "no", "conditional"] | None = None
     install: str | None = None
+
+
+def on_hub(source: str) -> bool:
+    """Whether the source of an entry is a repository that can be pulled, and no note."""
+    return source.count("/") == 1 and " " not in source
 
 
 def scheduler_of(sampler: samplers.Sampler, architecture: Architecture) -> samplers.Scheduler | None:

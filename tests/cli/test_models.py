@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+from agents.generator.control.annotators import Annotator
 from agents.generator.samplers import SAMPLERS
 from tests.cli.conftest import Home
 from tests.generator.conftest import tiny_pipeline
 from tests.generator.fake_hub import COMMIT, FakeHub, fake_hub
 from tests.generator.single_file import save
+from tests.generator.test_control import tiny_depth
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 PINNED = "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
@@ -75,6 +78,22 @@ def test_any_repository_becomes_known_at_the_commit_that_was_pulled(home: Home, 
         COMMIT,
     )
     assert refusal(home, "pull", "someone/my.model", BOTTEGA_HUB_URL=hub.url)["hint"]
+
+
+def test_a_tool_is_pulled_without_code_and_pickles(home: Home, hub: FakeHub, tmp_path: Path):
+    tiny_depth(tmp_path / "depth")
+    hub.add("depth-anything/Depth-Anything-V2-Small-hf", tmp_path / "depth")
+    files = hub.repositories["depth-anything/Depth-Anything-V2-Small-hf"]
+    files |= {"pytorch_model.bin": b"pickle", "model.py": b"raise SystemExit"}
+
+    pulled = said(home, "pull", "depth", BOTTEGA_HUB_URL=hub.url)
+
+    assert {path for path, _ in hub.asked} == {"config.json", "preprocessor_config.json", "model.safetensors"}
+    assert said(home, "show", "depth")["kind"] == "depth"
+    Annotator("depth", Path(pulled["path"]), torch.device("cpu"))
+    said(home, "remove", "depth")
+    files["config.json"] = json.dumps(json.loads(files["config.json"]) | {"auto_map": {"AutoModel": "m.M"}}).encode()
+    assert "code" in refusal(home, "pull", "depth", BOTTEGA_HUB_URL=hub.url)["message"]
 
 
 def test_a_single_file_is_added_with_the_configuration_of_the_hub_and_removed(home: Home, hub: FakeHub, tmp_path: Path):

@@ -19,6 +19,9 @@ from agents.generator.library.shelves import Shelves, add, remove
 from agents.generator.model_folder import SINGLE_FILE
 from agents.generator.orders import order
 from agents.generator.registry_entries import Model
+from agents.generator.upscale.rrdb import Rrdb
+from agents.generator.upscale.rrdb_file import RrdbFile
+from agents.generator.upscale.upscaler import Upscaler
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from protocol.messages import Job
@@ -125,6 +128,20 @@ def test_a_textual_inversion_teaches_its_word_or_the_name_of_its_file(
     assert "bad_hands-5" in known.installed_embeddings
     remove(shelves, "bad_hands-5")
     assert list(shelves.embeddings.iterdir()) == []
+
+
+def test_an_upscaler_becomes_a_tool(shelves: Shelves, tmp_path: Path):
+    form = RrdbFile(features=8, blocks=1, growth=4, doublings=2, squeeze=1, places={})
+    save_file(Rrdb(form).state_dict(), tmp_path / "x4.safetensors")
+
+    added = add(shelves, tmp_path / "x4.safetensors", None, None, nowhere)
+
+    assert (added.kind, added.platform) == ("upscaler", None)
+    known = shelves.registry()
+    assert known.tools["x4"].kind == "upscaler"
+    assert known.installed_tools == {"x4"}
+    assert Upscaler(known.tool_places["x4"], torch.device("cpu")).scale == 4
+    assert remove(shelves, "x4").freed
 
 
 def test_a_folder_is_used_where_it_lies(shelves: Shelves, tiny_folder: Path):

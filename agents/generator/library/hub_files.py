@@ -1,4 +1,5 @@
-"""Which files of a hub repository make up a diffusers model, and which would be dangerous. Pure module."""
+"""Which files of a hub repository make up a diffusers pipeline or a model of transformers, and which would be
+dangerous. Pure module."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ LIBRARIES = frozenset({"diffusers", "transformers", "stable_diffusion"})
 """Where the classes of a model's parts may come from; any other name is code in the repository."""
 
 INDEX = "model_index.json"
+CONFIG = "config.json"
 CONFIGURATION = frozenset({".json", ".txt", ".model"})
 """Settings, vocabularies, and SentencePiece models, which are protocol buffers."""
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
@@ -19,6 +21,7 @@ PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 MAX_CONFIGURATION_BYTES = 64 << 20
 MAX_FILES = 5000
 
+_SETTINGS = frozenset({CONFIG, "preprocessor_config.json"})
 _WEIGHTS = re.compile(
     r"(?:diffusion_pytorch_model|model)(?P<shard>[.\w-]*)\.safetensors(?P<index>\.index[.\w]*\.json)?"
 )
@@ -72,6 +75,24 @@ def wanted(files: Sequence[HubFile], index: Mapping[str, Any], dtype: str, sourc
     if lacking := sorted(part for part, each in variants.items() if chosen not in each):
         raise _refused(source, f"{', '.join(lacking)} lacks safetensors in full precision")
     return [*found, *(file for part in weights.values() for file in part if _variant(file) == chosen)]
+
+
+def wanted_alone(files: Sequence[HubFile], config: Mapping[str, Any], source: str) -> list[HubFile]:
+    """The files of a model of transformers, which lie at the root of its repository beside `config.json`.
+
+    Raises:
+        Refused: the repository holds code or weights as pickles.
+    """
+    if "auto_map" in config:
+        raise _refused(source, "its model is code from the network")
+    found = [file for file in files if "/" not in file.path and _PLACE.fullmatch(file.path)]
+    weights = [file for file in found if _WEIGHTS.fullmatch(file.path) and not _variant(file)]
+    if not weights:
+        raise _refused(source, "it has no weights as safetensors; others could run code")
+    if unknown := next((file for file in weights if not _has_hash(file)), None):
+        raise _refused(source, f"the hub has no SHA-256 of {unknown.path}")
+    settings = [file for file in found if file.path in _SETTINGS and file.size <= MAX_CONFIGURATION_BYTES]
+    return [*settings, *weights]
 
 
 def configuration(files: Sequence[HubFile], index: Mapping[str, Any], source: str) -> list[HubFile]:

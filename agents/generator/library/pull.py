@@ -6,13 +6,14 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from agents.generator.library.hub import Hub, Listing
-from agents.generator.library.hub_files import INDEX, HubFile, configuration, wanted
+from agents.generator.library.hub_files import CONFIG, INDEX, HubFile, configuration, wanted, wanted_alone
 from agents.generator.tensor_file import CHECKPOINT, Unsound, read_header
 from protocol.errors import AcpError, Refused
 
@@ -21,6 +22,9 @@ SPARE_BYTES = 1 << 30
 
 ORIGIN = "origin.json"
 """The file in a model's folder that tells where it came from: `Origin`."""
+
+Choose = Callable[[Sequence[HubFile], dict[str, Any]], list[HubFile]]
+"""Which files are needed, by the file that says what the repository is."""
 
 Told = Callable[[int, int], None]
 """Told how many bytes are here, and of how many."""
@@ -44,17 +48,29 @@ class Pulled:
 
 
 def pull(hub: Hub, source: str, revision: str, dtype: str, folder: Path, told: Told) -> Pulled:
-    """Fetch a model into `folder`, which does not exist yet. Weights in half precision are chosen for `float16`.
+    """Fetch a pipeline into `folder`, which does not exist yet. Weights in half precision are chosen for `float16`.
 
     Raises:
         Refused: the repository cannot be used, the disk is too small, or bytes are not those that were promised.
         Unavailable: the hub is out of reach; saying it again goes on where it broke off.
     """
+    return _pull(hub, source, revision, INDEX, partial(wanted, dtype=dtype, source=source), folder, told)
+
+
+def pull_alone(hub: Hub, source: str, revision: str, folder: Path, told: Told) -> Pulled:
+    """Fetch a model of transformers into `folder`, which does not exist yet.
+
+    Raises:
+        Refused, Unavailable: as `pull`.
+    """
+    return _pull(hub, source, revision, CONFIG, partial(wanted_alone, source=source), folder, told)
+
+
+def _pull(hub: Hub, source: str, revision: str, index: str, choose: Choose, folder: Path, told: Told) -> Pulled:
     listing = hub.listing(source, revision)
     # A folder per commit: what is there of another one is not mixed in.
     part = folder.with_name(f".{folder.name}-{listing.commit[:12]}")
-    index = _index(hub, listing, source, part)
-    files = wanted(listing.files, index, dtype, source)
+    files = choose(listing.files, _index(hub, listing, source, index, part))
     fetched = _fetch(hub, listing, source, files, part, told)
     origin = Origin(
         source=source, commit=listing.commit, files={file.path: file.sha256 or file.git_sha1 or "" for file in files}
@@ -79,23 +95,24 @@ def pull_configuration(hub: Hub, source: str, revision: str, folder: Path) -> No
         Refused, Unavailable: as `pull`.
     """
     listing = hub.listing(source, revision)
-    index = _index(hub, listing, source, folder)
+    index = _index(hub, listing, source, INDEX, folder)
     _fetch(hub, listing, source, configuration(listing.files, index, source), folder, lambda here, all_: None)
 
 
-def _index(hub: Hub, listing: Listing, source: str, part: Path) -> dict[str, Any]:
-    file = next((file for file in listing.files if file.path == INDEX), None)
+def _index(hub: Hub, listing: Listing, source: str, index: str, part: Path) -> dict[str, Any]:
+    """The JSON file that says what a repository is."""
+    file = next((file for file in listing.files if file.path == index), None)
     if file is None or not 0 <= file.size <= 1 << 20:
         raise Refused(
             "not_installed",
-            f"{source} is no diffusers model: it has no {INDEX}",
+            f"{source} cannot be used: it has no {index}",
             hint="for a single file, download it and say: bottega models add FILE",
         )
     _fetch(hub, listing, source, [file], part, lambda here, all_: None)
     try:
-        return msgspec.json.decode((part / INDEX).read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode((part / index).read_bytes(), type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise Refused("not_installed", f"the {INDEX} of {source} is no JSON object: {error}") from error
+        raise Refused("not_installed", f"the {index} of {source} is no JSON object: {error}") from error
 
 
 def _fetch(hub: Hub, listing: Listing, source: str, files: Sequence[HubFile], part: Path, told: Told) -> int:

@@ -1,6 +1,6 @@
-"""What a path holds that a person wants to add: a model's folder, a single-file checkpoint, a LoRA or a textual
-inversion, and for which platform; or a refusal of what could run code or would not work. Reads headers, and values of
-adapters; changes nothing."""
+"""What a path holds that a person wants to add: a model's folder, a single-file checkpoint, a LoRA, a textual
+inversion or an upscaler, and for which platform; or a refusal of what could run code or would not work. Reads headers,
+and values of all but models; changes nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,12 @@ from agents.generator.library.checkpoint_file import NotACheckpoint, is_checkpoi
 from agents.generator.library.hub_files import INDEX, PICKLES, HubFile, wanted
 from agents.generator.lora_file import NotALora, describe, platform_called
 from agents.generator.tensor_file import ADAPTER, CHECKPOINT, Unsound, inspect, read_header
+from agents.generator.upscale.rrdb_file import UPSCALER, NotAnUpscaler, is_upscaler
+from agents.generator.upscale.rrdb_file import describe as describe_upscaler
 from protocol.errors import Refused
 
 Content = TypeVar("Content")
-Kind = Literal["folder", "checkpoint", "lora", "embedding"]
+Kind = Literal["folder", "checkpoint", "lora", "embedding", "upscaler"]
 
 SIDECAR = ".civitai.info"
 """End of the name of the file that Civitai's tools put beside a download."""
@@ -73,10 +75,13 @@ def recognise(path: Path) -> Found:
             taught = describe_embedding(inspect(path, EMBEDDING))
             widths = sorted(width for _, _, width in taught.parts)
             return Found("embedding", _TEXT_ENCODERS.get(tuple(widths)), taught.token)
+        if is_upscaler(tensors):
+            describe_upscaler(inspect(path, UPSCALER))
+            return Found("upscaler", None)
         lora = describe(inspect(path, ADAPTER))
     except NotACheckpoint as error:
         raise _refused(path, str(error), "add the diffusers folder of the model, or pull it") from error
-    except (Unsound, NotALora, NotAnEmbedding) as error:
+    except (Unsound, NotALora, NotAnEmbedding, NotAnUpscaler) as error:
         raise _refused(path, str(error), "get the file again, or another one") from error
     base, words = _sidecar(path)
     return Found("lora", platform_called(base) or lora.platform, next(iter(words or lora.triggers), None))

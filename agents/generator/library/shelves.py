@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from agents.generator.library.hub_files import CONFIGURATION
 from agents.generator.library.recognise import Found, Kind, recognise
 from agents.generator.model_folder import SINGLE_FILE
 from agents.generator.registry import Registry, load
-from agents.generator.registry_entries import Model
+from agents.generator.registry_entries import Model, on_hub
 from protocol.errors import Refused
 from protocol.ids import is_id
 from protocol.nearest import nearest
@@ -27,6 +27,7 @@ _TABLES: dict[Kind, str] = {
     "checkpoint": "models",
     "lora": "loras",
     "embedding": "embeddings",
+    "upscaler": "tools",
 }
 
 Configure = Callable[[Model, Path], None]
@@ -46,6 +47,11 @@ class Shelves:
         """The folder of textual inversions."""
         return self.loras.with_name("embeddings")
 
+    @property
+    def tools(self) -> Path:
+        """The folder of models that help with pictures."""
+        return self.loras.with_name("tools")
+
     def registry(self) -> Registry:
         """What is known and here now."""
         return load(self.models, self.loras, self.own)
@@ -57,7 +63,7 @@ class Added:
 
     name: str
     kind: Kind
-    platform: str
+    platform: str | None
     place: Path
     word: str | None = None
 
@@ -88,11 +94,11 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
         raise Refused(
             "invalid_value", f"{name[:64]!r} cannot be a name", hint="give --name with letters, digits, _ and -"
         )
-    if name in registry.models or name in registry.loras or name in registry.embeddings:
+    if name in _places(registry):
         raise Refused("wrong_state", f"{name} is known already", hint="choose another with --name")
-    known = platform_of(platform, found, registry, path)
+    known = None if found.kind == "upscaler" else platform_of(platform, found, registry, path)
     added = _shelved(shelves, registry, found, path, name, known, configure)
-    fields: dict[str, object] = {"platform": added.platform}
+    fields: dict[str, object] = {"platform": added.platform} if added.platform else {}
     match found.kind:
         case "folder":
             fields |= {"source": path.name, "path": str(path)}
@@ -102,6 +108,8 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
             fields |= {"sha256": _sha256(path)} | ({"trigger": added.word} if added.word else {})
         case "embedding":
             fields |= {"sha256": _sha256(path), "token": added.word}
+        case "upscaler":
+            fields |= {"kind": "upscaler", "source": path.name, "sha256": _sha256(path)}
     table = f"{_TABLES[found.kind]}.{name}"
     entries.change(
         shelves.own,
@@ -119,12 +127,12 @@ def remove(shelves: Shelves, name: str) -> Removed:
         RegistryError: the person's registry file is wrong.
     """
     registry = shelves.registry()
-    places = {**registry.embedding_places, **registry.lora_places, **registry.places}
+    places = _places(registry)
     if name not in places:
         raise Refused("not_installed", f"nothing is called {name[:64]!r}", hint=nearest(name, places))
     place = places[name]
-    ours = place.parent in (shelves.models, shelves.loras, shelves.embeddings)
-    table = "models" if name in registry.models else "loras" if name in registry.loras else "embeddings"
+    ours = place.parent in (shelves.models, shelves.loras, shelves.embeddings, shelves.tools)
+    table = next(table for table, known in _tables(registry).items() if name in known)
     table = f"{table}.{name}"
     text = shelves.own.read_text(encoding="utf-8") if shelves.own.is_file() else ""
     entered = entries.without_entry(text, table) != text
@@ -140,7 +148,7 @@ def remove(shelves: Shelves, name: str) -> Removed:
             lambda text: entries.without_entry(text, table),
             lambda file: load(shelves.models, shelves.loras, file),
         )
-    unfinished = list(shelves.models.glob(f".{name}-*"))
+    unfinished = list(place.parent.glob(f".{name}-*")) if ours else []
     freed = sum(_delete(each) for each in [*([place] if ours else []), *unfinished])
     return Removed(name, freed, left=None if ours or not place.exists() else place)
 
@@ -164,34 +172,56 @@ def platform_of(wanted: str | None, found: Found | None, registry: Registry, pat
 
 
 def _shelved(
-    shelves: Shelves, registry: Registry, found: Found, path: Path, name: str, platform: str, configure: Configure
+    shelves: Shelves,
+    registry: Registry,
+    found: Found,
+    path: Path,
+    name: str,
+    platform: str | None,
+    configure: Configure,
 ) -> Added:
     match found.kind:
         case "folder":
             place = path
         case "checkpoint":
+            assert platform is not None
             place = shelves.models / name
             _unpack(registry, path, place, platform, configure)
-        case "lora" | "embedding":
-            place = (shelves.loras if found.kind == "lora" else shelves.embeddings) / f"{name}.safetensors"
+        case "lora" | "embedding" | "upscaler":
+            folders = {"lora": shelves.loras, "embedding": shelves.embeddings, "upscaler": shelves.tools}
+            place = folders[found.kind] / f"{name}.safetensors"
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(path, place)
     word = found.word or (name if found.kind == "embedding" else None)
     return Added(name, found.kind, platform, place, word)
 
 
+def _tables(registry: Registry) -> dict[str, Mapping[str, Path]]:
+    """Table of `models.toml` -> where its entries lie."""
+    return {
+        "models": registry.places,
+        "loras": registry.lora_places,
+        "embeddings": registry.embedding_places,
+        "tools": registry.tool_places,
+    }
+
+
+def _places(registry: Registry) -> dict[str, Path]:
+    return {name: place for known in _tables(registry).values() for name, place in known.items()}
+
+
 def _unpack(registry: Registry, file: Path, place: Path, platform: str, configure: Configure) -> None:
     """Make a model's folder of a single file, with the configuration of another model of its platform."""
     others = [model for model in registry.models.values() if model.platform == platform]
     base = next((model for model in others if model.name in registry.installed), None)
-    on_hub = next((model for model in others if model.on_hub), None)
+    remote = next((model for model in others if on_hub(model.source)), None)
     part = place.with_name(f".{place.name}-added")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     if base is not None:
         _copy_configuration(registry.places[base.name], part)
-    elif on_hub is not None:
-        configure(on_hub, part)
+    elif remote is not None:
+        configure(remote, part)
     else:
         raise Refused(
             "not_installed",

@@ -44,6 +44,11 @@ class RrdbFile:
         return 2**self.doublings // self.squeeze
 
 
+def is_upscaler(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a file's tensors are named as those of such a network."""
+    return any(".rdb1.conv1." in name.lower() for name in tensors)
+
+
 def describe(header: Header) -> RrdbFile:
     """The network of a file.
 
