@@ -18,7 +18,7 @@ from protocol.messages import Work
 from protocol.replies import GenerationStatus
 
 AT_ONCE = 1000
-"""Messages read at once at a start."""
+"""Messages read, or struck out, by one statement."""
 
 OTHER_CLOCK_S = 60.0
 """What was kept later than this was kept by another clock, before it was put back."""
@@ -61,7 +61,8 @@ def letters(change: Change) -> list[str]:
 
 def strike(connection: Connection, said: Sequence[str]) -> None:
     """Forget what the broker has."""
-    connection.execute(_STRIKE, {"said": list(said)})
+    for first in range(0, len(said), AT_ONCE):
+        connection.execute(_STRIKE, {"said": list(said[first : first + AT_ONCE])})
 
 
 def left(connection: Connection, before: float) -> list[Letter]:

@@ -56,12 +56,14 @@ class Relay:
             await self.strike()
 
     async def strike(self) -> None:
-        """Strike out what was said. What stays is said once more at the next start, and dropped by the broker."""
+        """Strike out what was said. Where the ledger fails it goes with what is said next: a planner that starts long
+        after would have it made again."""
         said, self._said = self._said, []
         try:
             await self._ledger.write(lambda connection: outbox.strike(connection, said))
         except Exception:
-            log.exception("said messages stay in the outbox", count=len(said))
+            self._said += said
+            log.exception("said messages stay in the outbox for now", count=len(said))
 
     def _done(self, names: list[str]) -> None:
         if names:

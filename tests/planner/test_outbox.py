@@ -8,14 +8,24 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
+from agents.database.group_commit import GroupCommit
 from agents.planner import intake, outbox
 from agents.planner.dispatch import Window
+from agents.planner.relay import Relay
 from agents.planner.tables import outbox as kept
 from agents.planner.window import Change, write_prompts
 from bus.connection import Address
 from protocol import subjects
 from tests.planner.workbench import new_batch, new_engine
+from tests.storage.making import Silent
 from tests.workshop import instant_settings, served
+
+
+class Broker(Silent):
+    """A broker that takes all work."""
+
+    async def publish(self, *messages: object, resend: int = 0) -> None:
+        pass
 
 
 @pytest.fixture
@@ -41,6 +51,14 @@ def test_what_follows_from_a_change_is_kept_until_it_is_struck_out(engine: Engin
         assert outbox.left(connection, 3.0) == []
 
 
+def test_any_number_of_messages_is_struck_out_at_once(engine: Engine) -> None:
+    change = Change([write_prompts(new_batch(3))])
+    with engine.begin() as connection:
+        outbox.post(connection, change, 1.0)
+        outbox.strike(connection, [f"other.{number}" for number in range(70_000)] + outbox.letters(change))
+        assert outbox.left(connection, 2.0) == []
+
+
 def test_a_transition_that_is_undone_says_nothing(engine: Engine) -> None:
     with engine.connect() as connection:
         undone = connection.begin()
@@ -48,6 +66,24 @@ def test_a_transition_that_is_undone_says_nothing(engine: Engine) -> None:
         undone.rollback()
     with engine.begin() as connection:
         assert outbox.left(connection, 2.0) == []
+
+
+async def test_what_the_ledger_could_not_strike_out_is_struck_out_with_what_is_said_next(engine: Engine) -> None:
+    first, second = [Change([write_prompts(new_batch(3, name=name))]) for name in ("gen_1", "gen_2")]
+    with engine.begin() as connection:
+        for change in (first, second):
+            outbox.post(connection, change, 1.0)
+    async with GroupCommit(engine) as ledger:
+        relay = Relay(ledger, Broker())
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE outbox RENAME TO unreachable"))
+        await relay.publish(first)
+        await relay.strike()
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE unreachable RENAME TO outbox"))
+        await relay.publish(second)
+        await relay.strike()
+        assert await ledger.read(lambda connection: outbox.left(connection, 2.0)) == []
 
 
 async def test_a_planner_says_at_its_start_what_the_one_before_it_committed_and_never_said(
