@@ -12,8 +12,9 @@ from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
+from agents.generator.adapters import Adapters
 from agents.generator.diffusion import DiffusersEngine
-from agents.generator.orders import Order
+from agents.generator.orders import Adapter, Order
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from tests.generator.conftest import tiny_unet
@@ -93,6 +94,40 @@ async def test_every_layer_of_a_file_in_two_namings_is_used(engine: DiffusersEng
     plain = await made(engine, tiny_order(loras=[Lora(name="glow")]))
     converted = await made(engine, tiny_order(loras=[Lora(name="other")]))
     assert converted.data == plain.data
+
+
+async def test_a_file_in_kohyas_naming_draws_the_same_picture(engine: DiffusersEngine, tiny_order: Orders, home: Path):
+    layers = tensors(ATTENTION)
+    save(home / "loras", "glow", layers)
+    kohya = {}
+    for name, tensor in layers.items():
+        layer, kind, _ = name.rsplit(".", 2)
+        layer = f"lora_unet_{layer.replace('.', '_')}"
+        kohya[f"{layer}.{'lora_down' if kind == 'lora_A' else 'lora_up'}.weight"] = tensor
+        kohya[f"{layer}.alpha"] = torch.tensor(4.0)
+    save_file(kohya, home / "loras" / "other.safetensors")
+    peft = await made(engine, tiny_order(loras=[Lora(name="glow", weight=0.7)]))
+    theirs = await made(engine, tiny_order(loras=[Lora(name="other", weight=0.7)]))
+    assert np.array_equal(pixels(peft), pixels(theirs))
+
+
+def test_loras_that_are_switched_are_not_loaded_again(home: Path, tiny_folder: Path):
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_folder, local_files_only=True)
+    adapters = Adapters(pipeline)
+    files = [home / "loras" / f"{name}.safetensors" for name in ("glow", "other")]
+    glow, other = (Adapter(file.stem, file, 0.8) for file in files)
+    for seed, file in enumerate(files):
+        save(file.parent, file.stem, tensors(ATTENTION, seed))
+
+    def held() -> dict[str, int]:
+        return {name: tensor.data_ptr() for name, tensor in pipeline.unet.named_parameters() if "lora_" in name}
+
+    adapters.use([glow, other])
+    before = held()
+    for wanted in ([glow], [other], [], [other, glow]):
+        adapters.use(wanted)
+    assert held() == before
+    assert before
 
 
 async def test_the_scale_in_a_files_metadata_is_kept(engine: DiffusersEngine, tiny_order: Orders, home: Path):
