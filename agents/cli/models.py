@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -15,6 +16,7 @@ from agents.cli.failure import bad_input
 from agents.generator import offers
 from agents.generator.library.pull import origin_of
 from agents.generator.library.shelves import Shelves
+from agents.generator.library.verify import checked
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import (
     ARCHITECTURES,
@@ -66,7 +68,8 @@ class ModelPath(Struct, frozen=True, kw_only=True):
 
 class ModelDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `bottega models show --json` prints: the entry of the registry, with what is on this machine. `commit` is
-    the one that was pulled, `revision` the one that would be; `disk_bytes` is what the files take."""
+    the one that was pulled, `revision` the one that would be; `disk_bytes` is what the files take;
+    `verified_files` is how many were found as they were pulled or added, null where nobody looked."""
 
     name: str
     kind: str
@@ -74,6 +77,7 @@ class ModelDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str
     platform: str | None = None
     disk_bytes: int | None = None
+    verified_files: int | None = None
     commit: str | None = None
     source: str | None = None
     revision: str | None = None
@@ -128,14 +132,16 @@ def list_models(json: bool) -> None:
         _show_list(Console(), known)
 
 
-def show(name: str, json: bool) -> None:
-    """Show all that is known of a model or LoRA.
+def show(name: str, verify: bool, json: bool) -> None:
+    """Show all that is known of a model or LoRA; `verify` compares its files with their hashes.
 
     Raises:
-        Failure: it is not known.
+        Failure: it is not known, or a file is not what it was.
     """
     registry = shelves().registry()
     details = _details(registry, name)
+    if verify:
+        details = _verified(details)
     if json:
         _print(details)
         return
@@ -182,6 +188,18 @@ def list_samplers(json: bool) -> None:
         flow = " ".join(name for name in one.architectures if name in ("flux", "stable_diffusion_3"))
         table.add_row(one.name, "yes" if one.ancestral else "", str(one.calls), flow, ", ".join(one.aliases))
     Console().print(table)
+
+
+def _verified(details: ModelDetails) -> ModelDetails:
+    number, wrong = checked(Path(details.path), details.sha256)
+    if wrong:
+        raise bad_input(
+            f"{wrong[0]} is not the file that it was"
+            + (f", nor are {len(wrong) - 1} others" if len(wrong) > 1 else ""),
+            hint=f"bottega models remove {details.name}, then get it again",
+            code="not_installed",
+        )
+    return replace(details, verified_files=number)
 
 
 def _known(registry: Registry) -> Models:

@@ -36,12 +36,16 @@ def list_models(json: Json = False) -> None:
 
 
 @models.command()
-def show(name: Name, json: Json = False) -> None:
+def show(
+    name: Name,
+    verify: Annotated[bool, typer.Option("--verify", help="Read its files and compare their hashes.")] = False,
+    json: Json = False,
+) -> None:
     """All that is known of one model or LoRA."""
     with reported(json):
         from agents.cli.models import show as run
 
-        run(name, json)
+        run(name, verify, json)
 
 
 @models.command()

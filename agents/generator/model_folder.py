@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
+from agents.generator.library.checkpoint_file import SINGLE_FILE
 from agents.generator.tensor_file import CHECKPOINT, read_header
-
-SINGLE_FILE = "checkpoint.safetensors"
 
 
 def read(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from agents.generator.control.annotators import Annotator
 from agents.generator.samplers import SAMPLERS
@@ -66,6 +67,21 @@ def test_a_known_model_is_pulled_at_its_pinned_commit_and_shown(home: Home, hub:
     assert (shown["path"], shown["disk_bytes"]) == (pulled["path"], pytest.approx(pulled["fetched"], rel=0.05))
     assert said(home, "pull", "base_sd15", BOTTEGA_HUB_URL=hub.url)["fetched"] == 0
     assert said(home, "path", "base_sd15") == {"path": pulled["path"]}
+
+
+def test_a_file_that_changed_is_found_by_its_hash(home: Home, hub: FakeHub, tmp_path: Path):
+    folder = Path(said(home, "pull", "base_sd15", BOTTEGA_HUB_URL=hub.url)["path"])
+    assert said(home, "show", "base_sd15", "--verify")["verified_files"] > 3
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert str(weights) in refusal(home, "show", "base_sd15", "--verify")["message"]
+
+    save_file({"emb_params": torch.zeros(1, 768)}, tmp_path / "word.safetensors")
+    said(home, "add", str(tmp_path / "word.safetensors"))
+    assert said(home, "show", "word", "--verify")["verified_files"] == 1
+    save_file({"emb_params": torch.ones(1, 768)}, home.folder / "embeddings" / "word.safetensors")
+    assert "word.safetensors" in refusal(home, "show", "word", "--verify")["message"]
+    assert said(home, "show", "pocket", "--verify")["verified_files"] == 0
 
 
 def test_any_repository_becomes_known_at_the_commit_that_was_pulled(home: Home, hub: FakeHub):

@@ -29,6 +29,10 @@ class FakeHub:
     """Paths of files that were asked for, with the range."""
     revisions: set[str] = field(default_factory=lambda: {"main", COMMIT})
     revisions_asked: list[str] = field(default_factory=list)
+    elsewhere: str | None = None
+    """Address that files are redirected to, as large ones are on the real hub."""
+    tokens: list[str | None] = field(default_factory=list)
+    """What was sent as authorisation."""
     url: str = ""
 
     def add(self, source: str, folder: Path) -> None:
@@ -57,6 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub = self.hub
         path = unquote(urlsplit(self.path).path).lstrip("/")
+        hub.tokens.append(self.headers.get("Authorization"))
         if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
             return self._answer(401, b"{}")
         if path.startswith("api/models/"):
@@ -68,14 +73,18 @@ class _Handler(BaseHTTPRequestHandler):
         content = hub.repositories.get(source, {}).get(file)
         if content is None:
             return self._answer(404, b"no such file")
+        if hub.elsewhere:
+            return self._answer(302, b"", location=hub.elsewhere + self.path)
         content = hub.spoilt.get(file, content)
         wanted = self.headers.get("Range")
         hub.asked.append((file, wanted))
         begin = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and hub.ranges else 0
         return self._answer(206 if begin else 200, content[begin:], breakable=True)
 
-    def _answer(self, status: int, content: bytes, breakable: bool = False) -> None:
+    def _answer(self, status: int, content: bytes, breakable: bool = False, location: str | None = None) -> None:
         self.send_response(status)
+        if location:
+            self.send_header("Location", location)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if breakable and self.hub.break_after and len(content) > self.hub.break_after[0]:

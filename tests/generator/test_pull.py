@@ -118,6 +118,16 @@ def test_a_licence_that_was_not_accepted_is_said_with_what_to_do(hub: FakeHub, f
     pulled(hub, folder, token="hf_secret")
 
 
+def test_a_token_does_not_follow_a_file_to_another_server(hub: FakeHub, folder: Path):
+    with fake_hub() as store:
+        store.repositories = hub.repositories
+        hub.elsewhere, hub.token = store.url, "hf_secret"
+        pulled(hub, folder, token="hf_secret")
+    assert set(hub.tokens) == {"Bearer hf_secret"}
+    assert set(store.tokens) == {None}
+    assert UNET in {path for path, _ in store.asked}
+
+
 def test_an_unknown_repository_is_refused_and_an_unreachable_hub_may_work_later(hub: FakeHub, folder: Path):
     client = Hub(hub.url)
     with pytest.raises(AcpError) as unknown:

@@ -14,9 +14,9 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from agents.generator.diffusion import DiffusersEngine
+from agents.generator.library.checkpoint_file import SINGLE_FILE
 from agents.generator.library.entries import with_entry, without_entry
 from agents.generator.library.shelves import Shelves, add, remove
-from agents.generator.model_folder import SINGLE_FILE
 from agents.generator.orders import order
 from agents.generator.registry_entries import Model
 from agents.generator.upscale.rrdb import Rrdb

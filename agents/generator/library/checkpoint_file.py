@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from agents.generator.tensor_file import Tensor
 
+SINGLE_FILE = "checkpoint.safetensors"
+"""What a checkpoint is called in the folder of its model."""
+
 _UNET = "model.diffusion_model."
 _WIDTHS = {768: "stable_diffusion_1_5", 2048: "stable_diffusion_xl"}
 """Width of the text embeddings that the first cross-attention reads; 1024 would be Stable Diffusion 2."""

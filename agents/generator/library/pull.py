@@ -162,7 +162,7 @@ def _fetch_one(hub: Hub, commit: str, source: str, file: HubFile, part: Path, to
 def _check(place: Path, file: HubFile) -> None:
     """That the bytes are those which the hub promised, and that weights are safetensors."""
     size = _size(place)
-    if size != file.size or not _hash_fits(place, file):
+    if size != file.size or not fits(place, file):
         raise Refused(
             "not_installed",
             f"{file.path} arrived with {size} bytes that are not the {file.size} which the hub promised",
@@ -175,7 +175,8 @@ def _check(place: Path, file: HubFile) -> None:
             raise Refused("not_installed", f"{file.path} is no sound safetensors file: {error}") from error
 
 
-def _hash_fits(place: Path, file: HubFile) -> bool:
+def fits(place: Path, file: HubFile) -> bool:
+    """Whether a file's content has the hash that the hub promised."""
     with place.open("rb") as handle:
         if file.sha256:
             return hashlib.file_digest(handle, "sha256").hexdigest() == file.sha256

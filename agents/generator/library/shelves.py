@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.generator.library import entries
+from agents.generator.library.checkpoint_file import SINGLE_FILE
 from agents.generator.library.hub_files import CONFIGURATION
 from agents.generator.library.recognise import Found, Kind, recognise
-from agents.generator.model_folder import SINGLE_FILE
 from agents.generator.registry import Registry, load
 from agents.generator.registry_entries import Model, on_hub
 from protocol.errors import Refused
