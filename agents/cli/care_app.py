@@ -17,7 +17,7 @@ def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that is not there yet.")],
     json: Json = False,
 ) -> None:
-    """Copy ledger and catalogue as they are now, also while the workshop runs."""
+    """Copy the records, but not the pictures, as they are now, also while the workshop runs."""
     with reported(json):
         from agents.cli.backup import backup as run
 
@@ -30,7 +30,7 @@ def restore(
     force: Annotated[bool, typer.Option("--force", help="Replace the records that are there.")] = False,
     json: Json = False,
 ) -> None:
-    """Put ledger and catalogue back where no workshop runs, on SQLite or PostgreSQL."""
+    """Put the records of a backup back where no workshop runs, on SQLite or PostgreSQL."""
     with reported(json):
         from agents.cli.restore import restore as run
 

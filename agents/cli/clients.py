@@ -42,7 +42,7 @@ def page(first: int, count: int, json: bool) -> None:
         Console().print("no clients yet; make one: bottega clients create ID --limit 5.00", markup=False)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("client", "state", "limit", "spent", "held", "weight", "in flight", "pictures"):
+    for name in ("client", "state", "limit", "spent", "held", "weight", "max in flight", "pictures"):
         table.add_column(name, no_wrap=True)
     for client in body.clients:
         table.add_row(client.client_id, client.state, *_figures(client))
@@ -99,7 +99,7 @@ def _budget(text: str | None) -> Budget | UnsetType | None:
     except ValueError:
         amount = math.nan
     if not 0 <= amount <= MOST:
-        raise bad_input(f"--limit cannot be {text!r}", hint=f"dollars, such as 5.00, at most {MOST:g}; or {NONE}")
+        raise bad_input(f"--limit cannot be {text!r}", hint=f"dollars, such as 5.00, at most {MOST:,.0f}; or {NONE}")
     return Budget(amount=amount)
 
 
@@ -126,7 +126,7 @@ def _shown(command: OperatorCommand, json: bool) -> None:
     table.add_row("client", client.client_id)
     table.add_row("state", client.state)
     for name, figure in zip(
-        ("limit", "spent", "held", "weight", "in flight", "pictures"), _figures(client), strict=True
+        ("limit", "spent", "held", "weight", "max in flight", "pictures"), _figures(client), strict=True
     ):
         table.add_row(name, figure)
     table.add_row("since", client.created_at)

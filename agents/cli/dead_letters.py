@@ -98,7 +98,7 @@ def show(id: int, raw: Path | None, json: bool) -> None:
     table.add_column(style="dim")
     for name, value in (
         ("letter", str(letter.id)),
-        ("given up", f"{letter.at.isoformat(timespec='seconds')} by {letter.role}, delivered {letter.delivered} times"),
+        ("given up", f"{letter.at.isoformat(timespec='seconds')} by {letter.role}, at delivery {letter.delivered}"),
         ("reason", letter.reason),
         ("subject", letter.subject),
         ("origin", letter.origin),

@@ -18,7 +18,7 @@ def login_address(login: str, settings: Settings) -> Address:
     kept = credentials.read(settings.nats_folder)
     if kept is None or running_workshop(settings.address_file) is None:
         raise nothing_there(
-            f"no workshop runs in {settings.home} that {login} could join",
+            f"no workshop runs in {settings.home}",
             hint="start one: bottega up; or point BOTTEGA_NATS_URL to a server",
         )
     return kept.address(login)

@@ -16,10 +16,12 @@ Limit = Annotated[
     str | None, typer.Option(metavar="DOLLARS|none", help="The most that it may hold and spend together.")
 ]
 Weight = Annotated[int | None, typer.Option(min=1, help="Pictures in each of its turns; 1 where nothing is said.")]
-InFlight = Annotated[str | None, typer.Option("--max-in-flight", metavar="N|none", help="Its pictures in flight.")]
+InFlight = Annotated[
+    str | None, typer.Option("--max-in-flight", metavar="N|none", help="The most pictures of it in flight.")
+]
 Letter = Annotated[int, typer.Argument(metavar="ID", help="The letter, as dead-letters list shows it.")]
 Place = Annotated[
-    str | None, typer.Option("--subject", metavar="PATTERN", help="Only what was there: 'acp.v1.work.generate.>'.")
+    str | None, typer.Option("--subject", metavar="PATTERN", help="Only what was sent to: 'acp.v1.work.generate.>'.")
 ]
 
 

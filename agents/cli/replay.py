@@ -24,7 +24,7 @@ from protocol.messages import Event, GenerateImage, ScoreImage, StoreImage, Work
 from protocol.operator import FindWork
 from protocol.replies import WorkReply
 
-UNREADABLE = "its bytes cannot be read, so it would be given up again"
+UNREADABLE = "its bytes cannot be read, so it would be given up again; it goes by itself after 30 days"
 
 
 class Unsaid(Struct, frozen=True, kw_only=True):

@@ -47,7 +47,9 @@ def restore(folder: Path, force: bool, json: bool) -> None:
     if json:
         sys.stdout.write(encode(Restored(folder=str(source), manifest=manifest, rows=rows)).decode() + "\n")
     else:
-        sys.stderr.write(f"restored {described(manifest)}\n")
+        sys.stderr.write(
+            f"restored {described(manifest)}; pictures are copied by hand, bottega doctor tells what is missing\n"
+        )
 
 
 def read(folder: Path, settings: Settings, force: bool) -> dict[str, dict[str, int]]:

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from agents.storage.png import BrokenPng
 
@@ -71,6 +71,8 @@ def dominant_colour(data: bytes) -> str:
             if picture.width * picture.height > MAX_PIXELS:
                 raise BrokenPng(f"{picture.width} x {picture.height} pixels are more than {MAX_PIXELS}")
             thumbnail = picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    except UnidentifiedImageError as error:
+        raise BrokenPng("it is no PNG file") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BrokenPng(f"the picture cannot be decoded: {error}") from error
     pixels = _lab(np.asarray(thumbnail, dtype=np.float64).reshape(-1, 3))
