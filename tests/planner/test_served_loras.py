@@ -23,9 +23,9 @@ async def test_a_tag_in_a_brief_is_a_lora_of_the_picture_and_its_trigger_is_in_t
 async def test_a_tag_that_names_no_lora_is_refused_with_the_nearest(client: Client) -> None:
     plan = (await answered(client, small(1, brief="a red mug <lora:neom:0.9>"), GenerationPlan)).generation_plan
     assert plan.state == "refused"
-    assert plan.error is not None
-    assert "neom" in plan.error.message
-    assert "did you mean neon?" in (plan.error.hint or "")
+    assert plan.refusal is not None
+    assert "neom" in plan.refusal.message
+    assert "did you mean neon?" in (plan.refusal.hint or "")
 
 
 async def test_a_tag_that_is_none_is_refused_where_it_stands(client: Client) -> None:
