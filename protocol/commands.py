@@ -17,6 +17,7 @@ from protocol.parameters import (
     Catalogue,
     Combos,
     ControlNet,
+    CostsBy,
     Export,
     Fraction,
     ImageSource,
@@ -274,11 +275,20 @@ class Edit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
 
 class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="COSTS"):
-    """Spend of the client, by provider, over a span of time."""
+    """What the client's pictures cost, in groups, over a span of time."""
 
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+    """Charged at this time or later; null is from the beginning."""
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    """Charged before this time; null is until now."""
     client_id: Id | None = None
+    hash: Id | None = None
+    """One batch; null is all of them."""
+    by: CostsBy = "provider"
+    """What the costs are grouped by."""
+    first: Offset = 0
+    """How many groups to pass over."""
+    count: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
 class Delete(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="DELETE"):
@@ -315,7 +325,6 @@ NOT_BUILT_COMMANDS: tuple[type[Struct], ...] = (
     Rate,
     Select,
     Edit,
-    Costs,
     Delete,
 )
 """Commands that are declared and refused with `not_supported`."""

@@ -1,14 +1,15 @@
-"""What the operator of a workshop asks of its planner: clients and their limits, and whether work is still expected.
+"""What the operator of a workshop asks of its planner: clients, their limits and costs; whether work is still expected.
 
 Told apart by `cmd`, answered by replies, and heard on a subject that no client may speak on. Pure module.
 """
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.ids import Id
-from protocol.parameters import Budget, Offset
+from protocol.parameters import Budget, CostsBy, Offset
 
 Weight = Annotated[int, Meta(ge=1, le=1000, description="pictures in each of the client's turns")]
 InFlight = Annotated[int, Meta(ge=1, le=10_000, description="pictures in flight at once")]
@@ -25,6 +26,18 @@ class ShowClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """One client: its limits, and what it spent."""
 
     client_id: Id
+
+
+class ShowCosts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="SHOW_COSTS"):
+    """What one client's pictures cost, as it may ask itself with COSTS."""
+
+    client_id: Id
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    hash: Id | None = None
+    by: CostsBy = "provider"
+    first: Offset = 0
+    count: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
 class CreateClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="CREATE_CLIENT"):
@@ -74,5 +87,7 @@ class FindWork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """Where the work was queued; it names the attempt."""
 
 
-OperatorCommand = ListClients | ShowClient | CreateClient | LimitClient | SuspendClient | ResumeClient | FindWork
+OperatorCommand = (
+    ListClients | ShowClient | ShowCosts | CreateClient | LimitClient | SuspendClient | ResumeClient | FindWork
+)
 """Everything that may be sent to `acp.v1.operator`."""

@@ -30,6 +30,8 @@ Offset = Annotated[int, Meta(ge=0, le=MAX_SEED, description="an index from 0")]
 
 RespondFormat = Literal["GENERATION_PLAN", "GENERATION_STATUS", "GENERATION_RESULT"]
 RenderQuality = Literal["low", "medium", "standard", "high", "hd", "auto"]
+CostsBy = Literal["provider", "model", "day", "batch"]
+"""What costs are grouped by; days are UTC."""
 
 MAX_QUANTITY = 1_000_000
 """Pictures in one batch."""

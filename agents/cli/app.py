@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from agents.cli import batch_app, care_app, models_app, operator_app, steer_app
+from agents.cli import batch_app, care_app, costs_app, models_app, operator_app, steer_app
 from agents.cli.failure import reported
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(batch_app.batch, name="batch")
 app.add_typer(operator_app.clients, name="clients")
 app.add_typer(operator_app.letters, name="dead-letters")
 app.add_typer(steer_app.steering)
+app.add_typer(costs_app.costing)
 app.add_typer(care_app.care)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]

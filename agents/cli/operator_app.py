@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from agents.cli.costs_app import Batch, By, Count, First, Since, Until
 from agents.cli.failure import reported
 
 clients = typer.Typer(help="Clients of the workshop: what they may spend, and their share.", no_args_is_help=True)
@@ -45,6 +46,24 @@ def show(client: Client, json: Json = False) -> None:
         from agents.cli.clients import show as run
 
         run(client, json)
+
+
+@clients.command()
+def costs(
+    client: Client,
+    batch: Batch = None,
+    since: Since = None,
+    until: Until = None,
+    by: By = "provider",
+    first: First = 0,
+    count: Count = 50,
+    json: Json = False,
+) -> None:
+    """What a client's pictures cost, as it sees it with `bottega costs`."""
+    with reported(json):
+        from agents.cli.costs import show as run
+
+        run(client, batch, since, until, by, first, count, json)
 
 
 @clients.command()

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from agents.database.group_commit import GroupCommit
-from agents.planner import answers, intake, lora_words, schedule, upgrade
+from agents.planner import answers, costs, intake, lora_words, schedule, upgrade
 from agents.planner.dispatch import Window
 from agents.planner.outbox import post
 from agents.planner.recipe import Defaults, Recipe, alternatives, resolve, survey
@@ -29,6 +29,7 @@ from protocol.commands import (
     Cancel,
     Capabilities,
     Command,
+    Costs,
     GenerateImages,
     List,
     Pause,
@@ -42,7 +43,7 @@ from protocol.commands import (
 from protocol.errors import AcpError, BadCommand, Refused, Unavailable
 from protocol.ids import is_id, new_batch_hash
 from protocol.messages import Job, Presence, Prompt
-from protocol.replies import ErrorReply, GenerationPlan, GenerationStatus, Reply
+from protocol.replies import CostReport, ErrorReply, GenerationPlan, GenerationStatus, Reply
 
 log = structlog.get_logger()
 
@@ -132,6 +133,8 @@ class Desk:
                 return await self._steer(command, client)
             case Upgrade():
                 return await self._upgrade(command, client)
+            case Costs():
+                return await self._costs(command, client)
             case _:
                 raise Refused("not_supported", "this command is not supported by this version", path="$.cmd")
 
@@ -327,6 +330,12 @@ class Desk:
                 hint="see RESULT",
             )
         return jobs
+
+    async def _costs(self, command: Costs, client: str) -> CostReport:
+        report = await self._ledger.read(lambda connection: costs.report(connection, client, command))
+        if command.hash is not None and report.costs.total.cost is None:
+            await self._batch(command.hash, client)  # one that is the client's and was charged nothing
+        return report
 
     async def _batch(self, name: str, client: str) -> Batch:
         return _owned(await self._ledger.read(lambda connection: load_batch(connection, name)), name, client)

@@ -1,4 +1,4 @@
-"""The planner's office: answers the operator about clients, and about work that was given up."""
+"""The planner's office: answers the operator about clients and their costs, and about work that was given up."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from agents.database.group_commit import GroupCommit
-from agents.planner import clients
+from agents.planner import clients, costs
 from agents.planner.dispatch import Window
 from agents.planner.expected import find_work
 from agents.planner.outbox import post
@@ -15,8 +15,8 @@ from agents.planner.survey import look
 from agents.planner.window import Change
 from protocol import codec
 from protocol.errors import AcpError
-from protocol.operator import FindWork, ListClients, OperatorCommand, ShowClient
-from protocol.replies import ErrorReply, Reply
+from protocol.operator import FindWork, ListClients, OperatorCommand, ShowClient, ShowCosts
+from protocol.replies import CostReport, ErrorReply, Reply
 
 log = structlog.get_logger()
 
@@ -48,6 +48,8 @@ class Office:
                 return await self._ledger.read(lambda c: clients.page(c, command.first, command.count))
             case ShowClient():
                 return await self._ledger.read(lambda c: clients.show(c, command.client_id))
+            case ShowCosts():
+                return await self._ledger.read(lambda c: _costs(c, command))
             case FindWork():
                 return await self._ledger.read(lambda c: find_work(c, command))
             case _:
@@ -64,3 +66,10 @@ class Office:
         reply, change = await self._ledger.write(work)
         await self._publish(change)
         return reply
+
+
+def _costs(connection: Connection, command: ShowCosts) -> CostReport:
+    report = costs.report(connection, command.client_id, command)
+    if report.costs.total.cost is None:
+        clients.show(connection, command.client_id)  # refused where there is no such client
+    return report

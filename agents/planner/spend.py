@@ -27,6 +27,7 @@ def charge(
             "index": ref.index,
             "attempt": ref.attempt,
             "provider": provider,
+            "model": batch.recipe.model,
             "kind": kind,
             "micros": micros,
             "at": now,

@@ -140,6 +140,7 @@ spend = sa.Table(
     sa.Column("index", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("provider", sa.String(64), nullable=False),
+    sa.Column("model", sa.Text),  # null where it was not written down
     sa.Column("kind", sa.String(16), nullable=False),  # gpu, provider, correction
     sa.Column("micros", sa.BigInteger, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
