@@ -1,8 +1,8 @@
 """`make chaos`: campaigns of failpoints, of random faults, and of wiped stores; exit code 1 where something was found.
 
-CHAOS_SEED (drawn where it is not given), CHAOS_SECONDS for all of it (3600), CHAOS_PASSES of each failpoint (22, since a
-process may die before it meets its point, and 20 are wanted), CHAOS_KILLS (300), CHAOS_WIPES (100). What is found wrong
-is kept with its home in `.chaos`.
+CHAOS_SEED (drawn where it is not given), CHAOS_SECONDS for all of it (3600), CHAOS_PASSES of each failpoint (22, since
+a process may die before it meets its point, and 20 are wanted), CHAOS_KILLS (300), CHAOS_WIPES (100). What is found
+wrong is kept with its home in `.chaos`.
 """
 
 import asyncio
