@@ -65,7 +65,7 @@ class Retention:
         after = ("", "")
         while page := await self._catalogue.older(ordered, after, AT_ONCE):
             after = (page[-1].created_at, page[-1].image_id)
-            over = await asyncio.to_thread(self._over, page, before)
+            over = await self._over(page, before)
             removed.pictures += len(over)
             removed.picture_bytes += sum(size for _, size in over)
             if not dry_run:
@@ -79,10 +79,17 @@ class Retention:
             await self._blobs.release(blob, before)
         await self._catalogue.remove([entry.image_id for entry in entries])
 
-    def _over(self, page: Sequence[Entry], before: float) -> list[tuple[Entry, int]]:
+    async def _over(self, page: Sequence[Entry], before: float) -> list[tuple[Entry, int]]:
         """The pictures that were not filed since, with their bytes; those without a file have none of their own."""
-        sized = [(entry, _size(self._files.root / entry.path, before) if entry.path else 0) for entry in page]
-        return [(entry, size) for entry, size in sized if size is not None]
+        files = [(entry, self._files.root / entry.path) for entry in page if entry.path is not None]
+        sized = await asyncio.to_thread(lambda: [(entry, _size(path, before)) for entry, path in files])
+        alone = [entry for entry in page if entry.path is None]
+        return [(entry, size) for entry, size in sized if size is not None] + [
+            (entry, 0) for entry in alone if not await self._is_young(entry.blob, before)
+        ]
+
+    async def _is_young(self, blob: str, before: float) -> bool:
+        return await self._blobs.has(blob) and not await self._blobs.idle(blob, before)
 
     def _unlink(self, entries: Sequence[Entry]) -> None:
         for entry in entries:

@@ -80,6 +80,18 @@ async def test_a_picture_of_an_old_order_that_was_filed_lately_stays(tmp_path: P
     assert path.is_file()
 
 
+async def test_a_picture_without_a_file_of_an_old_order_that_was_made_lately_stays(tmp_path: Path) -> None:
+    message = store_image(data=png())
+    await filed(tmp_path, message, storage_files=False)
+    blob = LocalBlobs(Settings(home=tmp_path).blobs).path(message.picture.blob)
+    os.utime(blob, (THEN + 20 * DAY_S, THEN + 20 * DAY_S))
+    async with retention(tmp_path) as (removing, catalogue):
+        assert await removing.round(THEN + 31 * DAY_S) == Removed()
+        assert await catalogue.count("local", "gen_batch_1") == 1
+        blob.unlink()
+        assert (await removing.round(THEN + 31 * DAY_S)).pictures == 1
+
+
 async def test_a_removal_that_was_cut_off_before_the_row_is_done_again(tmp_path: Path) -> None:
     (path,) = await filed(tmp_path, store_image(data=png()))
     path.unlink()
