@@ -23,7 +23,7 @@ Quality = Annotated[str, typer.Option(help="1K, 2K, 4K, an aspect or WxH.")]
 Platform = Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the first picture.")]
 Reuse = Annotated[
-    bool, typer.Option("--reuse/--no-reuse", help="Whether pictures that are there already need not be made again.")
+    bool, typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again.")
 ]
 MinScore = Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")]
 
