@@ -22,12 +22,18 @@ def read(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
         read_header(file, CHECKPOINT)
         # Without `config` diffusers would ask the hub for the configuration, even where it is told not to.
         return pipeline_class.from_single_file(file, config=str(folder), local_files_only=True, dtype=dtype)
-    half_files = not any(folder.glob("*/*model.safetensors")) and any(folder.glob("*/*.fp16.safetensors"))
     return pipeline_class.from_pretrained(
         folder,
         dtype=dtype,
-        variant="fp16" if half_files else None,
+        # Parts that have no files of that variant are read without it.
+        variant="fp16" if any(_is_half(part) for part in folder.iterdir()) else None,
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
     )
+
+
+def _is_half(part: Path) -> bool:
+    """Whether the weights of a part are there in half precision alone; of large ones in several files."""
+    names = [file.name for file in part.glob("*.safetensors")]
+    return bool(names) and all(".fp16" in name for name in names)
