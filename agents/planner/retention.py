@@ -162,7 +162,7 @@ def forget_pictures(connection: Connection, name: str, first: int) -> None:
 
 def forget_batch(connection: Connection, name: str) -> None:
     """Remove what is left of a batch whose pictures are forgotten."""
-    for table in (intents, reservations, batches):
+    for table in (prompt_pages, intents, reservations, batches):
         connection.execute(sa.delete(table).where(table.c.hash == name))
 
 

@@ -15,12 +15,13 @@ from sqlalchemy import Engine
 
 from agents.database.group_commit import GroupCommit
 from agents.planner import retention
+from agents.planner.dispatch import Window
 from agents.planner.retention import AT_ONCE
 from agents.planner.tables import attempts, audit, batches, commands, jobs, prompt_pages
 from agents.planner.upkeep import Removed, Upkeep
 from agents.settings import Settings
 from bus.local_blobs import LocalBlobs
-from protocol.commands import Cancel, GenerateImages, Requirements, Retry
+from protocol.commands import Amend, Cancel, GenerateImages, Requirements, Retry
 from protocol.messages import Event, ImageStored, Job, Picture
 from tests.planner.workbench import NAME, World, halfway, new_batch
 
@@ -244,6 +245,21 @@ async def test_a_removal_that_was_cut_off_is_finished_by_the_next_round(world: S
         assert (await keeper.round(later)).batches == 1
     assert world.rows(batches) == []
     assert [row["what"] for row in world.rows(audit)].count("forgotten") == 1
+
+
+async def test_a_batch_of_fewer_pictures_than_had_their_prompts_is_forgotten_like_any_other(
+    world: Studio, settings: Settings
+) -> None:
+    world.window = Window(AT_ONCE + 100)
+    batch = new_batch(1000)
+    batch.not_before = world.now + HOUR_S
+    world.start(batch)
+    world.rest()
+    world.steer(Amend(hash=NAME, quantity=2))
+    world.run(NAME)
+    async with upkeep(world, settings) as (keeper, _):
+        assert (await keeper.round(world.now + 31 * DAY_S)).batches == 1
+    assert world.rows(prompt_pages) == []
 
 
 async def test_a_cancelled_batch_is_forgotten_like_any_other(world: Studio, settings: Settings) -> None:
