@@ -1,6 +1,7 @@
 """Processes that lack one guard, so that a test can see that the checker notices.
 
-Guards in SQL are taken away from the text of the statements on their way to the database, whichever code makes them.
+Guards in SQL are taken away from the text of the statements on their way to the database, whichever code makes them;
+those in memory are patched.
 """
 
 import os
@@ -10,11 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, event
+from msgspec import structs
+from sqlalchemy import Engine, event, text
 
+from agents.planner.books import Books, JobRow
 from agents.storage.files import AtomicFiles
 from bus.durable import make_folder
 from bus.failpoint import reached
+from protocol.messages import JobRef
 
 Rewrite = tuple[str, str]
 """(regular expression, its replacement) in a statement."""
@@ -35,6 +39,21 @@ def rewriting(*rewrites: Rewrite) -> Callable[[], None]:
             return statement, parameters
 
     return install
+
+
+def without_fences() -> None:
+    """An event of an earlier attempt changes the job of a later one."""
+
+    def job(self: Books, ref: JobRef) -> JobRow | None:
+        current = self.connection.execute(
+            text('SELECT attempt FROM jobs WHERE hash = :hash AND "index" = :index'),
+            {"hash": ref.hash, "index": ref.index},
+        ).scalar()
+        return fenced(self, structs.replace(ref, attempt=current)) if current is not None else None
+
+    fenced = Books.job
+    Books.job = job
+    rewriting((r"jobs\.attempt = \?", "? > 0"))()
 
 
 def write_in_place() -> None:
@@ -90,8 +109,8 @@ MUTATIONS: dict[str, Callable[[], None]] = {
     "no-unique-key": rewriting(
         (r"(FROM commands\s+WHERE)", r"\1 1 = 0 AND"), (r"INSERT INTO commands", "INSERT OR REPLACE INTO commands")
     ),
-    # The attempt's number in each condition by which a job changes.
-    "no-fencing": rewriting((r"jobs\.attempt = \?", "? > 0")),
+    # The attempt's number, by which a job is found and in each condition by which it changes.
+    "no-fencing": without_fences,
     # What the process before this one committed and did not say.
     "no-outbox": rewriting((r"(FROM outbox\s+WHERE)", r"\1 1 = 0 AND")),
     # A paid call is allowed without being written down.
