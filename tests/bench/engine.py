@@ -2,8 +2,9 @@
 
     python -m tests.bench.engine [--pictures 64] [--rounds 3] [--threads 2]
 
-A round makes the same pictures, of differing prompts, seeds, steps and guidance, in a `StableDiffusionPipeline` loop and,
-asked for at once, by the engine: half of the loop, the engine, the other half. Then one picture alone by each, in turn.
+A round makes the same pictures, of differing prompts, seeds, steps and guidance, in a `StableDiffusionPipeline` loop
+and, asked for at once, by the engine: half of the loop, the engine, the other half. Then one picture alone by each, in
+turn.
 The engine's pictures are PNG files, the loop's stay in memory.
 """
 # pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
@@ -54,8 +55,9 @@ def job(number: int) -> Job:
     )
 
 
-def by_loop(pipeline: StableDiffusionPipeline, jobs: Sequence[Job]) -> float:
+def by_loop(pipeline: StableDiffusionPipeline, jobs: Sequence[Job], threads: int) -> float:
     """Seconds that the plain pipeline takes for pictures one after the other."""
+    torch.set_num_threads(threads)
     started = time.perf_counter()
     for one in jobs:
         pipeline(
@@ -76,7 +78,6 @@ async def by_engine(engine: DiffusersEngine, orders: Sequence[Order]) -> tuple[f
 
 async def measure(pictures: int, rounds: int, threads: int) -> None:
     """Print pictures per second of both, and the seconds of one alone."""
-    torch.set_num_threads(threads)
     pipeline = StableDiffusionPipeline.from_pretrained(MODEL, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     jobs = [job(number) for number in range(pictures)]
@@ -90,14 +91,14 @@ async def measure(pictures: int, rounds: int, threads: int) -> None:
         async with engine.opened():
             await engine.warm(orders[0])
             await by_engine(engine, orders[:4])
-            await asyncio.to_thread(by_loop, pipeline, jobs[:1])
+            await asyncio.to_thread(by_loop, pipeline, jobs[:1], threads)
             print(
                 f"{pictures} pictures of {min(STEPS)} to {max(STEPS)} steps, {threads} threads, {os.cpu_count()} cores"
             )
             for number in range(rounds):
-                loop_s = await asyncio.to_thread(by_loop, pipeline, jobs[:half])
+                loop_s = await asyncio.to_thread(by_loop, pipeline, jobs[:half], threads)
                 engine_s, made = await by_engine(engine, orders)
-                loop_s += await asyncio.to_thread(by_loop, pipeline, jobs[half:])
+                loop_s += await asyncio.to_thread(by_loop, pipeline, jobs[half:], threads)
                 ratios.append(loop_s / engine_s)
                 rooms = [
                     room for one in made if one.buckets for room, calls in one.buckets.denoise for _ in range(calls)
@@ -109,7 +110,7 @@ async def measure(pictures: int, rounds: int, threads: int) -> None:
                 )
             alone: list[tuple[float, float]] = []
             for _ in range(4 * rounds):
-                loop_s = await asyncio.to_thread(by_loop, pipeline, jobs[2:3])
+                loop_s = await asyncio.to_thread(by_loop, pipeline, jobs[2:3], threads)
                 alone.append((loop_s, (await by_engine(engine, orders[2:3]))[0]))
     loop_s, engine_s = (statistics.median(column) for column in zip(*alone, strict=True))
     print(f"ratio engine / loop, median of {rounds} rounds: {statistics.median(ratios):.2f}")

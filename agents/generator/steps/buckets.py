@@ -13,6 +13,9 @@ SIZES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)
 CALLS = 4
 """Calls of a size after which its time is believed."""
 
+LOOK_AGAIN = 16
+"""Calls after which a size beyond the knee gets another chance: it may have been measured in a bad moment."""
+
 GOOD_ENOUGH = 0.95
 """Part of the best rows per second that the knee has to reach: a smaller call lets its pictures end sooner."""
 
@@ -69,6 +72,7 @@ class Sizes:
     def __init__(self) -> None:
         self._seen: dict[Hashable, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         self._bounds: dict[Hashable, int] = {}
+        self._calls: dict[Hashable, int] = defaultdict(int)
 
     def note(self, key: Hashable, rows: int, seconds: float) -> None:
         """A call took `seconds`. Of a size the first does not count, because libraries prepare themselves in it; of the
@@ -83,9 +87,16 @@ class Sizes:
         self._bounds[key] = halved(rows)
 
     def room(self, key: Hashable) -> int:
-        """The most rows for the next call."""
+        """The most rows for the next call; now and then more, to look again whether that pays."""
         measured = {rows: min(seen[1:]) for rows, seen in self._seen[key].items() if len(seen) >= CALLS}
-        return room(measured, self._bounds.get(key, SIZES[-1]))
+        bound = self._bounds.get(key, SIZES[-1])
+        best = room(measured, bound)
+        turn, rest = divmod(self._calls[key], LOOK_AGAIN)
+        self._calls[key] += 1
+        if rest or not turn:
+            return best
+        beyond = [size for size in SIZES if best < size <= min(2 * best, bound)] or [best]
+        return beyond[turn % len(beyond)]
 
     def milliseconds(self, key: Hashable, rows: int) -> float:
         """What `rows` rows of a call cost, by the nearest size that was seen; 0 before the first."""

@@ -43,8 +43,6 @@ class StepLoop:
         self._device = device
         self._pipelines = Pipelines(device)
         self._gauge = Gauge(device)
-        # On a CPU the time that other processes take is left out.
-        self._clock = time.thread_time if device.type == "cpu" else time.perf_counter
         self._embeddings = Embeddings()
         self._sizes = Sizes()
         self._turns = Turns()
@@ -137,8 +135,6 @@ class StepLoop:
                 # A picture that was alone in its call has nobody to step with.
                 return said.run() if isinstance(said, Stepped) and not run.accompanied else ask(said)
 
-            # Of its own thread: pipelines compute little beside their models.
-            torch.set_num_threads(1)
             return draw(for_one_picture(resident.pipeline, scheduler, asked), order, request.progressed)
 
         self._numbers += 1
@@ -251,7 +247,7 @@ class StepLoop:
 
     def _make(self, runs: Sequence[Run], size: int) -> None:
         """One denoising call of `size` rows for all of `runs`."""
-        key, started, counted = runs[0].key, time.perf_counter(), self._clock()
+        key, started = runs[0].key, time.perf_counter()
         together = [run.said.call for run in runs]
         try:
             runs[0].resident.adapters.use(runs[0].request.order.adapters)
@@ -261,7 +257,7 @@ class StepLoop:
             self._after_failure(runs, size, error)
             return
         seconds = time.perf_counter() - started
-        self._sizes.note(key, max(size, 1), self._clock() - counted)
+        self._sizes.note(key, max(size, 1), seconds)
         rows = sum(call.rows for call in together)
         for run, answer in zip(runs, answers, strict=True):
             run.denoised(size)
@@ -291,7 +287,7 @@ class StepLoop:
         def probe(size: int) -> None:
             if size > self._sizes.room(key):
                 return
-            started = self._clock()
+            started = time.perf_counter()
             try:
                 run.resident.adapters.use(adapters)
                 calls.shared([call], size)
@@ -302,7 +298,7 @@ class StepLoop:
                 self._free()
                 self._sizes.shrink(key, size)
             else:
-                self._sizes.note(key, size, self._clock() - started)
+                self._sizes.note(key, size, time.perf_counter() - started)
 
         if call.rows:
             self._probes.extend(partial(probe, size) for size in SIZES if size >= call.rows for _ in range(CALLS))

@@ -2,7 +2,18 @@
 
 import pytest
 
-from agents.generator.steps.buckets import CALLS, SIZES, Sizes, bucket_at, extended, halved, knee, padded, room
+from agents.generator.steps.buckets import (
+    CALLS,
+    LOOK_AGAIN,
+    SIZES,
+    Sizes,
+    bucket_at,
+    extended,
+    halved,
+    knee,
+    padded,
+    room,
+)
 
 
 @pytest.mark.parametrize(("rows", "size"), [(1, 1), (2, 2), (3, 4), (9, 10), (17, 20), (32, 32), (40, 40)])
@@ -75,6 +86,17 @@ def test_calls_that_something_else_made_slow_do_not_count():
     assert sizes.room("unet") == 2, "no better than 2 rows, but for the first call"
     noted(sizes, 4, 1.0)
     assert sizes.room("unet") == 6
+
+
+def test_a_size_that_was_measured_in_a_bad_moment_gets_another_chance():
+    sizes = Sizes()
+    for rows in (2, 4, 6, 8):
+        noted(sizes, rows, *[rows * 1.0] * CALLS)
+    offered = [sizes.room("unet") for _ in range(3 * LOOK_AGAIN)]
+    assert set(offered[:LOOK_AGAIN]) == {2}
+    assert 4 in offered
+    noted(sizes, 4, 1.0)
+    assert sizes.room("unet") >= 4
 
 
 def test_the_cost_of_rows_is_that_of_the_nearest_size():
