@@ -17,6 +17,7 @@ MAX_FEATURES = 256
 MAX_BLOCKS = 64
 
 _PREFIX = re.compile(r"^(?:params_ema|params|state_dict)\.")
+_BLOCK = re.compile(r"body\.(\d+)\.")
 _OLD_BLOCK = re.compile(r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(weight|bias)")
 _OLD_BODY = re.compile(r"model\.1\.sub\.\d+\.(weight|bias)")
 _OLD_LAYER = re.compile(r"model\.(\d+)\.(weight|bias)")
@@ -61,7 +62,7 @@ def describe(header: Header) -> RrdbFile:
     dense = shapes.get("body.0.rdb1.conv1.weight", ())
     if len(first) != 4 or len(dense) != 4:
         raise NotAnUpscaler("it has no residual-in-residual dense blocks (RRDB); other networks are not read")
-    blocks = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("body."))
+    blocks = 1 + max(int(found[1]) for name in shapes if (found := _BLOCK.match(name)))
     doublings = sum(name.startswith("conv_up") and name.endswith("weight") for name in shapes)
     squeeze = {3: 1, 12: 2, 48: 4}.get(first[1])
     if squeeze is None or not 1 <= doublings <= 3 or 2**doublings < squeeze:
