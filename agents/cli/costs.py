@@ -95,8 +95,9 @@ def _print(console: Console, body: CostsBody) -> None:
         if body.next is not None:
             console.print(f"more: the same with --first {body.next}", markup=False)
         console.print(EXPLANATION, style="dim", markup=False, soft_wrap=True)
-    limit = "no limit" if body.limit is None else f"limit {body.limit:.4f} USD, left {body.left:.4f} USD"
-    console.print(f"now: held {body.held:.4f} USD, spent in all {body.spent:.4f} USD, {limit}", markup=False)
+    limit = "no limit" if body.limit is None else f"limit {_dollars(body.limit)} USD, left {_dollars(body.left)} USD"
+    now = f"now: held {_dollars(body.held)} USD, spent in all {_dollars(body.spent)} USD, {limit}"
+    console.print(now, markup=False, soft_wrap=True)
 
 
 def _figures(charges: Charges) -> tuple[str, ...]:
