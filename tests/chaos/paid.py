@@ -34,6 +34,7 @@ class PaidEngine(InstantEngine):
     journal: SpendingJournal
 
     def __init__(self, port: int) -> None:
+        super().__init__()
         self._port = port
 
     async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
