@@ -24,6 +24,7 @@ from protocol.parameters import (
     Lora,
     NegativeText,
     Offset,
+    Placement,
     PostStep,
     Quality,
     Reference,
@@ -81,8 +82,13 @@ class GenerateImages(
     """Structural guidance."""
     init_image: ImageSource | None = None
     """Picture to start from."""
+    strength: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
+    """How much of the initial picture is made anew: that part of the steps is run. Null is 0.6, and 1 with a mask or a
+    placement."""
     mask: ImageSource | None = None
-    """White where the initial picture is painted anew."""
+    """White where the initial picture is painted anew, black where it stays as it is; of the same size."""
+    placement: Placement | None = None
+    """Where the initial picture lies in a larger one that is painted around it; null lets it fill the whole."""
     references: Annotated[list[Reference], Meta(max_length=16)] = []
     """Pictures to follow."""
     sweep: Sweep | None = None
@@ -331,9 +337,6 @@ NOT_BUILT_COMMANDS: tuple[type[Struct], ...] = (
 
 NOT_BUILT_FIELDS: dict[type[Struct], tuple[str, ...]] = {
     GenerateImages: (
-        "controls",
-        "init_image",
-        "mask",
         "references",
         "variants",
         "post",

@@ -11,7 +11,9 @@ from msgspec import Meta, Struct
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
+from protocol.offers import ControlInfo, LoraInfo, ModelInfo
 from protocol.parameters import Lora, Scalar
+from protocol.sources import ControlImage, InitImage
 
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
 ROLES: tuple[Role, ...] = ("planner", "prompt", "generator", "qa", "storage")
@@ -44,8 +46,9 @@ class Job(Struct, frozen=True, kw_only=True):
     `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or
     null. Sizes are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a
     catalogue; `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made
-    again, by its id. `priority` is its class where pictures share a device. `strict` makes it alone in each model call,
-    `buckets` in calls as large as these; else they follow the load.
+    again, by its id. `init_image` and `controls` are what it is made from. `priority` is its class where pictures share
+    a device. `strict` makes it alone in each model call, `buckets` in calls as large as these; else they follow the
+    load.
     """
 
     hash: Id
@@ -74,6 +77,8 @@ class Job(Struct, frozen=True, kw_only=True):
     catalogued: Catalogued | None = None
     name_template: str | None = None
     parent: str | None = None
+    init_image: InitImage | None = None
+    controls: list[ControlImage] = []
     priority: Literal["interactive", "batch"] = "batch"
     strict: bool = False
     buckets: Buckets | None = None
@@ -329,47 +334,6 @@ class Progress(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROGRES
     steps: int
 
 
-class LoraInfo(Struct, frozen=True, kw_only=True):
-    """An adapter that a generator knows. `trigger` are words that wake it; `version` as in `ModelInfo`."""
-
-    name: str
-    platform: str
-    installed: bool
-    trigger: str | None = None
-    install: str | None = None
-    version: str | None = None
-
-
-class ModelInfo(Struct, frozen=True, kw_only=True):
-    """A model that a generator knows, with its defaults. `install` says how to get it where it is missing.
-
-    `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the
-    first picture. `aliases` are other names that people use for the model and its platform. `references` is how many
-    reference pictures it can follow. `version` is the hash of its weights, null before the process knows it.
-    """
-
-    name: str
-    platform: Id
-    installed: bool
-    native_sizes: list[tuple[int, int]]
-    steps: int
-    guidance: float
-    guidance_range: tuple[float, float]
-    sampler: str
-    negative_prompt: bool
-    max_pixels: int
-    multiple_of: int = 8
-    priority: int = 0
-    aliases: list[str] = []
-    provider: str = "local"
-    install: str | None = None
-    licence: str | None = None
-    price_micros: int | None = None
-    seconds_per_image: float | None = None
-    references: int = 0
-    version: str | None = None
-
-
 class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENCE"):
     """A live process and what it can do, renewed every few seconds in a bucket with a time to live."""
 
@@ -384,6 +348,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     device: str | None = None
     models: list[ModelInfo] = []
     loras: list[LoraInfo] = []
+    controls: list[ControlInfo] = []
     samplers: list[str] = []
     styles: list[str] = []
     style_references: list[str] = []

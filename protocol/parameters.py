@@ -76,14 +76,30 @@ class ImageSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A picture that the workshop may fetch."""
 
 
+class Placement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the initial picture lies in a larger one, whose rest is painted around it. Null is the middle."""
+
+    left: Annotated[int, Meta(ge=0, le=16384)] | None = None
+    """Pixels between the left border and the picture."""
+    top: Annotated[int, Meta(ge=0, le=16384)] | None = None
+    """Pixels between the upper border and the picture."""
+
+
+ControlKind = Literal["canny", "depth", "normal", "pose", "segmentation"]
+
+
 class ControlNet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Structural guidance from a picture."""
 
-    kind: Literal["canny", "depth", "normal", "pose", "segmentation"]
+    kind: ControlKind
     image: ImageSource
     weight: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
     preprocessed: bool = False
     """Whether the picture already is an edge, depth or pose map."""
+    start: Fraction = 0.0
+    """Part of the denoising steps after which it is followed."""
+    end: Fraction = 1.0
+    """Part of the denoising steps after which it is not followed any more."""
 
 
 class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,7 +31,8 @@ class Size(Struct, frozen=True, kw_only=True):
 class PlanBody(Struct, frozen=True, kw_only=True):
     """What will be done, what it will cost and take, and what of the wish was not honoured.
 
-    `state` refused has a `refusal`; state held has an `approval` token and an expiry. `estimated_cost` and
+    `state` refused has a `refusal`; state held has an `approval` token and an expiry. `engine` says whether the model's
+    calls are shared with other pictures, step by step, or made for each picture alone. `estimated_cost` and
     `estimated_seconds` are null where nothing was measured or priced yet.
     """
 
@@ -46,6 +47,7 @@ class PlanBody(Struct, frozen=True, kw_only=True):
     steps: int | None = None
     guidance: float | None = None
     sampler: str | None = None
+    engine: Literal["steps", "pipeline"] | None = None
     min_score: float | None = None
     max_attempts: int | None = None
     prompts: list[str] = []
@@ -112,7 +114,8 @@ class GenerationStatus(Struct, frozen=True, kw_only=True):
 
 
 class ImageMetadata(Struct, frozen=True, kw_only=True):
-    """How a picture was made. `processing_time_s` is seconds of generation."""
+    """How a picture was made. `processing_time_s` is seconds of generation, `stages` the same by stage; `engine` says
+    whether its model calls could be shared with other pictures, step by step, or ran through a plain pipeline."""
 
     generated_at: str | None
     prompt_used: str
@@ -120,6 +123,8 @@ class ImageMetadata(Struct, frozen=True, kw_only=True):
     model_version: str | None
     seed: int
     processing_time_s: float | None
+    stages: dict[str, float] = {}
+    engine: Literal["steps", "pipeline"] | None = None
 
 
 ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "cancelled", "paused"]

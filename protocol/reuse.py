@@ -50,6 +50,7 @@ def pixel_digest(job: Job, model_version: str) -> str:
         (prompt.text, prompt.negative, prompt.references),
         (job.model, model_version, [(lora.name, float(lora.weight)) for lora in job.loras]),
         (job.seed, job.width, job.height, job.steps, float(job.guidance), job.sampler),
+        *((job.init_image, job.controls) if job.init_image or job.controls else ()),
         # In the last bits: where a picture follows the load, others that did are as good.
         *((job.strict, job.buckets) if job.strict or job.buckets else ()),
     )

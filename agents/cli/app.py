@@ -59,9 +59,28 @@ def generate(
     ] = None,
     min_score: Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")] = None,
     negative: Annotated[str | None, typer.Option(help="What the pictures should not show.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="FILE|ID", help="A picture to start from: a file, or one of this workshop.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How much of --image is made anew, above 0 to 1. Left out: 0.6.")
+    ] = None,
+    mask: Annotated[
+        str | None, typer.Option(metavar="FILE", help="White where --image is made anew; the rest stays as it is.")
+    ] = None,
+    place: Annotated[
+        str | None,
+        typer.Option(metavar="LEFT,TOP", help="Where --image lies in a larger --size that is painted; or middle."),
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:FILE", help="Follow a picture: canny its edges, depth and others a map; repeatable."
+        ),
+    ] = None,
     reuse: Annotated[
         bool,
-        typer.Option("--reuse/--no-reuse", help="Whether pictures that are there already need not be made again."),
+        typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again."),
     ] = True,
     out: Annotated[
         Path | None, typer.Option(help="Folder for copies of the pictures. Left out: only the home.")
@@ -73,6 +92,7 @@ def generate(
     with reported(json):
         from agents.cli.generate import generate as run
         from agents.cli.order import Options, command_of
+        from agents.cli.sources import control_of, placement_of, source_of
 
         command = command_of(
             Options(
@@ -87,6 +107,11 @@ def generate(
                 loras=lora or [],
                 min_score=min_score,
                 negative=negative,
+                image=source_of(image) if image else None,
+                strength=strength,
+                mask=source_of(mask) if mask else None,
+                placement=placement_of(place) if place else None,
+                controls=[control_of(text) for text in control or []],
                 reuse=reuse,
             )
         )

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from agents.cli.failure import bad_input
 from protocol.codec import decode_command, encode
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
+from protocol.parameters import ControlNet, ImageSource, Placement
 
 
 @dataclass(frozen=True)
 class Options:
-    """The flags of `bottega generate`, as typed."""
+    """The flags of `bottega generate`, as typed; pictures as where they are."""
 
     brief: str
     number: int = 1
@@ -23,6 +24,11 @@ class Options:
     loras: list[str] = field(default_factory=list[str])
     min_score: float | None = None
     negative: str | None = None
+    image: ImageSource | None = None
+    strength: float | None = None
+    mask: ImageSource | None = None
+    placement: Placement | None = None
+    controls: list[ControlNet] = field(default_factory=list[ControlNet])
     reuse: bool = True
 
 
@@ -33,7 +39,8 @@ def command_of(options: Options) -> GenerateImages:
         AcpError: a value that the protocol does not allow, with its path.
         Failure: a LoRA that is not written NAME or NAME:WEIGHT, or a number that JSON cannot say.
     """
-    for flag, number in (("--guidance", options.guidance), ("--min-score", options.min_score)):
+    numbers = {"--guidance": options.guidance, "--min-score": options.min_score, "--strength": options.strength}
+    for flag, number in numbers.items():
         if number is not None and not math.isfinite(number):
             raise bad_input(f"{flag} {number} is not a finite number", hint="leave it out for the model's own value")
     command = GenerateImages(
@@ -47,6 +54,11 @@ def command_of(options: Options) -> GenerateImages:
         steps=options.steps,
         guidance=options.guidance,
         loras=[lora_of(text) for text in options.loras],
+        init_image=options.image,
+        strength=options.strength,
+        mask=options.mask,
+        placement=options.placement,
+        controls=options.controls,
         reuse=options.reuse,
     )
     decode_command(encode(command))

@@ -70,6 +70,7 @@ def _lines(body: PlanBody) -> list[tuple[str, str]]:
         ("steps", str(body.steps) if body.steps is not None else None),
         ("guidance", f"{body.guidance:g}" if body.guidance is not None else None),
         ("sampler", body.sampler),
+        ("engine", body.engine),
         ("min score", f"{body.min_score:g}" if body.min_score is not None else None),
         ("attempts", f"at most {body.max_attempts} each" if body.max_attempts else None),
         ("time", duration(body.estimated_seconds) if body.estimated_seconds else "not measured yet"),

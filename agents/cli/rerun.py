@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from agents.cli.configuration import configured
 from agents.cli.failure import ALL_STORED, SOME_FAILED, bad_input
-from agents.generator import registry
+from agents.generator import registry, sources
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
 from agents.generator.orders import order
@@ -22,6 +22,7 @@ from agents.settings import Settings
 from agents.storage.filing import read_record
 from agents.storage.png import BrokenPng
 from agents.storage.record import Record
+from bus.local_blobs import LocalBlobs
 from protocol.codec import encode
 from protocol.messages import Job, Prompt
 
@@ -90,6 +91,8 @@ def job_of(record: Record) -> Job:
         platform=record.platform,
         model=record.model,
         loras=record.loras,
+        init_image=record.init_image,
+        controls=record.controls,
         buckets=record.buckets,
     )
 
@@ -130,7 +133,8 @@ async def _made(settings: Settings, record: Record) -> Rendering:
         run = Path(folder) if on_cpu else settings.home / "run"
         engine = DiffusersEngine("cpu" if on_cpu else settings.device, settings.torch_threads, run)
         async with engine.opened():
-            return await engine.generate(order(job_of(record), known), lambda step, steps: None, lambda: False)
+            ready = await sources.load(LocalBlobs(settings.blobs), order(job_of(record), known))
+            return await engine.generate(ready, lambda step, steps: None, lambda: False)
 
 
 def _read(image: Path) -> tuple[Record, Rgb]:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import structlog
 from msgspec.structs import replace
 
-from agents.generator import offers, references, registry, samplers
+from agents.generator import offers, references, registry, samplers, sources
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Engine, Rendering, Stopped
 from agents.generator.instant import InstantEngine
@@ -95,6 +95,7 @@ class Generator(Agent):
             device=self._engine.device,
             models=offers.models(self._registry, self._speeds, self._versions, references=self._engine.references),
             loras=offers.loras(self._registry, self._versions),
+            controls=offers.controls(self._registry, self._versions),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
 
@@ -118,7 +119,7 @@ class Generator(Agent):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job, ref = message.job, ref_of(message.job)
         pictures = await references.load(self._blobs, job.prompt.references, self._engine.references)
-        ready = dataclasses.replace(order(job, self._registry), references=pictures)
+        ready = await sources.load(self._blobs, dataclasses.replace(order(job, self._registry), references=pictures))
         try:
             rendering = await self._engine.generate(
                 ready,
@@ -187,6 +188,7 @@ class Generator(Agent):
         for versions, places, installed in (
             (self._versions.models, self._registry.places, self._registry.installed),
             (self._versions.loras, self._registry.lora_places, self._registry.installed_loras),
+            (self._versions.controls, self._registry.control_places, self._registry.installed_controls),
         ):
             for name in installed:
                 if version := await self._engine.known_version(places[name]):

@@ -143,8 +143,14 @@ class DiffusersEngine:
         step_loop.run()
 
     def _version(self, order: Order) -> str:
-        """Hashes of the model's weights, of each adapter's and of each word's, joined by `+`."""
-        places = [order.folder, *(one.file for one in (*order.adapters, *order.words))]
+        """Hashes of the weights of the model, of each adapter, ControlNet and word, joined by `+`."""
+        controls = [control.folder for control in order.controls]
+        places = [
+            order.folder,
+            *(adapter.file for adapter in order.adapters),
+            *controls,
+            *(word.file for word in order.words),
+        ]
         return "+".join(weights.version(place, self._hashes) for place in places)
 
 

@@ -1,6 +1,7 @@
 # pyright: basic
 """One picture by a diffusers pipeline: from an order to pixels."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,12 @@ import diffusers
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from agents.generator import canvas
 from agents.generator.engine import Progressed
 from agents.generator.failures import not_finite, withheld
+from agents.generator.keeping import Keeper
 from agents.generator.orders import Order
 
 Pixels = NDArray[np.uint8]
@@ -23,25 +27,24 @@ def scheduler_for(order: Order, configuration: dict[str, Any]) -> Any:
 
 
 def draw(pipeline: Any, order: Order, progressed: Progressed) -> Pixels:
-    """Run a pipeline that belongs to this picture. The noise is drawn on the CPU from the order's seed alone.
+    """Run a pipeline that belongs to this picture, scheduler included. The noise is drawn on the CPU from the order's
+    seed alone.
 
     Raises:
         AcpError: the model's safety checker withheld the picture, or its pixels are no numbers.
     """
     job, model = order.job, order.model
-    options: dict[str, Any] = {}
+    options = _led_by(pipeline, order)
     if model.negative_prompt and job.prompt.negative:
         options["negative_prompt"] = job.prompt.negative
     result = pipeline(
         prompt=job.prompt.text,
-        width=job.width,
-        height=job.height,
         num_inference_steps=job.steps,
         guidance_scale=job.guidance,
         generator=torch.Generator("cpu").manual_seed(job.seed),
         # Kandinsky's pipeline scales colours to 0..1 for `np` alone.
         output_type="np" if model.architecture == "kandinsky_3" else "pt",
-        callback_on_step_end=_telling(progressed, job.steps),
+        callback_on_step_end=_after_step(pipeline, order, progressed),
         **options,
     )
     if any(getattr(result, "nsfw_content_detected", None) or ()):
@@ -51,14 +54,42 @@ def draw(pipeline: Any, order: Order, progressed: Progressed) -> Pixels:
     if not torch.isfinite(picture).all():
         raise not_finite(model, str(picture.device))
     # As diffusers does it (image_processor.py, `numpy_to_pil`), on the device, so that a quarter of the bytes leave it.
-    return (picture.float() * 255).round().to(torch.uint8).cpu().numpy()
+    made = (picture.float() * 255).round().to(torch.uint8).cpu().numpy()
+    return canvas.pasted(made, order.start) if order.start else made
 
 
-def _telling(progressed: Progressed, steps: int) -> Callable[..., dict[str, Any]]:
-    """A pipeline's callback that tells how far it is."""
+def _led_by(pipeline: Any, order: Order) -> dict[str, Any]:
+    """What a pipeline is given beside words: the size, and the pictures that the order is made from."""
+    job, start = order.job, order.start
+    options: dict[str, Any] = {"width": job.width, "height": job.height}
+    if start is not None:
+        options |= {"image": Image.fromarray(start.rgb), "strength": start.strength}
+    if order.controls:
+        maps = [Image.fromarray(lines) for lines in order.maps]
+        weights, starts, ends = zip(
+            *((one.said.weight, one.said.start, one.said.end) for one in order.controls), strict=True
+        )
+        alone = len(maps) == 1
+        options |= {
+            "image" if start is None else "control_image": maps[0] if alone else maps,
+            "controlnet_conditioning_scale": weights[0] if alone else list(weights),
+            "control_guidance_start": list(starts),
+            "control_guidance_end": list(ends),
+        }
+    # Some pipelines take the size from the picture that they start from.
+    taken = inspect.signature(type(pipeline).__call__).parameters
+    return {name: value for name, value in options.items() if name in taken or name not in ("width", "height")}
 
-    def after_step(running: Any, step: int, _timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
-        progressed(step, getattr(running, "num_timesteps", steps))
+
+def _after_step(pipeline: Any, order: Order, progressed: Progressed) -> Callable[..., dict[str, Any]]:
+    """A pipeline's callback that tells how far it is, and puts back what is to stay."""
+    anew = order.start.anew if order.start else None
+    keeper = None if anew is None else Keeper(pipeline.scheduler, anew)
+
+    def after_step(running: Any, step: int, timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
+        progressed(step, getattr(running, "num_timesteps", order.job.steps))
+        if keeper is not None:
+            state["latents"] = keeper.put_back(step, timestep, state["latents"])
         return state
 
     return after_step

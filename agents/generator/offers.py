@@ -2,11 +2,14 @@
 
 import statistics
 from collections import defaultdict, deque
+from typing import Literal
 
-from agents.generator.orders import Order, install_lora, install_model
+from agents.generator.kinds import KEEPERS, SHARING, class_for
+from agents.generator.orders import Order, install_control, install_lora, install_model
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import Model
-from protocol.messages import Job, LoraInfo, ModelInfo
+from protocol.messages import Job
+from protocol.offers import ControlInfo, LoraInfo, ModelInfo
 
 SPEED_WINDOW = 31
 """Pictures over which the time per picture is taken: long enough for a median, short enough to follow a change."""
@@ -20,7 +23,7 @@ class Speeds:
 
     def note(self, job: Job, model: Model, seconds: float) -> None:
         """Remember the time of one picture, in seconds."""
-        if job.steps == model.steps and (job.width, job.height) in model.native_sizes and not job.loras:
+        if job.steps == model.steps and (job.width, job.height) in model.native_sizes and not _more(job):
             self._seconds[model.name].append(seconds)
 
     def median(self, model: str) -> float | None:
@@ -29,18 +32,27 @@ class Speeds:
         return statistics.median(seconds) if seconds else None
 
 
+def _more(job: Job) -> bool:
+    """Whether a picture takes another time than from words alone."""
+    return bool(job.loras or job.controls or job.init_image)
+
+
 class Versions:
-    """Hashes of the weights of models and LoRAs, by their name, as far as this process knows them."""
+    """Hashes of the weights of models, LoRAs and ControlNets, by their name, as far as this process knows them."""
 
     def __init__(self) -> None:
         self.models: dict[str, str] = {}
         self.loras: dict[str, str] = {}
+        self.controls: dict[str, str] = {}
 
     def note(self, made: Order, version: str | None) -> None:
-        """Remember what a picture was made with: hashes of the model, each adapter and each word, joined by `+`."""
+        """Remember what a picture was made with: hashes of the model, each adapter, ControlNet and word, joined by
+        `+`."""
         if version is not None:
-            self.models[made.model.name], *adapters = version.split("+")
-            self.loras |= zip((adapter.name for adapter in made.adapters), adapters, strict=False)
+            self.models[made.model.name], *others = version.split("+")
+            loras = len(made.adapters)
+            self.loras |= zip((adapter.name for adapter in made.adapters), others, strict=False)
+            self.controls |= zip((control.said.model for control in made.controls), others[loras:], strict=False)
 
 
 def models(
@@ -67,6 +79,8 @@ def models(
             licence=model.licence,
             seconds_per_image=speeds.median(model.name),
             references=references,
+            starts=starts(model),
+            engine=None if provider != "local" else "steps" if model.architecture in SHARING else "pipeline",
             version=versions.models.get(model.name),
         )
         for model in registry.models.values()
@@ -88,6 +102,30 @@ def loras(registry: Registry, versions: Versions) -> list[LoraInfo]:
         )
         for lora in registry.loras.values()
     ]
+
+
+def controls(registry: Registry, versions: Versions) -> list[ControlInfo]:
+    """Every known ControlNet, installed or not."""
+    return [
+        ControlInfo(
+            name=one.name,
+            platform=one.platform,
+            kind=one.kind,
+            installed=one.name in registry.installed_controls,
+            install=None
+            if one.name in registry.installed_controls
+            else install_control(one, registry.control_places[one.name]),
+            version=versions.controls.get(one.name),
+        )
+        for one in registry.controls.values()
+    ]
+
+
+def starts(model: Model) -> list[Literal["picture", "mask"]]:
+    """What a model can begin from, beside noise."""
+    if class_for(model.architecture, picture=True, along=False) is None:
+        return []
+    return ["picture", "mask"] if model.architecture in KEEPERS else ["picture"]
 
 
 def slots_per_platform(slots: int, platforms: int) -> int:

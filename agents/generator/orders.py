@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.generator import samplers
+from agents.generator.canvas import Start
 from agents.generator.references import Reference
 from agents.generator.registry import Registry
-from agents.generator.registry_entries import LoraEntry, Model, on_hub, scheduler_of
+from agents.generator.registry_entries import ControlEntry, LoraEntry, Model, on_hub, scheduler_of
+from agents.picture import Rgb
 from protocol.commands import Lora
 from protocol.errors import AcpError, Refused
 from protocol.messages import Buckets, Job
 from protocol.nearest import nearest
+from protocol.sources import ControlImage
 
 ALONE = Buckets(denoise=[[1, 1]])
 """Each model call for one picture alone, as the plain diffusers pipeline makes it."""
@@ -34,9 +37,18 @@ class Word:
 
 
 @dataclass(frozen=True)
+class ControlModel:
+    """A ControlNet's folder, and what is asked of it in one picture."""
+
+    said: ControlImage
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Order:
     """A job with everything that it names looked up. `references` are as many of its pictures as the engine follows.
 
+    `start` is what denoising begins from, null for noise; `maps` are the pictures that `controls` follow.
     `buckets` are those of the model calls to make it in; null where they follow the load.
     """
 
@@ -46,6 +58,9 @@ class Order:
     scheduler: samplers.Scheduler
     adapters: tuple[Adapter, ...] = ()
     words: tuple[Word, ...] = ()
+    controls: tuple[ControlModel, ...] = ()
+    start: Start | None = None
+    maps: tuple[Rgb, ...] = ()
     references: tuple[Reference, ...] = ()
     buckets: Buckets | None = None
 
@@ -74,6 +89,7 @@ def order(job: Job, registry: Registry) -> Order:
         scheduler=scheduler,
         adapters=tuple(_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
         words=_words(job, model, registry),
+        controls=tuple(_control(said, index, model, registry) for index, said in enumerate(job.controls)),
         buckets=job.buckets or (ALONE if job.strict else None),
     )
 
@@ -90,6 +106,12 @@ def install_model(model: Model, folder: Path) -> str:
 def install_lora(lora: LoraEntry, file: Path) -> str:
     """How to get a LoRA that is not here."""
     return lora.install or f"put the file at {file}, then restart the generator"
+
+
+def install_control(control: ControlEntry, folder: Path) -> str:
+    """How to get a ControlNet that is not here."""
+    source = f" ({control.source} of the hub)" if on_hub(control.source) else ""
+    return control.install or f"put its diffusers folder{source} at {folder}, then restart the generator"
 
 
 def _model(job: Job, registry: Registry) -> Model:
@@ -137,6 +159,26 @@ def _words(job: Job, model: Model, registry: Registry) -> tuple[Word, ...]:
         for name, entry in registry.embeddings.items()
         if name in registry.installed_embeddings and entry.platform == model.platform and entry.token.casefold() in said
     )
+
+
+def _control(said: ControlImage, index: int, model: Model, registry: Registry) -> ControlModel:
+    entry, path = registry.controls.get(said.model), f"$.job.controls[{index}].model"
+    if entry is None or entry.platform != model.platform or entry.kind != said.kind:
+        raise Refused(
+            "not_installed",
+            f"{said.model[:64]!r} is no ControlNet for {said.kind} of {model.platform}",
+            path=path,
+            hint=nearest(said.model, registry.controls),
+        )
+    folder = registry.control_places[entry.name]
+    if entry.name not in registry.installed_controls:
+        raise Refused(
+            "not_installed",
+            f"the ControlNet {entry.name} is not on this machine",
+            path=path,
+            hint=install_control(entry, folder),
+        )
+    return ControlModel(said, folder)
 
 
 def _adapter(lora: Lora, index: int, model: Model, registry: Registry) -> Adapter:

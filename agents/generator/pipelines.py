@@ -18,21 +18,14 @@ import torch
 from agents.generator import model_folder, samplers
 from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
+from agents.generator.kinds import CLASSES
 from agents.generator.learned_words import LearnedWords
-from agents.generator.registry_entries import Architecture, Model
+from agents.generator.registry_entries import Model
 from agents.generator.residency import evictions
+from agents.generator.variants import Variants
 
 MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}
 """Part of the machine's memory that weights may fill, where other processes live in it too."""
-
-PIPELINES: dict[Architecture, str] = {
-    "stable_diffusion": "StableDiffusionPipeline",
-    "stable_diffusion_xl": "StableDiffusionXLPipeline",
-    "stable_diffusion_3": "StableDiffusion3Pipeline",
-    "flux": "FluxPipeline",
-    "kandinsky_3": "Kandinsky3Pipeline",
-}
-"""The diffusers class of each architecture; a folder that names another one is not loaded."""
 
 GPU_SHARE = 0.75
 """Part of a GPU's memory that weights may fill: the rest is for the latents and the decoder's peak."""
@@ -49,6 +42,7 @@ class Resident:
     scheduler: dict[str, Any]
     adapters: Adapters
     words: LearnedWords
+    variants: Variants
     size_bytes: int
 
 
@@ -118,13 +112,15 @@ def _load(number: int, model: Model, folder: Path, device: torch.device) -> Resi
         scheduler=samplers.configuration(pipeline.scheduler.config),
         adapters=Adapters(pipeline),
         words=LearnedWords(pipeline),
+        variants=Variants(pipeline),
         size_bytes=sum(tensor.nbytes for module in modules for tensor in module.state_dict().values()),
     )
 
 
 def _pipeline_class(model: Model, folder: Path) -> Any:
     index = msgspec.json.decode((folder / "model_index.json").read_bytes(), type=dict[str, Any])
-    expected, found = PIPELINES[model.architecture], index.get("_class_name")
+    # A folder that names another class is not loaded.
+    expected, found = CLASSES[model.architecture].noise, index.get("_class_name")
     if found != expected:
         raise ValueError(f"model_index.json names a {found}, but {model.architecture} is a {expected}")
     return getattr(diffusers, expected)

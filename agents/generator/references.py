@@ -27,16 +27,21 @@ async def load(blobs: Blobs, references: Sequence[ReferenceBlob], most: int) -> 
     return tuple([await _load(blobs, one) for one in references[:most]])
 
 
-async def _load(blobs: Blobs, reference: ReferenceBlob) -> Reference:
+async def pixels(blobs: Blobs, blob: str, path: str) -> Rgb:
+    """A picture of the blob store; `path` is where the job names it.
+
+    Raises:
+        AcpError: the blob is not there, which may work later; or it is no picture, or larger than one may be.
+    """
     try:
-        data = await blobs.get(reference.blob, limit=MAX_BYTES)
+        data = await blobs.get(blob, limit=MAX_BYTES)
         decoded = await asyncio.to_thread(decode, data)
     except BlobMissing as error:
-        raise AcpError("internal", f"a reference picture is missing: {error}", retryable=True) from error
+        raise AcpError("internal", f"a reference picture is missing: {error}", path=path, retryable=True) from error
     except Undecodable as error:
-        raise AcpError(
-            "invalid_value",
-            f"the reference picture {reference.blob} cannot be used: {error}",
-            path="$.job.prompt.references",
-        ) from error
-    return Reference(reference, decoded.rgb)
+        raise AcpError("invalid_value", f"the reference picture {blob} cannot be used: {error}", path=path) from error
+    return decoded.rgb
+
+
+async def _load(blobs: Blobs, reference: ReferenceBlob) -> Reference:
+    return Reference(reference, await pixels(blobs, reference.blob, "$.job.prompt.references"))

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from agents.generator import samplers
 from protocol.errors import AcpError
 from protocol.ids import is_id
+from protocol.parameters import ControlKind
 
 Architecture = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "kandinsky_3"]
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
@@ -95,6 +96,22 @@ class EmbeddingEntry(BaseModel):
     platform: Name
     token: str = Field(min_length=2, max_length=64, pattern=r"^\S+$")
     sha256: Sha256 | None = None
+    path: Path | None = None
+    licence: str | None = None
+    install: str | None = None
+
+
+class ControlEntry(BaseModel):
+    """A ControlNet for the models of one platform, a diffusers folder. `source` is the hub repository, at the commit
+    `revision`, or a note on where it comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    platform: Name
+    kind: ControlKind
+    source: str = "your own"
+    revision: Commit | None = None
     path: Path | None = None
     licence: str | None = None
     install: str | None = None

@@ -24,6 +24,7 @@ from agents.planner.reconcile import Overdue, overdue
 from agents.planner.relay import Relay
 from agents.planner.reuse import Sought, Unsought
 from agents.planner.shelf import Shelves
+from agents.planner.sources import Sources
 from agents.planner.survey import look
 from agents.planner.till import Till
 from agents.planner.upkeep import Upkeep
@@ -96,7 +97,8 @@ class Planner(Agent):
             )
             blobs = LocalBlobs(self._settings.blobs)
             shelves = Shelves(self._settings.catalogues, self._settings.combos, blobs)
-            self._desk = Desk(ledger, outlet, self._publish, defaults, self._window, shelves)
+            sources = Sources(ledger, blobs)
+            self._desk = Desk(ledger, outlet, self._publish, defaults, self._window, shelves, sources)
             async with asyncio.TaskGroup() as group:
                 upkeep = Upkeep(ledger, blobs, self._settings)
                 work = (self._relay.run(), self._reconcile_forever(), upkeep.run())

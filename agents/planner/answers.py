@@ -7,10 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.pages import fitting
-from agents.planner.recipe import Recipe, Workshop
+from agents.planner.recipe import Recipe
 from agents.planner.rows import Batch, decode_batch
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs
 from agents.planner.variation import catalogued, variation
+from agents.planner.workshop import Workshop
 from protocol.catalogue import Catalogued
 from protocol.commands import MAX_QUANTITY, NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.errors import ErrorBody
@@ -58,6 +59,7 @@ def plan_of(batch: Batch, prompts: list[str], generators: int) -> GenerationPlan
             steps=recipe.steps,
             guidance=recipe.guidance,
             sampler=recipe.sampler,
+            engine=recipe.engine,
             min_score=recipe.min_score,
             max_attempts=recipe.max_attempts,
             prompts=prompts,
@@ -182,6 +184,8 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
             model_version=picture.model_version if picture else None,
             seed=job.seed,
             processing_time_s=picture.seconds if picture and row["reused"] is None else None,
+            stages=picture.stages if picture and row["reused"] is None else {},
+            engine=picture.engine if picture else None,
         )
         if job
         else None,

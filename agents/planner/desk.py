@@ -15,13 +15,15 @@ from agents.database.group_commit import GroupCommit
 from agents.planner import answers, costs, intake, lora_words, schedule, upgrade
 from agents.planner.dispatch import Window
 from agents.planner.outbox import post
-from agents.planner.recipe import Defaults, Recipe, alternatives, resolve, survey
+from agents.planner.recipe import Defaults, Recipe, alternatives, resolve
 from agents.planner.rows import Batch, load_batch
 from agents.planner.shelf import Shelves
+from agents.planner.sources import Sources
 from agents.planner.steering import Steering, index_in, steer
 from agents.planner.tally import Tally
 from agents.planner.variation import pictures
 from agents.planner.window import Change, first_prompts
+from agents.planner.workshop import survey
 from bus.agent import Outlet
 from protocol.commands import (
     Amend,
@@ -70,6 +72,7 @@ class Desk:
         defaults: Defaults,
         window: Window,
         shelves: Shelves,
+        sources: Sources,
     ) -> None:
         self._ledger = ledger
         self._outlet = outlet
@@ -77,6 +80,7 @@ class Desk:
         self._defaults = defaults
         self._window = window
         self._shelves = shelves
+        self._sources = sources
         # An event lives as long as somebody waits for it, so that a million batches leave nothing behind.
         self._changed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
@@ -149,7 +153,8 @@ class Desk:
         if batch is None:
             workshop = survey(presences)
             try:
-                recipe = resolve(command, workshop, self._defaults, await self._shelves.shelf(command))
+                shelf, given = await self._shelves.shelf(command), await self._sources.given(command, client)
+                recipe = resolve(command, workshop, self._defaults, shelf, given)
             except Refused as error:
                 works = alternatives(error.code, workshop, self._defaults)
                 return answers.refusal_of(error.body, command.requirements.quantity, works)
@@ -300,7 +305,8 @@ class Desk:
             order = upgrade.command_of(parent, command, quantity)
             workshop = survey(presences)
             try:
-                recipe = upgrade.recipe_of(resolve(order, workshop, self._defaults))
+                given = await self._sources.given(order, client)
+                recipe = upgrade.recipe_of(resolve(order, workshop, self._defaults, given=given))
             except Refused as error:
                 return answers.refusal_of(error.body, quantity, alternatives(error.code, workshop, self._defaults))
             try:

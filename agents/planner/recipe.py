@@ -3,22 +3,27 @@
 Pure module: no clock, no I/O.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agents.planner import given as pictures
 from agents.planner import sizes
 from agents.planner.budget import price_of
 from agents.planner.catalogue import Shelf
+from agents.planner.given import NOTHING, Given
 from agents.planner.lora_words import triggers, unwoken
 from agents.planner.quality import steps_of
 from agents.planner.sweep import trials
+from agents.planner.workshop import Workshop
 from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand, Code, Refused, Unavailable
-from protocol.messages import LoraInfo, ModelInfo, Presence
 from protocol.nearest import nearest
+from protocol.offers import ModelInfo
+from protocol.sources import ControlImage, InitImage
 
 MAX_STEPS_OF_USE = 30
 """Denoising steps past which pictures hardly get better (seed 002)."""
@@ -33,6 +38,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null. `catalogue`
     is what the batch runs through, `triggers` what wakes the LoRAs. `price_micros` is expected of an attempt,
     `highest_micros` held for it; null where nobody knows. `sizes` and `samplers` are what the swept values mean.
+    `init_image` and `controls` are what every picture is made from; `engine` says whether model calls are shared.
     """
 
     platform: str
@@ -62,19 +68,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     catalogue: Shelf | None = None
     sizes: dict[str, tuple[int, int]] = {}
     samplers: dict[str, str] = {}
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What live processes can do, merged over all of them."""
-
-    models: Mapping[str, ModelInfo] = field(default_factory=dict[str, ModelInfo])
-    loras: Mapping[str, LoraInfo] = field(default_factory=dict[str, LoraInfo])
-    samplers: tuple[str, ...] = ()
-    styles: tuple[str, ...] = ()
-    style_references: tuple[str, ...] = ()
-    generators: int = 0
-    prompters: int = 0
+    init_image: InitImage | None = None
+    controls: list[ControlImage] = []
+    engine: Literal["steps", "pipeline"] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,56 +88,28 @@ class Defaults:
     open_door: bool = True
 
 
-def survey(presences: Iterable[Presence]) -> Workshop:
-    """Merge what processes announce; a model is installed if any generator has it."""
-    models: dict[str, ModelInfo] = {}
-    loras: dict[str, LoraInfo] = {}
-    samplers: set[str] = set()
-    styles: set[str] = set()
-    references: set[str] = set()
-    generators = prompters = 0
-    for presence in presences:
-        generators += presence.role == "generator"
-        prompters += presence.role == "prompt"
-        samplers.update(presence.samplers)
-        styles.update(presence.styles)
-        references.update(presence.style_references)
-        for model in presence.models:
-            known = models.get(model.name)
-            if known is None or (model.installed, model.seconds_per_image is not None) > (
-                known.installed,
-                known.seconds_per_image is not None,
-            ):
-                models[model.name] = model
-        for lora in presence.loras:
-            if lora.name not in loras or lora.installed:
-                loras[lora.name] = lora
-    return Workshop(
-        models=models,
-        loras=loras,
-        samplers=tuple(sorted(samplers)),
-        styles=tuple(sorted(styles)),
-        style_references=tuple(sorted(references)),
-        generators=generators,
-        prompters=prompters,
-    )
-
-
-def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, shelf: Shelf | None = None) -> Recipe:
-    """The recipe of a command and of the catalogue that it names. Each value of a sweep is tried in its place.
+def resolve(
+    command: GenerateImages,
+    workshop: Workshop,
+    defaults: Defaults,
+    shelf: Shelf | None = None,
+    given: Given = NOTHING,
+) -> Recipe:
+    """The recipe of a command, of the catalogue that it names and of the pictures it brings. Each value of a sweep is
+    tried in its place.
 
     Raises:
         BadCommand: a value that no workshop understands.
         Refused: something that this workshop lacks, with what to do.
         Unavailable: no generator is alive.
     """
-    recipe = _resolve(command, workshop, defaults)
+    recipe = _resolve(command, workshop, defaults, given)
     notes = dict.fromkeys(recipe.not_honoured), dict.fromkeys(recipe.warnings)
     sizes_of: dict[str, tuple[int, int]] = {}
     samplers_of: dict[str, str] = {}
     for path, name, value, changed in trials(command):
         try:
-            one = _resolve(changed, workshop, defaults)
+            one = _resolve(changed, workshop, defaults, given)
         except (BadCommand, Refused) as error:
             raise type(error)(error.code, error.body.message, path=path, hint=error.body.hint) from error
         for known, new in zip(notes, (one.not_honoured, one.warnings), strict=True):
@@ -167,9 +135,9 @@ def resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, she
     )
 
 
-def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) -> Recipe:
+def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, given: Given) -> Recipe:
     """The recipe without regard to what varies."""
-    wish = sizes.parse(command.requirements.resolution) if command.requirements.resolution else None
+    wish = sizes.parse(command.requirements.resolution) if command.requirements.resolution else _wish_of(given)
     if workshop.generators == 0:
         raise Unavailable(
             "no_generator",
@@ -197,6 +165,8 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) ->
         not_honoured.append(f"negative_prompt: {model.name} does not use one")
     steps = steps_of(command.steps if command.steps is not None else model.steps, command.render_quality)
     guidance = command.guidance if command.guidance is not None else model.guidance
+    init_image, notes = pictures.start(command, given, model, workshop.models.values(), (width, height), steps)
+    warnings.extend(notes)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
     warnings.extend([*_advice(command, model, steps, guidance), *unwoken(command.prompts, woken_by)])
     return Recipe(
@@ -224,6 +194,9 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults) ->
         seconds_per_image=model.seconds_per_image,
         not_honoured=not_honoured,
         warnings=warnings,
+        init_image=init_image,
+        controls=pictures.controls(command.controls, given, model, workshop.controls),
+        engine=model.engine,
     )
 
 
@@ -377,6 +350,13 @@ def _advice(command: GenerateImages, model: ModelInfo, steps: int, guidance: flo
     if command.quality.consistency is not None and command.requirements.quantity == 1:
         found.append("consistency needs at least two pictures")
     return found
+
+
+def _wish_of(given: Given) -> sizes.Wish | None:
+    """The size of the picture that leads, where the command names none."""
+    if (shape := given.shape) is None:
+        return None
+    return sizes.parse(f"{shape.width}x{shape.height}")
 
 
 def _limits(model: ModelInfo) -> sizes.Limits:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from agents.planner.rows import Batch
 from protocol.errors import Unavailable
-from protocol.messages import GenerateImage, Job, LoraInfo, ModelInfo, Presence, PromptsWritten, StoreImage
+from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, StoreImage
+from protocol.offers import ControlInfo, LoraInfo, ModelInfo
 from protocol.reuse import StoredPicture, pixel_digest
 
 
@@ -40,15 +41,20 @@ def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str
     """What each picture is found by, by index. Those whose weights are not known for certain have nothing."""
     models = agreed(model for presence in presences for model in presence.models)
     loras = agreed(lora for presence in presences for lora in presence.loras)
+    controls = agreed(control for presence in presences for control in presence.controls)
     found: dict[int, str] = {}
     for job in jobs:
-        versions = [models.get(job.model), *(loras.get(lora.name) for lora in job.loras)]
+        versions = [
+            models.get(job.model),
+            *(loras.get(lora.name) for lora in job.loras),
+            *(controls.get(control.model) for control in job.controls),
+        ]
         if None not in versions:
             found[job.index] = pixel_digest(job, "+".join(filter(None, versions)))
     return found
 
 
-def agreed(announced: Iterable[ModelInfo | LoraInfo]) -> dict[str, str | None]:
+def agreed(announced: Iterable[ModelInfo | LoraInfo | ControlInfo]) -> dict[str, str | None]:
     """The hash of each installed model or adapter, by name; null where a generator does not know it yet, or two differ,
     because any of them may take the job."""
     versions: dict[str, set[str | None]] = {}

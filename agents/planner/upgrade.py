@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from agents.planner.given import scaled
 from agents.planner.quality import steps_of
 from agents.planner.recipe import Recipe
 from agents.planner.rows import Batch
@@ -137,6 +138,8 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         min_score=recipe.min_score,
         created_at=batch.created_text,
         parent=original.image_id,
+        init_image=scaled(original.init_image, (original.width, original.height), (recipe.width, recipe.height)),
+        controls=recipe.controls,
         priority=batch.priority,
         catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )

@@ -291,6 +291,8 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         min_score=recipe.min_score,
         created_at=batch.created_text,
         metadata=batch.command.metadata,
+        init_image=recipe.init_image,
+        controls=recipe.controls,
         priority=batch.priority,
         strict=batch.command.determinism == "strict",
     )

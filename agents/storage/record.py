@@ -12,6 +12,7 @@ from agents.storage.png import XMP_KEYWORD
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.commands import Lora, Scalar
 from protocol.messages import Buckets, StoreImage
+from protocol.sources import ControlImage, InitImage
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for a picture that a trained model made (https://cv.iptc.org/newscodes/digitalsourcetype)."""
@@ -71,6 +72,8 @@ class Record(Struct, frozen=True, kw_only=True):
     swept: dict[str, Scalar] = {}
     catalogued: Catalogued | None = None
     references: list[ReferenceBlob] = []
+    init_image: InitImage | None = None
+    controls: list[ControlImage] = []
     name_template: str | None = None
     software: str = f"bottega {version('bottega')}"
 
@@ -126,6 +129,8 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         swept=job.swept,
         catalogued=job.catalogued,
         references=job.prompt.references,
+        init_image=job.init_image,
+        controls=job.controls,
         name_template=job.name_template,
     )
 

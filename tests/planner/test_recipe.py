@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from agents.planner.recipe import Defaults, Workshop, alternatives, resolve, survey
+from agents.planner.recipe import Defaults, alternatives, resolve
+from agents.planner.workshop import Workshop, survey
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.errors import AcpError
 from protocol.messages import LoraInfo, ModelInfo, Presence

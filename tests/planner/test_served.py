@@ -228,7 +228,7 @@ async def test_capabilities_name_processes_models_styles_and_what_is_not_support
     assert {"pocket", "base_sdxl"} <= {model.name for model in found.models}
     assert {"plain", "product_photography"} <= set(found.styles)
     assert "brand_guidelines_v2" in found.style_references
-    assert {"RATE", "controls"} <= set(found.not_supported)
+    assert {"RATE", "variants"} <= set(found.not_supported)
 
 
 async def test_an_unknown_style_is_refused_in_the_plan_with_the_nearest_one(client: Client) -> None:

@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
-from agents.planner.recipe import Defaults, resolve, survey
+from agents.planner.recipe import Defaults, resolve
 from agents.planner.sweep import combination, combinations
 from agents.planner.variation import pictures, variation, vary, wishes
+from agents.planner.workshop import survey
 from protocol.codec import decode_command
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused

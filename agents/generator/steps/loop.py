@@ -128,14 +128,14 @@ class StepLoop:
             return False
         resident.words.learn(order.words)
         load = time.perf_counter() - started
-        scheduler = scheduler_for(order, resident.scheduler)
+        pipeline, scheduler = resident.variants.pipeline(order), scheduler_for(order, resident.scheduler)
 
         def body(ask: Callable[[Asked | Stepped], Any]) -> Any:
             def asked(said: Asked | Stepped) -> Any:
                 # A picture that was alone in its call has nobody to step with.
                 return said.run() if isinstance(said, Stepped) and not run.accompanied else ask(said)
 
-            return draw(for_one_picture(resident.pipeline, scheduler, asked), order, request.progressed)
+            return draw(for_one_picture(pipeline, scheduler, asked), order, request.progressed)
 
         self._numbers += 1
         run = Run(self._numbers, request, resident, Strand(body, f"picture-{self._numbers}"), stages={"load": load})

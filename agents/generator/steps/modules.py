@@ -94,7 +94,9 @@ class _Shared:
         same = SHAREABLE.get(type(model).__name__)
         if same is not None:
             held = {name: self._held(name, arguments[name]) for name in same}
-            return self._ask(Asked("denoise", shareable_call(self._name, model, arguments, held)))
+            # Pipelines of one model may have different ControlNets.
+            name = f"{self._name} {id(model)}"
+            return self._ask(Asked("denoise", shareable_call(name, model, arguments, held)))
         stage: Stage = "denoise" if self._name in DENOISERS else "encode"
         content = (self._name, _content(arguments)) if self._name.startswith("text_encoder") else None
         return self._ask(Asked(stage, ModelCall(model, arguments, 0, self._name), content))

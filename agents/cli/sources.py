@@ -1,0 +1,62 @@
+"""Pictures that a person names on the command line: files go into the blob store, pictures of this home keep ids."""
+
+import asyncio
+from pathlib import Path
+from typing import get_args
+
+from agents.cli.configuration import configured
+from agents.cli.failure import bad_input
+from agents.picture import FORMATS, MAX_BYTES, Undecodable, look_into
+from bus.local_blobs import LocalBlobs
+from protocol.ids import is_id
+from protocol.nearest import nearest
+from protocol.parameters import ControlKind, ControlNet, ImageSource, Placement
+
+
+def source_of(text: str) -> ImageSource:
+    """The picture in a file, or that of an id.
+
+    Raises:
+        Failure: neither, or no picture.
+    """
+    file = Path(text)
+    if not file.is_file() and is_id(text):
+        return ImageSource(image_id=text)
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+        look_into(data)
+    except OSError as error:
+        raise bad_input(
+            f"cannot read {text}: {error.strerror}", path=text, hint="name a file, or the id of a picture"
+        ) from None
+    except Undecodable as error:
+        raise bad_input(f"{text} cannot be used: {error}", path=text, hint=f"give {', '.join(FORMATS)}") from None
+    return ImageSource(blob=asyncio.run(LocalBlobs(configured().blobs).put(data)))
+
+
+def control_of(text: str) -> ControlNet:
+    """`KIND:FILE`: a picture whose edges are found; of other kinds, whose map it is.
+
+    Raises:
+        Failure: not of that form, or no picture.
+    """
+    kind, _, file = text.partition(":")
+    for known in get_args(ControlKind):
+        if kind == known and file:
+            return ControlNet(kind=known, image=source_of(file), preprocessed=known != "canny")
+    raise bad_input(f"--control {text} is not KIND:FILE", hint=nearest(kind, get_args(ControlKind)))
+
+
+def placement_of(text: str) -> Placement:
+    """`LEFT,TOP` in pixels, or `middle`.
+
+    Raises:
+        Failure: neither.
+    """
+    if text == "middle":
+        return Placement()
+    left, _, top = text.partition(",")
+    if not (left.isdecimal() and top.isdecimal()):
+        raise bad_input(f"--place {text} is not LEFT,TOP", hint="pixels, such as 32,0; or middle")
+    return Placement(left=int(left), top=int(top))

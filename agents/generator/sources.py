@@ -1,0 +1,60 @@
+"""Pictures that a job is made from: from blobs to pixels of its size. A job carries their hashes alone."""
+
+import asyncio
+from dataclasses import replace
+
+from agents.generator import canvas
+from agents.generator.canvas import Start
+from agents.generator.control.maps import prepared
+from agents.generator.orders import Order
+from agents.generator.references import pixels
+from agents.picture import Rgb
+from bus.blobs import Blobs
+from protocol.errors import AcpError
+from protocol.messages import Job
+from protocol.sources import ControlImage
+
+
+async def load(blobs: Blobs, order: Order) -> Order:
+    """The order with the pixels of its job's pictures.
+
+    Raises:
+        AcpError: a blob is not there, which may work later; or it is no picture, or does not fit.
+    """
+    job = order.job
+    if job.init_image is None and not order.controls:
+        return order
+    maps = [await _map(blobs, job, position, control.said) for position, control in enumerate(order.controls)]
+    return replace(order, start=await _start(blobs, job), maps=tuple(maps))
+
+
+async def _start(blobs: Blobs, job: Job) -> Start | None:
+    said = job.init_image
+    if said is None:
+        return None
+    rgb = await pixels(blobs, said.blob, "$.job.init_image")
+    if said.box is not None:
+        left, top, width, height = said.box
+        try:
+            lying, anew = canvas.placed(rgb, (left, top, width, height), job.width, job.height)
+        except ValueError as error:
+            raise AcpError("invalid_value", str(error), path="$.job.init_image.box") from error
+        return Start(lying, said.strength, anew)
+    filling = await asyncio.to_thread(canvas.filling, rgb, job.width, job.height)
+    if said.mask is None:
+        return Start(filling, said.strength)
+    mask = await pixels(blobs, said.mask, "$.job.init_image.mask")
+    return Start(filling, said.strength, canvas.anew_by(mask, job.width, job.height))
+
+
+async def _map(blobs: Blobs, job: Job, position: int, said: ControlImage) -> Rgb:
+    path = f"$.job.controls[{position}]"
+    rgb = await pixels(blobs, said.blob, path)
+    filling = await asyncio.to_thread(canvas.filling, rgb, job.width, job.height)
+    if said.preprocessed:
+        return filling
+    try:
+        lines, _ = await asyncio.to_thread(prepared, said.kind, filling)
+    except ValueError as error:
+        raise AcpError("invalid_value", str(error), path=path, hint='give a map, with "preprocessed": true') from error
+    return lines

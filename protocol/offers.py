@@ -1,0 +1,66 @@
+"""What generators announce: models, adapters, ControlNets, their defaults, and what to do about those that are missing.
+Pure module."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from protocol.ids import Id
+from protocol.parameters import ControlKind
+
+
+class LoraInfo(Struct, frozen=True, kw_only=True):
+    """An adapter that a generator knows. `trigger` are words that wake it; `version` as in `ModelInfo`."""
+
+    name: str
+    platform: str
+    installed: bool
+    trigger: str | None = None
+    install: str | None = None
+    version: str | None = None
+
+
+class ModelInfo(Struct, frozen=True, kw_only=True):
+    """A model that a generator knows, with its defaults. `install` says how to get it where it is missing.
+
+    `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the
+    first picture. `aliases` are other names that people use for the model and its platform. `references` is how many
+    reference pictures it can follow; `starts` is what it can begin from beside noise, a whole picture or the part
+    outside of a mask. `engine` says whether its calls can be shared among pictures. `version` is the hash of its
+    weights, null before the process knows it.
+    """
+
+    name: str
+    platform: Id
+    installed: bool
+    native_sizes: list[tuple[int, int]]
+    steps: int
+    guidance: float
+    guidance_range: tuple[float, float]
+    sampler: str
+    negative_prompt: bool
+    max_pixels: int
+    multiple_of: int = 8
+    priority: int = 0
+    aliases: list[str] = []
+    provider: str = "local"
+    install: str | None = None
+    licence: str | None = None
+    price_micros: int | None = None
+    seconds_per_image: float | None = None
+    references: int = 0
+    starts: list[Literal["picture", "mask"]] = []
+    engine: Literal["steps", "pipeline"] | None = None
+    version: str | None = None
+
+
+class ControlInfo(Struct, frozen=True, kw_only=True):
+    """A ControlNet that a generator knows, for the models of one platform. `install` says how to get it where it is
+    missing; `version` is the hash of its weights, null before the process knows it."""
+
+    name: str
+    platform: str
+    kind: ControlKind
+    installed: bool
+    install: str | None = None
+    version: str | None = None
