@@ -22,6 +22,6 @@ async def test_a_planner_answers_every_hostile_command_and_lives_in_the_same_mem
 
         assert outcomes.broken == []
         assert outcomes.total == COUNT
-        assert outcomes.counts["plan held"] > 20
+        assert outcomes.counts["plan held"] > 5
         assert running.dead() == []
         assert resident_mib(running.planner_pid) < before + 100
