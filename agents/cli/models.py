@@ -15,11 +15,12 @@ from agents.cli.configuration import configured
 from agents.cli.failure import bad_input
 from agents.generator import offers
 from agents.generator.library.pull import origin_of
-from agents.generator.library.shelves import Shelves
+from agents.generator.library.shelves import Shelves, everything_installed, everything_placed
 from agents.generator.library.verify import checked
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import (
     ARCHITECTURES,
+    ControlEntry,
     EmbeddingEntry,
     LoraEntry,
     Model,
@@ -38,6 +39,7 @@ class Models(Struct, frozen=True, kw_only=True):
     models: list[ModelInfo]
     loras: list[LoraInfo]
     embeddings: list["EmbeddingInfo"]
+    controls: list["ToolInfo"]
     tools: list["ToolInfo"]
 
 
@@ -52,10 +54,12 @@ class EmbeddingInfo(Struct, frozen=True, kw_only=True):
 
 
 class ToolInfo(Struct, frozen=True, kw_only=True):
-    """A model that helps with pictures: it sees depth, pose or segmentation, or is an upscaler."""
+    """A model that helps with pictures: it sees depth, pose or segmentation, or is an upscaler; or a ControlNet, by
+    the kind of map that it follows and its platform."""
 
     name: str
     kind: str
+    platform: str | None = None
     installed: bool
     install: str | None
 
@@ -217,6 +221,16 @@ def _known(registry: Registry) -> Models:
             )
             for name, entry in registry.embeddings.items()
         ],
+        controls=[
+            ToolInfo(
+                name=name,
+                kind=entry.kind,
+                platform=entry.platform,
+                installed=name in registry.installed_controls,
+                install=entry.install or f"bottega models pull {name}",
+            )
+            for name, entry in registry.controls.items()
+        ],
         tools=[
             ToolInfo(
                 name=name,
@@ -230,7 +244,7 @@ def _known(registry: Registry) -> Models:
 
 
 def _details(registry: Registry, name: str) -> ModelDetails:
-    tables = (registry.models, registry.loras, registry.embeddings, registry.tools)
+    tables = (registry.models, registry.loras, registry.embeddings, registry.controls, registry.tools)
     entry = next((table[name] for table in tables if name in table), None)
     if entry is None:
         raise bad_input(
@@ -238,17 +252,17 @@ def _details(registry: Registry, name: str) -> ModelDetails:
             hint=nearest(name, [name for table in tables for name in table]),
             code="not_installed",
         )
-    place = {**registry.tool_places, **registry.embedding_places, **registry.lora_places, **registry.places}[name]
-    installed = registry.installed | registry.installed_loras | registry.installed_embeddings | registry.installed_tools
     known = _known(registry)
-    hints = {one.name: one.install for one in (*known.tools, *known.embeddings, *known.loras, *known.models)}
+    listed = (*known.tools, *known.controls, *known.embeddings, *known.loras, *known.models)
+    hints = {one.name: one.install for one in listed}
+    place = everything_placed(registry)[name]
     origin = origin_of(place)
     fields = entry.model_dump(mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels"})
     return msgspec.convert(
         {
             **fields,
             "kind": _kind(entry),
-            "installed": name in installed,
+            "installed": name in everything_installed(registry),
             "path": str(place),
             "disk_bytes": _disk_bytes(place),
             "commit": origin.commit if origin else None,
@@ -258,7 +272,7 @@ def _details(registry: Registry, name: str) -> ModelDetails:
     )
 
 
-def _kind(entry: Model | LoraEntry | EmbeddingEntry | ToolEntry) -> str:
+def _kind(entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | ToolEntry) -> str:
     match entry:
         case Model():
             return "model"
@@ -266,6 +280,8 @@ def _kind(entry: Model | LoraEntry | EmbeddingEntry | ToolEntry) -> str:
             return "LoRA"
         case EmbeddingEntry():
             return "embedding"
+        case ControlEntry():
+            return f"ControlNet, {entry.kind}"
         case ToolEntry():
             return entry.kind
 
@@ -303,6 +319,8 @@ def _show_list(console: Console, known: Models) -> None:
         table.add_row(_mark(lora.installed), lora.name, f"{lora.platform} LoRA", "", "", "")
     for word in known.embeddings:
         table.add_row(_mark(word.installed), word.name, f"{word.platform} word {escape(word.token)}", "", "", "")
+    for control in known.controls:
+        table.add_row(_mark(control.installed), control.name, f"{control.platform} ControlNet", "", "", "")
     for tool in known.tools:
         table.add_row(_mark(tool.installed), tool.name, f"{tool.kind} of a picture", "", "", "")
     console.print(table)

@@ -18,7 +18,7 @@ from agents.generator.library import pull as pulling
 from agents.generator.library import shelves as shelving
 from agents.generator.library.hub import Hub
 from agents.generator.library.recognise import recognise
-from agents.generator.library.shelves import Shelves
+from agents.generator.library.shelves import Shelves, everything_installed, everything_placed
 from agents.generator.registry import Registry, load
 from agents.generator.registry_entries import Model, on_hub
 from protocol.codec import encode
@@ -117,15 +117,16 @@ def remove(name: str, json: bool) -> None:
 
 
 def _pull_known(registry: Registry, name: str, json: bool) -> Pulled:
-    entry = registry.models.get(name) or registry.tools.get(name)
+    entry = registry.models.get(name) or registry.controls.get(name) or registry.tools.get(name)
     if entry is None:
+        known = [*registry.models, *registry.controls, *registry.tools]
         raise bad_input(
             f"no model is called {name[:64]!r}",
-            hint=f"{nearest(name, [*registry.models, *registry.tools])} A repository is written owner/name",
+            hint=f"{nearest(name, known)} A repository is written owner/name",
             code="not_installed",
         )
-    folder = {**registry.tool_places, **registry.places}[name]
-    if name in registry.installed | registry.installed_tools:
+    folder = everything_placed(registry)[name]
+    if name in everything_installed(registry):
         origin = pulling.origin_of(folder)
         return Pulled(
             name=name, path=str(folder), source=entry.source, commit=origin.commit if origin else None, fetched=0

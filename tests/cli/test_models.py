@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import agents.pocket
 from agents.generator.control.annotators import Annotator
 from agents.generator.samplers import SAMPLERS
 from tests.cli.conftest import Home
@@ -17,6 +18,7 @@ from tests.generator.fake_hub import COMMIT, FakeHub, fake_hub
 from tests.generator.single_file import save
 from tests.generator.test_control import tiny_depth
 
+POCKET = Path(agents.pocket.__file__ or "").parent
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 PINNED = "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
 
@@ -94,6 +96,16 @@ def test_any_repository_becomes_known_at_the_commit_that_was_pulled(home: Home, 
         COMMIT,
     )
     assert refusal(home, "pull", "someone/my.model", BOTTEGA_HUB_URL=hub.url)["hint"]
+
+
+def test_a_controlnet_is_pulled_shown_and_removed(home: Home, hub: FakeHub):
+    hub.add("lllyasviel/control_v11p_sd15_canny", POCKET / "adapters" / "canny")
+    pulled = said(home, "pull", "canny_sd15", BOTTEGA_HUB_URL=hub.url)
+    shown = said(home, "show", "canny_sd15", "--verify")
+    assert (shown["installed"], shown["path"], shown["platform"]) == (True, pulled["path"], "stable_diffusion_1_5")
+    assert shown["verified_files"] == 2
+    assert said(home, "remove", "canny_sd15")["freed"] > 0
+    assert not said(home, "show", "canny_sd15")["installed"]
 
 
 def test_a_tool_is_pulled_without_code_and_pickles(home: Home, hub: FakeHub, tmp_path: Path):

@@ -94,7 +94,7 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
         raise Refused(
             "invalid_value", f"{name[:64]!r} cannot be a name", hint="give --name with letters, digits, _ and -"
         )
-    if name in _places(registry):
+    if name in everything_placed(registry):
         raise Refused("wrong_state", f"{name} is known already", hint="choose another with --name")
     known = None if found.kind == "upscaler" else platform_of(platform, found, registry, path)
     added = _shelved(shelves, registry, found, path, name, known, configure)
@@ -127,11 +127,11 @@ def remove(shelves: Shelves, name: str) -> Removed:
         RegistryError: the person's registry file is wrong.
     """
     registry = shelves.registry()
-    places = _places(registry)
+    places = everything_placed(registry)
     if name not in places:
         raise Refused("not_installed", f"nothing is called {name[:64]!r}", hint=nearest(name, places))
     place = places[name]
-    ours = place.parent in (shelves.models, shelves.loras, shelves.embeddings, shelves.tools)
+    ours = place.parent in (shelves.models, *(shelves.loras.with_name(table) for table in _tables(registry)))
     table = next(table for table, known in _tables(registry).items() if name in known)
     table = f"{table}.{name}"
     text = shelves.own.read_text(encoding="utf-8") if shelves.own.is_file() else ""
@@ -151,6 +151,17 @@ def remove(shelves: Shelves, name: str) -> Removed:
     unfinished = list(place.parent.glob(f".{name}-*")) if ours else []
     freed = sum(_delete(each) for each in [*([place] if ours else []), *unfinished])
     return Removed(name, freed, left=None if ours or not place.exists() else place)
+
+
+def everything_placed(registry: Registry) -> dict[str, Path]:
+    """Where each entry of the registry lies or would lie."""
+    return {name: place for known in _tables(registry).values() for name, place in known.items()}
+
+
+def everything_installed(registry: Registry) -> frozenset[str]:
+    """The names of all that is on this machine."""
+    adapters = registry.installed_loras | registry.installed_embeddings | registry.installed_controls
+    return registry.installed | adapters | registry.installed_tools
 
 
 def platform_of(wanted: str | None, found: Found | None, registry: Registry, path: Path) -> str:
@@ -202,12 +213,9 @@ def _tables(registry: Registry) -> dict[str, Mapping[str, Path]]:
         "models": registry.places,
         "loras": registry.lora_places,
         "embeddings": registry.embedding_places,
+        "controls": registry.control_places,
         "tools": registry.tool_places,
     }
-
-
-def _places(registry: Registry) -> dict[str, Path]:
-    return {name: place for known in _tables(registry).values() for name, place in known.items()}
 
 
 def _unpack(registry: Registry, file: Path, place: Path, platform: str, configure: Configure) -> None:
