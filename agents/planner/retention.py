@@ -45,9 +45,11 @@ Place = tuple[float, str, int]
 
 
 class Pixels(NamedTuple):
-    """Blobs of ended pictures, and where to go on; null after the last."""
+    """Blobs of ended pictures; those that are a picture themselves, because it has no file; where to go on, null after
+    the last."""
 
     blobs: list[str]
+    alone: list[str]
     following: Place | None
 
 
@@ -75,8 +77,7 @@ def set_mark(connection: Connection, name: str, at: float) -> None:
 
 
 def ended_pixels(connection: Connection, state: str, since: float, before: float, after: Place | None) -> Pixels:
-    """Blobs of pictures that came to a state from `since` to `before`. One that is the picture itself, because it has
-    no file, is not among them."""
+    """Blobs of pictures that came to a state from `since` to `before`."""
     place = (jobs.c.updated_at, jobs.c.hash, jobs.c.index)
     page = sa.select(*place, jobs.c.outcome).where(
         jobs.c.state == state, jobs.c.updated_at >= since, jobs.c.updated_at < before
@@ -85,17 +86,20 @@ def ended_pixels(connection: Connection, state: str, since: float, before: float
         page = page.where(sa.tuple_(*place) > sa.tuple_(*after))
     rows = connection.execute(page.order_by(*place).limit(AT_ONCE)).all()
     if not rows:
-        return Pixels([], None)
-    alone = {(name, index, _attempt_alone(outcome)) for _, name, index, outcome in rows}
+        return Pixels([], [], None)
+    without_file = {(name, index, _attempt_alone(outcome)) for _, name, index, outcome in rows}
     of_page = sa.tuple_(attempts.c.hash, attempts.c.index).in_([(name, index) for _, name, index, _ in rows])
     made = connection.execute(
         sa.select(attempts.c.hash, attempts.c.index, attempts.c.attempt, attempts.c.evidence).where(
             of_page, attempts.c.evidence.is_not(None)
         )
     )
-    blobs = [_SEEN.decode(evidence).picture.blob for *attempt, evidence in made if tuple(attempt) not in alone]
+    blobs: list[str] = []
+    alone: list[str] = []
+    for *attempt, evidence in made:
+        (alone if tuple(attempt) in without_file else blobs).append(_SEEN.decode(evidence).picture.blob)
     at, name, index, _ = rows[-1]
-    return Pixels(blobs, (at, name, index))
+    return Pixels(blobs, alone, (at, name, index))
 
 
 def needed_blobs(connection: Connection, most: int = MOST_OPEN) -> set[str] | None:

@@ -19,8 +19,14 @@ ROUND_S = 600.0
 PIXELS = "pixels_released"
 """The mark up to which pictures have ended whose pixels were released."""
 
+ALONE = "pixels_alone"
+"""The mark from which on pictures have ended that have no file, where there are any."""
+
 COMMIT_S = 60.0
 """What ends pictures at a time may be committed as much later, and must not be passed over."""
+
+FIRST_S = 1.0
+"""A mark that is set, and before everything."""
 
 DAY_S = 86_400.0
 
@@ -73,20 +79,36 @@ class Upkeep:
         if before <= since:
             return since
         needed = await self._ledger.read(retention.needed_blobs)
-        if needed is None:
-            log.info("too much is open to say which blobs are needed; nothing is released")
+        alone = await self._alone(since, before, dry_run)
+        if needed is None or alone is None:
+            log.info("too much is open, or without a file, to say which blobs are needed; nothing is released")
             return since
         act = self._blobs.idle if dry_run else self._blobs.release
-        async for name in self._ended(since, before):
-            freed = await act(name, before) if name not in needed else 0
-            removed.blobs += freed > 0
-            removed.blob_bytes += freed
+        async for page in self._ended(since, before):
+            for name in page.blobs:
+                freed = await act(name, before) if name not in needed and name not in alone else 0
+                removed.blobs += freed > 0
+                removed.blob_bytes += freed
         if not dry_run:
             until = min(before, now - COMMIT_S)
             await self._ledger.write(lambda connection: retention.set_mark(connection, PIXELS, until))
         return before
 
-    async def _ended(self, since: float, before: float) -> AsyncGenerator[str]:
+    async def _alone(self, since: float, before: float, dry_run: bool) -> set[str] | None:
+        """Blobs that are pictures themselves, from a time when storage filed none; others may have the same pixels.
+        Null where they are too many to keep in memory."""
+        marked = await self._ledger.read(lambda connection: retention.mark(connection, ALONE))
+        found = set[str]()
+        async for page in self._ended(marked or since, before):
+            found.update(page.alone)
+            if len(found) > retention.MOST_OPEN:
+                return None
+        if found and not marked and not dry_run:
+            first = max(since, FIRST_S)
+            await self._ledger.write(lambda connection: retention.set_mark(connection, ALONE, first))
+        return found
+
+    async def _ended(self, since: float, before: float) -> AsyncGenerator[retention.Pixels]:
         for state in ENDED:
             place: retention.Place | None = None
             while True:
@@ -95,8 +117,7 @@ class Upkeep:
                         connection, state, since, before, place
                     )
                 )
-                for name in page.blobs:
-                    yield name
+                yield page
                 if (place := page.following) is None:
                     break
 

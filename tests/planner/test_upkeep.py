@@ -162,6 +162,25 @@ async def test_a_picture_that_has_no_file_is_its_blob_and_stays(world: Studio, s
         assert lying(blobs) == set(names.values())
 
 
+async def test_a_picture_that_has_no_file_stays_though_one_with_the_same_pixels_was_filed_since(
+    world: Studio, settings: Settings
+) -> None:
+    world.files = False
+    world.start(new_batch(2))
+    world.run(NAME)
+    names = {pixels(row["seed"]) for row in world.attempts()}
+    async with upkeep(world, settings) as (keeper, blobs):
+        await keeper.round(world.now + 2 * HOUR_S)
+        world.files, world.now = True, world.now + 3 * HOUR_S
+        world.start(new_batch(2, name="gen_batch_2"))
+        world.run("gen_batch_2")
+        world.start(new_batch(4, name="gen_batch_3"))
+        world.run("gen_batch_3")
+        await put_all(world, blobs)
+        assert (await keeper.round(world.now + 2 * HOUR_S)).blobs == 2
+        assert lying(blobs) == {name_of(data) for data in names}
+
+
 async def test_blobs_that_the_ledger_does_not_know_stay(world: Studio, settings: Settings) -> None:
     async with upkeep(world, settings) as (keeper, blobs):
         name = await put(blobs, b"a reference picture")
