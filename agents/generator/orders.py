@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agents.generator import samplers
 from agents.generator.canvas import Start
+from agents.generator.control.maps import SEEN_BY
 from agents.generator.references import Reference
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import ControlEntry, LoraEntry, Model, on_hub, scheduler_of
@@ -38,17 +39,20 @@ class Word:
 
 @dataclass(frozen=True)
 class ControlModel:
-    """A ControlNet's folder, and what is asked of it in one picture."""
+    """A ControlNet's folder, and what is asked of it in one picture. `annotator` is the folder of a model that makes
+    such maps of pictures; null where none is here, or none is needed."""
 
     said: ControlImage
     folder: Path
+    annotator: Path | None = None
 
 
 @dataclass(frozen=True)
 class Order:
     """A job with everything that it names looked up. `references` are as many of its pictures as the engine follows.
 
-    `start` is what denoising begins from, null for noise; `maps` are the pictures that `controls` follow.
+    `start` is what denoising begins from, null for noise; `maps` are the pictures that `controls` follow, and `unmade`
+    the positions of those that their annotators still have to make of what is there.
     `buckets` are those of the model calls to make it in; null where they follow the load.
     """
 
@@ -61,6 +65,7 @@ class Order:
     controls: tuple[ControlModel, ...] = ()
     start: Start | None = None
     maps: tuple[Rgb, ...] = ()
+    unmade: frozenset[int] = frozenset()
     references: tuple[Reference, ...] = ()
     buckets: Buckets | None = None
 
@@ -178,7 +183,9 @@ def _control(said: ControlImage, index: int, model: Model, registry: Registry) -
             path=path,
             hint=install_control(entry, folder),
         )
-    return ControlModel(said, folder)
+    seen_by = (name for name, tool in registry.tools.items() if tool.kind == SEEN_BY.get(said.kind))
+    annotator = next((registry.tool_places[name] for name in seen_by if name in registry.installed_tools), None)
+    return ControlModel(said, folder, annotator)
 
 
 def _adapter(lora: Lora, index: int, model: Model, registry: Registry) -> Adapter:

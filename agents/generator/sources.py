@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from agents.generator import canvas
 from agents.generator.canvas import Start
-from agents.generator.control.maps import prepared
-from agents.generator.orders import Order
+from agents.generator.control.checks import is_map
+from agents.generator.control.maps import SEEN_BY, prepared
+from agents.generator.orders import ControlModel, Order
 from agents.generator.references import pixels
 from agents.picture import Rgb
 from bus.blobs import Blobs
 from protocol.errors import AcpError
 from protocol.messages import Job
-from protocol.sources import ControlImage
 
 
 async def load(blobs: Blobs, order: Order) -> Order:
@@ -24,8 +24,13 @@ async def load(blobs: Blobs, order: Order) -> Order:
     job = order.job
     if job.init_image is None and not order.controls:
         return order
-    maps = [await _map(blobs, job, position, control.said) for position, control in enumerate(order.controls)]
-    return replace(order, start=await _start(blobs, job), maps=tuple(maps))
+    maps = [await _map(blobs, job, position, control) for position, control in enumerate(order.controls)]
+    return replace(
+        order,
+        start=await _start(blobs, job),
+        maps=tuple(one for one, _ in maps),
+        unmade=frozenset(position for position, (_, made) in enumerate(maps) if not made),
+    )
 
 
 async def _start(blobs: Blobs, job: Job) -> Start | None:
@@ -47,14 +52,21 @@ async def _start(blobs: Blobs, job: Job) -> Start | None:
     return Start(filling, said.strength, canvas.anew_by(mask, job.width, job.height))
 
 
-async def _map(blobs: Blobs, job: Job, position: int, said: ControlImage) -> Rgb:
-    path = f"$.job.controls[{position}]"
+async def _map(blobs: Blobs, job: Job, position: int, control: ControlModel) -> tuple[Rgb, bool]:
+    """The map that a ControlNet follows, and true; or the picture that its annotator has to make one of."""
+    said, path = control.said, f"$.job.controls[{position}]"
     rgb = await pixels(blobs, said.blob, path)
     filling = await asyncio.to_thread(canvas.filling, rgb, job.width, job.height)
     if said.preprocessed:
-        return filling
+        return filling, True
+    if control.annotator is not None:
+        return filling, await asyncio.to_thread(is_map, said.kind, filling)
     try:
-        lines, _ = await asyncio.to_thread(prepared, said.kind, filling)
+        return (await asyncio.to_thread(prepared, said.kind, filling))[0], True
     except ValueError as error:
-        raise AcpError("invalid_value", str(error), path=path, hint='give a map, with "preprocessed": true') from error
-    return lines
+        raise AcpError(
+            "invalid_value",
+            str(error),
+            path=path,
+            hint=f'give a map, with "preprocessed": true; or bottega models pull {SEEN_BY[said.kind]}, and restart',
+        ) from error

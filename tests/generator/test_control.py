@@ -23,14 +23,15 @@ from transformers import (
 
 from agents.generator.control.ade20k import PALETTE
 from agents.generator.control.annotators import Annotator, depth_map, joints
-from agents.generator.control.checks import Kind, is_map
+from agents.generator.control.checks import is_map
 from agents.generator.control.maps import normals, prepared
 from agents.generator.control.skeleton import drawn
 from agents.picture import Rgb
 from protocol.errors import AcpError
+from protocol.parameters import ControlKind
 
 CPU = torch.device("cpu")
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
 SIZE = 256
 
 
@@ -100,7 +101,7 @@ def test_other_pictures_are_no_maps(picture: Rgb):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_map_is_taken_as_it_is_and_a_photograph_is_prepared(kind: Kind):
+def test_a_map_is_taken_as_it_is_and_a_photograph_is_prepared(kind: ControlKind):
     made = MAPS[kind]()
     same, was_prepared = prepared(kind, made, lambda picture: np.zeros_like(picture))
     assert same is made

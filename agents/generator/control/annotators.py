@@ -2,6 +2,8 @@
 """Models that look at a reference: depth, people's joints, and what each pixel belongs to. From local folders of
 transformers, safetensors only, no code, nothing from the network."""
 
+from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ from transformers import (
 )
 
 from agents.generator.control.ade20k import PALETTE
+from agents.generator.control.maps import SEEN_BY, prepared
 from agents.generator.control.skeleton import Points, drawn
+from agents.generator.orders import ControlModel, Order
 from agents.picture import Rgb
 from protocol.errors import Refused
 
@@ -30,6 +34,51 @@ MODELS = {
     "pose": VitPoseForPoseEstimation,
     "segmentation": AutoModelForSemanticSegmentation,
 }
+
+
+MAX_MODELS, MAX_MAPS = 3, 16
+"""Models that stay in memory, and maps that are remembered: a batch follows one reference in many pictures."""
+
+
+class Annotators:
+    """The models of one device that look at references. Only the device's thread calls this."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._models: OrderedDict[Path, Annotator] = OrderedDict()
+        self._maps: OrderedDict[tuple[str, str, tuple[int, ...]], Rgb] = OrderedDict()
+
+    def made(self, order: Order) -> Order:
+        """The order with all its maps.
+
+        Raises:
+            Refused: a folder holds no model that makes such a map.
+        """
+        if not order.unmade:
+            return order
+        maps = list(order.maps)
+        for position in order.unmade:
+            maps[position] = self._map(order.controls[position], maps[position])
+        return replace(order, maps=tuple(maps), unmade=frozenset())
+
+    def _map(self, control: ControlModel, picture: Rgb) -> Rgb:
+        key = (control.said.kind, control.said.blob, picture.shape)
+        found = self._maps.pop(key, None)
+        if found is None:
+            found, _ = prepared(control.said.kind, picture, self._model(control).annotate)
+        self._maps[key] = found
+        while len(self._maps) > MAX_MAPS:
+            self._maps.popitem(last=False)
+        return found
+
+    def _model(self, control: ControlModel) -> "Annotator":
+        folder, kind = control.annotator, SEEN_BY[control.said.kind]
+        assert folder is not None, "a map that no model makes is refused before"
+        model = self._models.pop(folder, None) or Annotator(kind, folder, self._device)
+        self._models[folder] = model
+        while len(self._models) > MAX_MODELS:
+            self._models.popitem(last=False)
+        return model
 
 
 class Annotator:

@@ -4,7 +4,6 @@ A photograph that is taken for a map, or a map that is prepared once more, gives
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 from agents.generator.control import skeleton
 from agents.generator.control.ade20k import PALETTE
 from agents.picture import Rgb
-
-Kind = Literal["canny", "depth", "normal", "pose", "segmentation"]
+from protocol.parameters import ControlKind
 
 NEAR = 12
 """Steps of 255 by which JPEG moves a flat colour."""
@@ -21,7 +19,7 @@ MOST = 0.9
 """Part of the pixels that must look the part; edges between regions never do after JPEG."""
 
 
-def is_map(kind: Kind, picture: Rgb) -> bool:
+def is_map(kind: ControlKind, picture: Rgb) -> bool:
     """Whether a picture, (height, width, 3), is a map of that kind."""
     pixels = picture.astype(np.int16)
     bright = pixels.mean(2)

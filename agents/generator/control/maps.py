@@ -5,14 +5,23 @@ from collections.abc import Callable
 import numpy as np
 
 from agents.edges import canny
-from agents.generator.control.checks import Kind, is_map
+from agents.generator.control.checks import is_map
 from agents.picture import Rgb
+from protocol.parameters import ControlKind
+
+SEEN_BY: dict[ControlKind, str] = {
+    "depth": "depth",
+    "normal": "depth",
+    "pose": "pose",
+    "segmentation": "segmentation",
+}
+"""Kind of map -> kind of tool that sees it; edges need none."""
 
 Annotate = Callable[[Rgb], Rgb]
 """A model that makes the map of a picture, of the picture's size."""
 
 
-def prepared(kind: Kind, picture: Rgb, annotate: Annotate | None = None) -> tuple[Rgb, bool]:
+def prepared(kind: ControlKind, picture: Rgb, annotate: Annotate | None = None) -> tuple[Rgb, bool]:
     """The map of a reference, and whether it had to be prepared. `annotate` makes maps of depth (also for normals),
     poses and segments.
 

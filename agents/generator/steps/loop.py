@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from agents.generator import failures
+from agents.generator.control.annotators import Annotators
 from agents.generator.device import Gauge
 from agents.generator.drawing import draw, scheduler_for
 from agents.generator.engine import Stopped
@@ -42,6 +43,7 @@ class StepLoop:
     def __init__(self, device: torch.device, threads: int) -> None:
         self._device = device
         self._pipelines = Pipelines(device)
+        self._annotators = Annotators(device)
         self._gauge = Gauge(device)
         self._embeddings = Embeddings()
         self._sizes = Sizes()
@@ -127,6 +129,7 @@ class StepLoop:
         if resident is None:
             return False
         resident.words.learn(order.words)
+        order = self._annotators.made(order)
         load = time.perf_counter() - started
         pipeline, scheduler = resident.variants.pipeline(order), scheduler_for(order, resident.scheduler)
 
