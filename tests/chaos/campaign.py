@@ -118,8 +118,10 @@ async def _said_again(shop: Workshop, outcome: Outcome, seconds: float) -> None:
         await shop.quiet(seconds)
         found = Found.read(shop.home)
         before = snapshot(found)
-        # Work on a cancelled picture was taken off the queue; said once more it would be a wish of somebody's.
-        await shop.repeat({picture for picture, job in found.jobs.items() if job["state"] == "cancelled"})
+        # Work on a cancelled picture was taken off the queue, that on a failed one may lie with the dead letters; said
+        # once more it would be a wish of somebody's.
+        ended = ("cancelled", "failed")
+        await shop.repeat({picture for picture, job in found.jobs.items() if job["state"] in ended})
         await shop.quiet(seconds)
         await kill(shop, shop.crew["planner-0"])
         await shop.complete()
