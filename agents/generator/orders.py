@@ -115,8 +115,9 @@ def install_lora(lora: LoraEntry, file: Path) -> str:
 
 def install_control(control: ControlEntry, folder: Path) -> str:
     """How to get a ControlNet that is not here."""
-    source = f" ({control.source} of the hub)" if on_hub(control.source) else ""
-    return control.install or f"put its diffusers folder{source} at {folder}, then restart the generator"
+    if control.install or not on_hub(control.source):
+        return control.install or f"put its diffusers folder at {folder}, then restart the generator"
+    return f"bottega models pull {control.name}, then restart the generator"
 
 
 def _model(job: Job, registry: Registry) -> Model:
