@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import torch
 
 Result = TypeVar("Result")
+USABLE = 0.92
+"""Part of a GPU's memory that torch may hold: the rest is the driver's, and what fragments."""
+
 SAMPLE_EVERY_S = 0.1
 """Pause between two looks at the utilisation: the driver renews the figure about that often."""
 
@@ -82,6 +85,15 @@ def _found(name: str, threads: int) -> "tuple[torch.device, str]":
         f"torch {torch.__version__} finds no device {name!r} on this machine",
         hint="set BOTTEGA_DEVICE to auto, cpu, cuda, cuda:N or mps",
     )
+
+
+def memory_of(device: "torch.device") -> int | None:
+    """Bytes of the device that torch may come to hold; null on a CPU, whose memory belongs to all processes."""
+    if device.type != "cuda":
+        return None
+    import torch
+
+    return int(torch.cuda.get_device_properties(device).total_memory * USABLE)
 
 
 class Gauge:

@@ -45,6 +45,18 @@ def room(seconds: Mapping[int, float], cap: int, sizes: Sequence[int] = SIZES) -
     return max((size for size in sizes if size <= min(best, cap)), default=sizes[0])
 
 
+def admitted(peaks: Mapping[int, int], memory: int | None, sizes: Sequence[int] = SIZES) -> int:
+    """The most rows that fit into `memory` bytes, null without bound, by a straight line through the two largest sizes
+    whose `peaks` were measured; twice the size where it was only one."""
+    if memory is None or not peaks:
+        return sizes[-1]
+    *smaller, rows = sorted(peaks)
+    if not smaller:
+        return 2 * rows
+    per_row = (peaks[rows] - peaks[smaller[-1]]) / (rows - smaller[-1])
+    return sizes[-1] if per_row <= 0 else rows + int((memory - peaks[rows]) // per_row)
+
+
 def halved(rows: int, sizes: Sequence[int] = SIZES) -> int:
     """The bound after a call of `rows` rows did not fit into memory."""
     return max((size for size in sizes if size <= rows // 2), default=1)
@@ -67,20 +79,28 @@ def bucket_at(trace: Sequence[Sequence[int]], call: int) -> int:
 
 
 class Sizes:
-    """What is known of each kind of call: the seconds it took by its rows, and what memory allows."""
+    """What is known of each kind of call: the seconds it took by its rows, and what memory allows. `memory` is what
+    there is, in bytes; null where peaks cannot be measured."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int | None = None) -> None:
+        self._memory = memory
+        self._peaks: dict[Hashable, dict[int, int]] = defaultdict(dict)
         self._seen: dict[Hashable, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         self._bounds: dict[Hashable, int] = {}
         self._calls: dict[Hashable, int] = defaultdict(int)
 
-    def note(self, key: Hashable, rows: int, seconds: float) -> None:
-        """A call took `seconds`. Of a size the first does not count, because libraries prepare themselves in it; of the
-        others the least does, since what else the machine does only adds."""
+    def note(self, key: Hashable, rows: int, seconds: float, peak: int | None = None) -> None:
+        """A call took `seconds` and `peak` bytes of memory at most, null where that was not measured.
+
+        Of a size the first call does not count, because libraries prepare themselves in it; of the others the least
+        does, since what else the machine does only adds.
+        """
         seen = self._seen[key][rows]
         seen.append(seconds)
         if len(seen) > CALLS:
             seen[1:] = [min(seen[1:]), *seen[2:CALLS]]
+        if peak is not None:
+            self._peaks[key][rows] = max(peak, self._peaks[key].get(rows, 0))
 
     def shrink(self, key: Hashable, rows: int) -> None:
         """A call of `rows` rows did not fit into memory."""
@@ -89,7 +109,7 @@ class Sizes:
     def room(self, key: Hashable) -> int:
         """The most rows for the next call; now and then more, to look again whether that pays."""
         measured = {rows: min(seen[1:]) for rows, seen in self._seen[key].items() if len(seen) >= CALLS}
-        bound = self._bounds.get(key, SIZES[-1])
+        bound = min(self._bounds.get(key, SIZES[-1]), admitted(self._peaks[key], self._memory))
         best = room(measured, bound)
         turn, rest = divmod(self._calls[key], LOOK_AGAIN)
         self._calls[key] += 1

@@ -18,7 +18,7 @@ import torch
 
 from agents.generator import failures
 from agents.generator.control.annotators import Annotators
-from agents.generator.device import Gauge
+from agents.generator.device import Gauge, memory_of
 from agents.generator.drawing import draw, scheduler_for
 from agents.generator.engine import Stopped
 from agents.generator.pipelines import Pipelines
@@ -46,7 +46,7 @@ class StepLoop:
         self._annotators = Annotators(device)
         self._gauge = Gauge(device)
         self._embeddings = Embeddings()
-        self._sizes = Sizes()
+        self._sizes = Sizes(memory_of(device))
         self._turns = Turns()
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._decoder = Decoder(device, threads, self._sizes, self._inbox.put, self._go_on)
@@ -259,14 +259,14 @@ class StepLoop:
         except Exception as error:  # noqa: BLE001 - given to the pictures
             self._after_failure(runs, size, error)
             return
-        seconds = time.perf_counter() - started
-        self._sizes.note(key, max(size, 1), seconds)
+        seconds, peak, utilisation = time.perf_counter() - started, self._gauge.peak_memory(), self._gauge.utilisation()
+        self._sizes.note(key, max(size, 1), seconds, peak)
         rows = sum(call.rows for call in together)
         for run, answer in zip(runs, answers, strict=True):
             run.denoised(size)
             run.accompanied = len(runs) > 1
             run.spent(seconds * (run.said.call.rows / rows if rows else 1))
-            run.measured(self._gauge)
+            run.measured(peak, utilisation)
             self._go_on(run, answer)
 
     def _after_failure(self, runs: Sequence[Run], size: int, error: Exception) -> None:
@@ -295,13 +295,12 @@ class StepLoop:
                 run.resident.adapters.use(adapters)
                 calls.shared([call], size)
                 self._wait_for_device()
-            except Exception as error:
-                if not failures.is_out_of_memory(error):
-                    raise
+            except Exception as error:  # noqa: BLE001 - only a convenience
+                self._raise_fault(error)
                 self._free()
                 self._sizes.shrink(key, size)
             else:
-                self._sizes.note(key, size, time.perf_counter() - started)
+                self._sizes.note(key, size, time.perf_counter() - started, self._gauge.peak_memory())
 
         if call.rows:
             self._probes.extend(partial(probe, size) for size in SIZES if size >= call.rows for _ in range(CALLS))

@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.generator.device import Gauge
 from agents.generator.drawing import Pixels
 from agents.generator.engine import Progressed, Stop
 from agents.generator.orders import Order
@@ -80,9 +79,8 @@ class Run:
             return None
         return wanted.decode if stage == "decode" else bucket_at(wanted.denoise, self.calls)
 
-    def measured(self, gauge: Gauge) -> None:
-        """Look at the device after a call."""
-        peak, utilisation = gauge.peak_memory(), gauge.utilisation()
+    def measured(self, peak: int | None, utilisation: float | None) -> None:
+        """What the device said after a call; null where it says nothing."""
         if peak is not None:
             self.peak_memory = max(peak, self.peak_memory or 0)
         if utilisation is not None:

@@ -7,6 +7,7 @@ from agents.generator.steps.buckets import (
     LOOK_AGAIN,
     SIZES,
     Sizes,
+    admitted,
     bucket_at,
     extended,
     halved,
@@ -49,6 +50,34 @@ def test_the_knee_is_the_smallest_size_near_the_best_rows_per_second(seconds: di
 )
 def test_room_grows_with_what_was_measured(seconds: dict[int, float], cap: int, most: int):
     assert room(seconds, cap) == most
+
+
+@pytest.mark.parametrize(
+    ("peaks", "memory", "most"),
+    [
+        pytest.param({2: 90}, None, 32, id="nothing-to-measure"),
+        pytest.param({}, 100, 32, id="nothing-measured"),
+        pytest.param({2: 50}, 100, 4, id="one-size-says-little"),
+        pytest.param({2: 60, 4: 70}, 100, 10, id="a-straight-line"),
+        pytest.param({1: 10, 2: 60, 4: 70}, 100, 10, id="through-the-two-largest"),
+        pytest.param({2: 60, 4: 90}, 100, 4, id="nearly-full"),
+        pytest.param({2: 60, 4: 130}, 100, 3, id="more-than-there-is"),
+        pytest.param({2: 60, 4: 60}, 100, 32, id="rows-cost-nothing"),
+    ],
+)
+def test_memory_admits_what_the_measured_peaks_let_expect(peaks: dict[int, int], memory: int | None, most: int):
+    assert admitted(peaks, memory) == most
+
+
+def test_a_size_that_memory_would_not_hold_is_not_tried():
+    sizes = Sizes(memory=100)
+    for rows, peak in ((2, 60), (4, 80)):
+        for _ in range(CALLS):
+            sizes.note("unet", rows, 1.0, peak)
+    assert sizes.room("unet") == 6
+    for _ in range(CALLS):
+        sizes.note("unet", 6, 1.0, 98)
+    assert sizes.room("unet") == 6
 
 
 @pytest.mark.parametrize(("rows", "bound"), [(32, 16), (10, 4), (4, 2), (2, 1), (1, 1)])
