@@ -56,11 +56,13 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
 
 class ControlInfo(Struct, frozen=True, kw_only=True):
     """A ControlNet that a generator knows, for the models of one platform. `install` says how to get it where it is
-    missing; `version` is the hash of its weights, null before the process knows it."""
+    missing, `prepare` how to get what makes its maps of plain pictures, null where that is here. `version` is the hash
+    of its weights, null before the process knows it."""
 
     name: str
     platform: str
     kind: ControlKind
     installed: bool
     install: str | None = None
+    prepare: str | None = None
     version: str | None = None

@@ -75,7 +75,7 @@ def generate(
     control: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KIND:FILE", help="Follow a picture: canny its edges, depth and others a map; repeatable."
+            metavar="KIND:FILE", help="Follow edges (canny), depth, pose …; KIND-map:FILE is a ready map; repeatable."
         ),
     ] = None,
     reuse: Annotated[

@@ -36,15 +36,15 @@ def source_of(text: str) -> ImageSource:
 
 
 def control_of(text: str) -> ControlNet:
-    """`KIND:FILE`: a picture whose edges are found; of other kinds, whose map it is.
+    """`KIND:FILE`: a picture whose structure is found; `KIND-map:FILE`: one that shows nothing else.
 
     Raises:
         Failure: not of that form, or no picture.
     """
     kind, _, file = text.partition(":")
     for known in get_args(ControlKind):
-        if kind == known and file:
-            return ControlNet(kind=known, image=source_of(file), preprocessed=known != "canny")
+        if kind.removesuffix("-map") == known and file:
+            return ControlNet(kind=known, image=source_of(file), preprocessed=kind != known)
     raise bad_input(f"--control {text} is not KIND:FILE", hint=nearest(kind, get_args(ControlKind)))
 
 

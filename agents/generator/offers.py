@@ -4,12 +4,14 @@ import statistics
 from collections import defaultdict, deque
 from typing import Literal
 
+from agents.generator.control.maps import SEEN_BY
 from agents.generator.kinds import KEEPERS, SHARING, class_for
 from agents.generator.orders import Order, install_control, install_lora, install_model
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import Model
 from protocol.messages import Job
 from protocol.offers import ControlInfo, LoraInfo, ModelInfo
+from protocol.parameters import ControlKind
 
 SPEED_WINDOW = 31
 """Pictures over which the time per picture is taken: long enough for a median, short enough to follow a change."""
@@ -115,10 +117,19 @@ def controls(registry: Registry, versions: Versions) -> list[ControlInfo]:
             install=None
             if one.name in registry.installed_controls
             else install_control(one, registry.control_places[one.name]),
+            prepare=_prepare(one.kind, registry),
             version=versions.controls.get(one.name),
         )
         for one in registry.controls.values()
     ]
+
+
+def _prepare(kind: ControlKind, registry: Registry) -> str | None:
+    """How to get what makes maps of a kind; null where it is here. Edges need no model."""
+    seen_by = SEEN_BY.get(kind)
+    if seen_by is None or any(registry.tools[name].kind == seen_by for name in registry.installed_tools):
+        return None
+    return f"bottega models pull {seen_by}, then restart the generator"
 
 
 def starts(model: Model) -> list[Literal["picture", "mask"]]:

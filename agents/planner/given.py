@@ -153,12 +153,12 @@ def _control(
             path=f"{path}.kind",
             hint="; ".join([*ways[:1], works]),
         )
-    if wanted.kind != "canny" and not wanted.preprocessed:
+    if not wanted.preprocessed and of_kind[0].prepare:
         raise Refused(
-            "not_supported",
+            "not_installed",
             f"no model here makes a map of {wanted.kind}",
             path=f"{path}.preprocessed",
-            hint='give the map itself as the image, with "preprocessed": true',
+            hint=f'give the map itself as the image, with "preprocessed": true; or {of_kind[0].prepare}',
         )
     return ControlImage(
         kind=wanted.kind,

@@ -39,10 +39,10 @@ def test_what_is_no_picture_is_bad_input(picture: Path, name: str):
     assert raised.value.exit_code == BAD_INPUT
 
 
-def test_a_control_is_a_kind_and_a_file_whose_edges_are_found_or_that_is_the_map(picture: Path):
+def test_a_control_is_a_kind_and_a_file_whose_structure_is_found_or_that_is_the_map(picture: Path):
     source = source_of(str(picture))
     assert control_of(f"canny:{picture}") == ControlNet(kind="canny", image=source)
-    assert control_of(f"depth:{picture}") == ControlNet(kind="depth", image=source, preprocessed=True)
+    assert control_of(f"depth-map:{picture}") == ControlNet(kind="depth", image=source, preprocessed=True)
 
 
 @pytest.mark.parametrize("text", ["canny", "cany:car.png", "car.png", ":car.png"])

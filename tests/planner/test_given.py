@@ -22,7 +22,7 @@ POCKET = ModelInfo(
 FLUX = replace(POCKET, name="flux", platform="flux_1_dev", starts=["picture"])
 KANDINSKY = replace(POCKET, name="kandinsky", platform="kandinsky_3", starts=[])
 CANNY = ControlInfo(name="canny_pocket", platform="pocket", kind="canny", installed=True)
-DEPTH = ControlInfo(name="depth_flux", platform="flux_1_dev", kind="depth", installed=True)
+DEPTH = ControlInfo(name="depth_flux", platform="flux_1_dev", kind="depth", installed=True, prepare="pull depth")
 POSE = ControlInfo(name="pose_pocket", platform="pocket", kind="pose", installed=False, install="put it there")
 WORKSHOP = Workshop(
     models={model.name: model for model in (POCKET, FLUX, KANDINSKY)},
@@ -137,7 +137,7 @@ def control(kind: str = "canny", **fields: object) -> list[ControlNet]:
         ),
         pytest.param(
             order("flux", controls=control("depth")),
-            "not_supported", "$.controls[0].preprocessed", "true", id="no map",
+            "not_installed", "$.controls[0].preprocessed", "true; or pull depth", id="no map",
         ),
         pytest.param(
             order(controls=control(start=0.5, end=0.5)), "invalid_value", "$.controls[0].end", "0.8", id="no span"

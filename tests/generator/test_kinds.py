@@ -1,0 +1,71 @@
+"""What a generator says of pictures from pictures: which models start from one, and which structure they follow."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.generator import offers, registry
+from agents.generator.kinds import CLASSES, class_for
+from protocol.offers import ControlInfo, ModelInfo
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> registry.Registry:
+    return registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
+
+
+@pytest.fixture
+def models(known: registry.Registry) -> dict[str, ModelInfo]:
+    return {one.name: one for one in offers.models(known, offers.Speeds(), offers.Versions())}
+
+
+@pytest.fixture
+def controls(known: registry.Registry) -> dict[str, ControlInfo]:
+    return {one.name: one for one in offers.controls(known, offers.Versions())}
+
+
+@pytest.mark.parametrize(
+    ("name", "starts"),
+    [
+        ("pocket", ["picture", "mask"]),
+        ("base_sdxl", ["picture", "mask"]),
+        ("base_sd35", ["picture", "mask"]),
+        ("flux_dev", ["picture"]),
+        ("kandinsky_3", []),
+    ],
+)
+def test_a_model_says_what_it_starts_from(models: dict[str, ModelInfo], name: str, starts: list[str]):
+    assert models[name].starts == starts
+    assert models[name].engine == "steps"
+
+
+def test_the_pocket_models_controlnet_is_there_and_finds_edges_itself(controls: dict[str, ControlInfo]):
+    assert controls["canny_pocket"].installed
+    assert (controls["canny_pocket"].install, controls["canny_pocket"].prepare) == (None, None)
+
+
+def test_another_says_how_to_get_it_and_what_makes_its_maps(controls: dict[str, ControlInfo]):
+    depth = controls["depth_sdxl"]
+    assert not depth.installed
+    assert "depth_sdxl" in (depth.install or "")
+    assert "bottega models pull depth" in (depth.prepare or "")
+
+
+def test_what_makes_maps_is_looked_for_among_the_tools(tmp_path: Path):
+    folder = tmp_path / "tools" / "depth"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    known = registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
+    prepare = {one.name: one.prepare for one in offers.controls(known, offers.Versions())}
+    assert prepare["depth_sd15"] is prepare["normal_sd15"] is None
+    assert prepare["pose_sd15"] is not None
+
+
+def test_every_class_that_is_named_is_one_of_diffusers():
+    import diffusers
+
+    for architecture in CLASSES:
+        for picture in (False, True):
+            for along in (False, True):
+                name = class_for(architecture, picture=picture, along=along)
+                assert name is None or hasattr(diffusers, name)
