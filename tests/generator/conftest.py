@@ -17,6 +17,7 @@ from agents.generator.orders import Order, order
 from bus.agent import Outbound
 from protocol.messages import Control, Job, Presence, Progress, Prompt, Role
 from protocol.replies import GenerationStatus
+from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import IntentReply, SpendingCall
 
 TINY = {
@@ -179,6 +180,9 @@ class Listener:
 
     async def ask(self, call: SpendingCall) -> IntentReply:
         raise AssertionError("a local generator makes no paid calls")
+
+    async def find_stored(self, question: FindStored) -> StoredPictures:
+        raise AssertionError("a generator asks for no stored pictures")
 
     async def presences(self) -> Sequence[Presence]:
         return ()
