@@ -45,6 +45,8 @@ class StepLoop:
         self._pipelines = Pipelines(device)
         self._annotators = Annotators(device)
         self._gauge = Gauge(device)
+        # On a CPU sizes are compared by processor time: other processes interrupt long calls more than short ones.
+        self._clock = time.process_time if device.type == "cpu" else time.perf_counter
         self._embeddings = Embeddings()
         self._sizes = Sizes(memory_of(device))
         self._turns = Turns()
@@ -250,7 +252,7 @@ class StepLoop:
 
     def _make(self, runs: Sequence[Run], size: int) -> None:
         """One denoising call of `size` rows for all of `runs`."""
-        key, started = runs[0].key, time.perf_counter()
+        key, started, counted = runs[0].key, time.perf_counter(), self._clock()
         together = [run.said.call for run in runs]
         try:
             runs[0].resident.adapters.use(runs[0].request.order.adapters)
@@ -260,7 +262,7 @@ class StepLoop:
             self._after_failure(runs, size, error)
             return
         seconds, peak, utilisation = time.perf_counter() - started, self._gauge.peak_memory(), self._gauge.utilisation()
-        self._sizes.note(key, max(size, 1), seconds, peak)
+        self._sizes.note(key, max(size, 1), self._clock() - counted, peak)
         rows = sum(call.rows for call in together)
         for run, answer in zip(runs, answers, strict=True):
             run.denoised(size)
@@ -290,7 +292,7 @@ class StepLoop:
         def probe(size: int) -> None:
             if size > self._sizes.room(key):
                 return
-            started = time.perf_counter()
+            started = self._clock()
             try:
                 run.resident.adapters.use(adapters)
                 calls.shared([call], size)
@@ -300,7 +302,7 @@ class StepLoop:
                 self._free()
                 self._sizes.shrink(key, size)
             else:
-                self._sizes.note(key, size, time.perf_counter() - started, self._gauge.peak_memory())
+                self._sizes.note(key, size, self._clock() - started, self._gauge.peak_memory())
 
         if call.rows:
             self._probes.extend(partial(probe, size) for size in SIZES if size >= call.rows for _ in range(CALLS))
