@@ -148,7 +148,7 @@ def _control(
         ways = [one.install for one in of_kind if one.install]
         works = f"{model.name} follows {', '.join(installed)}" if installed else f"{model.name} follows no structure"
         raise Refused(
-            "not_installed",
+            "not_installed" if of_kind else "not_supported",
             f"no ControlNet for {wanted.kind} is here for {model.platform}",
             path=f"{path}.kind",
             hint="; ".join([*ways[:1], works]),

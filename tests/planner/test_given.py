@@ -130,7 +130,7 @@ def control(kind: str = "canny", **fields: object) -> list[ControlNet]:
             "invalid_value", "$.placement", "larger", id="beyond the border",
         ),
         pytest.param(
-            order(controls=control("depth")), "not_installed", "$.controls[0].kind", "follows canny", id="no depth"
+            order(controls=control("depth")), "not_supported", "$.controls[0].kind", "follows canny", id="no depth"
         ),
         pytest.param(
             order(controls=control("pose")), "not_installed", "$.controls[0].kind", "put it there", id="to install"
