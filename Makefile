@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test chaos races fuzz bench lint format types schema pocket pocket-eval clean
+.PHONY: help setup demo test chaos races fuzz bench lint format types schema pocket pocket-eval pocket-recipe clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -35,8 +35,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## four pictures from one sentence
 	@$(BIN)/bottega generate "$(BRIEF)" -n $(COUNT)
 
-test: $(READY)  ## every test but the long chaos suite, fast ones first
-	$(BIN)/python -m pytest -m "not chaos" $(PYTEST_ARGS)
+test: $(READY)  ## every test but the long suites, fast ones first
+	$(BIN)/python -m pytest -m "not chaos and not training" $(PYTEST_ARGS)
 
 chaos: $(READY)  ## campaigns of faults for CHAOS_SECONDS (3600), then processes that lack a guard
 	$(BIN)/python -m tests.chaos
@@ -70,6 +70,9 @@ pocket: $(READY)  ## train the pocket model again, some hours on one core (resum
 
 pocket-eval: $(READY)  ## the bar of the pocket model over 400 held-out prompts; fails below it
 	$(BIN)/python -m agents.pocket.evaluate --json .pocket/evaluation.json
+
+pocket-recipe: $(READY)  ## the recipe of the pocket model at a thousandth of its length, from nothing to folders that load
+	$(BIN)/python -m pytest tests/pocket -m training $(PYTEST_ARGS)
 
 clean:  ## remove what was built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

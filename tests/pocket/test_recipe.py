@@ -43,6 +43,13 @@ def train(root: Path, *words: str) -> str:
 
 
 @pytest.mark.slow
+def test_a_stage_that_is_finished_has_nothing_to_do_again(tmp_path: Path) -> None:
+    copied(tmp_path)
+    assert re.search(r"evaluator: step \d+ of", train(tmp_path, "data", "evaluator"))
+    assert not re.search(r": step \d+ of", train(tmp_path, "data", "evaluator"))
+
+
+@pytest.mark.training
 @pytest.mark.timeout(1300)
 def test_the_recipe_goes_from_nothing_to_folders_that_load_and_has_nothing_to_do_again(tmp_path: Path) -> None:
     from agents.pocket import evaluate, export, judge
