@@ -28,7 +28,7 @@ def test_generate_prints_one_object_with_the_pictures_that_it_stored(workshop: H
     assert list(said) == ["hash", "images", "generation_status", "contact_sheet"]
     assert [image["seed"] for image in said["images"]] == [11, 12, 13]
     for image in said["images"]:
-        assert list(image) == ["path", "seed", "prompt", "score", "width", "height", "attempts"]
+        assert list(image) == ["path", "seed", "prompt", "score", "width", "height", "attempts", "reused"]
         assert "a red car" in image["prompt"]
         assert image["attempts"] == 1
         path = Path(image["path"])
