@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         description="file each picture by name; false leaves it in blob store and catalogue",
     )
     planner_slots: int = Field(default=256, ge=1, le=1024)
-    window: int = Field(default=8, ge=1, le=1024, description="pictures in flight at once for each platform")
+    window: int = Field(default=24, ge=1, le=1024, description="pictures in flight at once for each platform")
     min_score: float = Field(default=0.5, ge=0, le=1, description="QA bar of commands that name none")
     max_attempts: int = Field(default=3, ge=1, le=10)
     reconcile_s: float = Field(default=5.0, gt=0, description="pause between two looks for work that got lost")

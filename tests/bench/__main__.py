@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHES = ("codec", "hops", "coordination", "end_to_end")
+BENCHES = ("codec", "hops", "coordination", "engine", "end_to_end")
 
 
 def main() -> None:
