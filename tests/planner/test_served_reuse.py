@@ -21,6 +21,7 @@ ORDER = GenerateImages(
     platform="pocket",
     seed=7,
     steps=4,
+    determinism="strict",
     quality=Quality(min_score=0.0),
     requirements=Requirements(quantity=2),
 )

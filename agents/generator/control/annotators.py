@@ -12,12 +12,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
-from transformers import (
-    AutoImageProcessor,
-    AutoModelForDepthEstimation,
-    AutoModelForSemanticSegmentation,
-    VitPoseForPoseEstimation,
-)
 
 from agents.generator.control.ade20k import PALETTE
 from agents.generator.control.maps import SEEN_BY, prepared
@@ -30,11 +24,11 @@ IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the colours that pose models were trained on (ViTPose's preprocessor_config.json)."""
 
 MODELS = {
-    "depth": AutoModelForDepthEstimation,
-    "pose": VitPoseForPoseEstimation,
-    "segmentation": AutoModelForSemanticSegmentation,
+    "depth": "AutoModelForDepthEstimation",
+    "pose": "VitPoseForPoseEstimation",
+    "segmentation": "AutoModelForSemanticSegmentation",
 }
-
+"""The class in transformers by what it sees; imported at the first look, since most pictures follow no reference."""
 
 MAX_MODELS, MAX_MAPS = 3, 16
 """Models that stay in memory, and maps that are remembered: a batch follows one reference in many pictures."""
@@ -90,11 +84,15 @@ class Annotator:
         Raises:
             Refused: it holds no such model.
         """
+        import transformers
+
         safe = {"local_files_only": True, "trust_remote_code": False}
         try:
             # That of poses needs scipy; `joints` does without.
-            self._processor: Any = None if kind == "pose" else AutoImageProcessor.from_pretrained(folder, **safe)
-            self._model: Any = MODELS[kind].from_pretrained(folder, use_safetensors=True, **safe)
+            self._processor: Any = (
+                None if kind == "pose" else transformers.AutoImageProcessor.from_pretrained(folder, **safe)
+            )
+            self._model: Any = getattr(transformers, MODELS[kind]).from_pretrained(folder, use_safetensors=True, **safe)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise Refused(
