@@ -30,8 +30,16 @@ ORDER = GenerateImages(
 @pytest.fixture
 async def client(tmp_path: Path, login: Callable[[str], Address]) -> AsyncGenerator[Client]:
     real = {"generator": "diffusers", "qa_scoring": True, "device": "cpu", "torch_threads": 1}
-    async with served(instant_settings(tmp_path / "home", stale_s=60.0, **real), login) as client:
-        yield client
+    settings = instant_settings(tmp_path / "home", stale_s=60.0, **real)
+    async with served(settings, login, ("planner", "prompt", "generator", "storage")) as client:
+        # In one process two libraries load models through the same global switches: one after the other.
+        plan = await client.request(msgspec.structs.replace(ORDER, seed=1), timeout=10)
+        assert isinstance(plan, GenerationPlan), plan
+        assert plan.hash is not None, plan
+        while (await result_of(client, plan.hash, "local", 1)).generation_status.performance.avg_time is None:
+            pass
+        async with served(settings, login, ("qa",)):
+            yield client
 
 
 async def finished(client: Client, client_id: str = "local", **changes: object) -> ResultBody:
@@ -39,11 +47,16 @@ async def finished(client: Client, client_id: str = "local", **changes: object) 
     plan = await client.request(msgspec.structs.replace(ORDER, **changes), client_id=client_id, timeout=10)
     assert isinstance(plan, GenerationPlan), plan
     assert plan.hash is not None, plan
-    while True:
-        reply = await client.request(Result(hash=plan.hash, wait_s=30), client_id=client_id, timeout=40)
-        assert isinstance(reply, GenerationResult), reply
-        if reply.generation_result.state == "completed":
-            return reply.generation_result
+    while (result := await result_of(client, plan.hash, client_id, 30)).state != "completed":
+        pass
+    return result
+
+
+async def result_of(client: Client, batch: str, client_id: str, wait_s: float) -> ResultBody:
+    """Where a batch stands at its end, or after `wait_s` seconds."""
+    reply = await client.request(Result(hash=batch, wait_s=wait_s), client_id=client_id, timeout=wait_s + 10)
+    assert isinstance(reply, GenerationResult), reply
+    return reply.generation_result
 
 
 def pixels(image: Image) -> bytes:
