@@ -157,10 +157,7 @@ def decode_message(data: bytes) -> Message:
     Raises:
         BadMessage: the bytes are not one.
     """
-    try:
-        return _message_decoder.decode(data)
-    except _UNDECODABLE as error:
-        raise BadMessage("invalid_json", f"not a message between agents: {error}") from error
+    return _decoded(data, _message_decoder, "a message between agents")
 
 
 def decode_spending(data: bytes) -> Spending:
@@ -169,10 +166,7 @@ def decode_spending(data: bytes) -> Spending:
     Raises:
         BadMessage: the bytes are not one.
     """
-    try:
-        return _spending_decoder.decode(data)
-    except _UNDECODABLE as error:
-        raise BadMessage("invalid_json", f"not a message about a paid call: {error}") from error
+    return _decoded(data, _spending_decoder, "a message about a paid call")
 
 
 def decode_reuse(data: bytes) -> Reuse:
@@ -181,10 +175,14 @@ def decode_reuse(data: bytes) -> Reuse:
     Raises:
         BadMessage: the bytes are not one.
     """
+    return _decoded(data, _reuse_decoder, "a message about stored pictures")
+
+
+def _decoded(data: bytes, decoder: msgspec.json.Decoder[Decoded], what: str) -> Decoded:
     try:
-        return _reuse_decoder.decode(data)
+        return decoder.decode(data)
     except _UNDECODABLE as error:
-        raise BadMessage("invalid_json", f"not a message about stored pictures: {error}") from error
+        raise BadMessage("invalid_json", f"not {what}: {error}") from error
 
 
 def decode_command(data: bytes) -> Command:

@@ -19,7 +19,7 @@ from agents.generator.library import shelves as shelving
 from agents.generator.library.hub import Hub
 from agents.generator.library.recognise import recognise
 from agents.generator.library.shelves import Shelves, everything_installed, everything_placed
-from agents.generator.registry import Registry, load
+from agents.generator.registry import Registry
 from agents.generator.registry_entries import Model, on_hub
 from protocol.codec import encode
 from protocol.nearest import nearest
@@ -148,11 +148,7 @@ def _pull_new(
     done = _pulled(name, folder, source, revision, "float16", json)
     known = shelving.platform_of(platform, recognise(folder), registry, folder)
     fields = {"platform": known, "source": source, "revision": done.commit}
-    entries.change(
-        places.own,
-        lambda text: entries.with_entry(text, f"models.{name}", fields),
-        lambda file: load(places.models, places.loras, file),
-    )
+    places.enter(lambda text: entries.with_entry(text, f"models.{name}", fields))
     return done
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from agents.database.engine import migrate, open_engine, version_table
+from agents.database.engine import alembic_config, migrate, open_engine, version_table
 
 PAGE = 1000
 """Rows in memory at once."""
@@ -150,10 +149,7 @@ def _revision(connection: Connection, database: Database) -> str | None:
 
 
 def _revisions(scripts: Path) -> ScriptDirectory:
-    config = Config()
-    config.set_main_option("script_location", str(scripts))
-    config.set_main_option("path_separator", "os")
-    return ScriptDirectory.from_config(config)
+    return ScriptDirectory.from_config(alembic_config(scripts))
 
 
 def _is_absent(url: str) -> bool:

@@ -69,13 +69,19 @@ def migrate(engine: Engine, scripts: Path) -> None:
 
     Ledger and catalogue may share a PostgreSQL database: each remembers its revision in a table of its own.
     """
-    config = Config()
-    config.set_main_option("script_location", str(scripts))
-    config.set_main_option("path_separator", "os")
+    config = alembic_config(scripts)
     with _ALEMBIC, engine.begin() as connection:
         config.attributes["connection"] = connection
         config.attributes["version_table"] = version_table(engine, scripts)
         command.upgrade(config, "head")
+
+
+def alembic_config(scripts: Path) -> Config:
+    """Alembic's view of a folder of revisions."""
+    config = Config()
+    config.set_main_option("script_location", str(scripts))
+    config.set_main_option("path_separator", "os")
+    return config
 
 
 def version_table(engine: Engine, scripts: Path) -> str:

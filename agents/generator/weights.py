@@ -23,7 +23,7 @@ def version(place: Path, kept: Path) -> str:
     """The version of a folder of safetensors files, or of one such file; `kept` is the file of known hashes."""
     known = _load(kept)
     files = _files(place)
-    fresh = {key: _digest(file) for key, file in files.items() if key not in known}
+    fresh = {key: digest(file) for key, file in files.items() if key not in known}
     if fresh:
         _save(kept, known | fresh)
     return _version(place, files, known | fresh)
@@ -51,7 +51,8 @@ def _version(place: Path, files: Mapping[str, Path], known: Mapping[str, str]) -
     return total.hexdigest()[:DIGITS]
 
 
-def _digest(file: Path) -> str:
+def digest(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

@@ -165,7 +165,7 @@ class Planner(Agent):
         assert self._relay is not None
         assert self._desk is not None
         await self._relay.publish(*changes)
-        for one in (one for change in changes for one in (change, *change.others)):
+        for one in (one for change in changes for one in change.every):
             if one.status is not None:
                 self._desk.wake(one.status.hash)
 

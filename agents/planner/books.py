@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner import audit
-from agents.planner.rows import Batch, load_batch, save_all
+from agents.planner.rows import OF_ATTEMPT, Batch, load_batch, required, save_all
 from agents.planner.tables import attempts, jobs, prompt_pages
+from agents.planner.upgrade import JOBS
 from protocol.messages import Job, JobRef, Prompt
 from protocol.reuse import StoredPicture
 
@@ -22,11 +23,6 @@ _STORED = msgspec.json.Decoder(dict[int, StoredPicture])
 
 # Built once, because building a statement costs more than running it. Names of the values that select a row begin
 # with `of_`; the values that an execution gives beside them are the columns that it sets.
-_OF_ATTEMPT = (
-    attempts.c.hash == sa.bindparam("of_hash"),
-    attempts.c.index == sa.bindparam("of_index"),
-    attempts.c.attempt == sa.bindparam("of_attempt"),
-)
 _JOBS = sa.select(jobs.c.index, jobs.c.attempt, jobs.c.state, jobs.c.stage, jobs.c.message, jobs.c.outcome).where(
     jobs.c.hash == sa.bindparam("of_hash"), jobs.c.index.in_(sa.bindparam("of_indices", expanding=True))
 )
@@ -38,7 +34,7 @@ _SET_JOB = sa.update(jobs).where(
 )
 _ADD_JOB = sa.insert(jobs)
 _ADD_ATTEMPT = sa.insert(attempts)
-_SET_ATTEMPT = sa.update(attempts).where(*_OF_ATTEMPT)
+_SET_ATTEMPT = sa.update(attempts).where(*OF_ATTEMPT)
 _PAGE_OF = (
     sa.select(prompt_pages.c.first, prompt_pages.c.prompts, prompt_pages.c.stored)
     .where(prompt_pages.c.hash == sa.bindparam("of_hash"), prompt_pages.c.first <= sa.bindparam("of_index"))
@@ -85,6 +81,7 @@ class Books:
         self._new_attempts: list[dict[str, Any]] = []
         self._attempts: dict[tuple[str, int, int], dict[str, Any]] = {}
         self._pages: dict[str, _Page] = {}
+        self._originals: dict[str, tuple[int, list[Job]]] = {}
         self._entries: list[audit.Entry] = []
 
     def batch(self, name: str) -> Batch | None:
@@ -98,10 +95,9 @@ class Books:
 
     def required(self, name: str) -> Batch:
         """The batch of a job that is there."""
-        batch = self.batch(name)
-        if batch is None:
-            raise LookupError(f"the ledger has jobs of {name} and not its batch")
-        return batch
+        if name not in self._batches:
+            self._batches[name] = required(self.connection, name)
+        return self._batches[name]
 
     def keep(self, batch: Batch) -> None:
         """Take a batch that was read in this transaction."""
@@ -163,6 +159,14 @@ class Books:
     def stored(self, name: str, index: int) -> StoredPicture | None:
         """The stored picture that was found for one whose prompt is written."""
         return self._page(name, index).stored.get(index)
+
+    def original(self, name: str, index: int) -> Job:
+        """The job of the picture that a picture of an upgrade is made from."""
+        first, page = self._originals.get(name, (0, []))
+        if not first <= index < first + len(page):
+            row = self.connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).one()
+            first, page = self._originals[name] = row.first, JOBS.decode(row.prompts)
+        return page[index - first]
 
     def write(self, now: float) -> None:
         """Write everything that is not written."""

@@ -9,7 +9,7 @@ from agents.planner import events
 from agents.planner.books import Books
 from agents.planner.dispatch import Window
 from agents.planner.reuse import Sought
-from agents.planner.window import Change, go_on, settle
+from agents.planner.window import Change, go_on, settle, unchanged
 from protocol.errors import Unavailable
 from protocol.messages import (
     ContactSheetMade,
@@ -89,7 +89,7 @@ def _follow(books: Books, effect: events.Effect, window: Window, now: float) -> 
     """Where the batch stands after everything that was heard of it, and what goes on in it."""
     batch = effect.batch
     if not effect.changed:
-        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
+        return unchanged(batch)
     if effect.frees:
         change = go_on(books, batch, window, now)
         change.send = effect.send + change.send

@@ -76,7 +76,7 @@ def left(connection: Connection, before: float) -> list[Letter]:
 
 
 def _ended(change: Change) -> list[tuple[GenerationStatus, Change]]:
-    return [(one.status, one) for one in (change, *change.others) if one.finished and one.status is not None]
+    return [(one.status, one) for one in change.every if one.finished and one.status is not None]
 
 
 def _status_id(status: GenerationStatus, change: Change) -> str:

@@ -31,7 +31,7 @@ class Relay:
             await self._outlet.publish(message, resend=count)
         for said in (said for change in changes for said in change.tell):
             await self._outlet.control("generator", said)
-        for one in (one for change in changes for one in (change, *change.others)):
+        for one in (one for change in changes for one in change.every):
             if one.status is not None and self._told.takes(one.status.hash, one.revision):
                 await self._outlet.publish_status(one.status, one.client_id)
         self._done([name for change in changes for name in outbox.letters(change)])

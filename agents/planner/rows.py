@@ -29,7 +29,7 @@ _OF_JOB = (
     jobs.c.index == sa.bindparam("of_index"),
     jobs.c.attempt == sa.bindparam("of_attempt"),
 )
-_OF_ATTEMPT = (
+OF_ATTEMPT = (
     attempts.c.hash == sa.bindparam("of_hash"),
     attempts.c.index == sa.bindparam("of_index"),
     attempts.c.attempt == sa.bindparam("of_attempt"),
@@ -39,8 +39,8 @@ _OF_BATCH = batches.c.hash == sa.bindparam("of_hash")
 _BATCH = sa.select(batches).where(_OF_BATCH)
 _SAVE = sa.update(batches).where(_OF_BATCH)
 _JOB = sa.select(jobs).where(*_OF_JOB)
-_EVIDENCE = sa.select(attempts.c.evidence).where(*_OF_ATTEMPT)
-_CANDIDATES = sa.select(attempts.c.attempt, attempts.c.score).where(*_OF_ATTEMPT[:2], attempts.c.state == "rejected")
+_EVIDENCE = sa.select(attempts.c.evidence).where(*OF_ATTEMPT)
+_CANDIDATES = sa.select(attempts.c.attempt, attempts.c.score).where(*OF_ATTEMPT[:2], attempts.c.state == "rejected")
 
 
 @dataclass

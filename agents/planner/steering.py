@@ -16,7 +16,7 @@ from agents.planner.dispatch import Priority, Window
 from agents.planner.reservations import reserve_more
 from agents.planner.rows import WORK, Batch, required
 from agents.planner.tables import Outcome, batches, jobs, prompt_pages
-from agents.planner.window import ACTIVE, Change, advance, write_prompts
+from agents.planner.window import ACTIVE, Change, advance, unchanged, write_prompts
 from protocol.commands import Amend, Cancel, Pause, Resume, Retry
 from protocol.commands import Priority as PriorityCommand
 from protocol.errors import BadCommand, ErrorBody, Refused
@@ -103,7 +103,7 @@ def resume(connection: Connection, batch: Batch, window: Window, now: float) -> 
 def cancel(connection: Connection, batch: Batch, what: str, window: Window, now: float) -> Change:
     """Stop a batch: what was not handed out is cancelled now, what is in flight when its process says so."""
     if batch.state not in ACTIVE:
-        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id, finished=True)
+        return unchanged(batch, finished=True)
     tally = batch.tally
     tally.stopped = True
     tally.cancelled += batch.quantity - batch.cursor - tally.ahead
@@ -153,7 +153,7 @@ def cancel_image(connection: Connection, batch: Batch, index: int, window: Windo
         change.tell.append(CancelImage(ref=ref))
         change.again = _said_again(connection, this, now) if batch.state == "paused" else []
     else:
-        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
+        return unchanged(batch)
     follows = advance(connection, batch, window, now)
     follows.tell += change.tell
     follows.again += change.again
@@ -172,7 +172,7 @@ def retry(connection: Connection, batch: Batch, index: int | None, window: Windo
         raise _wrong_state(batch, "a plan that nobody approved" if batch.state == "held" else "a cancelled batch")
     again = _failed(connection, batch, now) if index is None else _one(connection, batch, index, now)
     if not again:
-        return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id)
+        return unchanged(batch)
     reserve_more(connection, batch, again, now)
     batch.tally.retries += 1
     if batch.state == "completed":

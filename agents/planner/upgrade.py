@@ -27,12 +27,6 @@ _LAST_PAGE = (
     .order_by(prompt_pages.c.first.desc())
     .limit(1)
 )
-_PAGE_OF = (
-    sa.select(prompt_pages.c.first, prompt_pages.c.prompts)
-    .where(prompt_pages.c.hash == sa.bindparam("of_hash"), prompt_pages.c.first <= sa.bindparam("of_index"))
-    .order_by(prompt_pages.c.first.desc())
-    .limit(1)
-)
 
 
 def command_of(batch: Batch, upgrade: Upgrade, quantity: int) -> GenerateImages:
@@ -111,13 +105,6 @@ def add_page(connection: Connection, batch: Batch, originals: list[Job], now: fl
     connection.execute(
         sa.update(batches).where(batches.c.hash == batch.hash).values(written=batch.written, updated_at=now)
     )
-
-
-def original_of(connection: Connection, name: str, index: int) -> Job:
-    """The job of the picture that picture `index` of an upgrade is made from."""
-    page = connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).mappings().one()
-    first: int = page["first"]
-    return JOBS.decode(page["prompts"])[index - first]
 
 
 def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:

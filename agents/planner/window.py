@@ -15,7 +15,7 @@ from agents.planner.reservations import follow
 from agents.planner.reuse import first_work
 from agents.planner.rows import Batch
 from agents.planner.tables import Evidence, jobs, prompt_pages
-from agents.planner.upgrade import JOBS, original_of, upgraded, write_originals
+from agents.planner.upgrade import JOBS, upgraded, write_originals
 from agents.planner.variation import vary, wishes
 from protocol.ids import image_id
 from protocol.messages import (
@@ -69,6 +69,16 @@ class Change:
     client_id: str = ""
     finished: bool = False
     others: list["Change"] = field(default_factory=list["Change"])
+
+    @property
+    def every(self) -> tuple["Change", ...]:
+        """This one and those of other batches."""
+        return (self, *self.others)
+
+
+def unchanged(batch: Batch, *, finished: bool = False) -> Change:
+    """Where a batch stands, when nothing changed in it."""
+    return Change(status=batch.status, revision=batch.tally.revision, client_id=batch.client_id, finished=finished)
 
 
 def standing_of(batch: Batch, now: float) -> Standing:
@@ -262,7 +272,7 @@ def first_prompts(connection: Connection, batch: Batch) -> list[Prompt]:
 def job_for(books: Books, batch: Batch, index: int, attempt: int) -> Job:
     """One attempt at a picture whose prompt is written."""
     if batch.parent is not None:
-        return upgraded(batch, original_of(books.connection, batch.hash, index), index, attempt)
+        return upgraded(batch, books.original(batch.hash, index), index, attempt)
     return job_of(batch, books.prompt(batch.hash, index), index, attempt)
 
 

@@ -15,6 +15,7 @@ import msgspec
 from agents.generator.library.hub import Hub, Listing
 from agents.generator.library.hub_files import CONFIG, INDEX, HubFile, configuration, wanted, wanted_alone
 from agents.generator.tensor_file import CHECKPOINT, Unsound, read_header
+from agents.generator.weights import digest
 from protocol.errors import AcpError, Refused
 
 SPARE_BYTES = 1 << 30
@@ -177,12 +178,11 @@ def _check(place: Path, file: HubFile) -> None:
 
 def fits(place: Path, file: HubFile) -> bool:
     """Whether a file's content has the hash that the hub promised."""
-    with place.open("rb") as handle:
-        if file.sha256:
-            return hashlib.file_digest(handle, "sha256").hexdigest() == file.sha256
-        # git's name of a small file: SHA-1 over a heading and the content. It is what the hub has of such files.
-        content = handle.read()
-        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.git_sha1
+    if file.sha256:
+        return digest(place) == file.sha256
+    # git's name of a small file: SHA-1 over a heading and the content. It is what the hub has of such files.
+    content = place.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.git_sha1
 
 
 def _check_room(folder: Path, needed: int, source: str) -> None:

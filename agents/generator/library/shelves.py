@@ -4,7 +4,6 @@
 What is added stays a link to the person's file where the disk allows it, so that it costs no room twice.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from agents.generator.library.hub_files import CONFIGURATION
 from agents.generator.library.recognise import Found, Kind, recognise
 from agents.generator.registry import Registry, load
 from agents.generator.registry_entries import Model, on_hub
+from agents.generator.weights import digest
 from protocol.errors import Refused
 from protocol.ids import is_id
 from protocol.nearest import nearest
@@ -55,6 +55,14 @@ class Shelves:
     def registry(self) -> Registry:
         """What is known and here now."""
         return load(self.models, self.loras, self.own)
+
+    def enter(self, altered: Callable[[str], str]) -> None:
+        """Change the person's registry file, where a generator could read what comes of it.
+
+        Raises:
+            RegistryError: it could not; the file stays as it was.
+        """
+        entries.change(self.own, altered, lambda file: load(self.models, self.loras, file))
 
 
 @dataclass(frozen=True)
@@ -103,19 +111,15 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
         case "folder":
             fields |= {"source": path.name, "path": str(path)}
         case "checkpoint":
-            fields |= {"source": path.name, "sha256": _sha256(path)}
+            fields |= {"source": path.name, "sha256": digest(path)}
         case "lora":
-            fields |= {"sha256": _sha256(path)} | ({"trigger": added.word} if added.word else {})
+            fields |= {"sha256": digest(path)} | ({"trigger": added.word} if added.word else {})
         case "embedding":
-            fields |= {"sha256": _sha256(path), "token": added.word}
+            fields |= {"sha256": digest(path), "token": added.word}
         case "upscaler":
-            fields |= {"kind": "upscaler", "source": path.name, "sha256": _sha256(path)}
+            fields |= {"kind": "upscaler", "source": path.name, "sha256": digest(path)}
     table = f"{_TABLES[found.kind]}.{name}"
-    entries.change(
-        shelves.own,
-        lambda text: entries.with_entry(text, table, fields),
-        lambda file: load(shelves.models, shelves.loras, file),
-    )
+    shelves.enter(lambda text: entries.with_entry(text, table, fields))
     return added
 
 
@@ -143,11 +147,7 @@ def remove(shelves: Shelves, name: str) -> Removed:
             hint="it comes with bottega" if place.exists() else "it is not on this machine",
         )
     if entered:
-        entries.change(
-            shelves.own,
-            lambda text: entries.without_entry(text, table),
-            lambda file: load(shelves.models, shelves.loras, file),
-        )
+        shelves.enter(lambda text: entries.without_entry(text, table))
     unfinished = list(place.parent.glob(f".{name}-*")) if ours else []
     freed = sum(_delete(each) for each in [*([place] if ours else []), *unfinished])
     return Removed(name, freed, left=None if ours or not place.exists() else place)
@@ -267,8 +267,3 @@ def _delete(place: Path) -> int:
     size = place.stat().st_size
     place.unlink()
     return size
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
