@@ -90,7 +90,7 @@ class GenerateImages(
     placement: Placement | None = None
     """Where the initial picture lies in a larger one that is painted around it; null lets it fill the whole."""
     references: Annotated[list[Reference], Meta(max_length=16)] = []
-    """Pictures to follow."""
+    """Pictures to follow beside the words, such as a style or a character that is the same in all of them."""
     sweep: Sweep | None = None
     """Values to try for fields of the command; the pictures are the combinations times the quantity."""
     catalogue: Catalogue | None = None
@@ -337,7 +337,6 @@ NOT_BUILT_COMMANDS: tuple[type[Struct], ...] = (
 
 NOT_BUILT_FIELDS: dict[type[Struct], tuple[str, ...]] = {
     GenerateImages: (
-        "references",
         "variants",
         "post",
         "export",

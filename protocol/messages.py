@@ -11,9 +11,9 @@ from msgspec import Meta, Struct
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
-from protocol.offers import ControlInfo, LoraInfo, ModelInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
 from protocol.parameters import Lora, Scalar
-from protocol.sources import ControlImage, InitImage
+from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
 ROLES: tuple[Role, ...] = ("planner", "prompt", "generator", "qa", "storage")
@@ -21,7 +21,7 @@ ROLES: tuple[Role, ...] = ("planner", "prompt", "generator", "qa", "storage")
 
 class Prompt(Struct, frozen=True, kw_only=True):
     """One written prompt. `subject` is what QA looks for in the picture: the content without the dressing;
-    `references` are the pictures to follow."""
+    `references` are pictures of a catalogue that go along with it."""
 
     text: str
     negative: str = ""
@@ -46,9 +46,9 @@ class Job(Struct, frozen=True, kw_only=True):
     `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or
     null. Sizes are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a
     catalogue; `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made
-    again, by its id. `init_image` and `controls` are what it is made from. `priority` is its class where pictures share
-    a device. `strict` makes it alone in each model call, `buckets` in calls as large as these; else they follow the
-    load.
+    again, by its id. `init_image` and `controls` are what it is made from, `image_prompts` what it follows beside the
+    words. `priority` is its class where pictures share a device. `strict` makes it alone in each model call, `buckets`
+    in calls as large as these; else they follow the load.
     """
 
     hash: Id
@@ -79,6 +79,7 @@ class Job(Struct, frozen=True, kw_only=True):
     parent: str | None = None
     init_image: InitImage | None = None
     controls: list[ControlImage] = []
+    image_prompts: list[ImagePrompt] = []
     priority: Literal["interactive", "batch"] = "batch"
     strict: bool = False
     buckets: Buckets | None = None
@@ -349,6 +350,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     models: list[ModelInfo] = []
     loras: list[LoraInfo] = []
     controls: list[ControlInfo] = []
+    ip_adapters: list[IpAdapterInfo] = []
     samplers: list[str] = []
     styles: list[str] = []
     style_references: list[str] = []

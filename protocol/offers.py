@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from protocol.ids import Id
-from protocol.parameters import ControlKind
+from protocol.parameters import ControlKind, ReferenceRole
 
 
 class LoraInfo(Struct, frozen=True, kw_only=True):
@@ -65,4 +65,17 @@ class ControlInfo(Struct, frozen=True, kw_only=True):
     installed: bool
     install: str | None = None
     prepare: str | None = None
+    version: str | None = None
+
+
+class IpAdapterInfo(Struct, frozen=True, kw_only=True):
+    """An IP-Adapter that a generator knows, for the models of one platform: by it they follow pictures in these
+    `roles`. `install` says how to get it where it is missing; `version` is the hash of its weights and of the model
+    that looks at the pictures, null before the process knows it."""
+
+    name: str
+    platform: str
+    roles: list[ReferenceRole]
+    installed: bool
+    install: str | None = None
     version: str | None = None

@@ -102,13 +102,17 @@ class ControlNet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Part of the denoising steps after which it is not followed any more."""
 
 
+ReferenceRole = Literal["style", "subject", "character", "composition", "palette"]
+
+
 class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A picture to follow."""
+    """A picture to follow: every picture of the batch follows the same ones."""
 
     image: ImageSource
-    role: Literal["style", "subject", "character", "composition", "palette"] = "style"
-    """What to take from the picture."""
-    weight: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
+    role: ReferenceRole = "style"
+    """What to take from the picture. Those of one role and weight are looked at together; others add to them."""
+    weight: Annotated[float, Meta(gt=0.0, le=2.0)] = 0.6
+    """Beside the words: 0.6 leaves them room, at 1 the picture outweighs them."""
 
 
 class Sweep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -93,6 +93,7 @@ def job_of(record: Record) -> Job:
         loras=record.loras,
         init_image=record.init_image,
         controls=record.controls,
+        image_prompts=record.image_prompts,
         buckets=record.buckets,
     )
 

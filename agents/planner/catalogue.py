@@ -34,12 +34,14 @@ _ASSETS: tuple[tuple[Asset, tuple[str, ...]], ...] = (
 
 class Shelf(Struct, frozen=True, kw_only=True):
     """What a batch runs through. `blob` is its `CatalogueSnapshot`; `entries` are (catalogue, prompt id), `combos`
-    (wardrobe, ui style, combo id); `references` are the most pictures that one prompt goes along with."""
+    (wardrobe, ui style, combo id); `references` are the most pictures that one prompt goes along with, `assets` what
+    those of all combos show."""
 
     blob: str
     entries: list[tuple[str, str]]
     combos: list[tuple[str, str, str]] = []
     references: int = 0
+    assets: list[Asset] = []
     warnings: list[str] = []
 
 

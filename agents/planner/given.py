@@ -34,11 +34,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Given:
-    """The pictures of a command; `controls` in its order."""
+    """The pictures of a command; `controls` and `references` in its order."""
 
     init: Found | None = None
     mask: Found | None = None
     controls: tuple[Found, ...] = ()
+    references: tuple[Found, ...] = ()
 
     @property
     def shape(self) -> Found | None:

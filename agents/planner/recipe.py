@@ -11,19 +11,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agents.planner import given as pictures
-from agents.planner import sizes
+from agents.planner import references, sizes
 from agents.planner.budget import price_of
 from agents.planner.catalogue import Shelf
 from agents.planner.given import NOTHING, Given
 from agents.planner.lora_words import triggers, unwoken
 from agents.planner.quality import steps_of
+from agents.planner.references import Following
 from agents.planner.sweep import trials
 from agents.planner.workshop import Workshop
 from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand, Code, Refused, Unavailable
 from protocol.nearest import nearest
 from protocol.offers import ModelInfo
-from protocol.sources import ControlImage, InitImage
+from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 MAX_STEPS_OF_USE = 30
 """Denoising steps past which pictures hardly get better (seed 002)."""
@@ -38,7 +39,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null. `catalogue`
     is what the batch runs through, `triggers` what wakes the LoRAs. `price_micros` is expected of an attempt,
     `highest_micros` held for it; null where nobody knows. `sizes` and `samplers` are what the swept values mean.
-    `init_image` and `controls` are what every picture is made from; `engine` says whether model calls are shared.
+    `init_image` and `controls` are what every picture is made from, `image_prompts` what it follows beside the words;
+    `following` is how those of combos are. `engine` says whether model calls are shared.
     """
 
     platform: str
@@ -70,6 +72,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     samplers: dict[str, str] = {}
     init_image: InitImage | None = None
     controls: list[ControlImage] = []
+    image_prompts: list[ImagePrompt] = []
+    following: Following = Following()
     engine: Literal["steps", "pipeline"] | None = None
 
 
@@ -121,10 +125,7 @@ def resolve(
     not_honoured, warnings = map(list, notes)
     if shelf is not None:
         warnings += shelf.warnings
-        followed = workshop.models[recipe.model].references
-        if shelf.references > followed:
-            most = f"at most {followed} reference pictures" if followed else "no reference pictures"
-            not_honoured.append(f"references: {recipe.model} follows {most}; a combo has up to {shelf.references}")
+        not_honoured += references.left_out(shelf, recipe.model, recipe.following, len(recipe.image_prompts))
     return replace(
         recipe,
         not_honoured=not_honoured,
@@ -167,6 +168,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     guidance = command.guidance if command.guidance is not None else model.guidance
     init_image, notes = pictures.start(command, given, model, workshop.models.values(), (width, height), steps)
     warnings.extend(notes)
+    following = references.following(model, workshop.ip_adapters)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
     warnings.extend([*_advice(command, model, steps, guidance), *unwoken(command.prompts, woken_by)])
     return Recipe(
@@ -196,6 +198,10 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         warnings=warnings,
         init_image=init_image,
         controls=pictures.controls(command.controls, given, model, workshop.controls),
+        image_prompts=references.image_prompts(
+            command.references, given.references, model, following, workshop.ip_adapters
+        ),
+        following=following,
         engine=model.engine,
     )
 

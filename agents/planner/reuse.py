@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from agents.planner.rows import Batch
 from protocol.errors import Unavailable
 from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, StoreImage
-from protocol.offers import ControlInfo, LoraInfo, ModelInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
 from protocol.reuse import StoredPicture, pixel_digest
+from protocol.sources import adapters_of
 
 
 class Unsought(Unavailable):
@@ -42,19 +43,21 @@ def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str
     models = agreed(model for presence in presences for model in presence.models)
     loras = agreed(lora for presence in presences for lora in presence.loras)
     controls = agreed(control for presence in presences for control in presence.controls)
+    ip_adapters = agreed(adapter for presence in presences for adapter in presence.ip_adapters)
     found: dict[int, str] = {}
     for job in jobs:
         versions = [
             models.get(job.model),
             *(loras.get(lora.name) for lora in job.loras),
             *(controls.get(control.model) for control in job.controls),
+            *(ip_adapters.get(name) for name in adapters_of(job.image_prompts)),
         ]
         if None not in versions:
             found[job.index] = pixel_digest(job, "+".join(filter(None, versions)))
     return found
 
 
-def agreed(announced: Iterable[ModelInfo | LoraInfo | ControlInfo]) -> dict[str, str | None]:
+def agreed(announced: Iterable[ModelInfo | LoraInfo | ControlInfo | IpAdapterInfo]) -> dict[str, str | None]:
     """The hash of each installed model or adapter, by name; null where a generator does not know it yet, or two differ,
     because any of them may take the job."""
     versions: dict[str, set[str | None]] = {}

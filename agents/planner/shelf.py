@@ -71,6 +71,7 @@ class Shelves:
             entries=[(entry.catalogue, entry.id) for entry in entries],
             combos=[(combo.wardrobe, combo.ui_style, combo.id) for combo in combos],
             references=max((len(combo.references) for combo in combos), default=0),
+            assets=sorted({one.asset for combo in combos for one in combo.references}),
             warnings=catalogue.pose_warnings(entries, combos),
         )
 

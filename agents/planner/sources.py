@@ -36,7 +36,7 @@ class Sources:
             BadCommand: a source that does not name one picture.
             Refused: a picture that is not there, cannot be read, or leads nothing.
         """
-        if command.init_image is None and command.mask is None and not command.controls:
+        if not (command.init_image or command.mask or command.controls or command.references):
             return NOTHING
         init = mask = None
         if command.init_image is not None:
@@ -51,7 +51,11 @@ class Sources:
             if control.kind == "canny":
                 await asyncio.to_thread(check_lines, pixels, control.preprocessed, path)
             controls.append(found)
-        return Given(init, mask, tuple(controls))
+        references = [
+            (await self._found(one.image, client, f"$.references[{position}].image"))[0]
+            for position, one in enumerate(command.references)
+        ]
+        return Given(init, mask, tuple(controls), tuple(references))
 
     async def _found(self, source: ImageSource, client: str, path: str) -> tuple[Found, Rgb]:
         data = await self._bytes(source, client, path)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from agents.planner.given import scaled
 from agents.planner.quality import steps_of
 from agents.planner.recipe import Recipe
+from agents.planner.references import with_combo
 from agents.planner.rows import Batch
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs, prompt_pages
 from protocol.commands import GenerateImages, Upgrade
@@ -127,6 +128,7 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         parent=original.image_id,
         init_image=scaled(original.init_image, (original.width, original.height), (recipe.width, recipe.height)),
         controls=recipe.controls,
+        image_prompts=with_combo(recipe.image_prompts, original.prompt.references, recipe.following),
         priority=batch.priority,
         catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )

@@ -11,6 +11,7 @@ from agents.planner.attempts import seed_of
 from agents.planner.audit import note
 from agents.planner.books import PROMPTS, Books
 from agents.planner.dispatch import Standing, Window
+from agents.planner.references import with_combo
 from agents.planner.reservations import follow
 from agents.planner.reuse import first_work
 from agents.planner.rows import Batch
@@ -303,6 +304,7 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         metadata=batch.command.metadata,
         init_image=recipe.init_image,
         controls=recipe.controls,
+        image_prompts=with_combo(recipe.image_prompts, prompt.references, recipe.following),
         priority=batch.priority,
         strict=batch.command.determinism == "strict",
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from protocol.messages import Presence
-from protocol.offers import ControlInfo, LoraInfo, ModelInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Workshop:
     styles: tuple[str, ...] = ()
     style_references: tuple[str, ...] = ()
     controls: tuple[ControlInfo, ...] = ()
+    ip_adapters: tuple[IpAdapterInfo, ...] = ()
     generators: int = 0
     prompters: int = 0
 
@@ -26,6 +27,7 @@ def survey(presences: Iterable[Presence]) -> Workshop:
     models: dict[str, ModelInfo] = {}
     loras: dict[str, LoraInfo] = {}
     controls: dict[str, ControlInfo] = {}
+    ip_adapters: dict[str, IpAdapterInfo] = {}
     samplers: set[str] = set()
     styles: set[str] = set()
     references: set[str] = set()
@@ -38,10 +40,7 @@ def survey(presences: Iterable[Presence]) -> Workshop:
         references.update(presence.style_references)
         for model in presence.models:
             known = models.get(model.name)
-            if known is None or (model.installed, model.seconds_per_image is not None) > (
-                known.installed,
-                known.seconds_per_image is not None,
-            ):
+            if known is None or _rank(model) > _rank(known):
                 models[model.name] = model
         for lora in presence.loras:
             if lora.name not in loras or lora.installed:
@@ -49,6 +48,9 @@ def survey(presences: Iterable[Presence]) -> Workshop:
         for control in presence.controls:
             if control.name not in controls or control.installed:
                 controls[control.name] = control
+        for adapter in presence.ip_adapters:
+            if adapter.name not in ip_adapters or adapter.installed:
+                ip_adapters[adapter.name] = adapter
     return Workshop(
         models=models,
         loras=loras,
@@ -56,6 +58,12 @@ def survey(presences: Iterable[Presence]) -> Workshop:
         styles=tuple(sorted(styles)),
         style_references=tuple(sorted(references)),
         controls=tuple(controls.values()),
+        ip_adapters=tuple(ip_adapters.values()),
         generators=generators,
         prompters=prompters,
     )
+
+
+def _rank(model: ModelInfo) -> tuple[bool, int, bool]:
+    """Which of two announcements of a model says more of what the workshop can do with it."""
+    return model.installed, model.references, model.seconds_per_image is not None

@@ -12,7 +12,7 @@ from agents.storage.png import XMP_KEYWORD
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.commands import Lora, Scalar
 from protocol.messages import Buckets, StoreImage
-from protocol.sources import ControlImage, InitImage
+from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for a picture that a trained model made (https://cv.iptc.org/newscodes/digitalsourcetype)."""
@@ -74,6 +74,7 @@ class Record(Struct, frozen=True, kw_only=True):
     references: list[ReferenceBlob] = []
     init_image: InitImage | None = None
     controls: list[ControlImage] = []
+    image_prompts: list[ImagePrompt] = []
     name_template: str | None = None
     software: str = f"bottega {version('bottega')}"
 
@@ -131,6 +132,7 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         references=job.prompt.references,
         init_image=job.init_image,
         controls=job.controls,
+        image_prompts=job.image_prompts,
         name_template=job.name_template,
     )
 

@@ -10,7 +10,7 @@ from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.messages import Buckets, GenerateImage, Job, Prompt
 from protocol.parameters import Lora
 from protocol.reuse import pixel_digest
-from protocol.sources import ControlImage, InitImage
+from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 VERSION = "8a91c3d0ef12+77b0c2d4e6f8"
 
@@ -33,6 +33,7 @@ DECIDES: dict[str, Any] = {
     "loras": [Lora(name="neon", weight=0.7)],
     "init_image": InitImage(blob="c" * 64, strength=0.6),
     "controls": [ControlImage(kind="canny", model="canny_pocket", blob="d" * 64)],
+    "image_prompts": [ImagePrompt(blob="e" * 64, role="style", adapter="ip_adapter_sdxl")],
     "strict": True,
     "buckets": Buckets(denoise=[[1, 20]]),
 }
