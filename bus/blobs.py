@@ -1,5 +1,6 @@
 """Blobs: bytes by the SHA-256 of their content, behind one port. Pixels travel as such a name, never in messages."""
 
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 
@@ -28,6 +29,10 @@ class Blobs(Protocol):
 
     async def idle(self, name: str, before: float) -> int:
         """Bytes of a blob that nobody put since `before`, seconds since the epoch; 0 where it is absent or younger."""
+        ...
+
+    def stale(self, before: float) -> AsyncGenerator[list[str]]:
+        """Names of blobs that nobody put since `before`, seconds since the epoch, some at a time."""
         ...
 
     async def release(self, name: str, before: float) -> int:

@@ -1,4 +1,4 @@
-"""Blobs in a folder: `ab/<sha256>`, written under a temporary name, synced, then renamed.
+"""Blobs in a folder: `ab/<sha256>`, written to a partial file, synced, then renamed.
 
 A blob is there whole or not at all, also after a power cut; its time is when it was put last. What reads or writes runs
 in a thread.
@@ -9,17 +9,17 @@ import contextlib
 import hashlib
 import os
 import re
-import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from bus.blobs import BlobMissing
 from bus.durable import make_folder, sync_folder
 from bus.failpoint import reached
+from bus.partial_files import PartialFiles
 
-SWEEP_AGE_S = 3600.0
-"""Temporary files older than this belong to a dead process: no write takes an hour."""
+PARTIAL = ".partial"
+"""Folder of unfinished blobs below the store's."""
 
-_TEMPORARY = ".tmp"
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -28,7 +28,8 @@ class LocalBlobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        sweep(folder)
+        self._partial = PartialFiles(folder / PARTIAL)
+        self._partial.sweep()
 
     async def put(self, data: bytes) -> str:
         """Store bytes durably, created only if absent; returns their SHA-256 in hexadecimal."""
@@ -54,6 +55,11 @@ class LocalBlobs:
         """Remove a blob that nobody put since `before`; returns the bytes that it had, 0 where nothing was removed."""
         return await asyncio.to_thread(self._release, name, before)
 
+    async def stale(self, before: float) -> AsyncGenerator[list[str]]:
+        """Names of blobs that nobody put since `before`, seconds since the epoch, a folder at a time."""
+        for number in range(256):
+            yield await asyncio.to_thread(self._stale, self.folder / f"{number:02x}", before)
+
     def path(self, name: str) -> Path:
         """The file of a blob.
 
@@ -72,17 +78,9 @@ class LocalBlobs:
                 os.utime(target)
                 return name
         make_folder(target.parent)
-        temporary = _aside(target)
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                reached("blob.written")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
+        with self._partial.written(data, "blob.written") as partial:
+            partial.replace(target)
             reached("blob.renamed")
-        finally:
-            temporary.unlink(missing_ok=True)
         sync_folder(target.parent)
         return name
 
@@ -97,17 +95,21 @@ class LocalBlobs:
         path = self.path(name)
         if not self._idle(name, before):
             return 0
-        aside = _aside(path)
         try:
-            path.rename(aside)
+            with self._partial.withdrawn(path) as aside:
+                found = aside.stat()
+                if found.st_mtime < before:
+                    return found.st_size
+                with contextlib.suppress(FileExistsError):  # put again since the look
+                    os.link(aside, path)
         except FileNotFoundError:
-            return 0
-        found = aside.stat()
-        if young := found.st_mtime >= before:  # put again since the look
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, path)
-        aside.unlink()
-        return 0 if young else found.st_size
+            pass
+        return 0
+
+    def _stale(self, folder: Path, before: float) -> list[str]:
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
+            return [one.name for one in found if _NAME.fullmatch(one.name) and one.stat().st_mtime < before]
+        return []
 
     def _get(self, name: str, limit: int) -> bytes:
         try:
@@ -120,20 +122,3 @@ class LocalBlobs:
         if hashlib.sha256(data).hexdigest() != name:
             raise BlobMissing(f"blob {name} is damaged: its content does not match its name")
         return data
-
-
-def _aside(path: Path) -> Path:
-    """A temporary name beside a blob."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}{_TEMPORARY}")
-
-
-def sweep(folder: Path, age_s: float = SWEEP_AGE_S) -> int:
-    """Remove temporary files older than `age_s` seconds, left by processes that died; returns how many."""
-    now = time.time()
-    swept = 0
-    for temporary in folder.glob(f"*/.*{_TEMPORARY}"):
-        with contextlib.suppress(FileNotFoundError):
-            if now - temporary.stat().st_mtime > age_s:
-                temporary.unlink()
-                swept += 1
-    return swept

@@ -5,7 +5,7 @@ never removed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 import msgspec
@@ -64,6 +64,15 @@ class _Seen(Struct, frozen=True):
 
 
 _SEEN = msgspec.json.Decoder(_Seen)
+
+
+class _Run(Struct, frozen=True):
+    """What is read of a recipe."""
+
+    catalogue: _Blob | None = None
+
+
+_RUN = msgspec.json.Decoder(_Run)
 
 
 def mark(connection: Connection, name: str) -> float:
@@ -126,8 +135,34 @@ def needed_blobs(connection: Connection, most: int = MOST_OPEN) -> set[str] | No
             seen += 1
             if seen > most:
                 return None
-            found.update(name.decode() for text in row if text for name in _BLOB.findall(text))
+            found.update(names_in(*row))
     return found
+
+
+def names_in(*texts: bytes | None) -> set[str]:
+    """Whatever looks like a blob's name in JSON texts."""
+    return {name.decode() for text in texts if text for name in _BLOB.findall(text)}
+
+
+def named(connection: Connection, blobs: Set[str]) -> set[str]:
+    """Those of the blobs that any row names, of whatever state."""
+    texts = (
+        sa.select(batches.c.command, batches.c.recipe),
+        sa.select(prompt_pages.c.prompts, prompt_pages.c.stored),
+        sa.select(jobs.c.message),
+        sa.select(attempts.c.evidence),
+    )
+    found = set[str]()
+    for select in texts:
+        for row in connection.execution_options(yield_per=AT_ONCE).execute(select):
+            found.update(names_in(*row) & blobs)
+    return found
+
+
+def catalogues(connection: Connection) -> set[str]:
+    """Blobs of the catalogues that batches run through. Each names blobs in its turn."""
+    recipes = connection.execution_options(yield_per=AT_ONCE).execute(sa.select(batches.c.recipe)).scalars()
+    return {run.catalogue.blob for run in map(_RUN.decode, recipes) if run.catalogue is not None}
 
 
 def forgettable(connection: Connection, before: float, limit: int | None) -> Sequence[tuple[str, str, int]]:

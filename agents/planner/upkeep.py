@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +21,10 @@ PIXELS = "pixels_released"
 
 ALONE = "pixels_alone"
 """The mark from which on pictures have ended that have no file, where there are any."""
+
+STRAYS = "strays_released"
+"""The mark of when blobs that no record names were looked for. They stay a day longer than pixels of ended pictures,
+because the news of them may be on its way."""
 
 COMMIT_S = 60.0
 """What ends pictures at a time may be committed as much later, and must not be passed over."""
@@ -66,6 +70,7 @@ class Upkeep:
         """Remove everything whose time is over at `now`; with `dry_run` only count it."""
         removed = Removed()
         released = await self._release(now, removed, dry_run)
+        await self._collect(now, removed, dry_run)
         await self._forget(now, released, removed, dry_run)
         return removed
 
@@ -75,7 +80,7 @@ class Upkeep:
         if not self._settings.storage_files:
             return now
         before = now - self._settings.retain_blobs_hours * 3600
-        since = await self._ledger.read(lambda connection: retention.mark(connection, PIXELS))
+        since = await self._mark(PIXELS)
         if before <= since:
             return since
         needed = await self._ledger.read(retention.needed_blobs)
@@ -83,21 +88,47 @@ class Upkeep:
         if needed is None or alone is None:
             log.info("too much is open, or without a file, to say which blobs are needed; nothing is released")
             return since
-        act = self._blobs.idle if dry_run else self._blobs.release
+        kept = needed | alone
         async for page in self._ended(since, before):
-            for name in page.blobs:
-                freed = await act(name, before) if name not in needed and name not in alone else 0
-                removed.blobs += freed > 0
-                removed.blob_bytes += freed
+            await self._free((name for name in page.blobs if name not in kept), before, removed, dry_run)
         if not dry_run:
             until = min(before, now - COMMIT_S)
             await self._ledger.write(lambda connection: retention.set_mark(connection, PIXELS, until))
         return before
 
+    async def _collect(self, now: float, removed: Removed, dry_run: bool) -> None:
+        """Once a day, blobs that no record names: pixels of an attempt that was made again with others after its
+        generator died, pictures that were brought and never ordered. Where pictures lie in the blob store alone, their
+        records may be forgotten, so all stay."""
+        alone, last = [await self._mark(name) for name in (ALONE, STRAYS)]
+        if alone or now - last < DAY_S or not self._settings.storage_files:
+            return
+        before = now - DAY_S - self._settings.retain_blobs_hours * 3600
+        stale = {name async for names in self._blobs.stale(before) for name in names}
+        if not stale:
+            return
+        stale -= await self._ledger.read(lambda connection: retention.named(connection, stale))
+        for catalogue in await self._ledger.read(retention.catalogues):
+            if await self._blobs.has(catalogue):
+                stale -= retention.names_in(await self._blobs.get(catalogue))
+        await self._free(stale, before, removed, dry_run)
+        if not dry_run:
+            await self._ledger.write(lambda connection: retention.set_mark(connection, STRAYS, now))
+
+    async def _free(self, names: Iterable[str], before: float, removed: Removed, dry_run: bool) -> None:
+        act = self._blobs.idle if dry_run else self._blobs.release
+        for name in names:
+            freed = await act(name, before)
+            removed.blobs += freed > 0
+            removed.blob_bytes += freed
+
+    async def _mark(self, name: str) -> float:
+        return await self._ledger.read(lambda connection: retention.mark(connection, name))
+
     async def _alone(self, since: float, before: float, dry_run: bool) -> set[str] | None:
         """Blobs that are pictures themselves, from a time when storage filed none; others may have the same pixels.
         Null where they are too many to keep in memory."""
-        marked = await self._ledger.read(lambda connection: retention.mark(connection, ALONE))
+        marked = await self._mark(ALONE)
         found = set[str]()
         async for page in self._ended(marked or since, before):
             found.update(page.alone)

@@ -20,7 +20,7 @@ from agents.storage.catalogue import Catalogue, Entry, entry_of, open_catalogue,
 from agents.storage.colour import dominant_colour
 from agents.storage.contact_sheet import MAX_PICTURES, SHEET_NAME, Frame, draw_sheet
 from agents.storage.files import AtomicFiles
-from agents.storage.filing import NoFreeName, file_picture, original_of, remove_picture
+from agents.storage.filing import NoFreeName, discard_picture, file_picture, original_of, remove_picture
 from agents.storage.png import BrokenPng
 from agents.storage.record import Record, record_of
 from agents.storage.retention import Retention
@@ -139,12 +139,16 @@ class Storage(Agent):
             raise AcpError("internal", f"the catalogue failed: {error}", retryable=True) from error
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
-        """What an earlier delivery filed before its process died is told as filed."""
+        """What an earlier delivery filed before its process died is told as filed; a file without a row goes."""
         if not isinstance(message, StoreImage):
             return ()
         held = await self._catalogue.find(message.job.hash, message.job.index)
         if held is not None and settles(held, message.disposition):
             return [self._stored(held)]
+        try:
+            await self._discard(message, held)
+        except (BlobMissing, BrokenPng, OSError) as failure:
+            _log.warning("what was filed of a picture could not be removed", picture=message.job.image_id, why=failure)
         return [JobFailed(ref=ref_of(message.job), stage="storage", error=error.body)]
 
     async def _store(self, message: StoreImage) -> ImageStored:
@@ -164,6 +168,16 @@ class Storage(Agent):
         if held.path != entry.path:
             await asyncio.to_thread(remove_picture, self._files, path)
         return self._stored(held)
+
+    async def _discard(self, message: StoreImage, held: Entry | None) -> None:
+        data = await self._blobs.get(message.picture.blob)
+        kept = self._files.root / held.path if held is not None and held.path is not None else None
+
+        def discard() -> None:
+            record = record_of(message, dominant_colour(data))
+            discard_picture(self._files, self._template, record, kept)
+
+        await asyncio.to_thread(discard)
 
     def _file(self, message: StoreImage, data: bytes) -> tuple[Record, Path]:
         record = record_of(message, dominant_colour(data))

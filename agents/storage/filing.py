@@ -1,6 +1,7 @@
 """From a blob to a file of the right name, with its record in it and beside it. Blocking; runs in a thread."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,14 +26,18 @@ def file_picture(files: AtomicFiles, template: str, record: Record, data: bytes)
         NoFreeName: other pictures have all the names it could have.
     """
     complete = png.with_text(data, texts_of(record))
-    named = names.path(template, record)
-    folder = files.root / names.folder(record) / named.parent
-    for name in names.alternatives(named.name, record):
-        path = folder / f"{name}.png"
+    for path in _places(files, template, record):
         if _claimed(files, path, complete, record.image_id):
             files.replace(sidecar_path(path), sidecar(record))
             return path
-    raise NoFreeName(f"no name is free for {record.image_id} in {folder}")
+    raise NoFreeName(f"no name is free for {record.image_id} in {files.root / names.folder(record)}")
+
+
+def discard_picture(files: AtomicFiles, template: str, record: Record, kept: Path | None) -> None:
+    """Remove what filing a picture left, unless it is the file `kept`."""
+    for path in _places(files, template, record):
+        if path != kept and _owner(path) == record.image_id:
+            remove_picture(files, path)
 
 
 def remove_picture(files: AtomicFiles, path: Path) -> None:
@@ -63,6 +68,13 @@ def read_record(data: bytes) -> Record:
         msgspec.MsgspecError: the picture carries no record.
     """
     return record_from(png.read_text(data))
+
+
+def _places(files: AtomicFiles, template: str, record: Record) -> Iterator[Path]:
+    """Where a picture may lie, in the order in which names are tried."""
+    named = names.path(template, record)
+    for name in names.alternatives(named.name, record):
+        yield files.root / names.folder(record) / named.parent / f"{name}.png"
 
 
 def _claimed(files: AtomicFiles, path: Path, data: bytes, image_id: str) -> bool:

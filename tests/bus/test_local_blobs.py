@@ -1,23 +1,23 @@
 """The contract of blobs, on the local implementation."""
 
 import asyncio
+import fcntl
 import hashlib
 import math
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from bus.blobs import BlobMissing, Blobs
-from bus.local_blobs import LocalBlobs, sweep
+from bus.local_blobs import PARTIAL, LocalBlobs
 
 DATA = b"pixels" * 1000
 NAME = hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
+def blobs(tmp_path: Path) -> LocalBlobs:
     return LocalBlobs(tmp_path / "blobs")
 
 
@@ -94,21 +94,25 @@ async def test_a_name_that_is_no_hash_leads_nowhere(blobs: Blobs, name: str) -> 
         await blobs.release(name, math.inf)
 
 
-async def test_files_of_dead_writers_are_swept_and_those_of_living_ones_left(tmp_path: Path) -> None:
+async def test_partial_blobs_of_dead_writers_are_swept_and_those_of_living_ones_left(tmp_path: Path) -> None:
     folder = tmp_path / "blobs"
     await LocalBlobs(folder).put(DATA)
     (blob,) = files(folder)
-    dead, living = blob.with_name(".dead.tmp"), blob.with_name(".living.tmp")
+    dead, living = folder / PARTIAL / "dead", folder / PARTIAL / "living"
     for path in (dead, living):
         path.write_bytes(b"part")
-    long_ago = time.time() - 7200
-    os.utime(dead, (long_ago, long_ago))
-    os.utime(blob, (long_ago, long_ago))
+    with living.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        LocalBlobs(folder)
+        assert set(files(folder)) == {blob, living}
 
-    LocalBlobs(folder)
 
-    assert set(files(folder)) == {blob, living}
-    assert sweep(folder, age_s=-1) == 1
+async def test_stale_blobs_are_those_that_nobody_put_since(blobs: LocalBlobs) -> None:
+    names = {await blobs.put(f"picture {number}".encode()): number for number in range(20)}
+    for name, number in names.items():
+        os.utime(blobs.path(name), (number, number))
+    stale = [name async for page in blobs.stale(7.0) for name in page]
+    assert sorted(names[name] for name in stale) == list(range(7))
 
 
 async def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:

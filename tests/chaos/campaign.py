@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from protocol.messages import Role
-from tests.chaos.checker import Found, Row, check, snapshot
+from tests.chaos import later
+from tests.chaos.checker import Found, Row, check, snapshot, store_holds_what_is_named
 from tests.chaos.customers import Customers
 from tests.chaos.money import check_money
 from tests.chaos.provider import Call
@@ -92,6 +93,8 @@ async def campaign(
         outcome.done["deaths"] = sum(member.deaths for member in shop.crew.values())
     found = Found.read(home)
     outcome.problems += customers.problems + check(found, customers.answers) + check_money(home, journal)
+    await asyncio.to_thread(later.upkeep, home)
+    outcome.problems += store_holds_what_is_named(Found.read(home))
     outcome.failpoints = fired(home)
     outcome.counts = {
         "batches": len(found.batches),

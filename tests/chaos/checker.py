@@ -6,8 +6,8 @@ are those of the invariants in the README beside this file.
 
 import hashlib
 import json
+import re
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -17,10 +17,9 @@ from typing import Any
 
 from PIL import Image
 
-TERMINAL = {"completed", "failed", "cancelled"}
-OLD_S = 600.0
-"""A temporary file of this age belongs to nobody."""
+_BLOB = re.compile(r"\b[0-9a-f]{64}\b")
 
+TERMINAL = {"completed", "failed", "cancelled"}
 Row = dict[str, Any]
 Picture = tuple[str, int]
 """(hash of the batch, index)."""
@@ -167,16 +166,14 @@ def nothing_lies_about(found: Found) -> Iterator[str]:
     yield from (f"I3: {path} is missing" for path in sorted(expected - lying))
     for row in found.outbox:
         yield f"I3: {row['message_id']} was never published"
+
+
+def store_holds_what_is_named(found: Found) -> list[str]:
+    """I3, after the upkeep of days later: a row names each blob, and none is half written."""
+    tables = (found.images.values(), found.attempts, found.jobs.values(), found.batches.values())
+    named = {name for table in tables for row in table for name in _BLOB.findall(str(row))}
     blobs = [path for path in (found.home / "blobs").rglob("*") if path.is_file()]
-    for path in blobs:
-        if path.name.endswith(".tmp") and time.time() - path.stat().st_mtime > OLD_S:
-            yield f"I3: temporary file {path.name} is older than {OLD_S:g} s"
-    known = {row["blob"] for row in found.images.values()}
-    known |= {json.loads(row["evidence"])["picture"]["blob"] for row in found.attempts if row["evidence"]}
-    unknown = {path.name for path in blobs if not path.name.endswith(".tmp")} - known
-    unheard = sum(1 for row in found.attempts if row["evidence"] is None)
-    if len(unknown) > unheard:  # an attempt that was cancelled or given up after it was made leaves its pixels
-        yield f"I3: {len(unknown)} blobs belong to nothing, where {unheard} attempts could have left one"
+    return [f"I3: blob {path.parent.name}/{path.name} belongs to nothing" for path in blobs if path.name not in named]
 
 
 def attempts_made_their_own_pixels(found: Found) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.campaign import ALONE, BRISK, Outcome, armed, campaign, inflicting
-from tests.chaos.checker import Found, check
+from tests.chaos.checker import Found, check, store_holds_what_is_named
 from tests.chaos.schedule import POINTS, Fault, arms
 from tests.chaos.workshop import Workshop
 
@@ -103,6 +103,18 @@ def no_blob(home: Path) -> None:
 
 
 ONE = "SELECT rowid FROM jobs WHERE state = 'completed' LIMIT 1"
+
+
+def test_the_checker_notices_a_blob_that_upkeep_left(mistreated: tuple[Path, Outcome], tmp_path: Path) -> None:
+    home, _ = mistreated
+    damaged = tmp_path / "home"
+    shutil.copytree(home, damaged, ignore=shutil.ignore_patterns("nats"))
+    assert store_holds_what_is_named(Found.read(damaged)) == []
+    for left in (damaged / "blobs" / "00" / ("0" * 64), damaged / "blobs" / ".partial" / "half"):
+        left.parent.mkdir(exist_ok=True)
+        left.write_bytes(b"pixels")
+        assert [found[:2] for found in store_holds_what_is_named(Found.read(damaged))] == ["I3"]
+        left.unlink()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from protocol.commands import Command, GenerateImages, Quality, Requirements, Re
 from protocol.errors import Unavailable
 from protocol.messages import ROLES
 from protocol.replies import GenerationPlan, GenerationResult, GenerationStatus, Reply
-from tests.chaos.checker import Found, check
+from tests.chaos import later
+from tests.chaos.checker import Found, check, store_holds_what_is_named
 from tests.cli.conftest import Home, line_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -82,6 +83,8 @@ async def test_24_pictures_are_filed_once_while_every_process_and_the_broker_are
         up.wait(timeout=60)
     found = Found.read(home.folder)
     assert check(found) == []
+    later.upkeep(home.folder)
+    assert store_holds_what_is_named(Found.read(home.folder)) == []
     assert {str(home.folder / "pictures" / row["path"]) for row in found.images.values()} == {
         image.path for image in images
     }

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from agents.database.group_commit import GroupCommit
 from agents.planner import retention
+from agents.planner.catalogue import Shelf
 from agents.planner.dispatch import Window
 from agents.planner.retention import AT_ONCE
 from agents.planner.tables import attempts, audit, batches, commands, jobs, prompt_pages
@@ -181,11 +182,49 @@ async def test_a_picture_that_has_no_file_stays_though_one_with_the_same_pixels_
         assert lying(blobs) == {name_of(data) for data in names}
 
 
-async def test_blobs_that_the_ledger_does_not_know_stay(world: Studio, settings: Settings) -> None:
+async def test_blobs_that_no_record_names_go_a_day_later_and_what_one_names_stays(
+    world: Studio, settings: Settings
+) -> None:
+    world.start(new_batch(1))
+    world.run(NAME)
     async with upkeep(world, settings) as (keeper, blobs):
-        name = await put(blobs, b"a reference picture")
-        await keeper.round(world.now + 2 * HOUR_S)
-        assert lying(blobs) == {name}
+        unheard = await put(blobs, b"made again with other pixels")
+        brought = await put(blobs, b"a reference picture")
+        combo = await put(blobs, b"a reference of a combo")
+        snapshot = await put(blobs, msgspec.json.encode({"combos": [{"references": [{"blob": combo}]}]}))
+        named = new_batch(1, name="gen_batch_2", state="held")
+        named.command = GenerateImages(requirements=Requirements(quantity=1), metadata={"follows": brought})
+        shelf = Shelf(blob=snapshot, entries=[("ZH01", "a")])
+        named.recipe = msgspec.structs.replace(named.recipe, catalogue=shelf)
+        world.start(named)
+        await keeper.round(world.now + 20 * HOUR_S)
+        assert lying(blobs) == {unheard, brought, combo, snapshot}
+        later = world.now + 2 * DAY_S
+        for name in (unheard, brought, combo, snapshot):
+            os.utime(blobs.path(name), (later - 25.1 * HOUR_S, later - 25.1 * HOUR_S))
+        expected = Removed(blobs=1, blob_bytes=len(b"made again with other pixels"))
+        assert await keeper.round(later, dry_run=True) == expected
+        assert await keeper.round(later) == expected
+        assert lying(blobs) == {brought, combo, snapshot}
+
+
+async def test_blobs_that_no_record_names_are_looked_for_once_a_day(world: Studio, settings: Settings) -> None:
+    async with upkeep(world, settings) as (keeper, blobs):
+        for day, removed in ((2.0, 1), (2.9, 0), (3.0, 1)):
+            await put(blobs, b"a stray")
+            assert (await keeper.round(world.now + day * DAY_S)).blobs == removed
+
+
+async def test_where_pictures_lie_in_the_store_alone_all_stays_also_what_no_record_names(
+    world: Studio, settings: Settings
+) -> None:
+    world.files = False
+    world.start(new_batch(1))
+    world.run(NAME)
+    async with upkeep(world, settings) as (keeper, blobs):
+        stray = await put(blobs, b"perhaps a picture whose batch is forgotten")
+        assert await keeper.round(world.now + 9 * DAY_S) == Removed()
+        assert lying(blobs) == {stray}
 
 
 async def test_pictures_that_were_tried_again_after_a_round_have_theirs_removed_too(

@@ -4,7 +4,9 @@ import asyncio
 import json
 import math
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -202,6 +204,29 @@ async def test_a_picture_that_was_filed_before_its_message_was_given_up_is_told_
     async with agent.running(Silent()):
         filed = await agent.handle(message, DELIVERY)
         assert await agent.give_up(message, Unavailable("internal", "not finished in 5 deliveries")) == filed
+
+
+async def test_a_file_that_never_got_its_row_goes_when_its_message_is_given_up(tmp_path: Path) -> None:
+    agent = await storage_with(tmp_path, TEAL)
+    message = store_image(data=TEAL)
+    async with agent.running(Silent()):
+        await agent.handle(message, DELIVERY)
+        assert len(files_in(tmp_path)) == 2
+        with closing(sqlite3.connect(tmp_path / "catalogue.db")) as catalogue, catalogue:
+            catalogue.execute("DELETE FROM images")
+        (said,) = await agent.give_up(message, Unavailable("internal", "not finished in 5 deliveries"))
+    assert isinstance(said, JobFailed)
+    assert files_in(tmp_path) == []
+
+
+async def test_giving_up_a_second_picture_leaves_the_first_of_the_same_name(tmp_path: Path) -> None:
+    agent = await storage_with(tmp_path, TEAL, RED)
+    first, second = store_image(data=TEAL), store_image(data=RED, index=1)
+    async with agent.running(Silent()):
+        await agent.handle(first, DELIVERY)
+        before = files_in(tmp_path)
+        await agent.give_up(second, Unavailable("internal", "not finished in 5 deliveries"))
+    assert files_in(tmp_path) == before != []
 
 
 def test_a_name_template_that_cannot_work_is_refused_at_the_start(tmp_path: Path) -> None:
