@@ -90,7 +90,8 @@ class Picture(Struct, frozen=True, kw_only=True):
 
     `seconds` is the time of this picture alone; `gpu_util` 0 to 1; `peak_memory` bytes on the device;
     `bucket` the room of the largest model call it was in and `buckets` those of all; `stages` seconds by stage;
-    `versions` by library. `engine` says whether its model calls could be shared: step by step, or not at all.
+    `versions` by library, with what else decides the last bits, such as the number of CPU threads. `engine` says whether
+    its model calls could be shared: step by step, or not at all.
     """
 
     blob: Blob

@@ -1,6 +1,7 @@
 """`bottega rerun`: make a picture again from its own file, and say whether it is the same. Needs no workshop."""
 
 import asyncio
+import re
 import sys
 import tempfile
 import time
@@ -28,6 +29,9 @@ from protocol.messages import Job, Prompt
 
 TOLERANCE = 2
 """Levels of 255 by which sums in another order change a pixel at most, as far as was seen."""
+
+MAX_THREADS = 256
+"""Threads that a picture's file may ask for."""
 
 Verdict = Literal["identical", "same to tolerance", "drifted"]
 
@@ -114,16 +118,23 @@ def reasons(record: Record, rendering: Rendering) -> list[str]:
         f"{what}: was {then or 'not known'}, is {now or 'not known'}"
         for what, then, now in (
             ("weights", record.model_version, rendering.model_version),
-            *((name, record.versions.get(name), now) for name, now in rendering.versions.items()),
+            *(
+                (name, record.versions.get(name), rendering.versions.get(name))
+                for name in sorted({*record.versions, *rendering.versions})
+            ),
             ("device", record.device, rendering.device),
         )
         if then != now
     ]
     if record.buckets is None:
         found.append("the sizes of the model calls are not known")
-    return found or [
-        "weights, libraries and device are the same; the number of CPU threads or the processor may differ"
-    ]
+    return found or ["weights, libraries, device and the number of CPU threads are the same; the processor may differ"]
+
+
+def threads_of(record: Record) -> int:
+    """CPU threads that made a picture, since with another number the last bits differ; 0 where that is not known."""
+    said = record.versions.get("threads", "")
+    return min(int(said), MAX_THREADS) if re.fullmatch("[0-9]{1,4}", said) else 0
 
 
 async def _made(settings: Settings, record: Record) -> Rendering:
@@ -132,7 +143,8 @@ async def _made(settings: Settings, record: Record) -> Rendering:
     with tempfile.TemporaryDirectory() as folder:
         # A CPU is shared with a workshop that runs, any other device has to be free.
         run = Path(folder) if on_cpu else settings.home / "run"
-        engine = DiffusersEngine("cpu" if on_cpu else settings.device, settings.torch_threads, run)
+        threads = settings.torch_threads or threads_of(record)
+        engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run)
         async with engine.opened():
             ready = await sources.load(LocalBlobs(settings.blobs), order(job_of(record), known))
             return await engine.generate(ready, lambda step, steps: None, lambda: False)

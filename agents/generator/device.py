@@ -87,6 +87,16 @@ def _found(name: str, threads: int) -> "tuple[torch.device, str]":
     )
 
 
+def arithmetic(device: "torch.device") -> dict[str, str]:
+    """What decides the last bits of its sums beside the libraries, by name. Asked for in its thread, because torch keeps
+    the number of threads by thread."""
+    import torch
+
+    if device.type == "cpu":
+        return {"threads": str(torch.get_num_threads())}
+    return {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+
+
 def memory_of(device: "torch.device") -> int | None:
     """Bytes of the device that torch may come to hold; null on a CPU, whose memory belongs to all processes."""
     if device.type != "cuda":

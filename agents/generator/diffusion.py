@@ -52,6 +52,7 @@ class DiffusersEngine:
         self._device: devices.Device | None = None
         self._loop: Future[StepLoop] = _kept()
         self._workers: ThreadPoolExecutor | None = None
+        self._versions: dict[str, str] = {}
 
     @property
     def device(self) -> str | None:
@@ -110,7 +111,7 @@ class DiffusersEngine:
             buckets=drawing.buckets,
             engine="steps" if drawing.shareable else "pipeline",
             stages={**stages, "compress": time.perf_counter() - encoding},
-            versions={name: version(name) for name in ("torch", "diffusers")},
+            versions=self._versions,
         )
 
     async def _drawing(self, order: Order, progressed: Progressed, stop: Stop, probe: bool = False) -> "Drawing":
@@ -136,6 +137,8 @@ class DiffusersEngine:
             _hide_progress_bars()
             assert self._device is not None
             step_loop = StepLoop(self._device.torch, self._threads)
+            libraries = {name: version(name) for name in ("torch", "diffusers")}
+            self._versions = libraries | devices.arithmetic(self._device.torch)
         except BaseException as error:
             self._loop.set_exception(error)
             raise

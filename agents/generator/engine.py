@@ -30,7 +30,8 @@ class Rendering:
 
     `seconds` is the time that this picture took of the device, without the loading of its model. `stages` are seconds
     by stage, `peak_memory` bytes on the device, `gpu_util` 0 to 1, `buckets` the room of the model calls it was in;
-    `engine` says whether those could be shared with others.
+    `engine` says whether those could be shared with others. `versions` are those of libraries, and what else decides
+    the last bits of sums: CPU threads, the GPU's name.
     """
 
     data: bytes

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from agents.cli.rerun import compared, job_of, reasons
+from agents.cli.rerun import compared, job_of, reasons, threads_of
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
 from agents.generator.orders import order
@@ -95,7 +95,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def said(home: Home, file: Path, *flags: str) -> tuple[int, dict[str, Any]]:
-    done = home.run("rerun", str(file), "--json", *flags, BOTTEGA_TORCH_THREADS="1", BOTTEGA_DEVICE="cpu")
+    done = home.run("rerun", str(file), "--json", *flags, BOTTEGA_DEVICE="cpu")
     return done.returncode, json.loads(done.stdout)
 
 
@@ -169,12 +169,26 @@ def test_reasons_name_what_is_not_as_it_was(pictures: list[Path]):
         model_version=record.model_version,
         versions=record.versions,
     )
-    assert "threads" in reasons(record, same)[0]
-    changed = msgspec.structs.replace(record, versions={"torch": "1.0"}, device="cuda:0", buckets=None)
+    assert "processor" in reasons(record, same)[0]
+    changed = msgspec.structs.replace(
+        record, versions={"torch": "1.0", "threads": "3", "compile": "inductor"}, device="cuda:0", buckets=None
+    )
     told = "; ".join(reasons(changed, same))
     assert "torch: was 1.0" in told
+    assert "threads: was 3, is 1" in told
+    assert "compile: was inductor, is not known" in told
     assert "device: was cuda:0, is cpu" in told
     assert "sizes of the model calls" in told
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("99999", 0), ("9999", 256), ("-1", 0), ("two", 0), (None, 0)])
+def test_a_picture_is_made_again_by_as_many_threads_as_its_file_says_within_reason(
+    pictures: list[Path], said: str | None, threads: int
+):
+    record = read_record(pictures[0].read_bytes())
+    assert threads_of(record) == 1
+    versions = {} if said is None else {"threads": said}
+    assert threads_of(msgspec.structs.replace(record, versions=versions)) == threads
 
 
 def test_the_job_of_a_record_has_its_buckets(pictures: list[Path]):

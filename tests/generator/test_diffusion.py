@@ -78,7 +78,11 @@ async def test_what_was_measured_is_told_and_nothing_else(engine: DiffusersEngin
     assert rendering.seconds == pytest.approx(drawn)
     assert (rendering.width, rendering.height, rendering.device, rendering.engine) == (64, 64, "cpu", "steps")
     assert (rendering.peak_memory, rendering.gpu_util, rendering.cost_micros) == (None, None, None)
-    assert rendering.versions == {"torch": torch.__version__, "diffusers": rendering.versions["diffusers"]}
+    assert rendering.versions == {
+        "torch": torch.__version__,
+        "diffusers": rendering.versions["diffusers"],
+        "threads": "1",
+    }
 
 
 async def test_the_model_stays_loaded(engine: DiffusersEngine, tiny_order: Orders):
