@@ -88,8 +88,8 @@ def _found(name: str, threads: int) -> "tuple[torch.device, str]":
 
 
 def arithmetic(device: "torch.device") -> dict[str, str]:
-    """What decides the last bits of its sums beside the libraries, by name. Asked for in its thread, because torch keeps
-    the number of threads by thread."""
+    """What decides the last bits of its sums beside the libraries, by name. Asked for in its thread: torch keeps the
+    number of threads by thread."""
     import torch
 
     if device.type == "cpu":

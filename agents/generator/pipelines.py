@@ -103,6 +103,9 @@ def _load(number: int, model: Model, folder: Path, device: torch.device) -> Resi
             raise
         raise unloadable(model, folder, error) from error
     pipeline.set_progress_bar_config(disable=True)
+    if model.architecture == "stable_diffusion_xl" and pipeline.vae.dtype == torch.float16:
+        # Its decoder leaves the range of float16 (`force_upcast` of its configuration), not that of bfloat16.
+        pipeline.vae.to(torch.bfloat16)
     pipeline.to(device)
     modules = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
     return Resident(

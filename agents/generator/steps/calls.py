@@ -50,7 +50,10 @@ def shared(calls: Sequence[ModelCall], size: int) -> list[Any]:
     }
     together = first.function(**arguments)
     begins = [sum(counts[:number]) for number in range(len(counts))]
-    return [_part(together, begin, begin + count) for begin, count in zip(begins, counts, strict=True)]
+    return [
+        with_tensors(together, lambda rows, begin=begin, count=count: rows[begin : begin + count])
+        for begin, count in zip(begins, counts, strict=True)
+    ]
 
 
 def _shape(name: str, value: Any, rows: int) -> Hashable:
@@ -93,14 +96,14 @@ def _joined(name: str, values: Sequence[Any], counts: Sequence[int], filling: in
             return first
 
 
-def _part(together: Any, begin: int, end: int) -> Any:
-    """The rows of one call in the answer to all."""
-    match together:
+def with_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """An argument or an answer with each tensor in it changed."""
+    match value:
         case torch.Tensor():
-            return together[begin:end]
+            return change(value)
         case dict():
-            return type(together)(**{key: _part(value, begin, end) for key, value in together.items()})
+            return type(value)(**{key: with_tensors(part, change) for key, part in value.items()})
         case list() | tuple():
-            return type(together)(_part(part, begin, end) for part in together)
+            return type(value)(with_tensors(part, change) for part in value)
         case _:
-            return together
+            return value

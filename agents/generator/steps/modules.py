@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from agents.generator.steps.calls import ModelCall, shareable_call
+from agents.generator.steps.precision import inward, outside, outward
 
 Stage = Literal["encode", "denoise", "decode"]
 
@@ -72,12 +73,12 @@ def for_one_picture(pipeline: Any, scheduler: Any, ask: Ask) -> Any:
 
 
 class _Shared:
-    """Stands for a model: all but its calls is the model's own. It passes for one of the model's class, which
-    pipelines look at."""
+    """Stands for a model: all but its calls and its precision is the model's own. It passes for one of the model's
+    class, which pipelines look at."""
 
     def __init__(self, name: str, model: torch.nn.Module, ask: Ask) -> None:
         self._name = name
-        self._model = model
+        self._model: Any = model
         self._ask = ask
         self._same: dict[str, tuple[torch.Tensor, Hashable]] = {}
 
@@ -88,33 +89,46 @@ class _Shared:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What pipelines keep pictures in."""
+        return outside(self._model.dtype)
+
+    def to(self, *args: Any, **kwargs: Any) -> "_Shared":
+        """Stay as it is: pipelines widen an autoencoder for a while, which others are using."""
+        return self
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         model = self._model
-        arguments = dict(zip(_parameters(type(model)), args, strict=False)) | kwargs
+        arguments = inward(dict(zip(_parameters(type(model)), args, strict=False)) | kwargs, model.dtype)
         same = SHAREABLE.get(type(model).__name__)
         if same is not None:
             held = {name: self._held(name, arguments[name]) for name in same}
             # Pipelines of one model may have different ControlNets.
             name = f"{self._name} {id(model)}"
-            return self._ask(Asked("denoise", shareable_call(name, model, arguments, held)))
+            return self._told(Asked("denoise", shareable_call(name, model, arguments, held)))
         stage: Stage = "denoise" if self._name in DENOISERS else "encode"
         content = (self._name, _content(arguments)) if self._name.startswith("text_encoder") else None
-        return self._ask(Asked(stage, ModelCall(model, arguments, 0, self._name), content))
+        return self._told(Asked(stage, ModelCall(model, arguments, 0, self._name), content))
 
-    def encode(self, *args: Any, **kwargs: Any) -> Any:
+    def encode(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """An autoencoder's encoder."""
-        function = functools.partial(self._model.encode, *args)
-        return self._ask(Asked("encode", ModelCall(function, kwargs)))
+        function = functools.partial(self._model.encode, x.to(self._model.dtype), *args)
+        return self._told(Asked("encode", ModelCall(function, kwargs)))
 
     def decode(self, z: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """An autoencoder's decoder."""
+        z = z.to(self._model.dtype)
         if type(self._model).__name__ == "AutoencoderKL":
             # Taken and ignored (autoencoder_kl.py, `decode`).
             kwargs.pop("generator", None)
             call = shareable_call(self._name, self._model.decode, {"z": z} | kwargs, {})
         else:
             call = ModelCall(functools.partial(self._model.decode, z, *args), kwargs)
-        return self._ask(Asked("decode", call))
+        return self._told(Asked("decode", call))
+
+    def _told(self, asked: Asked) -> Any:
+        return outward(self._ask(asked), self._model.dtype)
 
     def _held(self, name: str, tensor: torch.Tensor) -> Hashable:
         """What a tensor holds; read once, because pipelines give the same one at each step."""
