@@ -28,6 +28,7 @@ from protocol.parameters import (
     PostStep,
     Quality,
     Reference,
+    Region,
     RenderQuality,
     Requirements,
     RespondFormat,
@@ -89,6 +90,8 @@ class GenerateImages(
     """White where the initial picture is painted anew, black where it stays as it is; of the same size."""
     placement: Placement | None = None
     """Where the initial picture lies in a larger one that is painted around it; null lets it fill the whole."""
+    regions: Annotated[list[Region], Meta(max_length=8)] = []
+    """Parts of each picture with prompts of their own, taken as they are; the rest shows what the command says."""
     references: Annotated[list[Reference], Meta(max_length=16)] = []
     """Pictures to follow beside the words, such as a style or a character that is the same in all of them."""
     sweep: Sweep | None = None

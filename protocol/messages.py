@@ -12,7 +12,7 @@ from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
 from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
-from protocol.parameters import Lora, Scalar
+from protocol.parameters import Lora, Region, Scalar
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
@@ -34,7 +34,8 @@ class Prompt(Struct, frozen=True, kw_only=True):
 
 class Buckets(Struct, frozen=True, kw_only=True):
     """How many pictures' room the model calls had that a picture was made in, itself counted: 1 is alone. `denoise` is
-    (room, calls in a row with it) from the first step to the last, `decode` the room of its decoding."""
+    (room, calls in a row with it) from the first step to the last, `decode` the room of its decoding. Of a picture with
+    regions, which has a row in each call for each of its prompts, `denoise` counts rows."""
 
     denoise: list[Annotated[list[int], Meta(min_length=2, max_length=2)]]
     decode: int = 1
@@ -47,8 +48,8 @@ class Job(Struct, frozen=True, kw_only=True):
     null. Sizes are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a
     catalogue; `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made
     again, by its id. `init_image` and `controls` are what it is made from, `image_prompts` what it follows beside the
-    words. `priority` is its class where pictures share a device. `strict` makes it alone in each model call, `buckets`
-    in calls as large as these; else they follow the load.
+    words, `regions` parts with prompts of their own. `priority` is its class where pictures share a device. `strict`
+    makes it alone in each model call, `buckets` in calls as large as these; else they follow the load.
     """
 
     hash: Id
@@ -80,6 +81,7 @@ class Job(Struct, frozen=True, kw_only=True):
     init_image: InitImage | None = None
     controls: list[ControlImage] = []
     image_prompts: list[ImagePrompt] = []
+    regions: list[Region] = []
     priority: Literal["interactive", "batch"] = "batch"
     strict: bool = False
     buckets: Buckets | None = None

@@ -102,6 +102,16 @@ class ControlNet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Part of the denoising steps after which it is not followed any more."""
 
 
+class Region(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the picture with a prompt of its own."""
+
+    prompt: Text
+    box: Annotated[list[Fraction], Meta(min_length=4, max_length=4)]
+    """Left, top, width, height, as parts of the picture's width and height."""
+    weight: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    """How much this prompt counts in its box; the command's own prompt has the rest."""
+
+
 ReferenceRole = Literal["style", "subject", "character", "composition", "palette"]
 
 

@@ -52,6 +52,7 @@ def pixel_digest(job: Job, model_version: str) -> str:
         (job.seed, job.width, job.height, job.steps, float(job.guidance), job.sampler),
         *((job.init_image, job.controls) if job.init_image or job.controls else ()),
         *((job.image_prompts,) if job.image_prompts else ()),
+        *(("regions", job.regions) if job.regions else ()),
         # In the last bits: where a picture follows the load, others that did are as good.
         *((job.strict, job.buckets) if job.strict or job.buckets else ()),
     )

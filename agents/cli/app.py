@@ -78,6 +78,12 @@ def generate(
             metavar="KIND:FILE", help="Follow edges (canny), depth, pose …; KIND-map:FILE is a ready map; repeatable."
         ),
     ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROMPT@BOX", help="A part with a prompt of its own: left, top, width, height, 0 to 1; repeatable."
+        ),
+    ] = None,
     reuse: Annotated[
         bool,
         typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again."),
@@ -112,6 +118,7 @@ def generate(
                 mask=source_of(mask) if mask else None,
                 placement=placement_of(place) if place else None,
                 controls=[control_of(text) for text in control or []],
+                regions=region or [],
                 reuse=reuse,
             )
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from agents.cli.failure import bad_input
 from protocol.codec import decode_command, encode
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
-from protocol.parameters import ControlNet, ImageSource, Placement
+from protocol.parameters import ControlNet, ImageSource, Placement, Region
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Options:
     mask: ImageSource | None = None
     placement: Placement | None = None
     controls: list[ControlNet] = field(default_factory=list[ControlNet])
+    regions: list[str] = field(default_factory=list[str])
     reuse: bool = True
 
 
@@ -37,7 +38,8 @@ def command_of(options: Options) -> GenerateImages:
 
     Raises:
         AcpError: a value that the protocol does not allow, with its path.
-        Failure: a LoRA that is not written NAME or NAME:WEIGHT, or a number that JSON cannot say.
+        Failure: a LoRA that is not written NAME or NAME:WEIGHT, a region that is not PROMPT@LEFT,TOP,WIDTH,HEIGHT, or a
+            number that JSON cannot say.
     """
     numbers = {"--guidance": options.guidance, "--min-score": options.min_score, "--strength": options.strength}
     for flag, number in numbers.items():
@@ -59,6 +61,7 @@ def command_of(options: Options) -> GenerateImages:
         mask=options.mask,
         placement=options.placement,
         controls=options.controls,
+        regions=[region_of(text) for text in options.regions],
         reuse=options.reuse,
     )
     decode_command(encode(command))
@@ -83,3 +86,23 @@ def lora_of(text: str) -> Lora:
             f"--lora {text} does not end in a weight", hint="write NAME:WEIGHT, such as product_lora_v3:0.8"
         )
     return Lora(name=name, weight=number)
+
+
+def region_of(text: str) -> Region:
+    """`PROMPT@LEFT,TOP,WIDTH,HEIGHT` or `PROMPT@LEFT,TOP,WIDTH,HEIGHT:WEIGHT`.
+
+    Raises:
+        Failure: not of that form.
+    """
+    prompt, _, place = text.rpartition("@")
+    box, _, weight = place.partition(":")
+    try:
+        sides, much = [float(side) for side in box.split(",")], float(weight or 1)
+    except ValueError:
+        sides, much = [], math.nan
+    if not prompt or len(sides) != 4 or not all(map(math.isfinite, [*sides, much])):
+        raise bad_input(
+            f"--region {text} is not PROMPT@LEFT,TOP,WIDTH,HEIGHT",
+            hint="parts of the picture, such as a red mug@0,0,0.5,1 for its left half",
+        )
+    return Region(prompt=prompt, box=sides, weight=much)

@@ -98,6 +98,7 @@ def job_of(record: Record) -> Job:
         init_image=record.init_image,
         controls=record.controls,
         image_prompts=record.image_prompts,
+        regions=record.regions,
         buckets=record.buckets,
     )
 

@@ -34,18 +34,14 @@ def draw(pipeline: Any, order: Order, progressed: Progressed) -> Pixels:
         AcpError: the model's safety checker withheld the picture, or its pixels are no numbers.
     """
     job, model = order.job, order.model
-    options = _led_by(pipeline, order)
-    if model.negative_prompt and job.prompt.negative:
-        options["negative_prompt"] = job.prompt.negative
     result = pipeline(
-        prompt=job.prompt.text,
         num_inference_steps=job.steps,
         guidance_scale=job.guidance,
-        generator=torch.Generator("cpu").manual_seed(job.seed),
         # Kandinsky's pipeline scales colours to 0..1 for `np` alone.
         output_type="np" if model.architecture == "kandinsky_3" else "pt",
         callback_on_step_end=_after_step(pipeline, order, progressed),
-        **options,
+        **_said(order),
+        **_led_by(pipeline, order),
     )
     if any(getattr(result, "nsfw_content_detected", None) or ()):
         raise withheld(model)
@@ -58,12 +54,29 @@ def draw(pipeline: Any, order: Order, progressed: Progressed) -> Pixels:
     return canvas.pasted(made, order.start) if order.start else made
 
 
+def _said(order: Order) -> dict[str, Any]:
+    """The words and the noise; with regions a row for each prompt, of the same noise now and at every step."""
+    job = order.job
+    prompts = [job.prompt.text, *(region.prompt for region in job.regions)]
+    rows: dict[str, list[Any]] = {
+        "prompt": prompts,
+        "generator": [torch.Generator("cpu").manual_seed(job.seed) for _ in prompts],
+    }
+    if order.model.negative_prompt and job.prompt.negative:
+        rows["negative_prompt"] = [job.prompt.negative for _ in prompts]
+    return rows if job.regions else {name: values[0] for name, values in rows.items()}
+
+
 def _led_by(pipeline: Any, order: Order) -> dict[str, Any]:
     """What a pipeline is given beside words: the size, and the pictures that the order is made from."""
     job, start = order.job, order.start
     options: dict[str, Any] = {"width": job.width, "height": job.height}
     if start is not None:
-        options |= {"image": Image.fromarray(start.rgb), "strength": start.strength}
+        image = Image.fromarray(start.rgb)
+        options |= {
+            "image": [image] * (1 + len(job.regions)) if job.regions else image,
+            "strength": start.strength,
+        }
     if order.controls:
         maps = [Image.fromarray(lines) for lines in order.maps]
         weights, starts, ends = zip(

@@ -36,7 +36,7 @@ class Speeds:
 
 def _more(job: Job) -> bool:
     """Whether a picture takes another time than from words alone."""
-    return bool(job.loras or job.controls or job.init_image)
+    return bool(job.loras or job.controls or job.regions or job.init_image)
 
 
 class Versions:

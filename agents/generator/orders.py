@@ -159,7 +159,8 @@ def _check_size(job: Job, model: Model) -> None:
 
 def _words(job: Job, model: Model, registry: Registry) -> tuple[Word, ...]:
     """The learned words that stand in the prompts; tokenizers look at no word's case."""
-    said = f"{job.prompt.text} {job.prompt.negative}".casefold()
+    texts = (job.prompt.text, job.prompt.negative, *(region.prompt for region in job.regions))
+    said = " ".join(texts).casefold()
     return tuple(
         Word(entry.token, registry.embedding_places[name])
         for name, entry in registry.embeddings.items()

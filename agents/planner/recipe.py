@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agents.planner import given as pictures
-from agents.planner import references, sizes
+from agents.planner import references, regions, sizes
 from agents.planner.budget import price_of
 from agents.planner.catalogue import Shelf
 from agents.planner.given import NOTHING, Given
@@ -166,6 +166,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         not_honoured.append(f"negative_prompt: {model.name} does not use one")
     steps = steps_of(command.steps if command.steps is not None else model.steps, command.render_quality)
     guidance = command.guidance if command.guidance is not None else model.guidance
+    regions.check(command.regions, model, workshop.models.values())
     init_image, notes = pictures.start(command, given, model, workshop.models.values(), (width, height), steps)
     warnings.extend(notes)
     following = references.following(model, workshop.ip_adapters)

@@ -305,6 +305,7 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         init_image=recipe.init_image,
         controls=recipe.controls,
         image_prompts=with_combo(recipe.image_prompts, prompt.references, recipe.following),
+        regions=batch.command.regions,
         priority=batch.priority,
         strict=batch.command.determinism == "strict",
     )

@@ -12,6 +12,7 @@ from agents.storage.png import XMP_KEYWORD
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.commands import Lora, Scalar
 from protocol.messages import Buckets, StoreImage
+from protocol.parameters import Region
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -75,6 +76,7 @@ class Record(Struct, frozen=True, kw_only=True):
     init_image: InitImage | None = None
     controls: list[ControlImage] = []
     image_prompts: list[ImagePrompt] = []
+    regions: list[Region] = []
     name_template: str | None = None
     software: str = f"bottega {version('bottega')}"
 
@@ -133,6 +135,7 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         init_image=job.init_image,
         controls=job.controls,
         image_prompts=job.image_prompts,
+        regions=job.regions,
         name_template=job.name_template,
     )
 

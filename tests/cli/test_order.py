@@ -1,9 +1,10 @@
 import pytest
 
 from agents.cli.failure import BAD_INPUT, Failure
-from agents.cli.order import Options, command_of, lora_of
+from agents.cli.order import Options, command_of, lora_of, region_of
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.errors import AcpError
+from protocol.parameters import Region
 
 
 def test_flags_become_fields_of_the_command():
@@ -82,4 +83,24 @@ def test_a_weight_that_is_no_number_is_bad_input(text: str):
 def test_a_number_that_json_cannot_say_is_bad_input(options: Options):
     with pytest.raises(Failure) as raised:
         command_of(options)
+    assert raised.value.exit_code == BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("a red mug@0,0,0.5,1", Region(prompt="a red mug", box=[0, 0, 0.5, 1])),
+        ("me@home @ desk@.5,0,.5,1:0.7", Region(prompt="me@home @ desk", box=[0.5, 0, 0.5, 1], weight=0.7)),
+    ],
+)
+def test_a_region_is_a_prompt_and_where_it_is(text: str, region: Region):
+    assert region_of(text) == region
+
+
+@pytest.mark.parametrize(
+    "text", ["a red mug", "@0,0,1,1", "mug@0,0,1", "mug@0,0,1,one", "mug@0,0,1,nan", "mug@0,0,1,1:x"]
+)
+def test_a_region_without_its_place_is_refused(text: str):
+    with pytest.raises(Failure) as raised:
+        region_of(text)
     assert raised.value.exit_code == BAD_INPUT

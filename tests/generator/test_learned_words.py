@@ -17,6 +17,7 @@ from agents.generator.orders import Order, order
 from agents.generator.tensor_file import Header, Tensor
 from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
+from protocol.parameters import Region
 from tests.generator.platforms import install
 from tests.generator.test_diffusion import made, pixels
 
@@ -76,6 +77,8 @@ async def test_a_word_in_the_negative_prompt_is_learnt_too(
     teach({"emb_params": vectors(2)}, token="BadHands")
     plain = await made(engine, tiny_order(prompt=Prompt(text="a mug")))
     better = await made(engine, tiny_order(prompt=Prompt(text="a mug", negative="badhands")))
+    region = Region(prompt="BadHands", box=[0, 0, 1, 1])
+    assert [word.token for word in tiny_order(regions=[region]).words] == ["BadHands"]
     assert plain.data != better.data
 
 

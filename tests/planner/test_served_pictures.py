@@ -18,7 +18,7 @@ from bus.client import Client
 from bus.connection import Address
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Requirements, Upgrade
-from protocol.parameters import ControlNet, ImageSource, Placement
+from protocol.parameters import ControlNet, ImageSource, Placement, Region
 from protocol.replies import ErrorReply, GenerationPlan
 from protocol.replies import Image as Stored
 from tests.planner.test_served import answered, finished, planned, small
@@ -83,6 +83,15 @@ async def test_pictures_are_made_from_pictures_by_command(tmp_path: Path, login:
         _, free = await stored(client, order("a green car on a pink background"))
         lines = canny(car_pixels)
         assert agreement(lines, canny(followed)) > agreement(lines, canny(free))
+
+        mug, star = (f"a {thing} on a white background" for thing in ("red mug", "blue star"))
+        halves = [Region(prompt=mug, box=[0, 0, 0.5, 1]), Region(prompt=star, box=[0.5, 0, 0.5, 1])]
+        both, side_by_side = await stored(client, order("a white background", "192x128", regions=halves))
+        means = [side_by_side[:, part].mean((0, 1)) for part in (slice(0, 96), slice(96, None))]
+        assert means[0][0] > means[0][2] + 20
+        assert means[1][2] > means[1][0] + 20
+        record = json.loads(Path(both.path or "").with_suffix(".json").read_text())
+        assert [region["prompt"] for region in record["regions"]] == [mug, star]
 
         plan = await answered(client, Upgrade(hash=batch, resolution="240x160"), GenerationPlan)
         assert plan.hash is not None, plan

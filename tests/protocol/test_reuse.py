@@ -8,7 +8,7 @@ import pytest
 from protocol import codec
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.messages import Buckets, GenerateImage, Job, Prompt
-from protocol.parameters import Lora
+from protocol.parameters import Lora, Region
 from protocol.reuse import pixel_digest
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
@@ -34,6 +34,7 @@ DECIDES: dict[str, Any] = {
     "init_image": InitImage(blob="c" * 64, strength=0.6),
     "controls": [ControlImage(kind="canny", model="canny_pocket", blob="d" * 64)],
     "image_prompts": [ImagePrompt(blob="e" * 64, role="style", adapter="ip_adapter_sdxl")],
+    "regions": [Region(prompt="a blue star", box=[0.5, 0, 0.5, 1])],
     "strict": True,
     "buckets": Buckets(denoise=[[1, 20]]),
 }

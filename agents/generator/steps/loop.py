@@ -27,6 +27,7 @@ from agents.generator.steps import calls
 from agents.generator.steps.buckets import CALLS, SIZES, Sizes, padded
 from agents.generator.steps.decoder import Decoder
 from agents.generator.steps.embeddings import Embeddings
+from agents.generator.steps.mixture import mixture_of
 from agents.generator.steps.modules import Asked, Stepped, for_one_picture
 from agents.generator.steps.picture import Request, Run
 from agents.generator.steps.strand import Ended, Failed, Strand
@@ -140,7 +141,8 @@ class StepLoop:
                 # A picture that was alone in its call has nobody to step with.
                 return said.run() if isinstance(said, Stepped) and not run.accompanied else ask(said)
 
-            return draw(for_one_picture(pipeline, scheduler, asked), order, request.progressed)
+            own = for_one_picture(pipeline, scheduler, asked, mixture_of(order.job))
+            return draw(own, order, request.progressed)
 
         self._numbers += 1
         run = Run(self._numbers, request, resident, Strand(body, f"picture-{self._numbers}"), stages={"load": load})
@@ -234,7 +236,8 @@ class StepLoop:
         chosen = self._turns.next_call(standing, self._sizes.room, time.monotonic())
         runs = [self._waiting.pop(one.number) for one in chosen]
         rows = sum(run.said.call.rows for run in runs)
-        self._make(runs, (runs[0].bucket("denoise") or 0) * rows or padded(rows))
+        wanted = (runs[0].bucket("denoise") or 0) * runs[0].unit
+        self._make(runs, max(wanted, rows) if wanted or len(runs) == 1 else padded(rows))
         self._take_steps()
 
     def _standing(self, run: Run) -> Waiting:
@@ -283,7 +286,7 @@ class StepLoop:
         else:
             # One of them may be the cause, and the others shall not suffer.
             for run in runs:
-                self._make([run], padded(run.said.call.rows))
+                self._make([run], run.said.call.rows)
 
     def _prepare_probes(self, run: Run) -> None:
         """Look for the knee of such calls while there is nothing else to do."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from agents.generator.steps.calls import ModelCall, shareable_call
+from agents.generator.steps.mixture import Mixture
 from agents.generator.steps.precision import inward, outside, outward
 
 Stage = Literal["encode", "denoise", "decode"]
@@ -59,11 +60,12 @@ class Stepped:
 Ask = Callable[[Asked | Stepped], Any]
 
 
-def for_one_picture(pipeline: Any, scheduler: Any, ask: Ask) -> Any:
-    """A copy of a pipeline with a scheduler of its own, whose model calls and steps go through `ask`."""
+def for_one_picture(pipeline: Any, scheduler: Any, ask: Ask, mixture: Mixture | None = None) -> Any:
+    """A copy of a pipeline with a scheduler of its own, whose model calls and steps go through `ask`; with a `mixture`,
+    rows that it is run with are one picture."""
     own = copy.copy(pipeline)
     parts = {
-        name: _Shared(name, part, ask)
+        name: _Shared(name, part, ask, mixture)
         for name, part in pipeline.components.items()
         if isinstance(part, torch.nn.Module)
     }
@@ -76,10 +78,11 @@ class _Shared:
     """Stands for a model: all but its calls and its precision is the model's own. It passes for one of the model's
     class, which pipelines look at."""
 
-    def __init__(self, name: str, model: torch.nn.Module, ask: Ask) -> None:
+    def __init__(self, name: str, model: torch.nn.Module, ask: Ask, mixture: Mixture | None) -> None:
         self._name = name
         self._model: Any = model
         self._ask = ask
+        self._mixture = mixture
         self._same: dict[str, tuple[torch.Tensor, Hashable]] = {}
 
     @property
@@ -99,8 +102,15 @@ class _Shared:
         return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        arguments = dict(zip(_parameters(type(self._model)), args, strict=False)) | kwargs
+        if self._mixture is None or self._name not in DENOISERS:
+            return self._answer(arguments)
+        answer = self._answer(self._mixture.narrowed(arguments, SHAREABLE.get(type(self._model).__name__, ())))
+        return self._mixture.widened(answer) if self._name == "controlnet" else self._mixture.mixed(answer)
+
+    def _answer(self, arguments: dict[str, Any]) -> Any:
         model = self._model
-        arguments = inward(dict(zip(_parameters(type(model)), args, strict=False)) | kwargs, model.dtype)
+        arguments = inward(arguments, model.dtype)
         same = SHAREABLE.get(type(model).__name__)
         if same is not None:
             held = {name: self._held(name, arguments[name]) for name in same}
@@ -118,7 +128,7 @@ class _Shared:
 
     def decode(self, z: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """An autoencoder's decoder."""
-        z = z.to(self._model.dtype)
+        z = (z if self._mixture is None else z[:1]).to(self._model.dtype)
         if type(self._model).__name__ == "AutoencoderKL":
             # Taken and ignored (autoencoder_kl.py, `decode`).
             kwargs.pop("generator", None)

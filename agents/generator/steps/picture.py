@@ -72,6 +72,12 @@ class Run:
         adapters = tuple((str(one.file), one.weight) for one in self.request.order.adapters)
         return (self.resident.number, adapters, self.said.call.key)
 
+    @property
+    def unit(self) -> int:
+        """Rows that its buckets count in: its own. Of a picture with regions single ones, since no pinned size may be
+        a multiple of theirs."""
+        return 1 if self.request.order.job.regions else self.said.call.rows
+
     def bucket(self, stage: Stage) -> int | None:
         """The bucket that its next call must have; null where it follows the load."""
         wanted = self.request.order.buckets
@@ -92,9 +98,9 @@ class Run:
 
     def denoised(self, size: int) -> None:
         """Its denoising call was made, as one of `size` rows; of none where such calls cannot be shared."""
-        own = self.said.call.rows
-        self.shareable = self.shareable and own > 0
-        self.trace = extended(self.trace, size // own if own else 1)
+        shareable = self.said.call.rows > 0
+        self.shareable = self.shareable and shareable
+        self.trace = extended(self.trace, size // self.unit if shareable else 1)
         self.calls += 1
 
     def drawing(self, pixels: Pixels) -> Drawing:
