@@ -24,7 +24,7 @@ from agents.supervisor.supervise import running
 from bus.client import Client
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Lora, Quality, Requirements, Result
-from protocol.parameters import ControlNet, ImageSource, Placement
+from protocol.parameters import ControlNet, ImageSource, Placement, Region
 from protocol.replies import GenerationPlan, GenerationResult
 
 FILE = Path(__file__).parents[2] / "agents" / "generator" / "kinds.png"
@@ -48,14 +48,14 @@ class Painter:
         self._client = client
         self._blobs = blobs
 
-    async def paint(self, text: str, **fields: object) -> tuple[str, Pixels]:
+    async def paint(self, text: str, size: str = "128x128", **fields: object) -> tuple[str, Pixels]:
         """The picture of a finished prompt, and its id."""
         command = GenerateImages(
             prompts=[text],
             platform="pocket",
             seed=7,
             quality=Quality(min_score=0.0),
-            requirements=Requirements(resolution="128x128"),
+            requirements=Requirements(resolution=size),
             **fields,  # pyright: ignore[reportArgumentType]
         )
         plan = await self._client.request(command, timeout=30)
@@ -87,9 +87,12 @@ async def row(painter: Painter, thing: str, colour: str, ground: str, other: str
         f"a {other} {thing} on a {ground} background",
         f"a {colour} {thing} on a {around} background",
     )
+    star = f"a {other} star on a {ground} background"
+    halves = [Region(prompt=text, box=[0, 0, 0.5, 1]), Region(prompt=star, box=[0.5, 0, 0.5, 1])]
     made = {
         f"{text}, neon sign (LoRA)": painter.paint(f"{text}, neon sign", loras=[Lora(name="neon")]),
         f"a <lime> {thing} (learned word)": painter.paint(f"a <lime> {thing} on a {ground} background"),
+        f"regions: it, and a {other} star": painter.paint(f"a {ground} background", "192x128", regions=halves),
         f"img2img, strength 0.7: {other}": painter.paint(recoloured, init_image=source, strength=0.7),
         f"inpaint, its ground: {around}": painter.paint(inpainted, init_image=source, mask=await painter.put(free)),
         f"outpaint, from its left {LEFT} pixels on": painter.paint(
@@ -103,6 +106,15 @@ async def row(painter: Painter, thing: str, colour: str, ground: str, other: str
     return {text: plain, **dict(list(pictures.items())[:-1]), "its edges": lines, **dict(list(pictures.items())[-1:])}
 
 
+def _square(pixels: Pixels) -> Pixels:
+    """A picture whole, on white where it is wider than high."""
+    side = max(pixels.shape[:2])
+    above, before = ((side - length) // 2 for length in pixels.shape[:2])
+    square = np.full((side, side, 3), 255, np.uint8)
+    square[above : above + pixels.shape[0], before : before + pixels.shape[1]] = pixels
+    return square
+
+
 async def draw() -> None:
     """Make every picture and write the sheet."""
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +124,7 @@ async def draw() -> None:
             painter = Painter(client, LocalBlobs(settings.blobs))
             rows = [await row(painter, *subject) for subject in SUBJECTS]
     cells = [cell for one in rows for cell in one.items()]
-    sheet = contact_sheet([pixels for _, pixels in cells], [text for text, _ in cells], columns=len(rows[0]))
+    sheet = contact_sheet([_square(pixels) for _, pixels in cells], [text for text, _ in cells], columns=len(rows[0]))
     sheet.save(FILE, optimize=True)
 
 
