@@ -15,6 +15,16 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+Compiler = Literal["inductor", "aot_eager", "eager"]
+"""Back ends of torch.compile; all but the first are for tests."""
+
+Attention = Literal[
+    "native", "_native_cudnn", "_native_flash", "_native_efficient", "_native_math", "flash", "_flash_3", "xformers"
+]
+"""Diffusers' names of what computes attention (attention_dispatch.py) without fetching code and without loss."""
+
+Offload = Literal["auto", "none", "model"]
+
 
 def default_home() -> Path:
     """`BOTTEGA_HOME`, else the platform's user data folder."""
@@ -42,6 +52,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     device: str = Field(default="auto", description="torch device of the generator: auto, cpu, cuda, cuda:1, mps")
     torch_threads: int = Field(default=0, ge=0, description="CPU threads of the generator; 0 leaves torch's choice")
+    compile: Compiler | None = Field(
+        default=None, description="compiler of a denoiser's blocks: inductor; null compiles nothing"
+    )
+    attention: Attention | None = Field(
+        default=None,
+        description="what computes attention in transformers, by diffusers' name: _native_cudnn, flash, ...",
+    )
+    channels_last: bool = Field(default=True, description="order of a UNet's weights on a CUDA device")
+    offload: Offload = Field(
+        default="auto",
+        description="model: parts of a model are on the GPU only while they are needed; auto: where it is too small",
+    )
     generator_slots: int = Field(default=16, ge=1, le=64, description="jobs a generator holds at once: they share it")
     qa_slots: int = Field(default=2, ge=1, le=64)
     storage_slots: int = Field(default=8, ge=1, le=256)

@@ -190,7 +190,10 @@ def _device(settings: Settings) -> Check:
         )
     except subprocess.TimeoutExpired:
         return Check(name="device", state="warning", detail=f"torch did not load in {TORCH_WAIT_S:.0f} s")
-    return Check(name="device", state="ok", detail=f"{said.stdout.strip()} (BOTTEGA_DEVICE={settings.device})")
+    names = ("compile", "attention", "channels_last", "offload")
+    changed = [name for name in names if getattr(settings, name) != Settings.model_fields[name].default]
+    chosen = ", ".join(f"BOTTEGA_{name.upper()}={getattr(settings, name)}" for name in ("device", *changed))
+    return Check(name="device", state="ok", detail=f"{said.stdout.strip()} ({chosen})")
 
 
 def _home(settings: Settings) -> Check:

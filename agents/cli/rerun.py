@@ -18,6 +18,7 @@ from agents.generator import registry, sources
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
 from agents.generator.orders import order
+from agents.generator.tuning import tuning_said
 from agents.picture import Rgb, Undecodable, decode
 from agents.settings import Settings
 from agents.storage.filing import read_record
@@ -145,7 +146,8 @@ async def _made(settings: Settings, record: Record) -> Rendering:
         # A CPU is shared with a workshop that runs, any other device has to be free.
         run = Path(folder) if on_cpu else settings.home / "run"
         threads = settings.torch_threads or threads_of(record)
-        engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run)
+        tuning = tuning_said(record.versions, settings.offload)
+        engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run, tuning)
         async with engine.opened():
             ready = await sources.load(LocalBlobs(settings.blobs), order(job_of(record), known))
             return await engine.generate(ready, lambda step, steps: None, lambda: False)

@@ -17,6 +17,7 @@ from agents.generator.engine import Engine, Rendering, Stopped
 from agents.generator.instant import InstantEngine
 from agents.generator.orders import Order, order
 from agents.generator.registry import Registry
+from agents.generator.tuning import tuning_of
 from agents.presence import this_process
 from agents.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
@@ -169,6 +170,7 @@ class Generator(Agent):
             device=rendering.device,
             peak_memory=rendering.peak_memory,
             gpu_util=rendering.gpu_util,
+            mfu=rendering.mfu,
             cost_micros=cost,
             bucket=max((room for room, _ in rendering.buckets.denoise), default=1) if rendering.buckets else 1,
             buckets=rendering.buckets,
@@ -235,7 +237,7 @@ def build(settings: Settings) -> Generator:
     known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
     run = settings.home / "run"
     instant = settings.generator == "instant"
-    device = DiffusersEngine(settings.device, settings.torch_threads, run)
+    device = DiffusersEngine(settings.device, settings.torch_threads, run, tuning_of(settings))
     engine = InstantEngine(settings.instant_s) if instant else device
     return Generator(
         engine,

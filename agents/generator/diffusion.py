@@ -19,6 +19,7 @@ from agents.generator import device as devices
 from agents.generator import png, weights
 from agents.generator.engine import Progressed, Rendering, Stop
 from agents.generator.orders import Order
+from agents.generator.tuning import PLAIN, Tuning
 
 if TYPE_CHECKING:
     from agents.generator.steps.loop import StepLoop
@@ -44,8 +45,9 @@ class DiffusersEngine:
 
     references = 0
 
-    def __init__(self, device: str, threads: int, run: Path) -> None:
+    def __init__(self, device: str, threads: int, run: Path, tuning: Tuning = PLAIN) -> None:
         self._wanted = device
+        self._tuning = tuning
         self._threads = threads
         self._run = run
         self._hashes = run / "weights.json"
@@ -108,10 +110,11 @@ class DiffusersEngine:
             model_version=await model_version,
             peak_memory=drawing.peak_memory,
             gpu_util=drawing.gpu_util,
+            mfu=drawing.mfu,
             buckets=drawing.buckets,
             engine="steps" if drawing.shareable else "pipeline",
             stages={**stages, "compress": time.perf_counter() - encoding},
-            versions=self._versions,
+            versions=self._versions | self._tuning.said(self.device or self._wanted, order.job.strict),
         )
 
     async def _drawing(self, order: Order, progressed: Progressed, stop: Stop, probe: bool = False) -> "Drawing":
@@ -132,13 +135,15 @@ class DiffusersEngine:
     def _work(self) -> None:
         """The device's thread."""
         try:
+            from agents.generator.pipelines import Pipelines
             from agents.generator.steps.loop import StepLoop
 
             _hide_progress_bars()
             assert self._device is not None
-            step_loop = StepLoop(self._device.torch, self._threads)
+            device = self._device.torch
+            step_loop = StepLoop(device, self._threads, Pipelines(device, self._tuning))
             libraries = {name: version(name) for name in ("torch", "diffusers")}
-            self._versions = libraries | devices.arithmetic(self._device.torch)
+            self._versions = libraries | devices.arithmetic(device)
         except BaseException as error:
             self._loop.set_exception(error)
             raise

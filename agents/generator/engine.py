@@ -29,7 +29,8 @@ class Rendering:
     """A finished picture, encoded, with what was measured; what was not measured is null.
 
     `seconds` is the time that this picture took of the device, without the loading of its model. `stages` are seconds
-    by stage, `peak_memory` bytes on the device, `gpu_util` 0 to 1, `buckets` the room of the model calls it was in;
+    by stage, `peak_memory` bytes on the device, `gpu_util` 0 to 1, `mfu` model FLOP utilisation (the part of the
+    device's arithmetic that its denoising calls used, 0 to 1), `buckets` the room of the model calls it was in;
     `engine` says whether those could be shared with others. `versions` are those of libraries, and what else decides
     the last bits of sums: CPU threads, the GPU's name.
     """
@@ -44,6 +45,7 @@ class Rendering:
     model_version: str | None = None
     peak_memory: int | None = None
     gpu_util: float | None = None
+    mfu: float | None = None
     cost_micros: int | None = None
     buckets: Buckets | None = None
     engine: Literal["steps", "pipeline"] | None = None

@@ -22,6 +22,11 @@ def is_the_devices(error: BaseException) -> bool:
     return is_out_of_memory(error) or isinstance(error, torch.AcceleratorError)
 
 
+def is_compilers(error: BaseException) -> bool:
+    """Whether torch.compile could not make a program of a model."""
+    return type(error).__module__.startswith(("torch._dynamo.", "torch._inductor."))
+
+
 def is_fault(error: BaseException) -> bool:
     """Whether the device is of no use to this process any more."""
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
@@ -34,6 +39,12 @@ def out_of_memory(model: Model, device: str, width: int, height: int) -> AcpErro
         f"{model.name} at {width}x{height} does not fit into the memory of {device}",
         hint=f"ask for {model.native_sizes[0][0]}x{model.native_sizes[0][1]} or less, or for a smaller model",
     )
+
+
+def not_compiled(model: Model, error: BaseException) -> AcpError:
+    """What the settings ask for cannot be done on this machine."""
+    reason = " ".join(str(error).split())[:300]
+    return AcpError("internal", f"{model.name} could not be compiled: {reason}", hint="unset BOTTEGA_COMPILE")
 
 
 def not_finite(model: Model, device: str) -> AcpError:

@@ -37,3 +37,8 @@ def _is_half(part: Path) -> bool:
     """Whether the weights of a part are there in half precision alone; of large ones in several files."""
     names = [file.name for file in part.glob("*.safetensors")]
     return bool(names) and all(".fp16" in name for name in names)
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the weights in a folder, in the precision of its files."""
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))

@@ -20,8 +20,10 @@ from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
 from agents.generator.kinds import CLASSES
 from agents.generator.learned_words import LearnedWords
+from agents.generator.offload import Seats, large_parts, size_of
 from agents.generator.registry_entries import Model
 from agents.generator.residency import evictions
+from agents.generator.tuning import PLAIN, Tuning, tune
 from agents.generator.variants import Variants
 
 MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}
@@ -34,7 +36,8 @@ GPU_SHARE = 0.75
 @dataclass(frozen=True)
 class Resident:
     """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model; `number` tells it
-    from the same model when it is loaded again."""
+    from the same model when it is loaded again; `compiled` whether blocks of its denoiser are, or will be;
+    `own_bytes` are what its own weights fill of the device at most."""
 
     number: int
     model: Model
@@ -43,18 +46,26 @@ class Resident:
     adapters: Adapters
     words: LearnedWords
     variants: Variants
-    size_bytes: int
+    compiled: bool
+    own_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        """What it fills with its ControlNets."""
+        return self.own_bytes + self.variants.size_bytes
 
 
 class Pipelines:
     """The resident pipelines of one device; `budget` are the bytes that they may fill, null for the device's."""
 
-    def __init__(self, device: torch.device, budget: int | None = None) -> None:
+    def __init__(self, device: torch.device, tuning: Tuning = PLAIN, budget: int | None = None) -> None:
         self._device = device
+        self._tuning = tuning
         self._budget = _budget(device) if budget is None else budget
         self._resident: OrderedDict[str, Resident] = OrderedDict()
         self._loaded = 0
         self._measured: dict[str, int] = {}
+        self._busy: frozenset[str] = frozenset()
 
     @property
     def names(self) -> Collection[str]:
@@ -68,16 +79,54 @@ class Pipelines:
         Raises:
             AcpError: the folder is not a complete, safe diffusers folder.
         """
+        self._busy = frozenset((*busy, model.name))
         resident = self._resident.pop(model.name, None)
         if resident is None:
             # Files may be of another precision than the weights in memory: what was measured once is better.
-            if not self._make_room(self._measured.get(model.name) or _weight_bytes(folder), busy):
+            if not self._make_room(self._measured.get(model.name) or model_folder.weight_bytes(folder), busy):
                 return None
-            self._loaded += 1
-            resident = _load(self._loaded, model, folder, self._device)
-            self._measured[model.name] = resident.size_bytes
+            return self.hold(model, _read(model, folder, self._device))
         self._resident[model.name] = resident
         return resident
+
+    def hold(self, model: Model, pipeline: Any) -> Resident:
+        """Put a pipeline that was read, or built, on the device.
+
+        Raises:
+            AcpError: this machine lacks what it is tuned for.
+        """
+        pipeline.set_progress_bar_config(disable=True)
+        self._loaded += 1
+        resident = Resident(
+            number=self._loaded,
+            model=model,
+            pipeline=pipeline,
+            scheduler=samplers.configuration(pipeline.scheduler.config),
+            adapters=Adapters(pipeline),
+            words=LearnedWords(pipeline),
+            variants=Variants(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
+            compiled=self._tuning.compile is not None,
+            own_bytes=self._place(pipeline),
+        )
+        tune(pipeline, self._tuning, self._device)
+        self._measured[model.name] = resident.own_bytes
+        self._resident[model.name] = resident
+        return resident
+
+    def _place(self, pipeline: Any) -> int:
+        """Move it to the device, or let its large parts take turns there; returns the bytes that it fills at most."""
+        parts = {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
+        large = large_parts(pipeline)
+        whole, turning = (sum(map(size_of, some.values())) for some in (parts, large))
+        too_large = self._device.type == "cuda" and whole > self._budget
+        if self._tuning.offload == "none" or not (too_large or self._tuning.offload == "model"):
+            pipeline.to(self._device)
+            return whole
+        for name in parts.keys() - large.keys():
+            parts[name].to(self._device)
+        room = max(map(size_of, large.values())) if self._tuning.offload == "model" else self._budget - whole + turning
+        Seats(large, self._device, room)
+        return whole - turning + room
 
     def _make_room(self, needed: int, busy: Collection[str]) -> bool:
         """Whether `needed` bytes fit, after others were let go for them."""
@@ -94,7 +143,7 @@ class Pipelines:
             torch.cuda.empty_cache()
 
 
-def _load(number: int, model: Model, folder: Path, device: torch.device) -> Resident:
+def _read(model: Model, folder: Path, device: torch.device) -> Any:
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
     try:
         pipeline = model_folder.read(_pipeline_class(model, folder), folder, dtype)
@@ -102,22 +151,10 @@ def _load(number: int, model: Model, folder: Path, device: torch.device) -> Resi
         if is_the_devices(error):
             raise
         raise unloadable(model, folder, error) from error
-    pipeline.set_progress_bar_config(disable=True)
-    if model.architecture == "stable_diffusion_xl" and pipeline.vae.dtype == torch.float16:
+    if model.architecture == "stable_diffusion_xl" and dtype == torch.float16:
         # Its decoder leaves the range of float16 (`force_upcast` of its configuration), not that of bfloat16.
         pipeline.vae.to(torch.bfloat16)
-    pipeline.to(device)
-    modules = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
-    return Resident(
-        number=number,
-        model=model,
-        pipeline=pipeline,
-        scheduler=samplers.configuration(pipeline.scheduler.config),
-        adapters=Adapters(pipeline),
-        words=LearnedWords(pipeline),
-        variants=Variants(pipeline),
-        size_bytes=sum(tensor.nbytes for module in modules for tensor in module.state_dict().values()),
-    )
+    return pipeline
 
 
 def _pipeline_class(model: Model, folder: Path) -> Any:
@@ -127,10 +164,6 @@ def _pipeline_class(model: Model, folder: Path) -> Any:
     if found != expected:
         raise ValueError(f"model_index.json names a {found}, but {model.architecture} is a {expected}")
     return getattr(diffusers, expected)
-
-
-def _weight_bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
 
 
 def _budget(device: torch.device) -> int:

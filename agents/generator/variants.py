@@ -6,16 +6,19 @@ Only the device's thread calls this. Nothing is fetched, no pickle is read, no c
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import torch
 from diffusers import ControlNetModel
 from safetensors import SafetensorError
 
 from agents.generator.failures import is_the_devices
 from agents.generator.kinds import class_for
+from agents.generator.model_folder import weight_bytes
+from agents.generator.offload import size_of
 from agents.generator.orders import ControlModel, Order
 from protocol.errors import AcpError, Refused
 
@@ -24,11 +27,19 @@ MAX_HOT = 4
 
 
 class Variants:
-    """The kinds of pictures that one pipeline's parts make."""
+    """The kinds of pictures that one pipeline's parts make. `make_room` is told the bytes of a ControlNet before it is
+    loaded."""
 
-    def __init__(self, pipeline: Any) -> None:
+    def __init__(self, pipeline: Any, device: torch.device, make_room: Callable[[int], object]) -> None:
         self._pipeline = pipeline
+        self._device = device
+        self._make_room = make_room
         self._controls: OrderedDict[tuple[Path, int], Any] = OrderedDict()
+
+    @property
+    def size_bytes(self) -> int:
+        """What the ControlNets fill."""
+        return sum(size_of(net) for net in self._controls.values())
 
     def pipeline(self, order: Order) -> Any:
         """The pipeline for an order. It is made anew, its parts are shared.
@@ -61,16 +72,17 @@ class Variants:
         key = (control.folder, control.folder.stat().st_mtime_ns)
         net = self._controls.pop(key, None)
         if net is None:
-            net = _load(control, self._pipeline.unet)
+            self._make_room(weight_bytes(control.folder))
+            net = _load(control, self._pipeline.unet, self._device)
         self._controls[key] = net
         while len(self._controls) > MAX_HOT:
             self._controls.popitem(last=False)
         return net
 
 
-def _load(control: ControlModel, denoiser: Any) -> ControlNetModel:
+def _load(control: ControlModel, denoiser: Any, device: torch.device) -> Any:
     try:
-        net = ControlNetModel.from_pretrained(
+        net: Any = ControlNetModel.from_pretrained(
             control.folder, torch_dtype=denoiser.dtype, use_safetensors=True, local_files_only=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -81,7 +93,7 @@ def _load(control: ControlModel, denoiser: Any) -> ControlNetModel:
         mine, its = getattr(net.config, name), getattr(denoiser.config, name)
         if _plain(mine) != _plain(its):
             raise _unusable(control, f"its {name} is {mine}, the model's {its}")
-    return net.to(denoiser.device).eval().requires_grad_(False)
+    return net.to(device).eval().requires_grad_(False)
 
 
 def _plain(value: Any) -> Any:

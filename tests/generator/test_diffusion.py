@@ -77,7 +77,7 @@ async def test_what_was_measured_is_told_and_nothing_else(engine: DiffusersEngin
     drawn = sum(rendering.stages[stage] for stage in ("encode", "denoise", "decode"))
     assert rendering.seconds == pytest.approx(drawn)
     assert (rendering.width, rendering.height, rendering.device, rendering.engine) == (64, 64, "cpu", "steps")
-    assert (rendering.peak_memory, rendering.gpu_util, rendering.cost_micros) == (None, None, None)
+    assert (rendering.peak_memory, rendering.gpu_util, rendering.mfu, rendering.cost_micros) == (None,) * 4
     assert rendering.versions == {
         "torch": torch.__version__,
         "diffusers": rendering.versions["diffusers"],

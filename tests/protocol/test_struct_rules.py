@@ -96,7 +96,7 @@ def test_what_becomes_part_of_a_subject_or_a_path_is_an_id(kind: type[msgspec.St
 
 
 def test_a_figure_that_was_not_measured_may_be_null() -> None:
-    for name in ("peak_memory", "gpu_util", "cost_micros"):
+    for name in ("peak_memory", "gpu_util", "mfu", "cost_micros"):
         field = next(field for field in msgspec.structs.fields(Picture) if field.name == name)
         assert type(None) in typing.get_args(field.type)
         assert field.default is None

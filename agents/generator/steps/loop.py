@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
@@ -18,7 +19,7 @@ import torch
 
 from agents.generator import failures
 from agents.generator.control.annotators import Annotators
-from agents.generator.device import Gauge, memory_of
+from agents.generator.device import Gauge, arithmetic, memory_of
 from agents.generator.drawing import draw, scheduler_for
 from agents.generator.engine import Stopped
 from agents.generator.pipelines import Pipelines
@@ -27,6 +28,7 @@ from agents.generator.steps import calls
 from agents.generator.steps.buckets import CALLS, SIZES, Sizes, padded
 from agents.generator.steps.decoder import Decoder
 from agents.generator.steps.embeddings import Embeddings
+from agents.generator.steps.flops import Utilisation, peak_of
 from agents.generator.steps.mixture import mixture_of
 from agents.generator.steps.modules import Asked, Stepped, for_one_picture
 from agents.generator.steps.picture import Request, Run
@@ -41,11 +43,12 @@ Answer = tuple[Any, BaseException | None]
 class StepLoop:
     """See the module. `run` is the thread's function; `submit` and `close` may be called from any thread."""
 
-    def __init__(self, device: torch.device, threads: int) -> None:
+    def __init__(self, device: torch.device, threads: int, pipelines: Pipelines) -> None:
         self._device = device
-        self._pipelines = Pipelines(device)
+        self._pipelines = pipelines
         self._annotators = Annotators(device)
         self._gauge = Gauge(device)
+        self._utilisation = Utilisation(peak_of(arithmetic(device).get("gpu", "")))
         # On a CPU sizes are compared by processor time: other processes interrupt long calls more than short ones.
         self._clock = time.process_time if device.type == "cpu" else time.perf_counter
         self._embeddings = Embeddings()
@@ -259,19 +262,22 @@ class StepLoop:
         together = [run.said.call for run in runs]
         try:
             runs[0].resident.adapters.use(runs[0].request.order.adapters)
-            answers = calls.shared(together, size)
-            self._wait_for_device()
+            weights = getattr(together[0].function, "dtype", None)
+            with self._utilisation.counted(key, size, weights), _as_promised(runs[0]):
+                answers = calls.shared(together, size)
+                self._wait_for_device()
         except Exception as error:  # noqa: BLE001 - given to the pictures
             self._after_failure(runs, size, error)
             return
         seconds, peak, utilisation = time.perf_counter() - started, self._gauge.peak_memory(), self._gauge.utilisation()
         self._sizes.note(key, max(size, 1), self._clock() - counted, peak)
         rows = sum(call.rows for call in together)
+        mfu = self._utilisation.of(key, rows, seconds)
         for run, answer in zip(runs, answers, strict=True):
             run.denoised(size)
             run.accompanied = len(runs) > 1
             run.spent(seconds * (run.said.call.rows / rows if rows else 1))
-            run.measured(peak, utilisation)
+            run.measured(peak, utilisation, mfu)
             self._go_on(run, answer)
 
     def _after_failure(self, runs: Sequence[Run], size: int, error: Exception) -> None:
@@ -312,6 +318,8 @@ class StepLoop:
 
     def _told(self, error: BaseException, request: Request) -> BaseException:
         """An error in words of the order."""
+        if failures.is_compilers(error):
+            return failures.not_compiled(request.order.model, error)
         if not failures.is_out_of_memory(error):
             return error
         self._free()
@@ -331,3 +339,9 @@ class StepLoop:
         self._embeddings.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _as_promised(run: Run) -> AbstractContextManager[object]:
+    """Strict pictures have the plain pipeline's bits, so they use nothing that was compiled."""
+    eager = run.resident.compiled and run.request.order.job.strict
+    return torch.compiler.set_stance("force_eager") if eager else nullcontext()

@@ -2,7 +2,7 @@
 """One picture in the step engine: what is asked for, how far it is, and what was measured when it is done."""
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,7 @@ class Drawing:
     stages: dict[str, float]
     peak_memory: int | None
     gpu_util: float | None
+    mfu: float | None
     buckets: Buckets
     shareable: bool
 
@@ -65,6 +66,7 @@ class Run:
     shareable: bool = True
     peak_memory: int | None = None
     utilisation: list[float] = field(default_factory=list[float])
+    mfu: list[float] = field(default_factory=list[float])
 
     @property
     def key(self) -> Hashable:
@@ -85,12 +87,14 @@ class Run:
             return None
         return wanted.decode if stage == "decode" else bucket_at(wanted.denoise, self.calls)
 
-    def measured(self, peak: int | None, utilisation: float | None) -> None:
+    def measured(self, peak: int | None, utilisation: float | None, mfu: float | None) -> None:
         """What the device said after a call; null where it says nothing."""
         if peak is not None:
             self.peak_memory = max(peak, self.peak_memory or 0)
         if utilisation is not None:
             self.utilisation.append(utilisation)
+        if mfu is not None:
+            self.mfu.append(mfu)
 
     def spent(self, seconds: float) -> None:
         """Device time that was spent for it, in the stage that it is in."""
@@ -109,7 +113,12 @@ class Run:
             pixels=pixels,
             stages=self.stages,
             peak_memory=self.peak_memory,
-            gpu_util=sum(self.utilisation) / len(self.utilisation) if self.utilisation else None,
+            gpu_util=_mean(self.utilisation),
+            mfu=_mean(self.mfu),
             buckets=Buckets(denoise=[list(run) for run in self.trace], decode=self.decode_bucket),
             shareable=self.shareable,
         )
+
+
+def _mean(figures: Sequence[float]) -> float | None:
+    return sum(figures) / len(figures) if figures else None

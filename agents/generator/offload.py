@@ -1,0 +1,49 @@
+# pyright: basic
+"""Models that are larger than their device: the large parts are there only while they are needed.
+
+Only the device's thread calls those parts. The decoder, which has a thread of its own, is small and stays.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from agents.generator.residency import evictions
+
+LARGE = ("text_encoder", "text_encoder_2", "text_encoder_3", "unet", "transformer")
+"""Parts of pipelines, by name, that take turns."""
+
+
+class Seats:
+    """`room` bytes of a device for the `parts` of a model, which wait at `home`. A part that is called takes its seat
+    first; where there is no room, those that were called longest ago leave."""
+
+    def __init__(self, parts: Mapping[str, Any], device: torch.device, room: int, home: str = "cpu") -> None:
+        self._device = device
+        self._home = home
+        self._room = room
+        self._seated: OrderedDict[str, Any] = OrderedDict()
+        for name, part in parts.items():
+            part.register_forward_pre_hook(lambda module, _, name=name: self._seat(name, module))
+
+    def _seat(self, name: str, part: Any) -> None:
+        if name in self._seated:
+            self._seated.move_to_end(name)
+            return
+        held = {other: size_of(seated) for other, seated in self._seated.items()}
+        for other in evictions(held, size_of(part), self._room, ()) or ():
+            self._seated.pop(other).to(self._home)
+        part.to(self._device)
+        self._seated[name] = part
+
+
+def size_of(part: Any) -> int:
+    """Bytes of a part's weights."""
+    return sum(tensor.nbytes for tensor in part.state_dict().values())
+
+
+def large_parts(pipeline: Any) -> dict[str, Any]:
+    """The parts of a pipeline that take turns, by name."""
+    return {name: part for name, part in pipeline.components.items() if name in LARGE and part is not None}

@@ -1,0 +1,101 @@
+# pyright: basic, reportPrivateImportUsage=false, reportArgumentType=false, reportAttributeAccessIssue=false
+"""How models are laid out and computed: what changes bits is asked for, said in the picture, and never done to strict
+ones; large parts take turns on a small device."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from agents.generator.diffusion import DiffusersEngine
+from agents.generator.engine import Rendering
+from agents.generator.offload import Seats
+from agents.generator.orders import Order
+from agents.generator.tuning import PLAIN, Tuning, tuning_said
+from protocol.errors import AcpError
+from tests.generator.test_diffusion import made, pixels
+
+Orders = Callable[..., Order]
+
+
+async def drawn(home: Path, order: Order, tuning: Tuning = PLAIN) -> Rendering:
+    engine = DiffusersEngine("cpu", 1, home / "run", tuning)
+    async with engine.opened():
+        return await made(engine, order)
+
+
+async def test_a_compiled_model_makes_the_same_picture_and_says_so(home: Path, tiny_order: Orders):
+    order, compiled = tiny_order(), Tuning(compile="aot_eager")
+    plain, other = await drawn(home, order), await drawn(home, order, compiled)
+    assert abs(pixels(other).astype(int) - pixels(plain)).max() <= 1
+    assert other.versions == plain.versions | {"compile": "aot_eager"}
+    assert tuning_said(other.versions, "auto").compile == "aot_eager"
+
+
+async def test_a_strict_picture_uses_nothing_that_was_compiled(home: Path, tiny_order: Orders):
+    order, programs = tiny_order(strict=True), torch._dynamo.utils.counters["stats"]
+    torch._dynamo.reset()
+    programs.clear()
+    plain = await drawn(home, order)
+    engine = DiffusersEngine("cpu", 1, home / "run", Tuning(compile="aot_eager"))
+    async with engine.opened():
+        strict = await made(engine, order)
+        assert (strict.data, strict.versions) == (plain.data, plain.versions)
+        assert not programs
+        await made(engine, tiny_order())
+        assert programs
+
+
+async def test_an_attention_that_is_not_to_be_had_is_refused_with_what_to_unset(home: Path, tiny_order: Orders):
+    engine = DiffusersEngine("cpu", 1, home / "run", Tuning(attention="flash"))
+    async with engine.opened():
+        with pytest.raises(AcpError) as refused:
+            await made(engine, tiny_order())
+    assert refused.value.code == "not_installed"
+    assert "flash" in refused.value.body.message
+    assert "BOTTEGA_ATTENTION" in (refused.value.body.hint or "")
+
+
+async def test_parts_that_take_turns_make_the_same_picture(home: Path, tiny_order: Orders):
+    plain, other = await drawn(home, tiny_order()), await drawn(home, tiny_order(), Tuning(offload="model"))
+    assert (other.data, other.versions) == (plain.data, plain.versions)
+
+
+def test_the_part_that_is_called_takes_its_seat_and_those_called_longest_ago_leave():
+    # Where parts wait is "meta" here, which keeps no numbers: it shows who is away, and nobody comes back from it.
+    parts = {name: torch.nn.Linear(4, 4) for name in ("text_encoder", "text_encoder_2", "unet")}
+    size = sum(parameter.nbytes for parameter in parts["unet"].parameters())
+    Seats(parts, torch.device("cpu"), room=2 * size, home="meta")
+
+    def away() -> set[str]:
+        return {name for name, part in parts.items() if part.weight.device.type == "meta"}
+
+    for name, expected in (
+        ("text_encoder", set()),
+        ("text_encoder_2", set()),
+        ("text_encoder", set()),
+        ("unet", {"text_encoder_2"}),
+        ("unet", {"text_encoder_2"}),
+    ):
+        parts[name](torch.ones(1, 4))
+        assert away() == expected
+
+
+@pytest.mark.parametrize(
+    ("tuning", "device", "strict", "said"),
+    [
+        (Tuning(), "cpu", False, {}),
+        (Tuning(), "cuda:0", False, {"memory_format": "channels_last"}),
+        (Tuning(channels_last=False, compile="inductor"), "cuda:0", False, {"compile": "inductor"}),
+        (Tuning(compile="inductor", attention="flash"), "cpu", True, {"attention": "flash"}),
+    ],
+)
+def test_a_picture_says_what_decided_its_last_bits(tuning: Tuning, device: str, strict: bool, said: dict[str, str]):
+    assert tuning.said(device, strict) == said
+
+
+def test_words_of_a_strangers_picture_choose_only_what_is_known():
+    assert tuning_said({"compile": "os:system", "attention": "flash_hub"}, "none") == Tuning(
+        channels_last=False, offload="none"
+    )
