@@ -90,11 +90,11 @@ class Job(Struct, frozen=True, kw_only=True):
 class Picture(Struct, frozen=True, kw_only=True):
     """What a generator made. A figure that was not measured is null.
 
-    `seconds` is the time of this picture alone; `gpu_util` the share of the time in which the device ran anything, `mfu`
-    the part of its arithmetic that denoising used (model FLOP utilisation), 0 to 1; `peak_memory` bytes on the device;
-    `bucket` the room of the largest model call it was in and `buckets` those of all; `stages` seconds by stage;
-    `versions` by library, with what else decides the last bits, such as the number of CPU threads. `engine` says whether
-    its model calls could be shared: step by step, or not at all.
+    `seconds` is the time of this picture alone; `gpu_util` the share of the time in which the device ran anything,
+    `mfu` the part of its arithmetic that denoising used (model FLOP utilisation), 0 to 1; `peak_memory` bytes on the
+    device; `bucket` the room of the largest model call it was in and `buckets` those of all; `stages` seconds by
+    stage; `versions` by library, with what else decides the last bits, such as the number of CPU threads. `engine`
+    says whether its model calls could be shared: step by step, or not at all.
     """
 
     blob: Blob

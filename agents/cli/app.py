@@ -84,6 +84,13 @@ def generate(
             metavar="PROMPT@BOX", help="A part with a prompt of its own: left, top, width, height, 0 to 1; repeatable."
         ),
     ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE:FILE[:W]",
+            help="Follow a picture's style, character, subject or composition, by 0.6 or W; repeatable.",
+        ),
+    ] = None,
     reuse: Annotated[
         bool,
         typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again."),
@@ -98,7 +105,7 @@ def generate(
     with reported(json):
         from agents.cli.generate import generate as run
         from agents.cli.order import Options, command_of
-        from agents.cli.sources import control_of, placement_of, source_of
+        from agents.cli.sources import control_of, placement_of, reference_of, source_of
 
         command = command_of(
             Options(
@@ -119,6 +126,7 @@ def generate(
                 placement=placement_of(place) if place else None,
                 controls=[control_of(text) for text in control or []],
                 regions=region or [],
+                references=[reference_of(text) for text in reference or []],
                 reuse=reuse,
             )
         )

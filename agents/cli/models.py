@@ -22,6 +22,7 @@ from agents.generator.registry_entries import (
     ARCHITECTURES,
     ControlEntry,
     EmbeddingEntry,
+    IpAdapterEntry,
     LoraEntry,
     Model,
     ToolEntry,
@@ -29,8 +30,8 @@ from agents.generator.registry_entries import (
 )
 from agents.generator.samplers import SAMPLERS
 from protocol.codec import encode
-from protocol.messages import LoraInfo, ModelInfo
 from protocol.nearest import nearest
+from protocol.offers import IpAdapterInfo, LoraInfo, ModelInfo
 
 
 class Models(Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class Models(Struct, frozen=True, kw_only=True):
     loras: list[LoraInfo]
     embeddings: list["EmbeddingInfo"]
     controls: list["ToolInfo"]
+    ip_adapters: list[IpAdapterInfo]
     tools: list["ToolInfo"]
 
 
@@ -231,6 +233,7 @@ def _known(registry: Registry) -> Models:
             )
             for name, entry in registry.controls.items()
         ],
+        ip_adapters=offers.ip_adapters(registry, versions),
         tools=[
             ToolInfo(
                 name=name,
@@ -244,7 +247,8 @@ def _known(registry: Registry) -> Models:
 
 
 def _details(registry: Registry, name: str) -> ModelDetails:
-    tables = (registry.models, registry.loras, registry.embeddings, registry.controls, registry.tools)
+    adapters = (registry.loras, registry.embeddings, registry.controls, registry.ip_adapters)
+    tables = (registry.models, *adapters, registry.tools)
     entry = next((table[name] for table in tables if name in table), None)
     if entry is None:
         raise bad_input(
@@ -253,11 +257,13 @@ def _details(registry: Registry, name: str) -> ModelDetails:
             code="not_installed",
         )
     known = _known(registry)
-    listed = (*known.tools, *known.controls, *known.embeddings, *known.loras, *known.models)
+    listed = (*known.tools, *known.ip_adapters, *known.controls, *known.embeddings, *known.loras, *known.models)
     hints = {one.name: one.install for one in listed}
     place = everything_placed(registry)[name]
     origin = origin_of(place)
-    fields = entry.model_dump(mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels"})
+    fields = entry.model_dump(
+        mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels", "roles", "weights", "encoder"}
+    )
     return msgspec.convert(
         {
             **fields,
@@ -272,7 +278,7 @@ def _details(registry: Registry, name: str) -> ModelDetails:
     )
 
 
-def _kind(entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | ToolEntry) -> str:
+def _kind(entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | IpAdapterEntry | ToolEntry) -> str:
     match entry:
         case Model():
             return "model"
@@ -282,6 +288,8 @@ def _kind(entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | ToolEntry) 
             return "embedding"
         case ControlEntry():
             return f"ControlNet, {entry.kind}"
+        case IpAdapterEntry():
+            return f"IP-Adapter for {', '.join(entry.roles)}"
         case ToolEntry():
             return entry.kind
 
@@ -321,6 +329,8 @@ def _show_list(console: Console, known: Models) -> None:
         table.add_row(_mark(word.installed), word.name, f"{word.platform} word {escape(word.token)}", "", "", "")
     for control in known.controls:
         table.add_row(_mark(control.installed), control.name, f"{control.platform} ControlNet", "", "", "")
+    for adapter in known.ip_adapters:
+        table.add_row(_mark(adapter.installed), adapter.name, f"{adapter.platform} IP-Adapter", "", "", "")
     for tool in known.tools:
         table.add_row(_mark(tool.installed), tool.name, f"{tool.kind} of a picture", "", "", "")
     console.print(table)

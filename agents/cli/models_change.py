@@ -2,8 +2,9 @@
 
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ from agents.generator.library.hub import Hub
 from agents.generator.library.recognise import recognise
 from agents.generator.library.shelves import Shelves, everything_installed, everything_placed
 from agents.generator.registry import Registry
-from agents.generator.registry_entries import Model, on_hub
+from agents.generator.registry_entries import IpAdapterEntry, Model, on_hub
 from protocol.codec import encode
 from protocol.nearest import nearest
 
@@ -96,7 +97,9 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
         shown = Added(name=done.name, kind=done.kind, platform=done.platform, path=str(done.place), word=done.word)
         sys.stdout.write(encode(shown).decode() + "\n")
     else:
-        what = {"lora": "LoRA", "embedding": "word", "upscaler": "upscaler"}.get(done.kind, "model")
+        what = {"lora": "LoRA", "embedding": "word", "ip_adapter": "IP-Adapter", "upscaler": "upscaler"}.get(
+            done.kind, "model"
+        )
         said = (f" for {done.platform}" if done.platform else "") + (f", in prompts: {done.word}" if done.word else "")
         sys.stdout.write(f"{done.name}: {what}{said}\nRestart the generator to use it.\n")
 
@@ -117,9 +120,9 @@ def remove(name: str, json: bool) -> None:
 
 
 def _pull_known(registry: Registry, name: str, json: bool) -> Pulled:
-    entry = registry.models.get(name) or registry.controls.get(name) or registry.tools.get(name)
+    known = {**registry.models, **registry.controls, **registry.ip_adapters, **registry.tools}
+    entry = known.get(name)
     if entry is None:
-        known = [*registry.models, *registry.controls, *registry.tools]
         raise bad_input(
             f"no model is called {name[:64]!r}",
             hint=f"{nearest(name, known)} A repository is written owner/name",
@@ -133,8 +136,15 @@ def _pull_known(registry: Registry, name: str, json: bool) -> Pulled:
         )
     if not on_hub(entry.source):
         raise bad_input(f"{name} is not on the hub", hint=entry.install or f"put it at {folder}", code="not_installed")
-    dtype = entry.dtype if isinstance(entry, Model) else None
-    return _pulled(name, folder, entry.source, entry.revision or "main", dtype, json)
+    where = {"source": entry.source, "revision": entry.revision or "main", "folder": folder}
+    match entry:
+        case Model():
+            fetch = partial(pulling.pull, dtype=entry.dtype, **where)
+        case IpAdapterEntry():
+            fetch = partial(pulling.pull_adapter, weights=entry.weights, encoder=entry.encoder, **where)
+        case _:
+            fetch = partial(pulling.pull_alone, **where)
+    return _pulled(name, folder, entry.source, fetch, json)
 
 
 def _pull_new(
@@ -145,15 +155,16 @@ def _pull_new(
         raise bad_input(f"{folder} is there already", hint="choose another --name, or remove it")
     if platform is not None:
         platform = shelving.platform_of(platform, None, registry, folder)
-    done = _pulled(name, folder, source, revision, "float16", json)
+    fetch = partial(pulling.pull, source=source, revision=revision, dtype="float16", folder=folder)
+    done = _pulled(name, folder, source, fetch, json)
     known = shelving.platform_of(platform, recognise(folder), registry, folder)
     fields = {"platform": known, "source": source, "revision": done.commit}
     places.enter(lambda text: entries.with_entry(text, f"models.{name}", fields))
     return done
 
 
-def _pulled(name: str, folder: Path, source: str, revision: str, dtype: str | None, json: bool) -> Pulled:
-    """Fetch a pipeline that is run in `dtype`, or a model of transformers where that is null."""
+def _pulled(name: str, folder: Path, source: str, fetch: Callable[..., pulling.Pulled], json: bool) -> Pulled:
+    """Have `fetch(hub, told=...)` fill a folder, and show how far it is."""
     bar = Progress(
         TextColumn(source),
         BarColumn(),
@@ -169,10 +180,7 @@ def _pulled(name: str, folder: Path, source: str, revision: str, dtype: str | No
         def told(here: int, of: int) -> None:
             bar.update(task, completed=here, total=of)
 
-        if dtype is None:
-            done = pulling.pull_alone(hub, source, revision, folder, told)
-        else:
-            done = pulling.pull(hub, source, revision, dtype, folder, told)
+        done = fetch(hub, told=told)
     return Pulled(name=name, path=str(folder), source=source, commit=done.origin.commit, fetched=done.fetched)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from agents.cli.failure import bad_input
 from protocol.codec import decode_command, encode
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
-from protocol.parameters import ControlNet, ImageSource, Placement, Region
+from protocol.parameters import ControlNet, ImageSource, Placement, Reference, Region
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Options:
     placement: Placement | None = None
     controls: list[ControlNet] = field(default_factory=list[ControlNet])
     regions: list[str] = field(default_factory=list[str])
+    references: list[Reference] = field(default_factory=list[Reference])
     reuse: bool = True
 
 
@@ -62,6 +63,7 @@ def command_of(options: Options) -> GenerateImages:
         placement=options.placement,
         controls=options.controls,
         regions=[region_of(text) for text in options.regions],
+        references=options.references,
         reuse=options.reuse,
     )
     decode_command(encode(command))

@@ -1,6 +1,7 @@
 """Pictures that a person names on the command line: files go into the blob store, pictures of this home keep ids."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,9 @@ from agents.picture import FORMATS, MAX_BYTES, Undecodable, look_into
 from bus.local_blobs import LocalBlobs
 from protocol.ids import is_id
 from protocol.nearest import nearest
-from protocol.parameters import ControlKind, ControlNet, ImageSource, Placement
+from protocol.parameters import ControlKind, ControlNet, ImageSource, Placement, Reference, ReferenceRole
+
+_WEIGHT = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 def source_of(text: str) -> ImageSource:
@@ -46,6 +49,22 @@ def control_of(text: str) -> ControlNet:
         if kind.removesuffix("-map") == known and file:
             return ControlNet(kind=known, image=source_of(file), preprocessed=kind != known)
     raise bad_input(f"--control {text} is not KIND:FILE", hint=nearest(kind, get_args(ControlKind)))
+
+
+def reference_of(text: str) -> Reference:
+    """`ROLE:FILE` or `ROLE:FILE:WEIGHT`: a picture to follow beside the words.
+
+    Raises:
+        Failure: not of that form, or no picture.
+    """
+    role, _, rest = text.partition(":")
+    file, _, weight = rest.rpartition(":")
+    for known in get_args(ReferenceRole):
+        if role == known and rest:
+            if not file or not _WEIGHT.fullmatch(weight):
+                return Reference(image=source_of(rest), role=known)
+            return Reference(image=source_of(file), role=known, weight=float(weight))
+    raise bad_input(f"--reference {text} is not ROLE:FILE", hint=nearest(role, get_args(ReferenceRole)))
 
 
 def placement_of(text: str) -> Placement:

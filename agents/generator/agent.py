@@ -3,7 +3,6 @@ store."""
 
 import asyncio
 import contextlib
-import dataclasses
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from contextlib import asynccontextmanager
 import structlog
 from msgspec.structs import replace
 
-from agents.generator import offers, references, registry, samplers, sources
+from agents.generator import offers, registry, samplers, sources
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Engine, Rendering, Stopped
 from agents.generator.instant import InstantEngine
@@ -97,6 +96,7 @@ class Generator(Agent):
             models=offers.models(self._registry, self._speeds, self._versions, references=self._engine.references),
             loras=offers.loras(self._registry, self._versions),
             controls=offers.controls(self._registry, self._versions),
+            ip_adapters=offers.ip_adapters(self._registry, self._versions),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
 
@@ -119,8 +119,7 @@ class Generator(Agent):
         if not isinstance(message, GenerateImage):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job, ref = message.job, ref_of(message.job)
-        pictures = await references.load(self._blobs, job.prompt.references, self._engine.references)
-        ready = await sources.load(self._blobs, dataclasses.replace(order(job, self._registry), references=pictures))
+        ready = await sources.load(self._blobs, order(job, self._registry))
         try:
             rendering = await self._engine.generate(
                 ready,
@@ -191,6 +190,7 @@ class Generator(Agent):
             (self._versions.models, self._registry.places, self._registry.installed),
             (self._versions.loras, self._registry.lora_places, self._registry.installed_loras),
             (self._versions.controls, self._registry.control_places, self._registry.installed_controls),
+            (self._versions.ip_adapters, self._registry.ip_adapter_places, self._registry.installed_ip_adapters),
         ):
             for name in installed:
                 if version := await self._engine.known_version(places[name]):

@@ -151,12 +151,13 @@ class DiffusersEngine:
         step_loop.run()
 
     def _version(self, order: Order) -> str:
-        """Hashes of the weights of the model, of each adapter, ControlNet and word, joined by `+`."""
+        """Hashes of the weights of the model, of each LoRA, ControlNet, IP-Adapter and word, joined by `+`."""
         controls = [control.folder for control in order.controls]
         places = [
             order.folder,
             *(adapter.file for adapter in order.adapters),
             *controls,
+            *dict.fromkeys(adapter.folder for adapter in order.ip_adapters),
             *(word.file for word in order.words),
         ]
         return "+".join(weights.version(place, self._hashes) for place in places)

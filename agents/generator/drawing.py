@@ -2,7 +2,7 @@
 """One picture by a diffusers pipeline: from an order to pixels."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import diffusers
@@ -26,9 +26,9 @@ def scheduler_for(order: Order, configuration: dict[str, Any]) -> Any:
     return getattr(diffusers, order.scheduler.name).from_config(configuration, **order.scheduler.options)
 
 
-def draw(pipeline: Any, order: Order, progressed: Progressed) -> Pixels:
+def draw(pipeline: Any, order: Order, progressed: Progressed, seen: Sequence[torch.Tensor] = ()) -> Pixels:
     """Run a pipeline that belongs to this picture, scheduler included. The noise is drawn on the CPU from the order's
-    seed alone.
+    seed alone. `seen` is what each IP-Adapter of the order sees of its pictures (`IpAdapters.seen`).
 
     Raises:
         AcpError: the model's safety checker withheld the picture, or its pixels are no numbers.
@@ -41,7 +41,7 @@ def draw(pipeline: Any, order: Order, progressed: Progressed) -> Pixels:
         output_type="np" if model.architecture == "kandinsky_3" else "pt",
         callback_on_step_end=_after_step(pipeline, order, progressed),
         **_said(order),
-        **_led_by(pipeline, order),
+        **_led_by(pipeline, order, seen),
     )
     if any(getattr(result, "nsfw_content_detected", None) or ()):
         raise withheld(model)
@@ -67,7 +67,7 @@ def _said(order: Order) -> dict[str, Any]:
     return rows if job.regions else {name: values[0] for name, values in rows.items()}
 
 
-def _led_by(pipeline: Any, order: Order) -> dict[str, Any]:
+def _led_by(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[str, Any]:
     """What a pipeline is given beside words: the size, and the pictures that the order is made from."""
     job, start = order.job, order.start
     options: dict[str, Any] = {"width": job.width, "height": job.height}
@@ -89,6 +89,10 @@ def _led_by(pipeline: Any, order: Order) -> dict[str, Any]:
             "control_guidance_start": list(starts),
             "control_guidance_end": list(ends),
         }
+    if seen:
+        guided = job.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
+        # Without guidance a pipeline takes no row of nothing beside that of the pictures.
+        options["ip_adapter_image_embeds"] = [one if guided else one[1:] for one in seen]
     # Some pipelines take the size from the picture that they start from.
     taken = inspect.signature(type(pipeline).__call__).parameters
     return {name: value for name, value in options.items() if name in taken or name not in ("width", "height")}

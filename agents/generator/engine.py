@@ -59,7 +59,7 @@ class Engine(Protocol):
 
     @property
     def references(self) -> int:
-        """How many reference pictures it follows in one picture."""
+        """How many reference pictures it follows by itself, without an IP-Adapter."""
         ...
 
     @property

@@ -38,6 +38,11 @@ KEEPERS: frozenset[Architecture] = frozenset({"stable_diffusion", "stable_diffus
 them."""
 
 
+FOLLOWERS: frozenset[Architecture] = frozenset({"stable_diffusion", "stable_diffusion_xl"})
+"""Architectures whose denoiser an IP-Adapter is mounted on (`ip_adapters.py`). Those of FLUX and Stable Diffusion 3
+have formats, encoders and guidance of their own."""
+
+
 SHARING: frozenset[Architecture] = frozenset(CLASSES)
 """Architectures whose model calls pictures can share (`steps/modules.py`)."""
 

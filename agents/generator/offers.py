@@ -5,13 +5,15 @@ from collections import defaultdict, deque
 from typing import Literal
 
 from agents.generator.control.maps import SEEN_BY
+from agents.generator.image_prompts import MOST, install_ip_adapter
 from agents.generator.kinds import KEEPERS, SHARING, class_for
 from agents.generator.orders import Order, install_control, install_lora, install_model
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import Model
 from protocol.messages import Job
-from protocol.offers import ControlInfo, LoraInfo, ModelInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
 from protocol.parameters import ControlKind
+from protocol.sources import adapters_of
 
 SPEED_WINDOW = 31
 """Pictures over which the time per picture is taken: long enough for a median, short enough to follow a change."""
@@ -36,31 +38,35 @@ class Speeds:
 
 def _more(job: Job) -> bool:
     """Whether a picture takes another time than from words alone."""
-    return bool(job.loras or job.controls or job.regions or job.init_image)
+    return bool(job.loras or job.controls or job.image_prompts or job.regions or job.init_image)
 
 
 class Versions:
-    """Hashes of the weights of models, LoRAs and ControlNets, by their name, as far as this process knows them."""
+    """Hashes of the weights of models, LoRAs, ControlNets and IP-Adapters, by their name, as far as this process knows
+    them."""
 
     def __init__(self) -> None:
         self.models: dict[str, str] = {}
         self.loras: dict[str, str] = {}
         self.controls: dict[str, str] = {}
+        self.ip_adapters: dict[str, str] = {}
 
     def note(self, made: Order, version: str | None) -> None:
-        """Remember what a picture was made with: hashes of the model, each adapter, ControlNet and word, joined by
-        `+`."""
+        """Remember what a picture was made with: hashes of the model, each LoRA, ControlNet, IP-Adapter and word,
+        joined by `+`."""
         if version is not None:
-            self.models[made.model.name], *others = version.split("+")
-            loras = len(made.adapters)
+            self.models[made.model.name], *rest = version.split("+")
+            others = iter(rest)
             self.loras |= zip((adapter.name for adapter in made.adapters), others, strict=False)
-            self.controls |= zip((control.said.model for control in made.controls), others[loras:], strict=False)
+            self.controls |= zip((control.said.model for control in made.controls), others, strict=False)
+            self.ip_adapters |= zip(adapters_of(made.job.image_prompts), others, strict=False)
 
 
 def models(
     registry: Registry, speeds: Speeds, versions: Versions, provider: str = "local", references: int = 0
 ) -> list[ModelInfo]:
-    """Every known model, installed or not; `references` is how many reference pictures the engine follows."""
+    """Every known model, installed or not; `references` is how many reference pictures the engine follows by itself."""
+    followed = {registry.ip_adapters[name].platform for name in registry.installed_ip_adapters}
     return [
         ModelInfo(
             name=model.name,
@@ -80,7 +86,7 @@ def models(
             install=None if model.name in registry.installed else install_model(model, registry.places[model.name]),
             licence=model.licence,
             seconds_per_image=speeds.median(model.name),
-            references=references,
+            references=MOST if model.platform in followed else references,
             starts=starts(model),
             engine=None if provider != "local" else "steps" if model.architecture in SHARING else "pipeline",
             version=versions.models.get(model.name),
@@ -121,6 +127,23 @@ def controls(registry: Registry, versions: Versions) -> list[ControlInfo]:
             version=versions.controls.get(one.name),
         )
         for one in registry.controls.values()
+    ]
+
+
+def ip_adapters(registry: Registry, versions: Versions) -> list[IpAdapterInfo]:
+    """Every known IP-Adapter, installed or not."""
+    return [
+        IpAdapterInfo(
+            name=one.name,
+            platform=one.platform,
+            roles=list(one.roles),
+            installed=one.name in registry.installed_ip_adapters,
+            install=None
+            if one.name in registry.installed_ip_adapters
+            else install_ip_adapter(one, registry.ip_adapter_places[one.name]),
+            version=versions.ip_adapters.get(one.name),
+        )
+        for one in registry.ip_adapters.values()
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from agents.generator import samplers
 from agents.generator.canvas import Start
 from agents.generator.control.maps import SEEN_BY
-from agents.generator.references import Reference
+from agents.generator.image_prompts import IpAdapter, ip_adapters
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import ControlEntry, LoraEntry, Model, on_hub, scheduler_of
 from agents.picture import Rgb
@@ -49,10 +49,11 @@ class ControlModel:
 
 @dataclass(frozen=True)
 class Order:
-    """A job with everything that it names looked up. `references` are as many of its pictures as the engine follows.
+    """A job with everything that it names looked up.
 
     `start` is what denoising begins from, null for noise; `maps` are the pictures that `controls` follow, and `unmade`
-    the positions of those that their annotators still have to make of what is there.
+    the positions of those that their annotators still have to make of what is there. `references` are the pictures of
+    the job's image prompts, which `ip_adapters` follow.
     `buckets` are those of the model calls to make it in; null where they follow the load.
     """
 
@@ -66,7 +67,8 @@ class Order:
     start: Start | None = None
     maps: tuple[Rgb, ...] = ()
     unmade: frozenset[int] = frozenset()
-    references: tuple[Reference, ...] = ()
+    ip_adapters: tuple[IpAdapter, ...] = ()
+    references: tuple[Rgb, ...] = ()
     buckets: Buckets | None = None
 
 
@@ -95,6 +97,7 @@ def order(job: Job, registry: Registry) -> Order:
         adapters=tuple(_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
         words=_words(job, model, registry),
         controls=tuple(_control(said, index, model, registry) for index, said in enumerate(job.controls)),
+        ip_adapters=ip_adapters(job, model, registry),
         buckets=job.buckets or (ALONE if job.strict else None),
     )
 

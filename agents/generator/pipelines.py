@@ -18,9 +18,11 @@ import torch
 from agents.generator import model_folder, samplers
 from agents.generator.adapters import Adapters
 from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
+from agents.generator.ip_adapters import IpAdapters
 from agents.generator.kinds import CLASSES
 from agents.generator.learned_words import LearnedWords
 from agents.generator.offload import Seats, large_parts, size_of
+from agents.generator.orders import Order
 from agents.generator.registry_entries import Model
 from agents.generator.residency import evictions
 from agents.generator.tuning import PLAIN, Tuning, tune
@@ -44,6 +46,7 @@ class Resident:
     pipeline: Any
     scheduler: dict[str, Any]
     adapters: Adapters
+    ip_adapters: IpAdapters
     words: LearnedWords
     variants: Variants
     compiled: bool
@@ -51,8 +54,17 @@ class Resident:
 
     @property
     def size_bytes(self) -> int:
-        """What it fills with its ControlNets."""
-        return self.own_bytes + self.variants.size_bytes
+        """What it fills with its ControlNets and IP-Adapters."""
+        return self.own_bytes + self.variants.size_bytes + self.ip_adapters.size_bytes
+
+    def prepare(self, order: Order) -> None:
+        """Make the model work as the next call for an order needs it: with its LoRAs and IP-Adapters, and no others.
+
+        Raises:
+            AcpError: one of them does not fit the model.
+        """
+        self.adapters.use(order.adapters)
+        self.ip_adapters.use(order.ip_adapters)
 
 
 class Pipelines:
@@ -103,6 +115,7 @@ class Pipelines:
             pipeline=pipeline,
             scheduler=samplers.configuration(pipeline.scheduler.config),
             adapters=Adapters(pipeline),
+            ip_adapters=IpAdapters(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
             words=LearnedWords(pipeline),
             variants=Variants(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
             compiled=self._tuning.compile is not None,

@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from agents.generator.registry_entries import ControlEntry, EmbeddingEntry, LoraEntry, Model, ToolEntry
+from agents.generator.kinds import FOLLOWERS
+from agents.generator.registry_entries import (
+    ControlEntry,
+    EmbeddingEntry,
+    IpAdapterEntry,
+    LoraEntry,
+    Model,
+    ToolEntry,
+)
 from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
 from protocol.errors import AcpError
 from protocol.nearest import nearest
@@ -33,23 +41,26 @@ class RegistryError(AcpError):
 
 @dataclass(frozen=True)
 class Registry:
-    """Models, LoRAs, embeddings, ControlNets and tools, their places on this machine, and which were there when it was
-    read."""
+    """Models, LoRAs, embeddings, ControlNets, IP-Adapters and tools, their places on this machine, and which were there
+    when it was read."""
 
     models: Mapping[str, Model]
     loras: Mapping[str, LoraEntry]
     embeddings: Mapping[str, EmbeddingEntry]
     controls: Mapping[str, ControlEntry]
+    ip_adapters: Mapping[str, IpAdapterEntry]
     tools: Mapping[str, ToolEntry]
     places: Mapping[str, Path]
     lora_places: Mapping[str, Path]
     embedding_places: Mapping[str, Path]
     control_places: Mapping[str, Path]
+    ip_adapter_places: Mapping[str, Path]
     tool_places: Mapping[str, Path]
     installed: frozenset[str]
     installed_loras: frozenset[str]
     installed_embeddings: frozenset[str]
     installed_controls: frozenset[str]
+    installed_ip_adapters: frozenset[str]
     installed_tools: frozenset[str]
 
     def with_everything(self) -> "Registry":
@@ -60,27 +71,29 @@ class Registry:
             installed_loras=frozenset(self.loras),
             installed_embeddings=frozenset(self.embeddings),
             installed_controls=frozenset(self.controls),
+            installed_ip_adapters=frozenset(self.ip_adapters),
             installed_tools=frozenset(self.tools),
         )
 
 
 def load(models: Path, loras: Path, own: Path) -> Registry:
     """Read the built-in registry and the person's `own` file, if there is one; look into the folders `models`
-    and `loras`, and `embeddings`, `controls` and `tools` beside the latter, for what is installed.
+    and `loras`, and `embeddings`, `controls`, `ip_adapters` and `tools` beside the latter, for what is installed.
 
     Raises:
         RegistryError: a file is not valid TOML, or an entry in it is wrong.
     """
     tables = _read(BUILT_IN)
     _add_pocket_defaults(tables)
-    known, adapters, words, controls, tools = _entries(BUILT_IN, tables)
+    known, adapters, words, controls, ip_adapters, tools = _entries(BUILT_IN, tables)
     if own.is_file():
-        known, adapters, words, controls, tools = _entries(own, _merged(tables, _read(own)))
+        known, adapters, words, controls, ip_adapters, tools = _entries(own, _merged(tables, _read(own)))
     places = {model.name: model.path or models / model.name for model in known.values()}
     lora_places = {lora.name: lora.path or loras / f"{lora.name}.safetensors" for lora in adapters.values()}
     embeddings = loras.with_name("embeddings")
     embedding_places = {word.name: word.path or embeddings / f"{word.name}.safetensors" for word in words.values()}
     control_places = {one.name: one.path or loras.with_name("controls") / one.name for one in controls.values()}
+    ip_places = {one.name: one.path or loras.with_name("ip_adapters") / one.name for one in ip_adapters.values()}
     tool_places = {
         tool.name: tool.path or loras.with_name("tools") / (f"{tool.name}{ENDS.get(tool.kind, '')}")
         for tool in tools.values()
@@ -90,11 +103,13 @@ def load(models: Path, loras: Path, own: Path) -> Registry:
         loras=adapters,
         embeddings=words,
         controls=controls,
+        ip_adapters=ip_adapters,
         tools=tools,
         places=places,
         lora_places=lora_places,
         embedding_places=embedding_places,
         control_places=control_places,
+        ip_adapter_places=ip_places,
         tool_places=tool_places,
         installed=frozenset(name for name, place in places.items() if (place / "model_index.json").is_file()),
         installed_loras=frozenset(name for name, place in lora_places.items() if place.is_file()),
@@ -102,23 +117,30 @@ def load(models: Path, loras: Path, own: Path) -> Registry:
         installed_controls=frozenset(
             name for name, place in control_places.items() if (place / "config.json").is_file()
         ),
+        installed_ip_adapters=frozenset(
+            name
+            for name, place in ip_places.items()
+            if (place / ip_adapters[name].weights).is_file()
+            and (place / ip_adapters[name].encoder / "config.json").is_file()
+        ),
         installed_tools=frozenset(
             name for name, place in tool_places.items() if place.is_file() or (place / "config.json").is_file()
         ),
     )
 
 
-Entry = TypeVar("Entry", Model, LoraEntry, EmbeddingEntry, ControlEntry, ToolEntry)
-Adapter = TypeVar("Adapter", LoraEntry, EmbeddingEntry, ControlEntry)
+Entry = TypeVar("Entry", Model, LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, ToolEntry)
+Adapter = TypeVar("Adapter", LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry)
 Entries = tuple[
     dict[str, Model],
     dict[str, LoraEntry],
     dict[str, EmbeddingEntry],
     dict[str, ControlEntry],
+    dict[str, IpAdapterEntry],
     dict[str, ToolEntry],
 ]
 Tables = dict[str, dict[str, dict[str, Any]]]
-_KINDS = ("platforms", "models", "loras", "embeddings", "controls", "tools")
+_KINDS = ("platforms", "models", "loras", "embeddings", "controls", "ip_adapters", "tools")
 
 
 def _read(file: Path) -> Tables:
@@ -168,7 +190,17 @@ def _entries(file: Path, tables: Tables) -> Entries:
         name: _validated(ToolEntry, file, f"tools.{name}", entry | {"name": name})
         for name, entry in tables["tools"].items()
     }
-    return models, loras, words, _adapters(ControlEntry, file, "controls", tables), tools
+    controls = _adapters(ControlEntry, file, "controls", tables)
+    ip_adapters = _adapters(IpAdapterEntry, file, "ip_adapters", tables)
+    for name, entry in ip_adapters.items():
+        if platforms[entry.platform].get("architecture") not in FOLLOWERS:
+            raise RegistryError(
+                file,
+                f"ip_adapters.{name}.platform",
+                f"models of {entry.platform} take no IP-Adapter",
+                f"a platform of the architecture {' or '.join(sorted(FOLLOWERS))}",
+            )
+    return models, loras, words, controls, ip_adapters, tools
 
 
 def _adapters(kind: type[Adapter], file: Path, table: str, tables: Tables) -> dict[str, Adapter]:

@@ -1,6 +1,6 @@
 """Entries of the registry, as people write them: models, LoRAs, words, and the models that help with pictures."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from agents.generator import samplers
 from protocol.errors import AcpError
 from protocol.ids import is_id
-from protocol.parameters import ControlKind
+from protocol.parameters import ControlKind, ReferenceRole
 
 Architecture = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "kandinsky_3"]
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
@@ -19,6 +19,7 @@ Name = Annotated[str, AfterValidator(lambda name: _id(name))]
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 SamplerName = Annotated[str, AfterValidator(lambda name: _sampler_name(name))]
+Inside = Annotated[str, AfterValidator(lambda place: _inside(place))]
 Size = tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
 
 
@@ -117,6 +118,27 @@ class ControlEntry(BaseModel):
     install: str | None = None
 
 
+class IpAdapterEntry(BaseModel):
+    """An IP-Adapter for the models of one platform: a folder with the file `weights` and, in `encoder`, the CLIP vision
+    model that looks at pictures. `roles` are what is taken from a picture -> how the names of the attention layers
+    begin that take it; empty for all of them. `source` is the hub repository, at the commit `revision`, or a note on
+    where it comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    platform: Name
+    roles: dict[ReferenceRole, str] = Field(default={"style": "", "subject": "", "character": ""}, min_length=1)
+    weights: Inside = "ip_adapter.safetensors"
+    encoder: Inside = "image_encoder"
+    source: str = "your own"
+    revision: Commit | None = None
+    path: Path | None = None
+    licence: str | None = None
+    commercial: Literal["yes", "no", "conditional"] | None = None
+    install: str | None = None
+
+
 class ToolEntry(BaseModel):
     """A model that helps with pictures: it sees depth, poses or segments in a reference, or makes pictures larger.
     `source` is the hub repository, at the commit `revision`, or a note on where it comes from."""
@@ -150,6 +172,12 @@ def _id(name: str) -> str:
     if not is_id(name):
         raise ValueError("must be letters, digits, _ and -, 1 to 64 of them, since it names a folder and a subject")
     return name
+
+
+def _inside(place: str) -> str:
+    if PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts or not PurePosixPath(place).name:
+        raise ValueError("must be a place inside of the folder")
+    return place
 
 
 def _sampler_name(name: str) -> str:

@@ -22,7 +22,7 @@ async def load(blobs: Blobs, order: Order) -> Order:
         AcpError: a blob is not there, which may work later; or it is no picture, or does not fit.
     """
     job = order.job
-    if job.init_image is None and not order.controls:
+    if job.init_image is None and not order.controls and not job.image_prompts:
         return order
     maps = [await _map(blobs, job, position, control) for position, control in enumerate(order.controls)]
     return replace(
@@ -30,6 +30,12 @@ async def load(blobs: Blobs, order: Order) -> Order:
         start=await _start(blobs, job),
         maps=tuple(one for one, _ in maps),
         unmade=frozenset(position for position, (_, made) in enumerate(maps) if not made),
+        references=tuple(
+            [
+                await pixels(blobs, one.blob, f"$.job.image_prompts[{position}]")
+                for position, one in enumerate(job.image_prompts)
+            ]
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 """`bottega models`: what is known, fetched from a hub on a real socket, added from files, removed."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from safetensors.torch import save_file
 
 import agents.pocket
 from agents.generator.control.annotators import Annotator
+from agents.generator.registry import BUILT_IN
 from agents.generator.samplers import SAMPLERS
 from tests.cli.conftest import Home
-from tests.generator.conftest import tiny_pipeline
+from tests.generator import tiny_ip_adapter
+from tests.generator.conftest import tiny_pipeline, tiny_unet
 from tests.generator.fake_hub import COMMIT, FakeHub, fake_hub
 from tests.generator.single_file import save
 from tests.generator.test_control import tiny_depth
@@ -21,6 +24,12 @@ from tests.generator.test_control import tiny_depth
 POCKET = Path(agents.pocket.__file__ or "").parent
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 PINNED = "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
+
+
+def pinned() -> set[str]:
+    """The commits at which the registry pulls."""
+    tables = tomllib.loads(BUILT_IN.read_text(encoding="utf-8")).values()
+    return {entry["revision"] for table in tables for entry in table.values() if "revision" in entry}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +44,7 @@ def hub(tiny: Path) -> Iterator[FakeHub]:
     with fake_hub() as hub:
         hub.add(SD15, tiny)
         hub.add("someone/my.model", tiny)
-        hub.revisions = {"main", PINNED}
+        hub.revisions = {"main", PINNED, *pinned()}
         yield hub
 
 
@@ -106,6 +115,21 @@ def test_a_controlnet_is_pulled_shown_and_removed(home: Home, hub: FakeHub):
     assert shown["verified_files"] == 2
     assert said(home, "remove", "canny_sd15")["freed"] > 0
     assert not said(home, "show", "canny_sd15")["installed"]
+
+
+def test_an_ip_adapter_is_pulled_with_what_looks_at_pictures_shown_and_removed(
+    home: Home, hub: FakeHub, tmp_path: Path
+):
+    tiny_ip_adapter.install(tmp_path / "models", tiny_unet())
+    (tmp_path / "models" / "ip_adapter.safetensors").rename(tmp_path / "models" / "ip-adapter_sd15.safetensors")
+    hub.add("h94/IP-Adapter", tmp_path)
+
+    pulled = said(home, "pull", "ip_adapter_sd15", BOTTEGA_HUB_URL=hub.url)
+
+    shown = said(home, "show", "ip_adapter_sd15", "--verify")
+    assert (shown["installed"], shown["path"], shown["verified_files"]) == (True, pulled["path"], 3)
+    assert shown["kind"] == "IP-Adapter for style, subject, character"
+    assert said(home, "remove", "ip_adapter_sd15")["freed"] > 0
 
 
 def test_a_tool_is_pulled_without_code_and_pickles(home: Home, hub: FakeHub, tmp_path: Path):

@@ -7,9 +7,9 @@ from PIL import Image
 
 from agents.cli.failure import BAD_INPUT, Failure
 from agents.cli.order import Options, command_of
-from agents.cli.sources import control_of, placement_of, source_of
+from agents.cli.sources import control_of, placement_of, reference_of, source_of
 from bus.local_blobs import LocalBlobs
-from protocol.parameters import ControlNet, ImageSource, Placement
+from protocol.parameters import ControlNet, ImageSource, Placement, Reference
 
 
 @pytest.fixture
@@ -52,6 +52,15 @@ def test_a_control_of_another_form_is_bad_input(picture: Path, text: str):
     assert raised.value.exit_code == BAD_INPUT
 
 
+def test_a_reference_is_a_role_a_file_and_perhaps_a_weight(picture: Path):
+    source = source_of(str(picture))
+    assert reference_of(f"style:{picture}") == Reference(image=source, role="style")
+    assert reference_of(f"character:{picture}:0.8") == Reference(image=source, role="character", weight=0.8)
+    for text in ("style", f"stile:{picture}", "style:", f"style:{picture}:heavy"):
+        with pytest.raises(Failure):
+            reference_of(text)
+
+
 def test_a_place_is_two_numbers_or_the_middle():
     assert placement_of("32,0") == Placement(left=32, top=0)
     assert placement_of("middle") == Placement()
@@ -69,7 +78,9 @@ def test_pictures_are_fields_of_the_command(picture: Path):
         mask=source,
         placement=Placement(left=32),
         controls=[ControlNet(kind="canny", image=source)],
+        references=[Reference(image=source, role="subject")],
     )
     command = command_of(options)
     assert (command.init_image, command.strength, command.mask) == (source, 0.5, source)
     assert (command.placement, command.controls) == (Placement(left=32), options.controls)
+    assert command.references == options.references

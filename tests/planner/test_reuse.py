@@ -29,8 +29,10 @@ from protocol.messages import (
     Work,
     ref_of,
 )
+from protocol.offers import IpAdapterInfo
 from protocol.parameters import Lora, Sweep
 from protocol.reuse import FindStored, StoredPicture, StoredPictures, pixel_digest
+from protocol.sources import ImagePrompt
 from tests.planner.priced import PRICE, PricedWorld, priced_batch
 from tests.planner.workbench import NAME, World, adds_up, new_batch
 from tests.storage.making import Silent
@@ -257,6 +259,16 @@ def test_a_picture_is_found_by_the_weights_of_its_model_and_of_each_adapter() ->
     job = msgspec.structs.replace(JOB, loras=[Lora(name="neon")])
     knows = msgspec.structs.replace(process("generator", model()), loras=[neon])
     assert digests([job], [knows]) == {0: pixel_digest(job, f"{VERSION}+77b0c2d4e6f8")}
+    assert digests([job], [process("generator", model())]) == {}
+
+
+def test_an_ip_adapter_counts_once_however_many_pictures_it_follows() -> None:
+    adapter = IpAdapterInfo(name="plain", platform="pocket", roles=["style"], installed=True, version="0f3c9a51b2de")
+    followed = [ImagePrompt(blob=blob * 64, role="style", adapter="plain") for blob in "ab"]
+    job = msgspec.structs.replace(JOB, image_prompts=followed)
+    knows = msgspec.structs.replace(process("generator", model()), ip_adapters=[adapter])
+
+    assert digests([job], [knows]) == {0: pixel_digest(job, f"{VERSION}+0f3c9a51b2de")}
     assert digests([job], [process("generator", model())]) == {}
 
 

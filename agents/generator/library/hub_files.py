@@ -95,6 +95,24 @@ def wanted_alone(files: Sequence[HubFile], config: Mapping[str, Any], source: st
     return [*settings, *weights]
 
 
+def wanted_adapter(
+    files: Sequence[HubFile], config: Mapping[str, Any], weights: str, encoder: str, source: str
+) -> list[HubFile]:
+    """The files of an IP-Adapter: the file `weights`, and the model in the folder `encoder` that looks at pictures.
+
+    Raises:
+        Refused: the repository lacks one of them as safetensors, or the hub its hash.
+    """
+    if "auto_map" in config:
+        raise _refused(source, "the model that looks at pictures is code from the network")
+    known = {file.path: file for file in files}
+    places = [f"{encoder}/{CONFIG}", f"{encoder}/model.safetensors", weights]
+    for place in places:
+        if place not in known or not (place.endswith(".json") or known[place].sha256):
+            raise _refused(source, f"{place} is not in it, or without a hash")
+    return [known[place] for place in places]
+
+
 def configuration(files: Sequence[HubFile], index: Mapping[str, Any], source: str) -> list[HubFile]:
     """The settings and vocabularies alone, without weights.
 

@@ -13,7 +13,15 @@ from typing import Any
 import msgspec
 
 from agents.generator.library.hub import Hub, Listing
-from agents.generator.library.hub_files import CONFIG, INDEX, HubFile, configuration, wanted, wanted_alone
+from agents.generator.library.hub_files import (
+    CONFIG,
+    INDEX,
+    HubFile,
+    configuration,
+    wanted,
+    wanted_adapter,
+    wanted_alone,
+)
 from agents.generator.tensor_file import CHECKPOINT, Unsound, read_header
 from agents.generator.weights import digest
 from protocol.errors import AcpError, Refused
@@ -65,6 +73,16 @@ def pull_alone(hub: Hub, source: str, revision: str, folder: Path, told: Told) -
         Refused, Unavailable: as `pull`.
     """
     return _pull(hub, source, revision, CONFIG, partial(wanted_alone, source=source), folder, told)
+
+
+def pull_adapter(hub: Hub, source: str, revision: str, weights: str, encoder: str, folder: Path, told: Told) -> Pulled:
+    """Fetch an IP-Adapter, as a registry entry names its parts, into `folder`, which does not exist yet.
+
+    Raises:
+        Refused, Unavailable: as `pull`.
+    """
+    choose = partial(wanted_adapter, weights=weights, encoder=encoder, source=source)
+    return _pull(hub, source, revision, f"{encoder}/{CONFIG}", choose, folder, told)
 
 
 def _pull(hub: Hub, source: str, revision: str, index: str, choose: Choose, folder: Path, told: Told) -> Pulled:

@@ -1,6 +1,6 @@
 """What a path holds that a person wants to add: a model's folder, a single-file checkpoint, a LoRA, a textual
-inversion or an upscaler, and for which platform; or a refusal of what could run code or would not work. Reads headers,
-and values of all but models; changes nothing."""
+inversion, an IP-Adapter or an upscaler, and for which platform; or a refusal of what could run code or would not work.
+Reads headers, and values of all but models; changes nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,10 @@ import msgspec
 
 from agents.generator.embedding_file import EMBEDDING, NotAnEmbedding, is_embedding
 from agents.generator.embedding_file import describe as describe_embedding
+from agents.generator.ip_adapter_file import NotAnIpAdapter, is_ip_adapter
+from agents.generator.ip_adapter_file import describe as describe_ip_adapter
 from agents.generator.library.checkpoint_file import NotACheckpoint, is_checkpoint, platform_of
-from agents.generator.library.hub_files import INDEX, PICKLES, HubFile, wanted
+from agents.generator.library.hub_files import CONFIG, INDEX, PICKLES, HubFile, wanted
 from agents.generator.lora_file import NotALora, describe, platform_called
 from agents.generator.tensor_file import ADAPTER, CHECKPOINT, Unsound, inspect, read_header
 from agents.generator.upscale.rrdb_file import UPSCALER, NotAnUpscaler, is_upscaler
@@ -19,7 +21,10 @@ from agents.generator.upscale.rrdb_file import describe as describe_upscaler
 from protocol.errors import Refused
 
 Content = TypeVar("Content")
-Kind = Literal["folder", "checkpoint", "lora", "embedding", "upscaler"]
+Kind = Literal["folder", "checkpoint", "lora", "embedding", "ip_adapter", "upscaler"]
+
+ENCODER = "image_encoder"
+"""The folder of the model that looks at pictures, in an IP-Adapter's."""
 
 SIDECAR = ".civitai.info"
 """End of the name of the file that Civitai's tools put beside a download."""
@@ -48,11 +53,12 @@ class _Sidecar(msgspec.Struct):
 @dataclass(frozen=True)
 class Found:
     """What a path holds; `platform` is null where it does not tell. `word` wakes a LoRA, or is what an embedding
-    teaches; null where nothing tells it."""
+    teaches; null where nothing tells it. `weights` is the name of an IP-Adapter's file in its folder."""
 
     kind: Kind
     platform: str | None
     word: str | None = None
+    weights: str | None = None
 
 
 def recognise(path: Path) -> Found:
@@ -61,6 +67,8 @@ def recognise(path: Path) -> Found:
     Raises:
         Refused: it cannot be used, and why.
     """
+    if (path / ENCODER / CONFIG).is_file() and not (path / INDEX).is_file():
+        return _ip_adapter(path)
     if path.is_dir():
         return Found("folder", _folder_platform(path))
     if path.suffix in PICKLES:
@@ -78,13 +86,33 @@ def recognise(path: Path) -> Found:
         if is_upscaler(tensors):
             describe_upscaler(inspect(path, UPSCALER))
             return Found("upscaler", None)
+        if is_ip_adapter(tensors):
+            describe_ip_adapter(inspect(path, ADAPTER))
+            raise _refused(
+                path,
+                "an IP-Adapter needs the CLIP vision model that looks at pictures for it",
+                f"put both into a folder, that model as {ENCODER}, and add the folder",
+            )
         lora = describe(inspect(path, ADAPTER))
     except NotACheckpoint as error:
         raise _refused(path, str(error), "add the diffusers folder of the model, or pull it") from error
-    except (Unsound, NotALora, NotAnEmbedding, NotAnUpscaler) as error:
+    except (Unsound, NotALora, NotAnEmbedding, NotAnIpAdapter, NotAnUpscaler) as error:
         raise _refused(path, str(error), "get the file again, or another one") from error
     base, words = _sidecar(path)
     return Found("lora", platform_called(base) or lora.platform, next(iter(words or lora.triggers), None))
+
+
+def _ip_adapter(folder: Path) -> Found:
+    """The IP-Adapter of a folder that holds its file and what looks at pictures for it."""
+    files = sorted(folder.glob("*.safetensors"))
+    if len(files) != 1:
+        raise _refused(folder, f"beside {ENCODER} it has {len(files)} safetensors files", f"leave one, and {ENCODER}")
+    try:
+        read_header(folder / ENCODER / "model.safetensors", CHECKPOINT)
+        found = describe_ip_adapter(inspect(files[0], ADAPTER))
+    except (OSError, Unsound, NotAnIpAdapter) as error:
+        raise _refused(folder, str(error), "get the files again, or others") from error
+    return Found("ip_adapter", found.platform, weights=files[0].name)
 
 
 def _folder_platform(folder: Path) -> str | None:

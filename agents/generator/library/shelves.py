@@ -27,6 +27,7 @@ _TABLES: dict[Kind, str] = {
     "checkpoint": "models",
     "lora": "loras",
     "embedding": "embeddings",
+    "ip_adapter": "ip_adapters",
     "upscaler": "tools",
 }
 
@@ -110,6 +111,8 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
     match found.kind:
         case "folder":
             fields |= {"source": path.name, "path": str(path)}
+        case "ip_adapter":
+            fields |= {"source": path.name, "path": str(path), "weights": found.weights}
         case "checkpoint":
             fields |= {"source": path.name, "sha256": digest(path)}
         case "lora":
@@ -160,8 +163,8 @@ def everything_placed(registry: Registry) -> dict[str, Path]:
 
 def everything_installed(registry: Registry) -> frozenset[str]:
     """The names of all that is on this machine."""
-    adapters = registry.installed_loras | registry.installed_embeddings | registry.installed_controls
-    return registry.installed | adapters | registry.installed_tools
+    adapters = registry.installed_loras | registry.installed_embeddings | registry.installed_ip_adapters
+    return registry.installed | adapters | registry.installed_controls | registry.installed_tools
 
 
 def platform_of(wanted: str | None, found: Found | None, registry: Registry, path: Path) -> str:
@@ -192,7 +195,7 @@ def _shelved(
     configure: Configure,
 ) -> Added:
     match found.kind:
-        case "folder":
+        case "folder" | "ip_adapter":
             place = path
         case "checkpoint":
             assert platform is not None
@@ -214,6 +217,7 @@ def _tables(registry: Registry) -> dict[str, Mapping[str, Path]]:
         "loras": registry.lora_places,
         "embeddings": registry.embedding_places,
         "controls": registry.control_places,
+        "ip_adapters": registry.ip_adapter_places,
         "tools": registry.tool_places,
     }
 

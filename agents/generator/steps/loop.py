@@ -22,7 +22,8 @@ from agents.generator.control.annotators import Annotators
 from agents.generator.device import Gauge, arithmetic, memory_of
 from agents.generator.drawing import draw, scheduler_for
 from agents.generator.engine import Stopped
-from agents.generator.pipelines import Pipelines
+from agents.generator.orders import Order
+from agents.generator.pipelines import Pipelines, Resident
 from agents.generator.residency import first_to_begin
 from agents.generator.steps import calls
 from agents.generator.steps.buckets import CALLS, SIZES, Sizes, padded
@@ -136,6 +137,7 @@ class StepLoop:
             return False
         resident.words.learn(order.words)
         order = self._annotators.made(order)
+        seen = self._seen(resident, order)
         load = time.perf_counter() - started
         pipeline, scheduler = resident.variants.pipeline(order), scheduler_for(order, resident.scheduler)
 
@@ -145,13 +147,23 @@ class StepLoop:
                 return said.run() if isinstance(said, Stepped) and not run.accompanied else ask(said)
 
             own = for_one_picture(pipeline, scheduler, asked, mixture_of(order.job))
-            return draw(own, order, request.progressed)
+            return draw(own, order, request.progressed, seen)
 
         self._numbers += 1
         run = Run(self._numbers, request, resident, Strand(body, f"picture-{self._numbers}"), stages={"load": load})
         self._runs[run.number] = run
         self._go_on(run)
         return True
+
+    def _seen(self, resident: Resident, order: Order) -> list[torch.Tensor]:
+        """What each IP-Adapter of an order sees of its pictures, looked at once for all that follow them."""
+        found: list[torch.Tensor] = []
+        for adapter in order.ip_adapters:
+            pictures = [order.references[position] for position in adapter.pictures]
+            blobs = tuple(order.job.image_prompts[position].blob for position in adapter.pictures)
+            look = partial(resident.ip_adapters.seen, adapter, pictures)
+            found.append(self._embeddings.get((resident.number, adapter.file, blobs), look))
+        return found
 
     def _go_on(self, run: Run, answer: Any = None, error: BaseException | None = None) -> None:
         """Give a strand its answer and see to what it says next."""
@@ -191,7 +203,7 @@ class StepLoop:
 
     def _encode(self, run: Run, said: Asked) -> Any:
         """The answer of a model that is called once or twice for a picture."""
-        run.resident.adapters.use(run.request.order.adapters)
+        run.resident.prepare(run.request.order)
         if said.content is None:
             return said.call.run()
         return self._embeddings.get((run.key, said.content), said.call.run)
@@ -261,7 +273,7 @@ class StepLoop:
         key, started, counted = runs[0].key, time.perf_counter(), self._clock()
         together = [run.said.call for run in runs]
         try:
-            runs[0].resident.adapters.use(runs[0].request.order.adapters)
+            runs[0].resident.prepare(runs[0].request.order)
             weights = getattr(together[0].function, "dtype", None)
             with self._utilisation.counted(key, size, weights), _as_promised(runs[0]):
                 answers = calls.shared(together, size)
@@ -296,14 +308,14 @@ class StepLoop:
 
     def _prepare_probes(self, run: Run) -> None:
         """Look for the knee of such calls while there is nothing else to do."""
-        key, call, adapters = run.key, run.said.call, run.request.order.adapters
+        key, call = run.key, run.said.call
 
         def probe(size: int) -> None:
             if size > self._sizes.room(key):
                 return
             started = self._clock()
             try:
-                run.resident.adapters.use(adapters)
+                run.resident.prepare(run.request.order)
                 calls.shared([call], size)
                 self._wait_for_device()
             except Exception as error:  # noqa: BLE001 - only a convenience

@@ -71,8 +71,10 @@ class Run:
     @property
     def key(self) -> Hashable:
         """What has to be the same in calls that are shared: model, adapters and their weights, shapes."""
-        adapters = tuple((str(one.file), one.weight) for one in self.request.order.adapters)
-        return (self.resident.number, adapters, self.said.call.key)
+        order = self.request.order
+        adapters = tuple((str(one.file), one.weight) for one in order.adapters)
+        followed = tuple((str(one.file), one.layers, one.weight) for one in order.ip_adapters)
+        return (self.resident.number, adapters, followed, self.said.call.key)
 
     @property
     def unit(self) -> int:
