@@ -5,6 +5,8 @@ PYTHON ?= python3
 PIP_ARGS ?=
 # Arguments for pytest, e.g. PYTEST_ARGS="-k planner -x".
 PYTEST_ARGS ?=
+# Processes that share the tests, each a whole file at a time; 0 is one process, in the order of the files.
+TEST_PROCESSES ?= 2
 BRIEF ?= a magenta mug on a teal background, studio light
 COUNT ?= 4
 
@@ -36,7 +38,7 @@ demo: $(READY)  ## four pictures from one sentence
 	@$(BIN)/bottega generate "$(BRIEF)" -n $(COUNT)
 
 test: $(READY)  ## every test but the long suites, fast ones first
-	$(BIN)/python -m pytest -m "not chaos and not training" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not chaos and not training" -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 chaos: $(READY)  ## campaigns of faults for CHAOS_SECONDS (3600), then processes that lack a guard
 	$(BIN)/python -m tests.chaos
