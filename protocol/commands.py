@@ -25,7 +25,6 @@ from protocol.parameters import (
     NegativeText,
     Offset,
     Placement,
-    PostStep,
     Quality,
     Reference,
     Region,
@@ -37,6 +36,7 @@ from protocol.parameters import (
     Text,
     Variants,
 )
+from protocol.post import PostStep
 
 
 class GenerateImages(
@@ -341,7 +341,6 @@ NOT_BUILT_COMMANDS: tuple[type[Struct], ...] = (
 NOT_BUILT_FIELDS: dict[type[Struct], tuple[str, ...]] = {
     GenerateImages: (
         "variants",
-        "post",
         "export",
         "provider",
         "fallbacks",

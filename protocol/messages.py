@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, ToolInfo
 from protocol.parameters import Lora, Region, Scalar
+from protocol.post import PostStep
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
@@ -34,8 +35,9 @@ class Prompt(Struct, frozen=True, kw_only=True):
 
 class Buckets(Struct, frozen=True, kw_only=True):
     """How many pictures' room the model calls had that a picture was made in, itself counted: 1 is alone. `denoise` is
-    (room, calls in a row with it) from the first step to the last, `decode` the room of its decoding. Of a picture with
-    regions, which has a row in each call for each of its prompts, `denoise` counts rows."""
+    (room, calls in a row with it) from the first step to the last, `decode` the room of its decoding; a picture that is
+    refined is decoded again, alone. Of a picture with regions, which has a row in each call for each of its prompts,
+    `denoise` counts rows."""
 
     denoise: list[Annotated[list[int], Meta(min_length=2, max_length=2)]]
     decode: int = 1
@@ -44,12 +46,13 @@ class Buckets(Struct, frozen=True, kw_only=True):
 class Job(Struct, frozen=True, kw_only=True):
     """One attempt at one picture: what decides its pixels, and what will be judged and written beside it.
 
-    `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or
-    null. Sizes are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a
-    catalogue; `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made
-    again, by its id. `init_image` and `controls` are what it is made from, `image_prompts` what it follows beside the
-    words, `regions` parts with prompts of their own. `priority` is its class where pictures share a device. `strict`
-    makes it alone in each model call, `buckets` in calls as large as these; else they follow the load.
+    `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or null. Sizes
+    are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a catalogue;
+    `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made again, by
+    its id. `init_image` and `controls` are what it is made from, `image_prompts` what it follows beside the words,
+    `regions` parts with prompts of their own; `post` is done with it afterwards, so that it ends in another size than
+    this. `priority` is its class where pictures share a device. `strict` makes it alone in each model call, `buckets`
+    in calls as large as these; else they follow the load.
     """
 
     hash: Id
@@ -82,6 +85,7 @@ class Job(Struct, frozen=True, kw_only=True):
     controls: list[ControlImage] = []
     image_prompts: list[ImagePrompt] = []
     regions: list[Region] = []
+    post: list[PostStep] = []
     priority: Literal["interactive", "batch"] = "batch"
     strict: bool = False
     buckets: Buckets | None = None
@@ -356,6 +360,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     loras: list[LoraInfo] = []
     controls: list[ControlInfo] = []
     ip_adapters: list[IpAdapterInfo] = []
+    tools: list[ToolInfo] = []
     samplers: list[str] = []
     styles: list[str] = []
     style_references: list[str] = []

@@ -94,7 +94,7 @@ def _value_hint(annotation: Any, message: str) -> str | None:
     parts = list(_flattened(annotation))
     choices = [choice for part in parts if typing.get_origin(part) is Literal for choice in typing.get_args(part)]
     if choices:
-        bad = _BAD_CHOICE.match(message)
+        bad = _BAD_CHOICE.match(message) or _BAD_TAG.match(message)
         return nearest(bad["name"].strip("'") if bad else "", choices)
     return next((part.description for part in parts if isinstance(part, msgspec.Meta) and part.description), None)
 
@@ -116,8 +116,12 @@ def _annotation_at(kind: type[msgspec.Struct] | None, path: str) -> Any:
 
 
 def _field(annotation: Any, name: str) -> Any:
-    struct = _struct_in(annotation)
-    fields = msgspec.structs.fields(struct) if struct else ()
+    """The annotation of a field; where structs are told apart by `name`, the tags to choose from."""
+    structs = _structs_in(annotation)
+    tags = tuple(kind.__struct_config__.tag for kind in structs if kind.__struct_config__.tag_field == name)
+    if tags:
+        return Literal[tags]
+    fields = (field for kind in structs for field in msgspec.structs.fields(kind))
     return next((field.type for field in fields if field.encode_name == name), None)
 
 
@@ -130,16 +134,12 @@ def _element(annotation: Any) -> Any:
 
 
 def _field_names(annotation: Any) -> list[str]:
-    struct = _struct_in(annotation)
-    return [field.encode_name for field in msgspec.structs.fields(struct)] if struct else []
+    return [field.encode_name for kind in _structs_in(annotation) for field in msgspec.structs.fields(kind)]
 
 
-def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """The struct of an annotation such as `Annotated[…]` or `Sweep | None`."""
-    for part in _flattened(annotation):
-        if isinstance(part, type) and issubclass(part, msgspec.Struct):
-            return part
-    return None
+def _structs_in(annotation: Any) -> list[type[msgspec.Struct]]:
+    """The structs of an annotation such as `Annotated[…]`, `Sweep | None` or a union of tagged ones."""
+    return [part for part in _flattened(annotation) if isinstance(part, type) and issubclass(part, msgspec.Struct)]
 
 
 def _flattened(annotation: Any) -> Iterator[Any]:

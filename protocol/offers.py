@@ -1,5 +1,5 @@
-"""What generators announce: models, adapters, ControlNets, their defaults, and what to do about those that are missing.
-Pure module."""
+"""What generators announce: models, adapters, ControlNets, tools, their defaults, and what to do about those that are
+missing. Pure module."""
 
 from typing import Literal
 
@@ -7,6 +7,9 @@ from msgspec import Struct
 
 from protocol.ids import Id
 from protocol.parameters import ControlKind, ReferenceRole
+
+ToolKind = Literal["upscaler", "face_restorer"]
+"""What a tool does with finished pictures."""
 
 
 class LoraInfo(Struct, frozen=True, kw_only=True):
@@ -78,4 +81,18 @@ class IpAdapterInfo(Struct, frozen=True, kw_only=True):
     roles: list[ReferenceRole]
     installed: bool
     install: str | None = None
+    version: str | None = None
+
+
+class ToolInfo(Struct, frozen=True, kw_only=True):
+    """A network for finished pictures that a generator knows. `scale` is how many times larger it makes them, 1 where
+    it keeps their size. `seconds_per_megapixel` of its result is measured, null before the first picture; `install` and
+    `version` as in `ModelInfo`."""
+
+    name: str
+    kind: ToolKind
+    installed: bool
+    scale: int = 1
+    install: str | None = None
+    seconds_per_megapixel: float | None = None
     version: str | None = None

@@ -164,16 +164,6 @@ class Variants(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Pictures of each variant."""
 
 
-class PostStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One step after generation."""
-
-    op: Literal["upscale", "face_restore", "colour_correct", "palette_snap", "refine", "artefact_removal", "cutout"]
-    scale: Annotated[float, Meta(ge=1.0, le=8.0)] | None = None
-    """Factor of an upscale."""
-    strength: Fraction | None = None
-    model: Label | None = None
-
-
 class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Extra files beside the stored PNG."""
 

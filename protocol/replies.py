@@ -28,11 +28,28 @@ class Size(Struct, frozen=True, kw_only=True):
     height: int
 
 
+class Stage(Struct, frozen=True, kw_only=True):
+    """One stage of a picture that has several: denoising (`generate`), then each step of `post` by its `op`.
+
+    `size` is what it ends in; `engine` says whether its model calls are shared with other pictures, step by step, or it
+    runs by itself in the device's thread. `steps` are the denoising steps that are run; `seconds` are estimated from
+    what was measured, null before that.
+    """
+
+    op: str
+    model: str | None
+    size: Size
+    engine: Literal["steps", "pipeline"] | None
+    steps: int | None = None
+    seconds: float | None = None
+
+
 class PlanBody(Struct, frozen=True, kw_only=True):
     """What will be done, what it will cost and take, and what of the wish was not honoured.
 
     `state` refused has a `refusal`; state held has an `approval` token and an expiry. `engine` says whether the model's
-    calls are shared with other pictures, step by step, or made for each picture alone. `estimated_cost` and
+    calls are shared with other pictures, step by step, or made for each picture alone; `stages` are listed where
+    there are several, and end in another size than `size`, which the model makes. `estimated_cost` and
     `estimated_seconds` are null where nothing was measured or priced yet.
     """
 
@@ -48,6 +65,7 @@ class PlanBody(Struct, frozen=True, kw_only=True):
     guidance: float | None = None
     sampler: str | None = None
     engine: Literal["steps", "pipeline"] | None = None
+    stages: list[Stage] = []
     min_score: float | None = None
     max_attempts: int | None = None
     prompts: list[str] = []

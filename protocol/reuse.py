@@ -53,6 +53,7 @@ def pixel_digest(job: Job, model_version: str) -> str:
         *((job.init_image, job.controls) if job.init_image or job.controls else ()),
         *((job.image_prompts,) if job.image_prompts else ()),
         *(("regions", job.regions) if job.regions else ()),
+        *((job.post,) if job.post else ()),
         # In the last bits: where a picture follows the load, others that did are as good.
         *((job.strict, job.buckets) if job.strict or job.buckets else ()),
     )

@@ -33,6 +33,13 @@ Role = Literal["planner", "prompt", "generator", "qa", "storage"]
 Source = Annotated[str, typer.Argument(metavar="FILE|-", help="A file with one JSON command; - reads standard input.")]
 
 
+def _in_order(context: typer.Context, flag: typer.CallbackParam, value: str | None) -> str | None:
+    """Remember the flags of steps as they were typed: click calls back in that order."""
+    if value is not None:
+        context.meta.setdefault("steps", {})[flag.name] = value
+    return value
+
+
 def main() -> None:
     """Entry point of the `bottega` command."""
     app()
@@ -40,6 +47,7 @@ def main() -> None:
 
 @app.command()
 def generate(
+    context: typer.Context,
     brief: Annotated[str, typer.Argument(metavar="BRIEF", help="What the pictures should show, in plain words.")],
     number: Annotated[int, typer.Option("-n", "--number", help="How many pictures.")] = 1,
     style: Annotated[
@@ -91,6 +99,28 @@ def generate(
             help="Follow a picture's style, character, subject or composition, by 0.6 or W; repeatable.",
         ),
     ] = None,
+    upscale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:FACTOR]",
+            callback=_in_order,
+            help="Then make them larger, by a network or lanczos. Steps after generation follow the order of flags.",
+        ),
+    ] = None,
+    refine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STRENGTH[:LORA:W]", callback=_in_order, help="Then denoise them again, at the size they have."
+        ),
+    ] = None,
+    clean: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[:STRENGTH]", callback=_in_order, help="Then remove artefacts by a network."),
+    ] = None,
+    colours: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|ID", callback=_in_order, help="Then take its colours; generated: as at first."),
+    ] = None,
     reuse: Annotated[
         bool,
         typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again."),
@@ -106,6 +136,7 @@ def generate(
         from agents.cli.generate import generate as run
         from agents.cli.order import Options, command_of
         from agents.cli.sources import control_of, placement_of, reference_of, source_of
+        from agents.cli.steps import steps_of
 
         command = command_of(
             Options(
@@ -127,6 +158,7 @@ def generate(
                 controls=[control_of(text) for text in control or []],
                 regions=region or [],
                 references=[reference_of(text) for text in reference or []],
+                post=steps_of(context.meta.get("steps", {})),
                 reuse=reuse,
             )
         )

@@ -27,6 +27,15 @@ from protocol.nearest import nearest
 
 _REPOSITORY = re.compile(r"(?P<source>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?", re.ASCII)
 
+_CALLED = {
+    "lora": "LoRA",
+    "embedding": "word",
+    "ip_adapter": "IP-Adapter",
+    "upscaler": "upscaler",
+    "face_restorer": "face restorer",
+}
+"""What people call what was added; all else is a model."""
+
 
 class Pulled(Struct, frozen=True, kw_only=True):
     """What `bottega models pull --json` prints; `fetched` are the bytes that came over the network."""
@@ -97,9 +106,7 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
         shown = Added(name=done.name, kind=done.kind, platform=done.platform, path=str(done.place), word=done.word)
         sys.stdout.write(encode(shown).decode() + "\n")
     else:
-        what = {"lora": "LoRA", "embedding": "word", "ip_adapter": "IP-Adapter", "upscaler": "upscaler"}.get(
-            done.kind, "model"
-        )
+        what = _CALLED.get(done.kind, "model")
         said = (f" for {done.platform}" if done.platform else "") + (f", in prompts: {done.word}" if done.word else "")
         sys.stdout.write(f"{done.name}: {what}{said}\nRestart the generator to use it.\n")
 

@@ -7,6 +7,7 @@ from agents.cli.failure import bad_input
 from protocol.codec import decode_command, encode
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.parameters import ControlNet, ImageSource, Placement, Reference, Region
+from protocol.post import PostStep
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Options:
     controls: list[ControlNet] = field(default_factory=list[ControlNet])
     regions: list[str] = field(default_factory=list[str])
     references: list[Reference] = field(default_factory=list[Reference])
+    post: list[PostStep] = field(default_factory=list[PostStep])
     reuse: bool = True
 
 
@@ -64,6 +66,7 @@ def command_of(options: Options) -> GenerateImages:
         controls=options.controls,
         regions=[region_of(text) for text in options.regions],
         references=options.references,
+        post=options.post,
         reuse=options.reuse,
     )
     decode_command(encode(command))

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from agents.cli.failure import BAD_INPUT, Failure
 from protocol.errors import ErrorBody
-from protocol.replies import GenerationPlan, PlanBody
+from protocol.replies import GenerationPlan, PlanBody, Stage
 
 
 def refusal_of(plan: PlanBody) -> Failure | None:
@@ -21,8 +21,9 @@ def headline(plan: GenerationPlan) -> str:
     """`pocket · 64×64 · 20 steps · gen_batch_…`: what makes the pictures, in one line."""
     body = plan.generation_plan
     parts = [_maker(body)]
-    if body.size:
-        parts.append(f"{body.size.width}×{body.size.height}")
+    size = body.stages[-1].size if body.stages else body.size
+    if size:
+        parts.append(f"{size.width}×{size.height}")
     if body.steps:
         parts.append(f"{body.steps} steps")
     if body.estimated_seconds:
@@ -71,6 +72,7 @@ def _lines(body: PlanBody) -> list[tuple[str, str]]:
         ("guidance", f"{body.guidance:g}" if body.guidance is not None else None),
         ("sampler", body.sampler),
         ("engine", body.engine),
+        *((f"{place + 1}.", _stage(stage)) for place, stage in enumerate(body.stages)),
         ("min score", f"{body.min_score:g}" if body.min_score is not None else None),
         ("attempts", f"at most {body.max_attempts} each" if body.max_attempts else None),
         ("time", duration(body.estimated_seconds) if body.estimated_seconds else "not measured yet"),
@@ -78,6 +80,14 @@ def _lines(body: PlanBody) -> list[tuple[str, str]]:
     ]
     notes = [("note", text) for text in body.warnings] + [("not honoured", text) for text in body.not_honoured]
     return [(name, value) for name, value in candidates if value] + notes
+
+
+def _stage(stage: Stage) -> str:
+    """`upscale 4x, 512×512, pipeline`: what a stage does, what it ends in, and whether its calls are shared."""
+    parts = [f"{stage.op} {stage.model or ''}".strip(), f"{stage.size.width}×{stage.size.height}", stage.engine or ""]
+    parts += [f"{stage.steps} steps"] if stage.steps else []
+    parts += [f"about {duration(stage.seconds)}"] if stage.seconds else []
+    return ", ".join(part for part in parts if part)
 
 
 def _maker(body: PlanBody) -> str:

@@ -17,7 +17,7 @@ from agents.cli.failure import ALL_STORED, SOME_FAILED, bad_input
 from agents.generator import registry, sources
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
-from agents.generator.orders import order
+from agents.generator.stages import staged
 from agents.generator.tuning import tuning_said
 from agents.picture import Rgb, Undecodable, decode
 from agents.settings import Settings
@@ -80,6 +80,7 @@ def rerun(image: Path, out: Path | None, json: bool) -> int:
 
 def job_of(record: Record) -> Job:
     """The job that makes the picture of a record, in calls of the same sizes."""
+    size = record.generated or record
     return Job(
         hash=record.batch,
         client_id=record.client,
@@ -88,8 +89,8 @@ def job_of(record: Record) -> Job:
         image_id=record.image_id,
         prompt=Prompt(text=record.prompt, negative=record.negative_prompt, references=record.references),
         seed=record.seed,
-        width=record.width,
-        height=record.height,
+        width=size.width,
+        height=size.height,
         steps=record.steps,
         guidance=record.guidance,
         sampler=record.sampler,
@@ -100,6 +101,7 @@ def job_of(record: Record) -> Job:
         controls=record.controls,
         image_prompts=record.image_prompts,
         regions=record.regions,
+        post=record.post,
         buckets=record.buckets,
     )
 
@@ -149,7 +151,7 @@ async def _made(settings: Settings, record: Record) -> Rendering:
         tuning = tuning_said(record.versions, settings.offload)
         engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run, tuning)
         async with engine.opened():
-            ready = await sources.load(LocalBlobs(settings.blobs), order(job_of(record), known))
+            ready = await sources.load(LocalBlobs(settings.blobs), staged(job_of(record), known))
             return await engine.generate(ready, lambda step, steps: None, lambda: False)
 
 

@@ -14,8 +14,9 @@ from agents.generator import offers, registry, samplers, sources
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Engine, Rendering, Stopped
 from agents.generator.instant import InstantEngine
-from agents.generator.orders import Order, order
+from agents.generator.orders import Order
 from agents.generator.registry import Registry
+from agents.generator.stages import staged
 from agents.generator.tuning import tuning_of
 from agents.presence import this_process
 from agents.settings import Settings
@@ -97,6 +98,7 @@ class Generator(Agent):
             loras=offers.loras(self._registry, self._versions),
             controls=offers.controls(self._registry, self._versions),
             ip_adapters=offers.ip_adapters(self._registry, self._versions),
+            tools=offers.tools(self._registry, self._speeds, self._versions),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
 
@@ -119,7 +121,7 @@ class Generator(Agent):
         if not isinstance(message, GenerateImage):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job, ref = message.job, ref_of(message.job)
-        ready = await sources.load(self._blobs, order(job, self._registry))
+        ready = await sources.load(self._blobs, staged(job, self._registry))
         try:
             rendering = await self._engine.generate(
                 ready,
@@ -130,6 +132,7 @@ class Generator(Agent):
             log.info("a cancelled picture is dropped", batch=job.hash, index=job.index, attempt=job.attempt)
             return [JobCancelled(ref=ref)]
         self._speeds.note(job, ready.model, rendering.seconds)
+        self._speeds.note_stages(job, rendering.stages)
         self._versions.note(ready, rendering.model_version)
         picture = await self._filed(ready, rendering)
         return [ImageGenerated(ref=ref, picture=picture), ScoreImage(job=job, picture=picture)]
@@ -191,6 +194,7 @@ class Generator(Agent):
             (self._versions.loras, self._registry.lora_places, self._registry.installed_loras),
             (self._versions.controls, self._registry.control_places, self._registry.installed_controls),
             (self._versions.ip_adapters, self._registry.ip_adapter_places, self._registry.installed_ip_adapters),
+            (self._versions.tools, self._registry.tool_places, _networks(self._registry)),
         ):
             for name in installed:
                 if version := await self._engine.known_version(places[name]):
@@ -201,9 +205,14 @@ class Generator(Agent):
         if "pocket" not in self._registry.installed:
             return
         try:
-            await self._engine.warm(order(_probe(self._registry), self._registry))
+            await self._engine.warm(staged(_probe(self._registry), self._registry))
         except Exception:
             log.exception("the pocket model could not be warmed up")
+
+
+def _networks(known: Registry) -> list[str]:
+    """Networks for finished pictures; what looks at references decides no weights of a picture."""
+    return [name for name in known.installed_tools if known.tool_places[name].is_file()]
 
 
 def _probe(known: Registry) -> Job:

@@ -151,16 +151,8 @@ class DiffusersEngine:
         step_loop.run()
 
     def _version(self, order: Order) -> str:
-        """Hashes of the weights of the model, of each LoRA, ControlNet, IP-Adapter and word, joined by `+`."""
-        controls = [control.folder for control in order.controls]
-        places = [
-            order.folder,
-            *(adapter.file for adapter in order.adapters),
-            *controls,
-            *dict.fromkeys(adapter.folder for adapter in order.ip_adapters),
-            *(word.file for word in order.words),
-        ]
-        return "+".join(weights.version(place, self._hashes) for place in places)
+        """Hashes of the weights of each part, joined by `+`."""
+        return "+".join(weights.version(part.place, self._hashes) for part in order.parts)
 
 
 def _kept() -> "Future[StepLoop]":

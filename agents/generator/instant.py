@@ -14,6 +14,7 @@ from agents.generator.engine import Progressed, Rendering, Stop, Stopped
 from agents.generator.orders import Order
 from agents.generator.png import chunk
 from protocol.messages import Job
+from protocol.post import size_after
 
 
 class InstantEngine:
@@ -50,13 +51,14 @@ class InstantEngine:
         started = time.perf_counter()
         if self._seconds:
             await asyncio.sleep(self._seconds)
-        data = flat(job.width, job.height, hashlib.sha256(str(job.seed).encode()).digest()[:3])
+        width, height = size_after(job.post, job.width, job.height)
+        data = flat(width, height, hashlib.sha256(str(job.seed).encode()).digest()[:3])
         progressed(job.steps - 1, job.steps)
         return Rendering(
             data=data,
             media_type="image/png",
-            width=job.width,
-            height=job.height,
+            width=width,
+            height=height,
             seconds=time.perf_counter() - started,
             provider="instant",
             device="none",

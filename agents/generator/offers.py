@@ -1,7 +1,10 @@
 """What a generator announces. Pure module, except that `Speeds` and `Versions` remember."""
 
 import statistics
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from agents.generator.control.maps import SEEN_BY
@@ -9,26 +12,49 @@ from agents.generator.image_prompts import MOST, install_ip_adapter
 from agents.generator.kinds import KEEPERS, SHARING, class_for
 from agents.generator.orders import Order, install_control, install_lora, install_model
 from agents.generator.registry import Registry
-from agents.generator.registry_entries import Model
+from agents.generator.registry_entries import Model, ToolEntry
+from agents.generator.tensor_file import Unsound, read_header
+from agents.generator.upscale import foreign
+from agents.generator.upscale.rrdb_file import UPSCALER, NotAnUpscaler, describe
 from protocol.messages import Job
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, ToolInfo
 from protocol.parameters import ControlKind
-from protocol.sources import adapters_of
+from protocol.post import LANCZOS, CorrectColour, Refine, size_after
+
+LANCZOS_MOST = 8
+"""Times that Lanczos enlarges at most: the bound of a step's scale."""
 
 SPEED_WINDOW = 31
 """Pictures over which the time per picture is taken: long enough for a median, short enough to follow a change."""
 
 
 class Speeds:
-    """Running median of the seconds that pictures took, by model; only pictures at the model's defaults count."""
+    """Running medians: of the seconds that pictures took, by model, where only pictures at the model's defaults count;
+    and of the seconds of a megapixel, by tool."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
+        self._tools: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
 
     def note(self, job: Job, model: Model, seconds: float) -> None:
         """Remember the time of one picture, in seconds."""
         if job.steps == model.steps and (job.width, job.height) in model.native_sizes and not _more(job):
             self._seconds[model.name].append(seconds)
+
+    def note_stages(self, job: Job, stages: Mapping[str, float]) -> None:
+        """Remember the time of what followed the generation of a picture, `stages` in seconds by the name of the step.
+        A step that a picture has twice is not told apart."""
+        ops = Counter(str(step.__struct_config__.tag) for step in job.post)
+        for position, step in enumerate(job.post):
+            op = str(step.__struct_config__.tag)
+            if op in stages and ops[op] == 1 and not isinstance(step, Refine | CorrectColour):
+                width, height = size_after(job.post[: position + 1], job.width, job.height)
+                self._tools[step.model].append(stages[op] / (width * height / 1e6))
+
+    def per_megapixel(self, tool: str) -> float | None:
+        """Seconds of a megapixel of a tool's result, or null before the first one."""
+        seconds = self._tools.get(tool)
+        return statistics.median(seconds) if seconds else None
 
     def median(self, model: str) -> float | None:
         """Seconds per picture, or null before the first one."""
@@ -38,28 +64,32 @@ class Speeds:
 
 def _more(job: Job) -> bool:
     """Whether a picture takes another time than from words alone."""
-    return bool(job.loras or job.controls or job.image_prompts or job.regions or job.init_image)
+    return bool(job.loras or job.controls or job.image_prompts or job.regions or job.init_image or job.post)
 
 
 class Versions:
-    """Hashes of the weights of models, LoRAs, ControlNets and IP-Adapters, by their name, as far as this process knows
-    them."""
+    """Hashes of the weights of models, LoRAs, ControlNets, IP-Adapters and tools, by their name, as far as this process
+    knows them."""
 
     def __init__(self) -> None:
         self.models: dict[str, str] = {}
         self.loras: dict[str, str] = {}
         self.controls: dict[str, str] = {}
         self.ip_adapters: dict[str, str] = {}
+        self.tools: dict[str, str] = {}
 
     def note(self, made: Order, version: str | None) -> None:
-        """Remember what a picture was made with: hashes of the model, each LoRA, ControlNet, IP-Adapter and word,
-        joined by `+`."""
-        if version is not None:
-            self.models[made.model.name], *rest = version.split("+")
-            others = iter(rest)
-            self.loras |= zip((adapter.name for adapter in made.adapters), others, strict=False)
-            self.controls |= zip((control.said.model for control in made.controls), others, strict=False)
-            self.ip_adapters |= zip(adapters_of(made.job.image_prompts), others, strict=False)
+        """Remember what a picture was made with: the hash of each part of its order, joined by `+`."""
+        known = {
+            "model": self.models,
+            "lora": self.loras,
+            "control": self.controls,
+            "ip_adapter": self.ip_adapters,
+            "tool": self.tools,
+        }
+        for part, found in zip(made.parts, version.split("+") if version else (), strict=False):
+            if part.kind in known:
+                known[part.kind][part.name] = found
 
 
 def models(
@@ -145,6 +175,54 @@ def ip_adapters(registry: Registry, versions: Versions) -> list[IpAdapterInfo]:
         )
         for one in registry.ip_adapters.values()
     ]
+
+
+def tools(registry: Registry, speeds: Speeds, versions: Versions) -> list[ToolInfo]:
+    """Lanczos, and every known network for finished pictures, usable or not."""
+    found = [
+        ToolInfo(
+            name=LANCZOS,
+            kind="upscaler",
+            installed=True,
+            scale=LANCZOS_MOST,
+            seconds_per_megapixel=speeds.per_megapixel(LANCZOS),
+        )
+    ]
+    for name, entry in registry.tools.items():
+        if entry.kind == "upscaler" or entry.kind == "face_restorer":
+            scale, install = _usable(entry, registry.tool_places[name])
+            found.append(
+                ToolInfo(
+                    name=name,
+                    kind=entry.kind,
+                    installed=scale is not None,
+                    scale=scale or entry.scale or 1,
+                    install=install,
+                    seconds_per_megapixel=speeds.per_megapixel(name),
+                    version=versions.tools.get(name),
+                )
+            )
+    return found
+
+
+def _usable(entry: ToolEntry, place: Path) -> tuple[int | None, str | None]:
+    """The scale of a network that can be used, else null and what to do about it."""
+    if not place.is_file():
+        return None, entry.install or f"put the file at {place}, then restart the generator"
+    if scale := _scale_told(place, place.stat().st_mtime_ns):
+        return scale, None
+    if entry.scale is not None:
+        return (entry.scale, None) if foreign.is_available() else (None, foreign.INSTALL)
+    return None, f"{place} is no ESRGAN network: get it again, or give its scale in models.toml"
+
+
+@lru_cache
+def _scale_told(place: Path, changed: int) -> int | None:
+    """The scale of an ESRGAN network by its header; null for another file. `changed` is the time of its last change."""
+    try:
+        return describe(read_header(place, UPSCALER)).scale
+    except (Unsound, NotAnUpscaler, OSError):
+        return None
 
 
 def _prepare(kind: ControlKind, registry: Registry) -> str | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from agents.generator import samplers
 from agents.generator.canvas import Start
@@ -15,6 +16,9 @@ from protocol.errors import AcpError, Refused
 from protocol.messages import Buckets, Job
 from protocol.nearest import nearest
 from protocol.sources import ControlImage
+
+if TYPE_CHECKING:
+    from agents.generator.stages import Stage
 
 ALONE = Buckets(denoise=[[1, 1]])
 """Each model call for one picture alone, as the plain diffusers pipeline makes it."""
@@ -48,13 +52,22 @@ class ControlModel:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Something with weights, by its name in the registry and its place on this machine."""
+
+    kind: Literal["model", "lora", "control", "ip_adapter", "word", "tool"]
+    name: str
+    place: Path
+
+
+@dataclass(frozen=True)
 class Order:
     """A job with everything that it names looked up.
 
     `start` is what denoising begins from, null for noise; `maps` are the pictures that `controls` follow, and `unmade`
     the positions of those that their annotators still have to make of what is there. `references` are the pictures of
-    the job's image prompts, which `ip_adapters` follow.
-    `buckets` are those of the model calls to make it in; null where they follow the load.
+    the job's image prompts, which `ip_adapters` follow. `buckets` are those of the model calls to make it in; null
+    where they follow the load. `stages` follow its generation.
     """
 
     job: Job
@@ -70,6 +83,22 @@ class Order:
     ip_adapters: tuple[IpAdapter, ...] = ()
     references: tuple[Rgb, ...] = ()
     buckets: Buckets | None = None
+    stages: "tuple[Stage, ...]" = ()
+
+    @property
+    def drawn(self) -> "tuple[Order, ...]":
+        """The orders of all that is denoised: its own, then those of refinements."""
+        return (self, *(stage.order for stage in self.stages if stage.op == "refine"))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All weights that decide its pixels, the model's first and those of later stages last, each once."""
+        mine = [Part("model", self.model.name, self.folder)]
+        mine += [Part("lora", adapter.name, adapter.file) for adapter in self.adapters]
+        mine += [Part("control", control.said.model, control.folder) for control in self.controls]
+        mine += [Part("ip_adapter", adapter.name, adapter.folder) for adapter in self.ip_adapters]
+        mine += [Part("word", word.token, word.file) for word in self.words]
+        return tuple(dict.fromkeys([*mine, *(part for stage in self.stages for part in stage.parts)]))
 
 
 def order(job: Job, registry: Registry) -> Order:

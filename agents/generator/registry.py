@@ -27,7 +27,7 @@ from protocol.errors import AcpError
 from protocol.nearest import nearest
 
 BUILT_IN = Path(__file__).with_name("registry.toml")
-ENDS = {"upscaler": ".safetensors"}
+ENDS = {"upscaler": ".safetensors", "face_restorer": ".safetensors"}
 """Ends of the names of tools that are files; others are folders."""
 
 

@@ -140,13 +140,15 @@ class IpAdapterEntry(BaseModel):
 
 
 class ToolEntry(BaseModel):
-    """A model that helps with pictures: it sees depth, poses or segments in a reference, or makes pictures larger.
-    `source` is the hub repository, at the commit `revision`, or a note on where it comes from."""
+    """A model that helps with pictures: it sees depth, poses or segments in a reference, makes pictures larger or
+    cleaner, or restores faces. `scale` is how many times larger, where the file's header does not tell. `source` is the
+    hub repository, at the commit `revision`, or a note on where it comes from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name
-    kind: Literal["depth", "pose", "segmentation", "upscaler"]
+    kind: Literal["depth", "pose", "segmentation", "upscaler", "face_restorer"]
+    scale: int | None = Field(default=None, ge=1, le=16)
     source: str = "your own"
     revision: Commit | None = None
     sha256: Sha256 | None = None

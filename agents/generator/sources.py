@@ -9,6 +9,7 @@ from agents.generator.control.checks import is_map
 from agents.generator.control.maps import SEEN_BY, prepared
 from agents.generator.orders import ControlModel, Order
 from agents.generator.references import pixels
+from agents.generator.stages import Recolouring, Stage
 from agents.picture import Rgb
 from bus.blobs import Blobs
 from protocol.errors import AcpError
@@ -22,8 +23,7 @@ async def load(blobs: Blobs, order: Order) -> Order:
         AcpError: a blob is not there, which may work later; or it is no picture, or does not fit.
     """
     job = order.job
-    if job.init_image is None and not order.controls and not job.image_prompts:
-        return order
+    stages = tuple([await _matched(blobs, stage) for stage in order.stages])
     maps = [await _map(blobs, job, position, control) for position, control in enumerate(order.controls)]
     return replace(
         order,
@@ -36,7 +36,15 @@ async def load(blobs: Blobs, order: Order) -> Order:
                 for position, one in enumerate(job.image_prompts)
             ]
         ),
+        stages=stages,
     )
+
+
+async def _matched(blobs: Blobs, stage: Stage) -> Stage:
+    """A stage with the picture whose colours are taken."""
+    if isinstance(stage, Recolouring) and stage.blob is not None:
+        return replace(stage, towards=await pixels(blobs, stage.blob, f"$.job.post[{stage.position}].towards"))
+    return stage
 
 
 async def _start(blobs: Blobs, job: Job) -> Start | None:

@@ -60,6 +60,7 @@ def plan_of(batch: Batch, prompts: list[str], generators: int) -> GenerationPlan
             guidance=recipe.guidance,
             sampler=recipe.sampler,
             engine=recipe.engine,
+            stages=recipe.stages,
             min_score=recipe.min_score,
             max_attempts=recipe.max_attempts,
             prompts=prompts,

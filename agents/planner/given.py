@@ -1,7 +1,7 @@
 """Pictures that a command brings: whether the model can be led by them, and how. Pure module."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,12 +34,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Given:
-    """The pictures of a command; `controls` and `references` in its order."""
+    """The pictures of a command; `controls` and `references` in its order, `colours` by the place of their step in
+    `post`."""
 
     init: Found | None = None
     mask: Found | None = None
     controls: tuple[Found, ...] = ()
     references: tuple[Found, ...] = ()
+    colours: Mapping[int, Found] = field(default_factory=dict[int, Found])
 
     @property
     def shape(self) -> Found | None:
@@ -83,7 +85,7 @@ def start(
     if needed not in model.starts:
         path = "$.init_image" if "picture" not in model.starts else "$.mask" if command.mask else "$.placement"
         what = "keeps no part of a picture" if partly else "starts from no picture"
-        raise Refused("not_supported", f"{model.name} {what}", path=path, hint=_those_that_do(needed, models))
+        raise Refused("not_supported", f"{model.name} {what}", path=path, hint=those_that_do(needed, models))
     if given.mask is not None and (given.mask.width, given.mask.height) != (given.init.width, given.init.height):
         raise BadCommand(
             "invalid_value",
@@ -235,6 +237,7 @@ def _size(picture: Found) -> str:
     return f"{picture.width}x{picture.height}"
 
 
-def _those_that_do(needed: str, models: Iterable[ModelInfo]) -> str:
+def those_that_do(needed: str, models: Iterable[ModelInfo]) -> str:
+    """Which installed models begin from what is needed, as a hint."""
     able = sorted({model.platform for model in models if model.installed and needed in model.starts})
     return f"platforms that do: {', '.join(able)}" if able else "no model here does"

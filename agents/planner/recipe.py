@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agents.planner import given as pictures
-from agents.planner import references, regions, sizes
+from agents.planner import post, references, regions, sizes
 from agents.planner.budget import price_of
 from agents.planner.catalogue import Shelf
 from agents.planner.given import NOTHING, Given
@@ -24,6 +24,8 @@ from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand, Code, Refused, Unavailable
 from protocol.nearest import nearest
 from protocol.offers import ModelInfo
+from protocol.post import PostStep
+from protocol.replies import Stage
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 MAX_STEPS_OF_USE = 30
@@ -40,7 +42,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     is what the batch runs through, `triggers` what wakes the LoRAs. `price_micros` is expected of an attempt,
     `highest_micros` held for it; null where nobody knows. `sizes` and `samplers` are what the swept values mean.
     `init_image` and `controls` are what every picture is made from, `image_prompts` what it follows beside the words;
-    `following` is how those of combos are. `engine` says whether model calls are shared.
+    `following` is how those of combos are. `engine` says whether model calls are shared. `post` is done with each
+    picture afterwards, `posts` with those of a swept size, and `stages` are what it goes through.
     """
 
     platform: str
@@ -75,6 +78,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     image_prompts: list[ImagePrompt] = []
     following: Following = Following()
     engine: Literal["steps", "pipeline"] | None = None
+    post: list[PostStep] = []
+    posts: dict[str, list[PostStep]] = {}
+    stages: list[Stage] = []
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,7 @@ def resolve(
     notes = dict.fromkeys(recipe.not_honoured), dict.fromkeys(recipe.warnings)
     sizes_of: dict[str, tuple[int, int]] = {}
     samplers_of: dict[str, str] = {}
+    posts_of: dict[str, list[PostStep]] = {}
     for path, name, value, changed in trials(command):
         try:
             one = _resolve(changed, workshop, defaults, given)
@@ -120,6 +127,7 @@ def resolve(
             known.update(dict.fromkeys(new))
         if name == "resolution" and isinstance(value, str):
             sizes_of[value] = (one.width, one.height)
+            posts_of[value] = one.post
         if name == "sampler" and isinstance(value, str):
             samplers_of[value] = one.sampler
     not_honoured, warnings = map(list, notes)
@@ -133,6 +141,7 @@ def resolve(
         catalogue=shelf,
         sizes=sizes_of,
         samplers=samplers_of,
+        posts=posts_of,
     )
 
 
@@ -149,7 +158,6 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     checkpoints, loras = _named(command, workshop)
     wanted = _model(command.platform, checkpoints, workshop)
     model, stand_in_for = _runnable(wanted, loras, workshop, defaults)
-    price = price_of(model, defaults.price_per_hour, defaults.max_seconds)
     not_honoured: list[str] = []
     warnings: list[str] = []
     if stand_in_for:
@@ -170,6 +178,10 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     init_image, notes = pictures.start(command, given, model, workshop.models.values(), (width, height), steps)
     warnings.extend(notes)
     following = references.following(model, workshop.ip_adapters)
+    base = post.Base(model, (width, height), steps, loras, stand_in_for is not None)
+    after = post.planned(command.post, given, base, workshop)
+    timed = replace(model, seconds_per_image=after.seconds)
+    price = price_of(timed, defaults.price_per_hour, defaults.max_seconds)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
     warnings.extend([*_advice(command, model, steps, guidance), *unwoken(command.prompts, woken_by)])
     return Recipe(
@@ -194,7 +206,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         max_attempts=command.max_attempts or defaults.max_attempts,
         price_micros=price.expected,
         highest_micros=price.highest,
-        seconds_per_image=model.seconds_per_image,
+        seconds_per_image=after.seconds,
         not_honoured=not_honoured,
         warnings=warnings,
         init_image=init_image,
@@ -204,6 +216,8 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         ),
         following=following,
         engine=model.engine,
+        post=after.steps,
+        stages=after.stages,
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from agents.planner.rows import Batch
 from protocol.errors import Unavailable
 from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, StoreImage
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, ToolInfo
+from protocol.post import LANCZOS, CorrectColour, Refine
 from protocol.reuse import StoredPicture, pixel_digest
 from protocol.sources import adapters_of
 
@@ -40,24 +41,36 @@ def reuses(batch: Batch) -> bool:
 
 def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str]:
     """What each picture is found by, by index. Those whose weights are not known for certain have nothing."""
-    models = agreed(model for presence in presences for model in presence.models)
-    loras = agreed(lora for presence in presences for lora in presence.loras)
-    controls = agreed(control for presence in presences for control in presence.controls)
-    ip_adapters = agreed(adapter for presence in presences for adapter in presence.ip_adapters)
+    known = {
+        "model": agreed(model for presence in presences for model in presence.models),
+        "lora": agreed(lora for presence in presences for lora in presence.loras),
+        "control": agreed(control for presence in presences for control in presence.controls),
+        "ip_adapter": agreed(adapter for presence in presences for adapter in presence.ip_adapters),
+        "tool": agreed(tool for presence in presences for tool in presence.tools),
+    }
     found: dict[int, str] = {}
     for job in jobs:
-        versions = [
-            models.get(job.model),
-            *(loras.get(lora.name) for lora in job.loras),
-            *(controls.get(control.model) for control in job.controls),
-            *(ip_adapters.get(name) for name in adapters_of(job.image_prompts)),
-        ]
+        versions = [known[kind].get(name) for kind, name in _weights(job)]
         if None not in versions:
             found[job.index] = pixel_digest(job, "+".join(filter(None, versions)))
     return found
 
 
-def agreed(announced: Iterable[ModelInfo | LoraInfo | ControlInfo | IpAdapterInfo]) -> dict[str, str | None]:
+def _weights(job: Job) -> Iterable[tuple[str, str]]:
+    """Everything with weights that a picture is made with, as (kind, name), in the order of `Picture.model_version`."""
+    parts = [("model", job.model)]
+    parts += [("lora", lora.name) for lora in job.loras]
+    parts += [("control", control.model) for control in job.controls]
+    parts += [("ip_adapter", name) for name in adapters_of(job.image_prompts)]
+    for step in job.post:
+        if isinstance(step, Refine):
+            parts += [("lora", lora.name) for lora in step.loras or []]
+        elif not isinstance(step, CorrectColour) and step.model != LANCZOS:
+            parts.append(("tool", step.model))
+    return dict.fromkeys(parts)
+
+
+def agreed(announced: Iterable[ModelInfo | LoraInfo | ControlInfo | IpAdapterInfo | ToolInfo]) -> dict[str, str | None]:
     """The hash of each installed model or adapter, by name; null where a generator does not know it yet, or two differ,
     because any of them may take the job."""
     versions: dict[str, set[str | None]] = {}

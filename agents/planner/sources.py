@@ -17,6 +17,7 @@ from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused
 from protocol.ids import index_of
 from protocol.parameters import ImageSource
+from protocol.post import CorrectColour
 
 Place = tuple[str, str | None]
 """The blob of a picture that was made, and its file on this machine or null."""
@@ -36,7 +37,12 @@ class Sources:
             BadCommand: a source that does not name one picture.
             Refused: a picture that is not there, cannot be read, or leads nothing.
         """
-        if not (command.init_image or command.mask or command.controls or command.references):
+        matched = {
+            position: step.towards
+            for position, step in enumerate(command.post)
+            if isinstance(step, CorrectColour) and step.towards is not None
+        }
+        if not (command.init_image or command.mask or command.controls or command.references or matched):
             return NOTHING
         init = mask = None
         if command.init_image is not None:
@@ -55,7 +61,11 @@ class Sources:
             (await self._found(one.image, client, f"$.references[{position}].image"))[0]
             for position, one in enumerate(command.references)
         ]
-        return Given(init, mask, tuple(controls), tuple(references))
+        colours = {
+            position: (await self._found(source, client, f"$.post[{position}].towards"))[0]
+            for position, source in matched.items()
+        }
+        return Given(init, mask, tuple(controls), tuple(references), colours)
 
     async def _found(self, source: ImageSource, client: str, path: str) -> tuple[Found, Rgb]:
         data = await self._bytes(source, client, path)

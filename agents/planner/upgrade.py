@@ -129,6 +129,7 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         init_image=scaled(original.init_image, (original.width, original.height), (recipe.width, recipe.height)),
         controls=recipe.controls,
         image_prompts=with_combo(recipe.image_prompts, original.prompt.references, recipe.following),
+        post=recipe.post,
         priority=batch.priority,
         catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )

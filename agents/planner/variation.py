@@ -109,6 +109,7 @@ def vary(job: Job, command: GenerateImages, recipe: Recipe, seed: int) -> Job:
         seed=seed_of(int(swept.get("seed", seed)), varied.number, job.attempt),  # pyright: ignore[reportArgumentType]
         width=width,
         height=height,
+        post=recipe.posts.get(str(swept.get("resolution")), job.post),
         loras=_loras(job.loras, swept),
         swept=varied.swept,
         catalogued=catalogued(command, recipe, varied),

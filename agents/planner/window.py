@@ -306,6 +306,7 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         controls=recipe.controls,
         image_prompts=with_combo(recipe.image_prompts, prompt.references, recipe.following),
         regions=batch.command.regions,
+        post=recipe.post,
         priority=batch.priority,
         strict=batch.command.determinism == "strict",
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from protocol.messages import Presence
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, ToolInfo
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Workshop:
     style_references: tuple[str, ...] = ()
     controls: tuple[ControlInfo, ...] = ()
     ip_adapters: tuple[IpAdapterInfo, ...] = ()
+    tools: Mapping[str, ToolInfo] = field(default_factory=dict[str, ToolInfo])
     generators: int = 0
     prompters: int = 0
 
@@ -28,6 +29,7 @@ def survey(presences: Iterable[Presence]) -> Workshop:
     loras: dict[str, LoraInfo] = {}
     controls: dict[str, ControlInfo] = {}
     ip_adapters: dict[str, IpAdapterInfo] = {}
+    tools: dict[str, ToolInfo] = {}
     samplers: set[str] = set()
     styles: set[str] = set()
     references: set[str] = set()
@@ -51,6 +53,12 @@ def survey(presences: Iterable[Presence]) -> Workshop:
         for adapter in presence.ip_adapters:
             if adapter.name not in ip_adapters or adapter.installed:
                 ip_adapters[adapter.name] = adapter
+        for tool in presence.tools:
+            if tool.name not in tools or (tool.installed, tool.seconds_per_megapixel is not None) > (
+                tools[tool.name].installed,
+                tools[tool.name].seconds_per_megapixel is not None,
+            ):
+                tools[tool.name] = tool
     return Workshop(
         models=models,
         loras=loras,
@@ -59,6 +67,7 @@ def survey(presences: Iterable[Presence]) -> Workshop:
         style_references=tuple(sorted(references)),
         controls=tuple(controls.values()),
         ip_adapters=tuple(ip_adapters.values()),
+        tools=tools,
         generators=generators,
         prompters=prompters,
     )

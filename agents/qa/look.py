@@ -8,6 +8,7 @@ from agents.qa.score import Gate
 from agents.qa.scorer import Scorer
 from agents.qa.signature import signature
 from protocol.messages import ScoreImage
+from protocol.post import size_after
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ def look(data: bytes, message: ScoreImage, scorer: Scorer | None) -> Look:
     if picture.media_type != message.picture.media_type:
         gates.append("wrong_format")
         notes.append(f"{picture.media_type}, announced {message.picture.media_type}")
-    if picture.size != (job.width, job.height):
+    planned = size_after(job.post, job.width, job.height)
+    if picture.size != planned:
         gates.append("wrong_size")
-        notes.append("{}x{}".format(*picture.size) + f", planned {job.width}x{job.height}")
+        notes.append("{}x{}, planned {}x{}".format(*picture.size, *planned))
     taken = measure(picture.rgb)
     embedding = None
     if scorer is not None:

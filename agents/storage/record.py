@@ -13,6 +13,8 @@ from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.commands import Lora, Scalar
 from protocol.messages import Buckets, StoreImage
 from protocol.parameters import Region
+from protocol.post import PostStep
+from protocol.replies import Size
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -21,7 +23,8 @@ DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlg
 
 class Record(Struct, frozen=True, kw_only=True):
     """Everything needed to make the picture again, and what was measured. Sizes are pixels, `seconds` of generation.
-    `reused` is the picture whose pixels were returned, by its id, where none was made; `size_bytes` those of the blob.
+    `generated` is the size before the steps of `post`, null where there are none. `reused` is the picture whose pixels
+    were returned, by its id, where none was made; `size_bytes` those of the blob.
 
     Each field is one text of the PNG file under its own name, as it is where it is text and as JSON where it is not.
     """
@@ -77,6 +80,8 @@ class Record(Struct, frozen=True, kw_only=True):
     controls: list[ControlImage] = []
     image_prompts: list[ImagePrompt] = []
     regions: list[Region] = []
+    post: list[PostStep] = []
+    generated: Size | None = None
     name_template: str | None = None
     software: str = f"bottega {version('bottega')}"
 
@@ -136,6 +141,8 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         controls=job.controls,
         image_prompts=job.image_prompts,
         regions=job.regions,
+        post=job.post,
+        generated=Size(width=job.width, height=job.height) if job.post else None,
         name_template=job.name_template,
     )
 
@@ -170,12 +177,13 @@ def parameters(record: Record) -> str:
     Source: modules/processing.py `create_infotext` of AUTOMATIC1111/stable-diffusion-webui.
     """
     adapters = "".join(f" <lora:{lora.name}:{lora.weight:g}>" for lora in record.loras)
+    size = record.generated or Size(width=record.width, height=record.height)
     settings = {
         "Steps": record.steps,
         "Sampler": record.sampler,
         "CFG scale": f"{record.guidance:g}",
         "Seed": record.seed,
-        "Size": f"{record.width}x{record.height}",
+        "Size": f"{size.width}x{size.height}",
         "Model hash": record.model_version,
         "Model": record.model,
         "Version": record.software,

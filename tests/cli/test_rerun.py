@@ -14,12 +14,14 @@ import pytest
 from agents.cli.rerun import compared, job_of, reasons, threads_of
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
-from agents.generator.orders import order
 from agents.generator.registry import Registry, load
+from agents.generator.stages import staged
 from agents.storage.filing import read_record
 from agents.storage.png import with_text
 from agents.storage.record import Record, record_of, texts_of
 from protocol.messages import Assessment, Job, Picture, Prompt, StoreImage
+from protocol.post import CorrectColour, Refine, Upscale
+from protocol.replies import Size
 from tests.cli.conftest import Home
 
 POCKET: dict[str, Any] = {
@@ -70,15 +72,24 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Files of pictures that were made beside each other, by as many threads as a workshop takes."""
     folder = tmp_path_factory.mktemp("pictures")
     known: Registry = load(folder / "models", folder / "loras", folder / "models.toml")
+    steps = {3: [Upscale(scale=1.5), Refine(strength=0.5), CorrectColour()]}
     jobs = [
-        Job(index=seed, seed=seed, steps=4 + seed, image_id=f"gen_batch_1_{seed:06d}", **POCKET) for seed in range(4)
+        Job(
+            index=seed,
+            seed=seed,
+            steps=4 + seed,
+            image_id=f"gen_batch_1_{seed:06d}",
+            post=steps.get(seed, []),
+            **POCKET,
+        )
+        for seed in range(4)
     ]
 
     async def make() -> list[Rendering]:
         engine = DiffusersEngine("cpu", 1, folder / "run")
         async with engine.opened(), asyncio.timeout(50):
             return await asyncio.gather(
-                *(engine.generate(order(job, known), lambda step, steps: None, lambda: False) for job in jobs)
+                *(engine.generate(staged(job, known), lambda step, steps: None, lambda: False) for job in jobs)
             )
 
     files: list[Path] = []
@@ -107,6 +118,13 @@ def test_a_picture_made_in_company_is_made_again_bit_for_bit_from_its_file(
     status, answer = said(home, crowded[0], "--out", str(tmp_path / "again.png"))
     assert (status, answer["verdict"], answer["largest"], answer["reasons"]) == (0, "identical", 0, [])
     assert (tmp_path / "again.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_of_several_stages_is_made_again_with_all_of_them(home: Home, pictures: list[Path], tmp_path: Path):
+    record = read_record(pictures[3].read_bytes())
+    assert (record.width, record.generated) == (192, Size(width=128, height=128))
+    status, answer = said(home, pictures[3])
+    assert (status, answer["verdict"], answer["reasons"]) == (0, "identical", [])
 
 
 def test_another_picture_than_the_file_says_has_drifted_and_exits_with_1(home: Home, pictures: list[Path]):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.generator.canvas import Start, anew_by, filling, pasted, placed
+from agents.generator.canvas import Start, anew_by, around, cut, faded_in, filling, pasted, placed
 from agents.picture import Rgb
 
 
@@ -48,3 +48,25 @@ def test_black_of_a_mask_keeps_every_bit_white_none_and_grey_mixes():
 
 def test_without_a_mask_all_of_a_picture_is_what_was_made():
     assert np.array_equal(pasted(noise(8, 8, 1), Start(noise(8, 8), 0.5)), noise(8, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("face", "square"),
+    [((0.4, 0.25, 0.2, 0.5), (68, 18, 65)), ((0.0, 0.0, 0.1, 0.2), (0, 0, 26)), ((0.5, 0.0, 0.5, 1.0), (100, 0, 100)),
+     ((0.99, 0.99, 0.01, 0.01), (197, 97, 3))],
+)  # fmt: skip
+def test_a_face_has_a_square_around_it_that_lies_in_the_picture(face: tuple[float, ...], square: tuple[int, int, int]):
+    assert around(face, 200, 100) == square
+
+
+def test_what_was_made_of_a_face_fades_into_the_picture():
+    picture, square = noise(64, 64), (16, 16, 32)
+    face = cut(picture, square, 128)
+    assert face.shape == (128, 128, 3)
+    made = faded_in(picture, np.full_like(face, 255), square, 1.0)
+    inside = np.zeros((64, 64), bool)
+    inside[16:48, 16:48] = True
+    assert np.array_equal(made[~inside], picture[~inside])
+    assert (made[20:44, 20:44] == 255).all()
+    assert not (made[16, 16:48] == 255).all()
+    assert np.array_equal(faded_in(picture, face, square, 0.0), picture)

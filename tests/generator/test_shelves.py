@@ -19,9 +19,9 @@ from agents.generator.library.entries import with_entry, without_entry
 from agents.generator.library.shelves import Shelves, add, remove
 from agents.generator.orders import order
 from agents.generator.registry_entries import Model
+from agents.generator.upscale.network import Network
 from agents.generator.upscale.rrdb import Rrdb
 from agents.generator.upscale.rrdb_file import RrdbFile
-from agents.generator.upscale.upscaler import Upscaler
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from protocol.messages import Job
@@ -140,7 +140,7 @@ def test_an_upscaler_becomes_a_tool(shelves: Shelves, tmp_path: Path):
     known = shelves.registry()
     assert known.tools["x4"].kind == "upscaler"
     assert known.installed_tools == {"x4"}
-    assert Upscaler(known.tool_places["x4"], torch.device("cpu")).scale == 4
+    assert Network(known.tool_places["x4"], torch.device("cpu")).scale == 4
     assert remove(shelves, "x4").freed
 
 

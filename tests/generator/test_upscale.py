@@ -1,6 +1,7 @@
 # pyright: basic, reportOptionalOperand=false, reportOperatorIssue=false, reportOptionalMemberAccess=false
 """Upscaling: tiles that cover without seams, networks known by their tensors, and pictures enlarged as a whole."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from hypothesis import strategies as some
 from safetensors.torch import save_file
 
 from agents.generator.tensor_file import Header, Tensor, Unsound
+from agents.generator.upscale.network import Network
 from agents.generator.upscale.rrdb import Rrdb
 from agents.generator.upscale.rrdb_file import NotAnUpscaler, RrdbFile, describe
-from agents.generator.upscale.tiles import spans, weights
-from agents.generator.upscale.upscaler import Upscaler
-from protocol.errors import AcpError
+from agents.generator.upscale.tiles import in_tiles, spans, weights
+from protocol.errors import Refused
 
 CPU = torch.device("cpu")
 TINY = RrdbFile(features=8, blocks=2, growth=4, doublings=2, squeeze=1, places={})
@@ -30,6 +31,16 @@ def network(form: RrdbFile = TINY) -> Rrdb:
         tensor *= 0 if name.endswith("bias") else 2.2
     found.conv_last.bias += 0.5
     return found
+
+
+def save_network(file: Path, doublings: int) -> None:
+    """A network's file; of no doubling one that keeps the size."""
+    save_file(network(replace(TINY, doublings=doublings)).state_dict(), file)
+
+
+def save_foreign(file: Path) -> None:
+    """A file with the tensors of another family."""
+    save_file({"layers.0.weight": torch.zeros(1)}, file)
 
 
 def old_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -56,6 +67,11 @@ def picture(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
+def enlarged(file: Path, pixels: np.ndarray, tile: int = 256, overlap: int = 32) -> np.ndarray:
+    network = Network(file, CPU)
+    return in_tiles(pixels, network.scale, tile, overlap, network.made)
+
+
 @given(length=some.integers(1, 3000), tile=some.integers(16, 300), part=some.floats(0.01, 0.9))
 def test_tiles_cover_a_side_and_their_weights_fill_every_pixel(length: int, tile: int, part: float):
     overlap = int(tile * part)
@@ -79,30 +95,25 @@ def test_tiles_are_as_few_as_overlap_allows(length: int, tile: int, overlap: int
 
 
 def test_tiles_leave_no_seam_where_they_overlap_and_would_without(file: Path):
-    upscaler = Upscaler(file, CPU)
-
     def off(overlap: int) -> int:
         """The largest difference to the picture enlarged as a whole, 0 to 255."""
-        tiled = upscaler.enlarge(picture(64, 128), tile=72, overlap=overlap)
-        assert tiled is not None
+        tiled = enlarged(file, picture(64, 128), tile=72, overlap=overlap)
         return np.abs(whole.astype(int) - tiled).max()
 
-    whole = upscaler.enlarge(picture(64, 128), tile=256)
-    assert whole is not None
+    whole = enlarged(file, picture(64, 128))
     assert whole.shape == (256, 512, 3)
     assert off(overlap=0) > 50
     assert off(overlap=16) <= 2
 
 
-@pytest.mark.parametrize("squeeze", [1, 2, 4])
-def test_networks_that_squeeze_enlarge_less_and_take_odd_sizes(tmp_path: Path, squeeze: int):
-    form = RrdbFile(features=8, blocks=1, growth=4, doublings=2, squeeze=squeeze, places={})
+@pytest.mark.parametrize(("doublings", "squeeze", "scale"), [(2, 1, 4), (2, 2, 2), (2, 4, 1), (0, 1, 1), (3, 1, 8)])
+def test_networks_that_squeeze_enlarge_less_and_take_odd_sizes(
+    tmp_path: Path, doublings: int, squeeze: int, scale: int
+):
+    form = RrdbFile(features=8, blocks=1, growth=4, doublings=doublings, squeeze=squeeze, places={})
     save_file(network(form).state_dict(), tmp_path / "net.safetensors")
-    upscaler = Upscaler(tmp_path / "net.safetensors", CPU)
-    larger = upscaler.enlarge(picture(17, 23))
-    assert upscaler.scale == 4 // squeeze
-    assert larger is not None
-    assert larger.shape == (17 * upscaler.scale, 23 * upscaler.scale, 3)
+    assert Network(tmp_path / "net.safetensors", CPU).scale == scale
+    assert enlarged(tmp_path / "net.safetensors", picture(17, 23)).shape == (17 * scale, 23 * scale, 3)
 
 
 @pytest.mark.parametrize("naming", ["plain", "params_ema", "first"])
@@ -111,31 +122,13 @@ def test_both_namings_of_esrgan_are_one_network(tmp_path: Path, file: Path, nami
     named = old_names(tensors) if naming == "first" else tensors
     prefix = "params_ema." if naming == "params_ema" else ""
     save_file({prefix + name: tensor for name, tensor in named.items()}, tmp_path / "other.safetensors")
-    ours, theirs = (Upscaler(one, CPU).enlarge(picture(16, 16)) for one in (file, tmp_path / "other.safetensors"))
-    assert ours is not None
-    assert theirs is not None
+    ours, theirs = (enlarged(one, picture(16, 16)) for one in (file, tmp_path / "other.safetensors"))
     assert np.array_equal(ours, theirs)
-
-
-def test_a_picture_no_longer_wanted_is_left_between_tiles(file: Path):
-    seen: list[int] = []
-    assert (
-        Upscaler(file, CPU).enlarge(picture(64, 64), tile=32, overlap=8, stop=lambda: len(seen.append(0) or seen) > 2)
-        is None
-    )
-    assert len(seen) == 3
-
-
-def test_a_picture_that_would_be_too_large_is_refused(file: Path):
-    with pytest.raises(AcpError) as refused:
-        Upscaler(file, CPU).enlarge(np.zeros((2000, 2000, 3), np.uint8))
-    assert refused.value.code == "too_large"
 
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path):
     tensors = network().state_dict()
     odd = {
-        "another": {"body.0.weight": torch.zeros(8, 3, 3, 3)},
         "lacking": {name: tensor for name, tensor in tensors.items() if name != "conv_hr.bias"},
         "more": tensors | {"extra.weight": torch.zeros(1)},
         "misshapen": tensors | {"conv_last.weight": torch.zeros(4, 8, 3, 3)},
@@ -144,10 +137,14 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path):
     for name, content in odd.items():
         save_file(content, tmp_path / f"{name}.safetensors")
         with pytest.raises(NotAnUpscaler):
-            Upscaler(tmp_path / f"{name}.safetensors", CPU)
+            Network(tmp_path / f"{name}.safetensors", CPU)
+    save_file({"body.0.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(Refused) as refused:
+        Network(tmp_path / "foreign.safetensors", CPU)
+    assert "bottega[restore]" in (refused.value.body.hint or "")
     save_file(tensors | {"conv_last.bias": torch.full((3,), torch.inf)}, tmp_path / "infinite.safetensors")
     with pytest.raises(Unsound):
-        Upscaler(tmp_path / "infinite.safetensors", CPU)
+        Network(tmp_path / "infinite.safetensors", CPU)
 
 
 def test_the_usual_network_is_known_by_its_header():

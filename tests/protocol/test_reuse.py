@@ -9,6 +9,7 @@ from protocol import codec
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.messages import Buckets, GenerateImage, Job, Prompt
 from protocol.parameters import Lora, Region
+from protocol.post import Upscale
 from protocol.reuse import pixel_digest
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
@@ -35,6 +36,7 @@ DECIDES: dict[str, Any] = {
     "controls": [ControlImage(kind="canny", model="canny_pocket", blob="d" * 64)],
     "image_prompts": [ImagePrompt(blob="e" * 64, role="style", adapter="ip_adapter_sdxl")],
     "regions": [Region(prompt="a blue star", box=[0.5, 0, 0.5, 1])],
+    "post": [Upscale(scale=2.0)],
     "strict": True,
     "buckets": Buckets(denoise=[[1, 20]]),
 }

@@ -1,6 +1,6 @@
 """What a path holds that a person wants to add: a model's folder, a single-file checkpoint, a LoRA, a textual
-inversion, an IP-Adapter or an upscaler, and for which platform; or a refusal of what could run code or would not work.
-Reads headers, and values of all but models; changes nothing."""
+inversion, an IP-Adapter or a network for pictures, and for which platform; or a refusal of what could run code or would
+not work. Reads headers, and values of all but models; changes nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,13 @@ from agents.generator.library.checkpoint_file import NotACheckpoint, is_checkpoi
 from agents.generator.library.hub_files import CONFIG, INDEX, PICKLES, HubFile, wanted
 from agents.generator.lora_file import NotALora, describe, platform_called
 from agents.generator.tensor_file import ADAPTER, CHECKPOINT, Unsound, inspect, read_header
+from agents.generator.upscale import foreign
 from agents.generator.upscale.rrdb_file import UPSCALER, NotAnUpscaler, is_upscaler
 from agents.generator.upscale.rrdb_file import describe as describe_upscaler
 from protocol.errors import Refused
 
 Content = TypeVar("Content")
-Kind = Literal["folder", "checkpoint", "lora", "embedding", "ip_adapter", "upscaler"]
+Kind = Literal["folder", "checkpoint", "lora", "embedding", "ip_adapter", "upscaler", "face_restorer"]
 
 ENCODER = "image_encoder"
 """The folder of the model that looks at pictures, in an IP-Adapter's."""
@@ -53,12 +54,14 @@ class _Sidecar(msgspec.Struct):
 @dataclass(frozen=True)
 class Found:
     """What a path holds; `platform` is null where it does not tell. `word` wakes a LoRA, or is what an embedding
-    teaches; null where nothing tells it. `weights` is the name of an IP-Adapter's file in its folder."""
+    teaches; null where nothing tells it. `weights` is the name of an IP-Adapter's file in its folder; `scale` is a
+    network's, where its header does not tell."""
 
     kind: Kind
     platform: str | None
     word: str | None = None
     weights: str | None = None
+    scale: int | None = None
 
 
 def recognise(path: Path) -> Found:
@@ -76,28 +79,38 @@ def recognise(path: Path) -> Found:
     if path.suffix != ".safetensors":
         raise _refused(path, "it is no safetensors file", "name a diffusers folder or a .safetensors file")
     try:
-        tensors = read_header(path, CHECKPOINT).tensors
-        if is_checkpoint(tensors):
-            return Found("checkpoint", platform_of(tensors))
-        if is_embedding(tensors):
-            taught = describe_embedding(inspect(path, EMBEDDING))
-            widths = sorted(width for _, _, width in taught.parts)
-            return Found("embedding", _TEXT_ENCODERS.get(tuple(widths)), taught.token)
-        if is_upscaler(tensors):
-            describe_upscaler(inspect(path, UPSCALER))
-            return Found("upscaler", None)
-        if is_ip_adapter(tensors):
-            describe_ip_adapter(inspect(path, ADAPTER))
-            raise _refused(
-                path,
-                "an IP-Adapter needs the CLIP vision model that looks at pictures for it",
-                f"put both into a folder, that model as {ENCODER}, and add the folder",
-            )
-        lora = describe(inspect(path, ADAPTER))
+        return _file(path)
     except NotACheckpoint as error:
         raise _refused(path, str(error), "add the diffusers folder of the model, or pull it") from error
-    except (Unsound, NotALora, NotAnEmbedding, NotAnIpAdapter, NotAnUpscaler) as error:
+    except NotALora as error:
+        if foreign.is_available():
+            return _network(path)
+        hint = f"another one; networks for pictures of other families than ESRGAN need: {foreign.INSTALL}"
+        raise _refused(path, str(error), hint) from error
+    except (Unsound, NotAnEmbedding, NotAnIpAdapter, NotAnUpscaler) as error:
         raise _refused(path, str(error), "get the file again, or another one") from error
+
+
+def _file(path: Path) -> Found:
+    """What a safetensors file holds; a LoRA, if nothing else."""
+    tensors = read_header(path, CHECKPOINT).tensors
+    if is_checkpoint(tensors):
+        return Found("checkpoint", platform_of(tensors))
+    if is_embedding(tensors):
+        taught = describe_embedding(inspect(path, EMBEDDING))
+        widths = sorted(width for _, _, width in taught.parts)
+        return Found("embedding", _TEXT_ENCODERS.get(tuple(widths)), taught.token)
+    if is_upscaler(tensors):
+        describe_upscaler(inspect(path, UPSCALER))
+        return Found("upscaler", None)
+    if is_ip_adapter(tensors):
+        describe_ip_adapter(inspect(path, ADAPTER))
+        raise _refused(
+            path,
+            "an IP-Adapter needs the CLIP vision model that looks at pictures for it",
+            f"put both into a folder, that model as {ENCODER}, and add the folder",
+        )
+    lora = describe(inspect(path, ADAPTER))
     base, words = _sidecar(path)
     return Found("lora", platform_called(base) or lora.platform, next(iter(words or lora.triggers), None))
 
@@ -113,6 +126,12 @@ def _ip_adapter(folder: Path) -> Found:
     except (OSError, Unsound, NotAnIpAdapter) as error:
         raise _refused(folder, str(error), "get the files again, or others") from error
     return Found("ip_adapter", found.platform, weights=files[0].name)
+
+
+def _network(path: Path) -> Found:
+    """A network of a family that the extra reads."""
+    found = foreign.load(path)
+    return Found("face_restorer" if found.purpose == "FaceSR" else "upscaler", None, scale=found.scale)
 
 
 def _folder_platform(folder: Path) -> str | None:

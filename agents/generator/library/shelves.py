@@ -29,6 +29,7 @@ _TABLES: dict[Kind, str] = {
     "embedding": "embeddings",
     "ip_adapter": "ip_adapters",
     "upscaler": "tools",
+    "face_restorer": "tools",
 }
 
 Configure = Callable[[Model, Path], None]
@@ -105,7 +106,7 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
         )
     if name in everything_placed(registry):
         raise Refused("wrong_state", f"{name} is known already", hint="choose another with --name")
-    known = None if found.kind == "upscaler" else platform_of(platform, found, registry, path)
+    known = None if _TABLES[found.kind] == "tools" else platform_of(platform, found, registry, path)
     added = _shelved(shelves, registry, found, path, name, known, configure)
     fields: dict[str, object] = {"platform": added.platform} if added.platform else {}
     match found.kind:
@@ -119,8 +120,9 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
             fields |= {"sha256": digest(path)} | ({"trigger": added.word} if added.word else {})
         case "embedding":
             fields |= {"sha256": digest(path), "token": added.word}
-        case "upscaler":
-            fields |= {"kind": "upscaler", "source": path.name, "sha256": digest(path)}
+        case "upscaler" | "face_restorer":
+            fields |= {"kind": found.kind, "source": path.name, "sha256": digest(path)}
+            fields |= {"scale": found.scale} if found.scale else {}
     table = f"{_TABLES[found.kind]}.{name}"
     shelves.enter(lambda text: entries.with_entry(text, table, fields))
     return added
@@ -201,9 +203,8 @@ def _shelved(
             assert platform is not None
             place = shelves.models / name
             _unpack(registry, path, place, platform, configure)
-        case "lora" | "embedding" | "upscaler":
-            folders = {"lora": shelves.loras, "embedding": shelves.embeddings, "upscaler": shelves.tools}
-            place = folders[found.kind] / f"{name}.safetensors"
+        case "lora" | "embedding" | "upscaler" | "face_restorer":
+            place = shelves.loras.with_name(_TABLES[found.kind]) / f"{name}.safetensors"
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(path, place)
     word = found.word or (name if found.kind == "embedding" else None)

@@ -92,7 +92,7 @@ class Decoder:
             self._sizes.note(runs[0].key, size, counted)
             for run, answer in zip(runs, answers, strict=True):
                 run.spent(seconds / len(runs))
-                run.decode_bucket = size // max(run.said.call.rows, 1)
+                run.decoded(size // max(run.said.call.rows, 1))
                 self._deliver(run, answer, None)
         elif len(runs) > 1 and not failures.is_fault(error):
             # One by one: for want of memory, or because one of them is the cause.

@@ -20,7 +20,6 @@ import torch
 from agents.generator import failures
 from agents.generator.control.annotators import Annotators
 from agents.generator.device import Gauge, arithmetic, memory_of
-from agents.generator.drawing import draw, scheduler_for
 from agents.generator.engine import Stopped
 from agents.generator.orders import Order
 from agents.generator.pipelines import Pipelines, Resident
@@ -30,12 +29,13 @@ from agents.generator.steps.buckets import CALLS, SIZES, Sizes, padded
 from agents.generator.steps.decoder import Decoder
 from agents.generator.steps.embeddings import Embeddings
 from agents.generator.steps.flops import Utilisation, peak_of
-from agents.generator.steps.mixture import mixture_of
-from agents.generator.steps.modules import Asked, Stepped, for_one_picture
+from agents.generator.steps.making import made
+from agents.generator.steps.modules import Asked, Stepped
 from agents.generator.steps.picture import Request, Run
 from agents.generator.steps.strand import Ended, Failed, Strand
 from agents.generator.steps.turns import Turns, Waiting
 from agents.generator.steps.vectorised import kind_of, step_together
+from agents.generator.upscale.network import Networks
 
 Answer = tuple[Any, BaseException | None]
 """What a strand is given: a value, or an error to raise instead."""
@@ -48,6 +48,7 @@ class StepLoop:
         self._device = device
         self._pipelines = pipelines
         self._annotators = Annotators(device)
+        self._networks = Networks(device)
         self._gauge = Gauge(device)
         self._utilisation = Utilisation(peak_of(arithmetic(device).get("gpu", "")))
         # On a CPU sizes are compared by processor time: other processes interrupt long calls more than short ones.
@@ -124,30 +125,29 @@ class StepLoop:
                     return
             except Exception as error:  # noqa: BLE001 - given to the picture
                 self._raise_fault(error)
-                request.done.set_exception(self._told(error, request))
+                request.done.set_exception(self._told(error, request.order))
             del self._outside[next_one]
 
     def _begin(self, request: Request) -> bool:
-        """Load the model and run the pipeline up to its first denoising call; false while there is no room for the
+        """Load the model and run the picture up to its first denoising call; false while there is no room for the
         model beside those that are in use."""
         order, started = request.order, time.perf_counter()
         busy = {run.resident.model.name for run in self._runs.values()}
         resident = self._pipelines.get(order.model, order.folder, busy)
         if resident is None:
             return False
-        resident.words.learn(order.words)
+        resident.words.learn(tuple(dict.fromkeys(word for one in order.drawn for word in one.words)))
         order = self._annotators.made(order)
         seen = self._seen(resident, order)
         load = time.perf_counter() - started
-        pipeline, scheduler = resident.variants.pipeline(order), scheduler_for(order, resident.scheduler)
+        pipeline = resident.variants.pipeline(order)
 
         def body(ask: Callable[[Asked | Stepped], Any]) -> Any:
             def asked(said: Asked | Stepped) -> Any:
                 # A picture that was alone in its call has nobody to step with.
                 return said.run() if isinstance(said, Stepped) and not run.accompanied else ask(said)
 
-            own = for_one_picture(pipeline, scheduler, asked, mixture_of(order.job))
-            return draw(own, order, request.progressed, seen)
+            return made(run, order, pipeline, seen, asked, self._networks)
 
         self._numbers += 1
         run = Run(self._numbers, request, resident, Strand(body, f"picture-{self._numbers}"), stages={"load": load})
@@ -181,10 +181,10 @@ class StepLoop:
                 case Failed(error=failure):
                     self._raise_fault(failure)
                     self._leave(run)
-                    run.request.done.set_exception(self._told(failure, run.request))
+                    run.request.done.set_exception(self._told(failure, run.order))
                 case Stepped():
                     self._stepping.append(run)
-                case Asked(stage="denoise"):
+                case Asked(stage="denoise" | "enhance"):
                     run.since = time.monotonic()
                     self._waiting[run.number] = run
                     if run.request.probe and not run.calls:
@@ -203,7 +203,7 @@ class StepLoop:
 
     def _encode(self, run: Run, said: Asked) -> Any:
         """The answer of a model that is called once or twice for a picture."""
-        run.resident.prepare(run.request.order)
+        run.resident.prepare(run.order)
         if said.content is None:
             return said.call.run()
         return self._embeddings.get((run.key, said.content), said.call.run)
@@ -273,7 +273,8 @@ class StepLoop:
         key, started, counted = runs[0].key, time.perf_counter(), self._clock()
         together = [run.said.call for run in runs]
         try:
-            runs[0].resident.prepare(runs[0].request.order)
+            if runs[0].said.stage == "denoise":
+                runs[0].resident.prepare(runs[0].order)
             weights = getattr(together[0].function, "dtype", None)
             with self._utilisation.counted(key, size, weights), _as_promised(runs[0]):
                 answers = calls.shared(together, size)
@@ -286,7 +287,8 @@ class StepLoop:
         rows = sum(call.rows for call in together)
         mfu = self._utilisation.of(key, rows, seconds)
         for run, answer in zip(runs, answers, strict=True):
-            run.denoised(size)
+            if run.said.stage == "denoise":
+                run.denoised(size)
             run.accompanied = len(runs) > 1
             run.spent(seconds * (run.said.call.rows / rows if rows else 1))
             run.measured(peak, utilisation, mfu)
@@ -296,6 +298,8 @@ class StepLoop:
         """A call failed: its pictures go on with their latents in smaller ones, or the only one is told."""
         self._raise_fault(error)
         if len(runs) == 1:
+            if failures.is_out_of_memory(error):
+                self._free()
             self._go_on(runs[0], error=error)
         elif failures.is_out_of_memory(error):
             self._free()
@@ -315,7 +319,7 @@ class StepLoop:
                 return
             started = self._clock()
             try:
-                run.resident.prepare(run.request.order)
+                run.resident.prepare(run.order)
                 calls.shared([call], size)
                 self._wait_for_device()
             except Exception as error:  # noqa: BLE001 - only a convenience
@@ -328,15 +332,14 @@ class StepLoop:
         if call.rows:
             self._probes.extend(partial(probe, size) for size in SIZES if size >= call.rows for _ in range(CALLS))
 
-    def _told(self, error: BaseException, request: Request) -> BaseException:
+    def _told(self, error: BaseException, order: Order) -> BaseException:
         """An error in words of the order."""
         if failures.is_compilers(error):
-            return failures.not_compiled(request.order.model, error)
+            return failures.not_compiled(order.model, error)
         if not failures.is_out_of_memory(error):
             return error
         self._free()
-        job = request.order.job
-        return failures.out_of_memory(request.order.model, str(self._device), job.width, job.height)
+        return failures.out_of_memory(order.model, str(self._device), order.job.width, order.job.height)
 
     def _raise_fault(self, error: BaseException) -> None:
         if failures.is_fault(error):

@@ -15,7 +15,7 @@ from agents.generator.steps.calls import ModelCall, shareable_call
 from agents.generator.steps.mixture import Mixture
 from agents.generator.steps.precision import inward, outside, outward
 
-Stage = Literal["encode", "denoise", "decode"]
+Stage = Literal["encode", "denoise", "decode", "enhance"]
 
 SHAREABLE: dict[str, tuple[str, ...]] = {
     "UNet2DConditionModel": (),
@@ -33,8 +33,9 @@ DENOISERS = ("unet", "transformer", "controlnet")
 
 @dataclass(frozen=True)
 class Asked:
-    """A model call of a pipeline's run, and the stage of the picture that it belongs to. Calls with the same `content`
-    have the same answer; null where that is not known."""
+    """A model call of a picture's run, and the stage that it belongs to: those of its pipeline, or `enhance` for a
+    network that is given a finished picture. Calls with the same `content` have the same answer; null where that is not
+    known."""
 
     stage: Stage
     call: ModelCall

@@ -48,8 +48,9 @@ class Request:
 
 @dataclass
 class Run:
-    """A picture that is being made. `said` is what its pipeline waits for; `since` when it began to; `accompanied`
-    whether its last denoising call was shared."""
+    """A picture that is being made. `said` is what it waits for; `since` when it began to; `accompanied` whether its
+    last denoising call was shared. `order` is what is drawn now, a refinement's own where there is one; `doing` the
+    step after generation that it is in, by its name."""
 
     number: int
     request: Request
@@ -62,16 +63,21 @@ class Run:
     trace: Trace = ()
     calls: int = 0
     accompanied: bool = False
-    decode_bucket: int = 1
+    decode_bucket: int | None = None
+    doing: str | None = None
+    order: Order = field(init=False)
     shareable: bool = True
     peak_memory: int | None = None
     utilisation: list[float] = field(default_factory=list[float])
     mfu: list[float] = field(default_factory=list[float])
 
+    def __post_init__(self) -> None:
+        self.order = self.request.order
+
     @property
     def key(self) -> Hashable:
         """What has to be the same in calls that are shared: model, adapters and their weights, shapes."""
-        order = self.request.order
+        order = self.order
         adapters = tuple((str(one.file), one.weight) for one in order.adapters)
         followed = tuple((str(one.file), one.layers, one.weight) for one in order.ip_adapters)
         return (self.resident.number, adapters, followed, self.said.call.key)
@@ -80,10 +86,13 @@ class Run:
     def unit(self) -> int:
         """Rows that its buckets count in: its own. Of a picture with regions single ones, since no pinned size may be
         a multiple of theirs."""
-        return 1 if self.request.order.job.regions else self.said.call.rows
+        return 1 if self.order.job.regions else self.said.call.rows
 
     def bucket(self, stage: Stage) -> int | None:
-        """The bucket that its next call must have; null where it follows the load."""
+        """The bucket that its next call must have; null where it follows the load. What is decoded again is decoded
+        alone, since one size is remembered."""
+        if stage == "decode" and self.decode_bucket is not None:
+            return 1
         wanted = self.request.order.buckets
         if wanted is None:
             return None
@@ -99,8 +108,9 @@ class Run:
             self.mfu.append(mfu)
 
     def spent(self, seconds: float) -> None:
-        """Device time that was spent for it, in the stage that it is in."""
-        self.stages[self.stage] = self.stages.get(self.stage, 0.0) + seconds
+        """Device time that was spent for it, in the step or else the stage that it is in."""
+        name = self.doing or self.stage
+        self.stages[name] = self.stages.get(name, 0.0) + seconds
 
     def denoised(self, size: int) -> None:
         """Its denoising call was made, as one of `size` rows; of none where such calls cannot be shared."""
@@ -108,6 +118,11 @@ class Run:
         self.shareable = self.shareable and shareable
         self.trace = extended(self.trace, size // self.unit if shareable else 1)
         self.calls += 1
+
+    def decoded(self, bucket: int) -> None:
+        """It was decoded, in a call with the room of so many pictures."""
+        if self.decode_bucket is None:
+            self.decode_bucket = bucket
 
     def drawing(self, pixels: Pixels) -> Drawing:
         """What became of it."""
@@ -117,7 +132,7 @@ class Run:
             peak_memory=self.peak_memory,
             gpu_util=_mean(self.utilisation),
             mfu=_mean(self.mfu),
-            buckets=Buckets(denoise=[list(run) for run in self.trace], decode=self.decode_bucket),
+            buckets=Buckets(denoise=[list(run) for run in self.trace], decode=self.decode_bucket or 1),
             shareable=self.shareable,
         )
 

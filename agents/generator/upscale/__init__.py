@@ -1,1 +1,1 @@
-"""Larger pictures by networks of the ESRGAN family, tile by tile."""
+"""Networks that make pictures of pictures, tile by tile: those of the ESRGAN family, and others by an extra."""

@@ -65,7 +65,7 @@ def describe(header: Header) -> RrdbFile:
     blocks = 1 + max(int(found[1]) for name in shapes if (found := _BLOCK.match(name)))
     doublings = sum(name.startswith("conv_up") and name.endswith("weight") for name in shapes)
     squeeze = {3: 1, 12: 2, 48: 4}.get(first[1])
-    if squeeze is None or not 1 <= doublings <= 3 or 2**doublings < squeeze:
+    if squeeze is None or not 0 <= doublings <= 3 or 2**doublings < squeeze:
         raise NotAnUpscaler(f"it reads {first[1]} channels and enlarges {doublings} times, which fits no picture")
     if first[0] > MAX_FEATURES or blocks > MAX_BLOCKS or dense[0] > MAX_FEATURES:
         raise NotAnUpscaler(f"{blocks} blocks of {first[0]} features are more than any known network has")

@@ -1,0 +1,79 @@
+# pyright: basic
+"""Networks that make pictures of pictures, on a device: a file of weights, and a part of a picture through it."""
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from agents.generator.tensor_file import inspect
+from agents.generator.upscale import foreign
+from agents.generator.upscale.rrdb import Rrdb
+from agents.generator.upscale.rrdb_file import UPSCALER, describe, is_upscaler
+from agents.picture import Rgb
+
+MAX_NETWORKS = 3
+"""Networks that stay in memory, the least recently used goes first; a usual one takes 67 MB."""
+
+
+class Networks:
+    """The networks of one device. Only the device's thread calls this."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._kept: OrderedDict[tuple[Path, int], Network] = OrderedDict()
+
+    def get(self, file: Path) -> "Network":
+        """The network in a file, loaded if need be.
+
+        Raises:
+            Unsound, NotAnUpscaler, Refused: see `Network`.
+        """
+        key = (file, file.stat().st_mtime_ns)
+        self._kept[key] = network = self._kept.pop(key, None) or Network(file, self._device)
+        while len(self._kept) > MAX_NETWORKS:
+            self._kept.popitem(last=False)
+        return network
+
+
+class Network:
+    """A network in memory. `scale` is how many times larger it makes a picture; `side` is that of the squares of pixels
+    that it takes, null where it takes any size."""
+
+    def __init__(self, file: Path, device: torch.device) -> None:
+        """Load a file.
+
+        Raises:
+            Unsound, NotAnUpscaler: see `tensor_file.inspect` and `rrdb_file.describe`.
+            Refused: it is of another family, and the extra that reads those is missing or does not know it.
+        """
+        self._device = device
+        self.side: int | None = None
+        header = inspect(file, UPSCALER)
+        if is_upscaler(header.tensors):
+            form = describe(header)
+            network = Rrdb(form)
+            network.load_state_dict({form.places[name]: tensor for name, tensor in load_file(file).items()})
+            self.scale, self._multiple = form.scale, form.squeeze
+            self._network: Any = network.to(device).eval()
+        else:
+            self._network = foreign.load(file).to(device)
+            self.scale, self._multiple = self._network.scale, 1
+            if self._network.purpose == "FaceSR":
+                self.side = self._network.size_requirements.minimum or foreign.FACE_SIDE
+
+    @torch.no_grad()
+    def made(self, part: Rgb) -> NDArray[np.float32]:
+        """What it makes of a part of a picture: (height, width, 3) times `scale`, about 0 to 1."""
+        height, width, _ = part.shape
+        rows = torch.from_numpy(np.array(part)).to(self._device).permute(2, 0, 1)[None].float() / 255
+        padding = (0, -width % self._multiple, 0, -height % self._multiple)
+        if any(padding):
+            rows = functional.pad(rows, padding, mode="replicate")
+        larger = self._network(rows)[0, :, : height * self.scale, : width * self.scale]
+        return larger.float().permute(1, 2, 0).cpu().numpy()
