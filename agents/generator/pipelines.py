@@ -38,8 +38,7 @@ GPU_SHARE = 0.75
 @dataclass(frozen=True)
 class Resident:
     """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model; `number` tells it
-    from the same model when it is loaded again; `compiled` whether blocks of its denoiser are, or will be;
-    `own_bytes` are what its own weights fill of the device at most."""
+    from the same model when it is loaded again; `own_bytes` are what its own weights fill of the device at most."""
 
     number: int
     model: Model
@@ -49,7 +48,6 @@ class Resident:
     ip_adapters: IpAdapters
     words: LearnedWords
     variants: Variants
-    compiled: bool
     own_bytes: int
 
     @property
@@ -78,6 +76,11 @@ class Pipelines:
         self._loaded = 0
         self._measured: dict[str, int] = {}
         self._busy: frozenset[str] = frozenset()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether denoisers are compiled for each size of their calls."""
+        return self._tuning.compile is not None
 
     @property
     def names(self) -> Collection[str]:
@@ -118,7 +121,6 @@ class Pipelines:
             ip_adapters=IpAdapters(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
             words=LearnedWords(pipeline),
             variants=Variants(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
-            compiled=self._tuning.compile is not None,
             own_bytes=self._place(pipeline),
         )
         tune(pipeline, self._tuning, self._device)

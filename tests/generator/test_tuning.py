@@ -2,6 +2,7 @@
 """How models are laid out and computed: what changes bits is asked for, said in the picture, and never done to strict
 ones; large parts take turns on a small device."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,15 @@ async def test_a_compiled_model_makes_the_same_picture_and_says_so(home: Path, t
     assert abs(pixels(other).astype(int) - pixels(plain)).max() <= 1
     assert other.versions == plain.versions | {"compile": "aot_eager"}
     assert tuning_said(other.versions, "auto").compile == "aot_eager"
+
+
+async def test_a_compiled_model_is_called_in_few_sizes(home: Path, tiny_order: Orders):
+    engine = DiffusersEngine("cpu", 1, home / "run", Tuning(compile="eager"))
+    async with engine.opened():
+        renderings = await asyncio.gather(*(made(engine, tiny_order(seed=seed, steps=12)) for seed in range(7)))
+    rooms = {room for one in renderings if one.buckets for room, _ in one.buckets.denoise}
+    assert rooms <= {1, 2, 4, 8, 16}
+    assert max(rooms) > 1
 
 
 async def test_a_strict_picture_uses_nothing_that_was_compiled(home: Path, tiny_order: Orders):

@@ -10,6 +10,9 @@ from collections.abc import Hashable, Mapping, Sequence
 SIZES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)
 """Rows that a call may have; others are filled up to one of them."""
 
+FEW_SIZES = (1, 2, 4, 8, 16, 32)
+"""Rows of calls whose model is compiled for each size anew, which takes seconds."""
+
 CALLS = 4
 """Calls of a size after which its time is believed."""
 
@@ -80,9 +83,10 @@ def bucket_at(trace: Sequence[Sequence[int]], call: int) -> int:
 
 class Sizes:
     """What is known of each kind of call: the seconds it took by its rows, and what memory allows. `memory` is what
-    there is, in bytes; null where peaks cannot be measured."""
+    there is, in bytes; null where peaks cannot be measured. `pinned` are the sizes that calls may have."""
 
-    def __init__(self, memory: int | None = None) -> None:
+    def __init__(self, memory: int | None = None, pinned: Sequence[int] = SIZES) -> None:
+        self.pinned = pinned
         self._memory = memory
         self._peaks: dict[Hashable, dict[int, int]] = defaultdict(dict)
         self._seen: dict[Hashable, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -104,18 +108,22 @@ class Sizes:
 
     def shrink(self, key: Hashable, rows: int) -> None:
         """A call of `rows` rows did not fit into memory."""
-        self._bounds[key] = halved(rows)
+        self._bounds[key] = halved(rows, self.pinned)
+
+    def padded(self, rows: int) -> int:
+        """The size of a call for a number of rows."""
+        return padded(rows, self.pinned)
 
     def room(self, key: Hashable) -> int:
         """The most rows for the next call; now and then more, to look again whether that pays."""
         measured = {rows: min(seen[1:]) for rows, seen in self._seen[key].items() if len(seen) >= CALLS}
-        bound = min(self._bounds.get(key, SIZES[-1]), admitted(self._peaks[key], self._memory))
-        best = room(measured, bound)
+        bound = min(self._bounds.get(key, self.pinned[-1]), admitted(self._peaks[key], self._memory, self.pinned))
+        best = room(measured, bound, self.pinned)
         turn, rest = divmod(self._calls[key], LOOK_AGAIN)
         self._calls[key] += 1
         if rest or not turn:
             return best
-        beyond = [size for size in SIZES if best < size <= min(2 * best, bound)] or [best]
+        beyond = [size for size in self.pinned if best < size <= min(2 * best, bound)] or [best]
         return beyond[turn % len(beyond)]
 
     def milliseconds(self, key: Hashable, rows: int) -> float:

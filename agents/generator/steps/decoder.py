@@ -11,7 +11,7 @@ import torch
 
 from agents.generator import failures
 from agents.generator.steps import calls
-from agents.generator.steps.buckets import Sizes, padded
+from agents.generator.steps.buckets import Sizes
 from agents.generator.steps.picture import Run
 
 Deliver = Callable[[Run, Any, BaseException | None], None]
@@ -58,7 +58,7 @@ class Decoder:
         else:
             same = [run for run in self._waiting if run.key == first.key and run.bucket("decode") is None]
             runs = same[: max(1, self._sizes.room(first.key) // own)]
-            size = padded(len(runs) * own)
+            size = self._sizes.padded(len(runs) * own)
         self._waiting = [run for run in self._waiting if run not in runs]
         self._busy = True
         self._thread.submit(self._decode, runs, size)
@@ -99,7 +99,7 @@ class Decoder:
             if failures.is_out_of_memory(error):
                 self._sizes.shrink(runs[0].key, size)
             for run in runs:
-                self._thread.submit(self._decode, [run], padded(run.said.call.rows))
+                self._thread.submit(self._decode, [run], self._sizes.padded(run.said.call.rows))
             self._busy = True
         else:
             self._deliver(runs[0], None, error)

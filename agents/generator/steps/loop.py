@@ -25,7 +25,7 @@ from agents.generator.orders import Order
 from agents.generator.pipelines import Pipelines, Resident
 from agents.generator.residency import first_to_begin
 from agents.generator.steps import calls
-from agents.generator.steps.buckets import CALLS, SIZES, Sizes, padded
+from agents.generator.steps.buckets import CALLS, FEW_SIZES, SIZES, Sizes
 from agents.generator.steps.decoder import Decoder
 from agents.generator.steps.embeddings import Embeddings
 from agents.generator.steps.flops import Utilisation, peak_of
@@ -54,7 +54,7 @@ class StepLoop:
         # On a CPU sizes are compared by processor time: other processes interrupt long calls more than short ones.
         self._clock = time.process_time if device.type == "cpu" else time.perf_counter
         self._embeddings = Embeddings()
-        self._sizes = Sizes(memory_of(device))
+        self._sizes = Sizes(memory_of(device), FEW_SIZES if pipelines.compiled else SIZES)
         self._turns = Turns()
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._decoder = Decoder(device, threads, self._sizes, self._inbox.put, self._go_on)
@@ -252,7 +252,7 @@ class StepLoop:
         runs = [self._waiting.pop(one.number) for one in chosen]
         rows = sum(run.said.call.rows for run in runs)
         wanted = (runs[0].bucket("denoise") or 0) * runs[0].unit
-        self._make(runs, max(wanted, rows) if wanted or len(runs) == 1 else padded(rows))
+        self._make(runs, max(wanted, rows) if wanted or len(runs) == 1 else self._sizes.padded(rows))
         self._take_steps()
 
     def _standing(self, run: Run) -> Waiting:
@@ -276,7 +276,7 @@ class StepLoop:
             if runs[0].said.stage == "denoise":
                 runs[0].resident.prepare(runs[0].order)
             weights = getattr(together[0].function, "dtype", None)
-            with self._utilisation.counted(key, size, weights), _as_promised(runs[0]):
+            with self._utilisation.counted(key, size, weights), self._as_promised(runs[0]):
                 answers = calls.shared(together, size)
                 self._wait_for_device()
         except Exception as error:  # noqa: BLE001 - given to the pictures
@@ -293,6 +293,11 @@ class StepLoop:
             run.spent(seconds * (run.said.call.rows / rows if rows else 1))
             run.measured(peak, utilisation, mfu)
             self._go_on(run, answer)
+
+    def _as_promised(self, run: Run) -> AbstractContextManager[object]:
+        """Strict pictures have the plain pipeline's bits, so they use nothing that was compiled."""
+        eager = self._pipelines.compiled and run.request.order.job.strict
+        return torch.compiler.set_stance("force_eager") if eager else nullcontext()
 
     def _after_failure(self, runs: Sequence[Run], size: int, error: Exception) -> None:
         """A call failed: its pictures go on with their latents in smaller ones, or the only one is told."""
@@ -330,7 +335,9 @@ class StepLoop:
                 self._sizes.note(key, size, self._clock() - started, self._gauge.peak_memory())
 
         if call.rows:
-            self._probes.extend(partial(probe, size) for size in SIZES if size >= call.rows for _ in range(CALLS))
+            self._probes.extend(
+                partial(probe, size) for size in self._sizes.pinned if size >= call.rows for _ in range(CALLS)
+            )
 
     def _told(self, error: BaseException, order: Order) -> BaseException:
         """An error in words of the order."""
@@ -354,9 +361,3 @@ class StepLoop:
         self._embeddings.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def _as_promised(run: Run) -> AbstractContextManager[object]:
-    """Strict pictures have the plain pipeline's bits, so they use nothing that was compiled."""
-    eager = run.resident.compiled and run.request.order.job.strict
-    return torch.compiler.set_stance("force_eager") if eager else nullcontext()
