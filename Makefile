@@ -7,6 +7,8 @@ PIP_ARGS ?=
 PYTEST_ARGS ?=
 # Processes that share the tests, each a whole file at a time; 0 is one process, in the order of the files.
 TEST_PROCESSES ?= 2
+# Arguments of the GPU bench.
+BENCH_ARGS ?=
 BRIEF ?= a magenta mug on a teal background, studio light
 COUNT ?= 4
 
@@ -17,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test chaos races fuzz bench lint format types schema pocket pocket-eval pocket-recipe clean
+.PHONY: help setup demo test chaos races fuzz bench bench-gpu lint format types schema pocket pocket-eval pocket-recipe clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -52,6 +54,9 @@ fuzz: $(READY)  ## 100,000 hostile commands against a running planner
 
 bench: $(READY)  ## the figures of tests/bench/README.md
 	$(BIN)/python -m tests.bench
+
+bench-gpu: $(READY)  ## the generator's figures on a GPU, within 8 minutes; BENCH_ARGS="--section sdxl"
+	$(BIN)/python -m tests.bench.gpu $(BENCH_ARGS)
 
 lint: $(READY)  ## ruff: rules and layout
 	$(BIN)/ruff check .
