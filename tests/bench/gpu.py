@@ -36,8 +36,6 @@ from tests.bench.gpu_measures import FLOOR, Make, ceilings, denoiser, engine, eq
 
 SECTIONS = ("ceilings", *SUBJECTS)
 TINY_SIZE = 64
-FEW = 4
-"""Pictures and steps of a comparison for equality, and of everything that is tiny."""
 
 MFU_GOAL = 0.65
 """Part of `FLOOR` that SDXL at 1024x1024 is to reach compiled."""
@@ -77,6 +75,11 @@ class Setting:
     threads: int
     compiler: Compiler | None
     sizes: Sequence[int] = (1, 2, 4, 8, 16)
+
+    @property
+    def few(self) -> int:
+        """Pictures and steps of a comparison for equality, and of everything that is tiny."""
+        return 2 if self.tiny else 4
 
     def order(self, subject: Subject, number: int, size: int, steps: int) -> Order:
         """A picture of a subject: seed, prompt and guidance by its number."""
@@ -124,18 +127,19 @@ def _of_size(
     subject: Subject, size: int, pipeline: Any, make: Make, setting: Setting, eager: bool, seconds: float
 ) -> Iterator[tuple[str, object]]:
     """What is measured of pictures of one size, by name, in about so many seconds."""
-    steps, begun = FEW if setting.tiny else subject.steps, time.monotonic()
+    few, begun = setting.few, time.monotonic()
+    steps, most = (few, few) if setting.tiny else (subject.steps, subject.most)
     call = first_call(pipeline, setting.order(subject, 0, size, steps))
     found = denoiser(call, setting.sizes, setting.device, begun + 0.4 * seconds)
     yield "denoiser", found
     if eager:
-        few = [setting.order(subject, number, size, FEW + number) for number in range(FEW)]
-        yield "equality", equality(make, pipeline, few)
+        unlike = [setting.order(subject, number, size, few + number) for number in range(few)]
+        yield "equality", equality(make, pipeline, unlike)
     one = steps * min((figure["seconds"] for figure in found["calls"]), default=seconds)
     # The loop makes them once, the engine twice.
     affordable = int((begun + seconds - time.monotonic()) / (3 * one))
-    most = max(2, min(FEW if setting.tiny else subject.most, affordable))
-    yield "pictures", rates(make, pipeline, [setting.order(subject, number, size, steps) for number in range(most)])
+    orders = [setting.order(subject, number, size, steps) for number in range(max(2, min(most, affordable)))]
+    yield "pictures", rates(make, pipeline, orders)
 
 
 def run(setting: Setting, sections: Sequence[str], seconds: float, report: Report) -> None:

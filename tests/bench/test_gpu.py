@@ -70,7 +70,7 @@ def test_the_bench_runs_without_a_gpu_in_the_size_of_tests_and_writes_what_it_fi
     found = json.loads(file.read_text())
     assert found["ceilings"]["device"]["matmul_tflops"] > 0
     equal = found["sd15"]["eager 64 equality"]
-    assert (equal["largest_difference_from_the_plain_pipeline"], equal["unchanged_by_companions"]) == (0, 4)
+    assert (equal["largest_difference_from_the_plain_pipeline"], equal["unchanged_by_companions"]) == (0, 2)
     for way in ("eager", "compiled"):
         assert found["sd15"][f"{way} 64 denoiser"]["calls"][0]["seconds"] > 0
         pictures = found["sd15"][f"{way} 64 pictures"]
