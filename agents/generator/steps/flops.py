@@ -5,7 +5,7 @@ Counted once for each kind of call, a multiplication with its addition as two; a
 """
 
 from collections.abc import Generator, Hashable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -53,21 +53,24 @@ class Counter(TorchDispatchMode):
 
 
 class Utilisation:
-    """What is known of each kind of call. `peak` is the device's in operations per second; null counts nothing."""
+    """What is known of each kind of call. `peak` is the device's in operations per second; null counts nothing.
+    `compiled` is whether models are, whose insides are not seen then."""
 
-    def __init__(self, peak: float | None) -> None:
+    def __init__(self, peak: float | None, compiled: bool = False) -> None:
         self._peak = peak
+        self._compiled = compiled
         self._per_row: dict[Hashable, float] = {}
 
     @contextmanager
     def counted(self, key: Hashable, rows: int, weights: torch.dtype | None) -> Generator[None]:
         """Count the call of `rows` rows that is made inside, where its kind is new and weights are of half precision.
-        It is made without what was compiled, whose insides are not seen."""
+        It is made without what was compiled."""
         half = weights in (torch.float16, torch.bfloat16)
         if self._peak is None or not rows or not half or key in self._per_row:
             yield
             return
-        with torch.compiler.set_stance("force_eager"), Counter() as counter:
+        eager = torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
+        with eager, Counter() as counter:
             yield
         self._per_row[key] = counter.total / rows
 

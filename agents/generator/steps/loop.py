@@ -50,7 +50,7 @@ class StepLoop:
         self._annotators = Annotators(device)
         self._networks = Networks(device)
         self._gauge = Gauge(device)
-        self._utilisation = Utilisation(peak_of(arithmetic(device).get("gpu", "")))
+        self._utilisation = Utilisation(peak_of(arithmetic(device).get("gpu", "")), pipelines.compiled)
         # On a CPU sizes are compared by processor time: other processes interrupt long calls more than short ones.
         self._clock = time.process_time if device.type == "cpu" else time.perf_counter
         self._embeddings = Embeddings()

@@ -25,6 +25,14 @@ def test_a_call_is_counted_and_its_seconds_tell_how_much_of_the_peak_it_used():
     assert utilisation.of("linear", 3, 0.5) == pytest.approx(3 * PER_ROW / 0.5 / 1e6)
 
 
+def test_what_is_compiled_is_counted_all_the_same():
+    compiled = torch.nn.Linear(64, 32, bias=False, dtype=torch.bfloat16)
+    compiled.compile(backend="aot_eager")
+    utilisation = Utilisation(peak=1.0, compiled=True)
+    call(utilisation, 4, compiled)
+    assert utilisation.of("linear", 4, 1.0) == 4 * PER_ROW
+
+
 def test_convolutions_and_attention_count():
     utilisation = Utilisation(peak=1.0)
     convolution = torch.nn.Conv2d(4, 8, 3, padding=1, dtype=torch.bfloat16)
