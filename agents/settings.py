@@ -23,7 +23,7 @@ Attention = Literal[
 ]
 """Diffusers' names of what computes attention (attention_dispatch.py) without fetching code and without loss."""
 
-Offload = Literal["auto", "none", "model"]
+Offload = Literal["auto", "none", "model", "blocks"]
 
 
 def default_home() -> Path:
@@ -62,7 +62,8 @@ class Settings(BaseSettings):
     channels_last: bool = Field(default=True, description="order of a UNet's weights on a CUDA device")
     offload: Offload = Field(
         default="auto",
-        description="model: parts of a model are on the GPU only while they are needed; auto: where it is too small",
+        description="what of a model is on the GPU only while it is needed: its large parts (model), of its denoiser "
+        "each block (blocks); auto: as much of that as its memory asks for",
     )
     generator_slots: int = Field(default=16, ge=1, le=64, description="jobs a generator holds at once: they share it")
     qa_slots: int = Field(default=2, ge=1, le=64)

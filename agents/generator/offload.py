@@ -10,10 +10,23 @@ from typing import Any
 
 import torch
 
-from agents.generator.residency import evictions
+from agents.generator.residency import evictions, seating_of
+from agents.settings import Offload
 
-LARGE = ("text_encoder", "text_encoder_2", "text_encoder_3", "unet", "transformer")
-"""Parts of pipelines, by name, that take turns."""
+
+def place(pipeline: Any, device: torch.device, budget: int, offload: Offload) -> int:
+    """Move a pipeline to its device as far as it fits into `budget` bytes, or as `offload` says; returns the bytes that
+    its weights fill there at most."""
+    parts: dict[str, Any] = {
+        name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)
+    }
+    seating = seating_of({name: size_of(part) for name, part in parts.items()}, budget, offload, device.type == "cuda")
+    for name in parts.keys() - seating.in_turn - seating.by_block:
+        parts[name].to(device)
+    for name in seating.by_block:
+        parts[name].enable_group_offload(device, num_blocks_per_group=1, use_stream=device.type == "cuda")
+    Seats({name: parts[name] for name in seating.in_turn}, device, seating.room)
+    return seating.filled
 
 
 class Seats:
@@ -42,8 +55,3 @@ class Seats:
 def size_of(part: Any) -> int:
     """Bytes of a part's weights."""
     return sum(tensor.nbytes for tensor in part.state_dict().values())
-
-
-def large_parts(pipeline: Any) -> dict[str, Any]:
-    """The parts of a pipeline that take turns, by name."""
-    return {name: part for name, part in pipeline.components.items() if name in LARGE and part is not None}

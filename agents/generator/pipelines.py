@@ -21,7 +21,7 @@ from agents.generator.failures import UNLOADABLE, is_the_devices, unloadable
 from agents.generator.ip_adapters import IpAdapters
 from agents.generator.kinds import CLASSES
 from agents.generator.learned_words import LearnedWords
-from agents.generator.offload import Seats, large_parts, size_of
+from agents.generator.offload import place
 from agents.generator.orders import Order
 from agents.generator.registry_entries import Model
 from agents.generator.residency import evictions
@@ -121,27 +121,12 @@ class Pipelines:
             ip_adapters=IpAdapters(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
             words=LearnedWords(pipeline),
             variants=Variants(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
-            own_bytes=self._place(pipeline),
+            own_bytes=place(pipeline, self._device, self._budget, self._tuning.offload),
         )
         tune(pipeline, self._tuning, self._device)
         self._measured[model.name] = resident.own_bytes
         self._resident[model.name] = resident
         return resident
-
-    def _place(self, pipeline: Any) -> int:
-        """Move it to the device, or let its large parts take turns there; returns the bytes that it fills at most."""
-        parts = {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
-        large = large_parts(pipeline)
-        whole, turning = (sum(map(size_of, some.values())) for some in (parts, large))
-        too_large = self._device.type == "cuda" and whole > self._budget
-        if self._tuning.offload == "none" or not (too_large or self._tuning.offload == "model"):
-            pipeline.to(self._device)
-            return whole
-        for name in parts.keys() - large.keys():
-            parts[name].to(self._device)
-        room = max(map(size_of, large.values())) if self._tuning.offload == "model" else self._budget - whole + turning
-        Seats(large, self._device, room)
-        return whole - turning + room
 
     def _make_room(self, needed: int, busy: Collection[str]) -> bool:
         """Whether `needed` bytes fit, after others were let go for them."""

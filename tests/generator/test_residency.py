@@ -2,7 +2,8 @@
 
 import pytest
 
-from agents.generator.residency import PATIENCE_S, evictions, first_to_begin
+from agents.generator.residency import PATIENCE_S, evictions, first_to_begin, seating_of
+from agents.settings import Offload
 
 HELD = {"old": 4, "middle": 3, "new": 2}
 
@@ -23,6 +24,32 @@ def test_models_are_let_go_by_their_last_use_and_never_while_in_use(
     needed: int, budget: int, busy: tuple[str, ...], gone: list[str] | None
 ):
     assert evictions(HELD, needed, budget, busy) == gone
+
+
+PARTS = {"text_encoder": 2, "text_encoder_2": 9, "transformer": 24, "vae": 1}
+
+
+@pytest.mark.parametrize(
+    ("offload", "budget", "in_turn", "by_block", "filled"),
+    [
+        pytest.param("auto", 40, "", "", 36, id="all-of-it-fits"),
+        pytest.param("auto", 30, "text_encoder text_encoder_2 transformer", "", 30, id="its-parts-fit-in-turn"),
+        pytest.param("auto", 18, "text_encoder text_encoder_2", "transformer", 12, id="its-denoiser-does-not-fit"),
+        pytest.param("auto", 8, "text_encoder text_encoder_2", "transformer", 8, id="nor-do-its-encoders-together"),
+        pytest.param("none", 8, "", "", 36, id="it-is-tried"),
+        pytest.param("model", 99, "text_encoder text_encoder_2 transformer", "", 25, id="one-at-a-time-if-asked-for"),
+        pytest.param("blocks", 99, "text_encoder text_encoder_2", "transformer", 12, id="by-block-if-asked-for"),
+    ],
+)
+def test_what_of_a_model_is_on_a_gpu_follows_from_its_memory(
+    offload: Offload, budget: int, in_turn: str, by_block: str, filled: int
+):
+    found = seating_of(PARTS, budget, offload, on_gpu=True)
+    assert (found.in_turn, found.by_block, found.filled) == (set(in_turn.split()), set(by_block.split()), filled)
+
+
+def test_without_a_gpu_a_model_that_is_too_large_stays_together():
+    assert seating_of(PARTS, budget=8, offload="auto", on_gpu=False).filled == 36
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from agents.generator.engine import Rendering
 from agents.generator.offload import Seats
 from agents.generator.orders import Order
 from agents.generator.tuning import PLAIN, Tuning, tuning_said
+from agents.settings import Offload
+from protocol.commands import Lora
 from protocol.errors import AcpError
+from tests.generator.test_adapters import ATTENTION, save, tensors
 from tests.generator.test_diffusion import made, pixels
 
 Orders = Callable[..., Order]
@@ -67,8 +70,11 @@ async def test_an_attention_that_is_not_to_be_had_is_refused_with_what_to_unset(
     assert "BOTTEGA_ATTENTION" in (refused.value.body.hint or "")
 
 
-async def test_parts_that_take_turns_make_the_same_picture(home: Path, tiny_order: Orders):
-    plain, other = await drawn(home, tiny_order()), await drawn(home, tiny_order(), Tuning(offload="model"))
+@pytest.mark.parametrize("offload", ["model", "blocks"])
+async def test_parts_that_take_turns_make_the_same_picture(home: Path, tiny_order: Orders, offload: Offload):
+    save(home / "loras", "glow", tensors(ATTENTION))
+    order = tiny_order(loras=[Lora(name="glow", weight=1.0)])
+    plain, other = await drawn(home, order), await drawn(home, order, Tuning(offload=offload))
     assert (other.data, other.versions) == (plain.data, plain.versions)
 
 
