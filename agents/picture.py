@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
 Rgb = NDArray[np.uint8]
 """Pixels, shape (height, width, 3), sRGB."""
@@ -82,6 +82,23 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
     with _faults(data), Image.open(BytesIO(data), formats=FORMATS) as image:
         media_type = Image.MIME[image.format or ""]
         return Decoded(np.asarray(_flatten(image), dtype=np.uint8), media_type)
+
+
+def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Every frame of an animation, shape (frames, height, width, 3); of a still picture one.
+
+    Raises:
+        Undecodable: see `decode`; `max_pixels` are those of all frames.
+    """
+    look_into(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    with _faults(data), Image.open(BytesIO(data), formats=FORMATS) as image:
+        count = getattr(image, "n_frames", 1)
+        if count * image.width * image.height > max_pixels:
+            raise Undecodable(
+                "too_large", f"{count} frames of {image.width}x{image.height}, more than {max_pixels} pixels"
+            )
+        frames = [np.asarray(_flatten(frame), dtype=np.uint8) for frame in ImageSequence.Iterator(image)]
+        return np.stack(frames)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from protocol.animation import Animation
 from protocol.ids import Id, Label, Seed
 from protocol.parameters import (
     MAX_QUANTITY,
@@ -92,6 +93,8 @@ class GenerateImages(
     """Where the initial picture lies in a larger one that is painted around it; null lets it fill the whole."""
     regions: Annotated[list[Region], Meta(max_length=8)] = []
     """Parts of each picture with prompts of their own, taken as they are; the rest shows what the command says."""
+    animation: Animation | None = None
+    """A short sequence instead of a still picture; null is a still one."""
     references: Annotated[list[Reference], Meta(max_length=16)] = []
     """Pictures to follow beside the words, such as a style or a character that is the same in all of them."""
     sweep: Sweep | None = None

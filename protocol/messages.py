@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from protocol.animation import Motion
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, ToolInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
 from protocol.parameters import Lora, Region, Scalar
 from protocol.post import PostStep
 from protocol.sources import ControlImage, ImagePrompt, InitImage
@@ -50,9 +51,9 @@ class Job(Struct, frozen=True, kw_only=True):
     are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a catalogue;
     `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made again, by
     its id. `init_image` and `controls` are what it is made from, `image_prompts` what it follows beside the words,
-    `regions` parts with prompts of their own; `post` is done with it afterwards, so that it ends in another size than
-    this. `priority` is its class where pictures share a device. `strict` makes it alone in each model call, `buckets`
-    in calls as large as these; else they follow the load.
+    `regions` parts with prompts of their own; with `motion` it is a sequence; `post` is done with it afterwards, so
+    that it ends in another size than this. `priority` is its class where pictures share a device. `strict` makes it
+    alone in each model call, `buckets` in calls as large as these; else they follow the load.
     """
 
     hash: Id
@@ -86,6 +87,7 @@ class Job(Struct, frozen=True, kw_only=True):
     image_prompts: list[ImagePrompt] = []
     regions: list[Region] = []
     post: list[PostStep] = []
+    motion: Motion | None = None
     priority: Literal["interactive", "batch"] = "batch"
     strict: bool = False
     buckets: Buckets | None = None
@@ -361,6 +363,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     controls: list[ControlInfo] = []
     ip_adapters: list[IpAdapterInfo] = []
     tools: list[ToolInfo] = []
+    motions: list[MotionInfo] = []
     samplers: list[str] = []
     styles: list[str] = []
     style_references: list[str] = []

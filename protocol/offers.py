@@ -84,6 +84,19 @@ class IpAdapterInfo(Struct, frozen=True, kw_only=True):
     version: str | None = None
 
 
+class MotionInfo(Struct, frozen=True, kw_only=True):
+    """A motion adapter that a generator knows: by it the models of one platform make sequences of at most `max_frames`.
+    `install` says how to get it where it is missing; `version` is the hash of its weights, null before the process
+    knows it."""
+
+    name: str
+    platform: str
+    max_frames: int
+    installed: bool
+    install: str | None = None
+    version: str | None = None
+
+
 class ToolInfo(Struct, frozen=True, kw_only=True):
     """A network for finished pictures that a generator knows. `scale` is how many times larger it makes them, 1 where
     it keeps their size. `seconds_per_megapixel` of its result is measured, null before the first picture; `install` and

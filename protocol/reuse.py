@@ -54,6 +54,7 @@ def pixel_digest(job: Job, model_version: str) -> str:
         *((job.image_prompts,) if job.image_prompts else ()),
         *(("regions", job.regions) if job.regions else ()),
         *((job.post,) if job.post else ()),
+        *(("motion", job.motion) if job.motion else ()),
         # In the last bits: where a picture follows the load, others that did are as good.
         *((job.strict, job.buckets) if job.strict or job.buckets else ()),
     )

@@ -121,6 +121,10 @@ def generate(
         str | None,
         typer.Option(metavar="FILE|ID", callback=_in_order, help="Then take its colours; generated: as at first."),
     ] = None,
+    frames: Annotated[
+        int | None, typer.Option(help="Frames of a short sequence, 2 to 32; needs a motion adapter. Left out: a still.")
+    ] = None,
+    fps: Annotated[int | None, typer.Option(help="Frames a second of a sequence. Left out: 8.")] = None,
     reuse: Annotated[
         bool,
         typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again."),
@@ -159,6 +163,8 @@ def generate(
                 regions=region or [],
                 references=[reference_of(text) for text in reference or []],
                 post=steps_of(context.meta.get("steps", {})),
+                frames=frames,
+                fps=fps,
                 reuse=reuse,
             )
         )

@@ -25,13 +25,14 @@ from agents.generator.registry_entries import (
     IpAdapterEntry,
     LoraEntry,
     Model,
+    MotionEntry,
     ToolEntry,
     scheduler_of,
 )
 from agents.generator.samplers import SAMPLERS
 from protocol.codec import encode
 from protocol.nearest import nearest
-from protocol.offers import IpAdapterInfo, LoraInfo, ModelInfo
+from protocol.offers import IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo
 
 
 class Models(Struct, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ class Models(Struct, frozen=True, kw_only=True):
     embeddings: list["EmbeddingInfo"]
     controls: list["ToolInfo"]
     ip_adapters: list[IpAdapterInfo]
+    motions: list[MotionInfo]
     tools: list["ToolInfo"]
 
 
@@ -234,6 +236,7 @@ def _known(registry: Registry) -> Models:
             for name, entry in registry.controls.items()
         ],
         ip_adapters=offers.ip_adapters(registry, versions),
+        motions=offers.motions(registry, versions),
         tools=[
             ToolInfo(
                 name=name,
@@ -246,8 +249,12 @@ def _known(registry: Registry) -> Models:
     )
 
 
+_OWN = frozenset({"roles", "weights", "encoder", "max_frames", "schedule"})
+"""What entries of one kind alone have."""
+
+
 def _details(registry: Registry, name: str) -> ModelDetails:
-    adapters = (registry.loras, registry.embeddings, registry.controls, registry.ip_adapters)
+    adapters = (registry.loras, registry.embeddings, registry.controls, registry.ip_adapters, registry.motions)
     tables = (registry.models, *adapters, registry.tools)
     entry = next((table[name] for table in tables if name in table), None)
     if entry is None:
@@ -257,13 +264,12 @@ def _details(registry: Registry, name: str) -> ModelDetails:
             code="not_installed",
         )
     known = _known(registry)
-    listed = (*known.tools, *known.ip_adapters, *known.controls, *known.embeddings, *known.loras, *known.models)
+    parts = (*known.tools, *known.ip_adapters, *known.motions, *known.controls)
+    listed = (*parts, *known.embeddings, *known.loras, *known.models)
     hints = {one.name: one.install for one in listed}
     place = everything_placed(registry)[name]
     origin = origin_of(place)
-    fields = entry.model_dump(
-        mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels", "roles", "weights", "encoder"}
-    )
+    fields = entry.model_dump(mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels", *_OWN})
     return msgspec.convert(
         {
             **fields,
@@ -278,7 +284,7 @@ def _details(registry: Registry, name: str) -> ModelDetails:
     )
 
 
-def _kind(entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | IpAdapterEntry | ToolEntry) -> str:
+def _kind(entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | IpAdapterEntry | MotionEntry | ToolEntry) -> str:
     match entry:
         case Model():
             return "model"
@@ -290,6 +296,8 @@ def _kind(entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | IpAdapterEn
             return f"ControlNet, {entry.kind}"
         case IpAdapterEntry():
             return f"IP-Adapter for {', '.join(entry.roles)}"
+        case MotionEntry():
+            return f"motion adapter, {entry.max_frames} frames"
         case ToolEntry():
             return entry.kind
 
@@ -331,6 +339,8 @@ def _show_list(console: Console, known: Models) -> None:
         table.add_row(_mark(control.installed), control.name, f"{control.platform} ControlNet", "", "", "")
     for adapter in known.ip_adapters:
         table.add_row(_mark(adapter.installed), adapter.name, f"{adapter.platform} IP-Adapter", "", "", "")
+    for motion in known.motions:
+        table.add_row(_mark(motion.installed), motion.name, f"{motion.platform} motion adapter", "", "", "")
     for tool in known.tools:
         table.add_row(_mark(tool.installed), tool.name, f"{tool.kind} of a picture", "", "", "")
     console.print(table)

@@ -127,7 +127,8 @@ def remove(name: str, json: bool) -> None:
 
 
 def _pull_known(registry: Registry, name: str, json: bool) -> Pulled:
-    known = {**registry.models, **registry.controls, **registry.ip_adapters, **registry.tools}
+    adapters = {**registry.controls, **registry.ip_adapters, **registry.motions}
+    known = {**registry.models, **adapters, **registry.tools}
     entry = known.get(name)
     if entry is None:
         raise bad_input(

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from agents.cli.failure import bad_input
+from protocol.animation import Animation
 from protocol.codec import decode_command, encode
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.parameters import ControlNet, ImageSource, Placement, Reference, Region
@@ -33,6 +34,8 @@ class Options:
     regions: list[str] = field(default_factory=list[str])
     references: list[Reference] = field(default_factory=list[Reference])
     post: list[PostStep] = field(default_factory=list[PostStep])
+    frames: int | None = None
+    fps: int | None = None
     reuse: bool = True
 
 
@@ -67,6 +70,7 @@ def command_of(options: Options) -> GenerateImages:
         regions=[region_of(text) for text in options.regions],
         references=options.references,
         post=options.post,
+        animation=animation_of(options.frames, options.fps),
         reuse=options.reuse,
     )
     decode_command(encode(command))
@@ -91,6 +95,12 @@ def lora_of(text: str) -> Lora:
             f"--lora {text} does not end in a weight", hint="write NAME:WEIGHT, such as product_lora_v3:0.8"
         )
     return Lora(name=name, weight=number)
+
+
+def animation_of(frames: int | None, fps: int | None) -> Animation | None:
+    """A sequence of so many frames, so many a second; null where neither is given."""
+    given = {name: value for name, value in (("frames", frames), ("fps", fps)) if value is not None}
+    return Animation(**given) if given else None
 
 
 def region_of(text: str) -> Region:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from agents.cli.configuration import configured
 from agents.cli.failure import ALL_STORED, SOME_FAILED, bad_input
@@ -19,7 +20,7 @@ from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
 from agents.generator.stages import staged
 from agents.generator.tuning import tuning_said
-from agents.picture import Rgb, Undecodable, decode
+from agents.picture import Undecodable, decode_frames
 from agents.settings import Settings
 from agents.storage.filing import read_record
 from agents.storage.png import BrokenPng
@@ -27,6 +28,9 @@ from agents.storage.record import Record
 from bus.local_blobs import LocalBlobs
 from protocol.codec import encode
 from protocol.messages import Job, Prompt
+
+Frames = NDArray[np.uint8]
+"""Shape (frames, height, width, 3); one frame of a still picture."""
 
 TOLERANCE = 2
 """Levels of 255 by which sums in another order change a pixel at most, as far as was seen."""
@@ -61,7 +65,7 @@ def rerun(image: Path, out: Path | None, json: bool) -> int:
     started = time.perf_counter()
     rendering = asyncio.run(_made(configured(), record))
     seconds = time.perf_counter() - started
-    now = decode(rendering.data).rgb
+    now = decode_frames(rendering.data)
     verdict, changed, largest = compared(before, now)
     if out is not None:
         out.write_bytes(rendering.data)
@@ -102,11 +106,12 @@ def job_of(record: Record) -> Job:
         image_prompts=record.image_prompts,
         regions=record.regions,
         post=record.post,
+        motion=record.motion,
         buckets=record.buckets,
     )
 
 
-def compared(before: Rgb, now: Rgb) -> tuple[Verdict, float | None, int | None]:
+def compared(before: Frames, now: Frames) -> tuple[Verdict, float | None, int | None]:
     """The verdict, the share of values that differ, and the largest difference in levels of 255."""
     if before.shape != now.shape:
         return "drifted", None, None
@@ -155,10 +160,10 @@ async def _made(settings: Settings, record: Record) -> Rendering:
             return await engine.generate(ready, lambda step, steps: None, lambda: False)
 
 
-def _read(image: Path) -> tuple[Record, Rgb]:
+def _read(image: Path) -> tuple[Record, Frames]:
     try:
         data = image.read_bytes()
-        record, pixels = read_record(data), decode(data).rgb
+        record, pixels = read_record(data), decode_frames(data)
     except OSError as error:
         raise bad_input(f"{image} cannot be read: {error.strerror}", path=str(image)) from error
     except (BrokenPng, msgspec.MsgspecError, Undecodable) as error:

@@ -99,6 +99,7 @@ class Generator(Agent):
             controls=offers.controls(self._registry, self._versions),
             ip_adapters=offers.ip_adapters(self._registry, self._versions),
             tools=offers.tools(self._registry, self._speeds, self._versions),
+            motions=offers.motions(self._registry, self._versions),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
 
@@ -195,6 +196,7 @@ class Generator(Agent):
             (self._versions.controls, self._registry.control_places, self._registry.installed_controls),
             (self._versions.ip_adapters, self._registry.ip_adapter_places, self._registry.installed_ip_adapters),
             (self._versions.tools, self._registry.tool_places, _networks(self._registry)),
+            (self._versions.motions, self._registry.motion_places, self._registry.installed_motions),
         ):
             for name in installed:
                 if version := await self._engine.known_version(places[name]):

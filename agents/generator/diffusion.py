@@ -22,6 +22,7 @@ from agents.generator.orders import Order
 from agents.generator.tuning import PLAIN, Tuning
 
 if TYPE_CHECKING:
+    from agents.generator.drawing import Pixels
     from agents.generator.steps.loop import StepLoop
     from agents.generator.steps.picture import Drawing
 
@@ -96,8 +97,8 @@ class DiffusersEngine:
         model_version = loop.run_in_executor(self._workers, self._version, order)
         drawing = await self._drawing(order, progressed, stop)
         encoding = time.perf_counter()
-        data = await loop.run_in_executor(self._workers, png.encode, drawing.pixels)
-        height, width, _ = drawing.pixels.shape
+        data = await loop.run_in_executor(self._workers, _file, drawing.pixels, order)
+        height, width, _ = drawing.pixels.shape[-3:]
         stages = drawing.stages
         return Rendering(
             data=data,
@@ -153,6 +154,11 @@ class DiffusersEngine:
     def _version(self, order: Order) -> str:
         """Hashes of the weights of each part, joined by `+`."""
         return "+".join(weights.version(part.place, self._hashes) for part in order.parts)
+
+
+def _file(pixels: "Pixels", order: Order) -> bytes:
+    """The file of a picture, or of a sequence."""
+    return png.encode_sequence(pixels, order.job.motion.fps) if order.job.motion else png.encode(pixels)
 
 
 def _kept() -> "Future[StepLoop]":

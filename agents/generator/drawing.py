@@ -18,12 +18,13 @@ from agents.generator.keeping import Keeper
 from agents.generator.orders import Order
 
 Pixels = NDArray[np.uint8]
-"""Shape (height, width, 3), sRGB."""
+"""Shape (height, width, 3), sRGB; of a sequence (frames, height, width, 3)."""
 
 
 def scheduler_for(order: Order, configuration: dict[str, Any]) -> Any:
     """A scheduler of the picture's own, since it keeps the picture's history; `configuration` came with the model."""
-    return getattr(diffusers, order.scheduler.name).from_config(configuration, **order.scheduler.options)
+    schedule = {"beta_schedule": order.motion.schedule} if order.motion else {}
+    return getattr(diffusers, order.scheduler.name).from_config(configuration, **(order.scheduler.options | schedule))
 
 
 def draw(pipeline: Any, order: Order, progressed: Progressed, seen: Sequence[torch.Tensor] = ()) -> Pixels:
@@ -45,8 +46,8 @@ def draw(pipeline: Any, order: Order, progressed: Progressed, seen: Sequence[tor
     )
     if any(getattr(result, "nsfw_content_detected", None) or ()):
         raise withheld(model)
-    image = result.images[0]
-    picture = torch.from_numpy(image) if isinstance(image, np.ndarray) else image.permute(1, 2, 0)
+    image = (result.frames if job.motion else result.images)[0]
+    picture = torch.from_numpy(image) if isinstance(image, np.ndarray) else image.movedim(-3, -1)
     if not torch.isfinite(picture).all():
         raise not_finite(model, str(picture.device))
     # As diffusers does it (image_processor.py, `numpy_to_pil`), on the device, so that a quarter of the bytes leave it.
@@ -71,6 +72,8 @@ def _led_by(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[s
     """What a pipeline is given beside words: the size, and the pictures that the order is made from."""
     job, start = order.job, order.start
     options: dict[str, Any] = {"width": job.width, "height": job.height}
+    if job.motion is not None:
+        options["num_frames"] = job.motion.frames
     if start is not None:
         image = Image.fromarray(start.rgb)
         options |= {

@@ -42,6 +42,8 @@ FOLLOWERS: frozenset[Architecture] = frozenset({"stable_diffusion", "stable_diff
 """Architectures whose denoiser an IP-Adapter is mounted on (`ip_adapters.py`). Those of FLUX and Stable Diffusion 3
 have formats, encoders and guidance of their own."""
 
+MOVERS: dict[Architecture, str] = {"stable_diffusion": "AnimateDiffPipeline"}
+"""Architectures that make sequences with a motion adapter, and the class that does."""
 
 SHARING: frozenset[Architecture] = frozenset(CLASSES)
 """Architectures whose model calls pictures can share (`steps/modules.py`)."""

@@ -10,14 +10,14 @@ from typing import Literal
 from agents.generator.control.maps import SEEN_BY
 from agents.generator.image_prompts import MOST, install_ip_adapter
 from agents.generator.kinds import KEEPERS, SHARING, class_for
-from agents.generator.orders import Order, install_control, install_lora, install_model
+from agents.generator.orders import Order, install_control, install_lora, install_model, install_motion
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import Model, ToolEntry
 from agents.generator.tensor_file import Unsound, read_header
 from agents.generator.upscale import foreign
 from agents.generator.upscale.rrdb_file import UPSCALER, NotAnUpscaler, describe
 from protocol.messages import Job
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, ToolInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
 from protocol.parameters import ControlKind
 from protocol.post import LANCZOS, CorrectColour, Refine, size_after
 
@@ -64,18 +64,20 @@ class Speeds:
 
 def _more(job: Job) -> bool:
     """Whether a picture takes another time than from words alone."""
-    return bool(job.loras or job.controls or job.image_prompts or job.regions or job.init_image or job.post)
+    more = job.loras, job.controls, job.image_prompts, job.regions, job.motion, job.init_image, job.post
+    return any(more)
 
 
 class Versions:
-    """Hashes of the weights of models, LoRAs, ControlNets, IP-Adapters and tools, by their name, as far as this process
-    knows them."""
+    """Hashes of the weights of models, LoRAs, ControlNets, IP-Adapters, motion adapters and tools, by their name, as
+    far as this process knows them."""
 
     def __init__(self) -> None:
         self.models: dict[str, str] = {}
         self.loras: dict[str, str] = {}
         self.controls: dict[str, str] = {}
         self.ip_adapters: dict[str, str] = {}
+        self.motions: dict[str, str] = {}
         self.tools: dict[str, str] = {}
 
     def note(self, made: Order, version: str | None) -> None:
@@ -85,6 +87,7 @@ class Versions:
             "lora": self.loras,
             "control": self.controls,
             "ip_adapter": self.ip_adapters,
+            "motion": self.motions,
             "tool": self.tools,
         }
         for part, found in zip(made.parts, version.split("+") if version else (), strict=False):
@@ -223,6 +226,23 @@ def _scale_told(place: Path, changed: int) -> int | None:
         return describe(read_header(place, UPSCALER)).scale
     except (Unsound, NotAnUpscaler, OSError):
         return None
+
+
+def motions(registry: Registry, versions: Versions) -> list[MotionInfo]:
+    """Every known motion adapter, installed or not."""
+    return [
+        MotionInfo(
+            name=one.name,
+            platform=one.platform,
+            max_frames=one.max_frames,
+            installed=one.name in registry.installed_motions,
+            install=None
+            if one.name in registry.installed_motions
+            else install_motion(one, registry.motion_places[one.name]),
+            version=versions.motions.get(one.name),
+        )
+        for one in registry.motions.values()
+    ]
 
 
 def _prepare(kind: ControlKind, registry: Registry) -> str | None:

@@ -9,8 +9,9 @@ from agents.generator.canvas import Start
 from agents.generator.control.maps import SEEN_BY
 from agents.generator.image_prompts import IpAdapter, ip_adapters
 from agents.generator.registry import Registry
-from agents.generator.registry_entries import ControlEntry, LoraEntry, Model, on_hub, scheduler_of
+from agents.generator.registry_entries import ControlEntry, LoraEntry, Model, MotionEntry, on_hub, scheduler_of
 from agents.picture import Rgb
+from protocol.animation import Motion
 from protocol.commands import Lora
 from protocol.errors import AcpError, Refused
 from protocol.messages import Buckets, Job
@@ -52,10 +53,20 @@ class ControlModel:
 
 
 @dataclass(frozen=True)
+class MotionModel:
+    """A motion adapter's folder, and what is asked of it in one sequence. `schedule` is how noise grew over the steps
+    that it was trained on, in words of diffusers."""
+
+    said: Motion
+    folder: Path
+    schedule: str
+
+
+@dataclass(frozen=True)
 class Part:
     """Something with weights, by its name in the registry and its place on this machine."""
 
-    kind: Literal["model", "lora", "control", "ip_adapter", "word", "tool"]
+    kind: Literal["model", "lora", "control", "ip_adapter", "motion", "word", "tool"]
     name: str
     place: Path
 
@@ -64,10 +75,10 @@ class Part:
 class Order:
     """A job with everything that it names looked up.
 
-    `start` is what denoising begins from, null for noise; `maps` are the pictures that `controls` follow, and `unmade`
-    the positions of those that their annotators still have to make of what is there. `references` are the pictures of
-    the job's image prompts, which `ip_adapters` follow. `buckets` are those of the model calls to make it in; null
-    where they follow the load. `stages` follow its generation.
+    `motion` is what makes it a sequence; `start` is what denoising begins from, null for noise; `maps` are the pictures
+    that `controls` follow, and `unmade` the positions of those that their annotators still have to make of what is
+    there. `references` are the pictures of the job's image prompts, which `ip_adapters` follow. `buckets` are those of
+    the model calls to make it in; null where they follow the load. `stages` follow its generation.
     """
 
     job: Job
@@ -77,6 +88,7 @@ class Order:
     adapters: tuple[Adapter, ...] = ()
     words: tuple[Word, ...] = ()
     controls: tuple[ControlModel, ...] = ()
+    motion: MotionModel | None = None
     start: Start | None = None
     maps: tuple[Rgb, ...] = ()
     unmade: frozenset[int] = frozenset()
@@ -97,6 +109,7 @@ class Order:
         mine += [Part("lora", adapter.name, adapter.file) for adapter in self.adapters]
         mine += [Part("control", control.said.model, control.folder) for control in self.controls]
         mine += [Part("ip_adapter", adapter.name, adapter.folder) for adapter in self.ip_adapters]
+        mine += [Part("motion", self.motion.said.model, self.motion.folder)] if self.motion else []
         mine += [Part("word", word.token, word.file) for word in self.words]
         return tuple(dict.fromkeys([*mine, *(part for stage in self.stages for part in stage.parts)]))
 
@@ -125,6 +138,7 @@ def order(job: Job, registry: Registry) -> Order:
         scheduler=scheduler,
         adapters=tuple(_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
         words=_words(job, model, registry),
+        motion=_motion(job, model, registry),
         controls=tuple(_control(said, index, model, registry) for index, said in enumerate(job.controls)),
         ip_adapters=ip_adapters(job, model, registry),
         buckets=job.buckets or (ALONE if job.strict else None),
@@ -150,6 +164,13 @@ def install_control(control: ControlEntry, folder: Path) -> str:
     if control.install or not on_hub(control.source):
         return control.install or f"put its diffusers folder at {folder}, then restart the generator"
     return f"bottega models pull {control.name}, then restart the generator"
+
+
+def install_motion(motion: MotionEntry, folder: Path) -> str:
+    """How to get a motion adapter that is not here."""
+    if motion.install or not on_hub(motion.source):
+        return motion.install or f"put its diffusers folder at {folder}, then restart the generator"
+    return f"bottega models pull {motion.name}, then restart the generator"
 
 
 def _model(job: Job, registry: Registry) -> Model:
@@ -220,6 +241,28 @@ def _control(said: ControlImage, index: int, model: Model, registry: Registry) -
     seen_by = (name for name, tool in registry.tools.items() if tool.kind == SEEN_BY.get(said.kind))
     annotator = next((registry.tool_places[name] for name in seen_by if name in registry.installed_tools), None)
     return ControlModel(said, folder, annotator)
+
+
+def _motion(job: Job, model: Model, registry: Registry) -> MotionModel | None:
+    if (said := job.motion) is None:
+        return None
+    entry, path = registry.motions.get(said.model), "$.job.motion.model"
+    if entry is None or entry.platform != model.platform:
+        raise Refused(
+            "not_installed",
+            f"{said.model[:64]!r} is no motion adapter for {model.platform}",
+            path=path,
+            hint=nearest(said.model, registry.motions),
+        )
+    folder = registry.motion_places[entry.name]
+    if entry.name not in registry.installed_motions:
+        raise Refused(
+            "not_installed",
+            f"the motion adapter {entry.name} is not on this machine",
+            path=path,
+            hint=install_motion(entry, folder),
+        )
+    return MotionModel(said, folder, entry.schedule)
 
 
 def _adapter(lora: Lora, index: int, model: Model, registry: Registry) -> Adapter:

@@ -5,7 +5,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from os.path import normpath
 from pathlib import Path
@@ -13,13 +13,15 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from agents.generator.kinds import FOLLOWERS
+from agents.generator.kinds import FOLLOWERS, MOVERS
 from agents.generator.registry_entries import (
+    ARCHITECTURES,
     ControlEntry,
     EmbeddingEntry,
     IpAdapterEntry,
     LoraEntry,
     Model,
+    MotionEntry,
     ToolEntry,
 )
 from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
@@ -41,26 +43,29 @@ class RegistryError(AcpError):
 
 @dataclass(frozen=True)
 class Registry:
-    """Models, LoRAs, embeddings, ControlNets, IP-Adapters and tools, their places on this machine, and which were there
-    when it was read."""
+    """Models, LoRAs, embeddings, ControlNets, IP-Adapters, motion adapters and tools, their places on this machine, and
+    which were there when it was read."""
 
     models: Mapping[str, Model]
     loras: Mapping[str, LoraEntry]
     embeddings: Mapping[str, EmbeddingEntry]
     controls: Mapping[str, ControlEntry]
     ip_adapters: Mapping[str, IpAdapterEntry]
+    motions: Mapping[str, MotionEntry]
     tools: Mapping[str, ToolEntry]
     places: Mapping[str, Path]
     lora_places: Mapping[str, Path]
     embedding_places: Mapping[str, Path]
     control_places: Mapping[str, Path]
     ip_adapter_places: Mapping[str, Path]
+    motion_places: Mapping[str, Path]
     tool_places: Mapping[str, Path]
     installed: frozenset[str]
     installed_loras: frozenset[str]
     installed_embeddings: frozenset[str]
     installed_controls: frozenset[str]
     installed_ip_adapters: frozenset[str]
+    installed_motions: frozenset[str]
     installed_tools: frozenset[str]
 
     def with_everything(self) -> "Registry":
@@ -72,28 +77,31 @@ class Registry:
             installed_embeddings=frozenset(self.embeddings),
             installed_controls=frozenset(self.controls),
             installed_ip_adapters=frozenset(self.ip_adapters),
+            installed_motions=frozenset(self.motions),
             installed_tools=frozenset(self.tools),
         )
 
 
 def load(models: Path, loras: Path, own: Path) -> Registry:
     """Read the built-in registry and the person's `own` file, if there is one; look into the folders `models`
-    and `loras`, and `embeddings`, `controls`, `ip_adapters` and `tools` beside the latter, for what is installed.
+    and `loras`, and `embeddings`, `controls`, `ip_adapters`, `motions` and `tools` beside the latter, for what is
+    installed.
 
     Raises:
         RegistryError: a file is not valid TOML, or an entry in it is wrong.
     """
     tables = _read(BUILT_IN)
     _add_pocket_defaults(tables)
-    known, adapters, words, controls, ip_adapters, tools = _entries(BUILT_IN, tables)
+    known, adapters, words, controls, ip_adapters, motions, tools = _entries(BUILT_IN, tables)
     if own.is_file():
-        known, adapters, words, controls, ip_adapters, tools = _entries(own, _merged(tables, _read(own)))
+        known, adapters, words, controls, ip_adapters, motions, tools = _entries(own, _merged(tables, _read(own)))
     places = {model.name: model.path or models / model.name for model in known.values()}
     lora_places = {lora.name: lora.path or loras / f"{lora.name}.safetensors" for lora in adapters.values()}
     embeddings = loras.with_name("embeddings")
     embedding_places = {word.name: word.path or embeddings / f"{word.name}.safetensors" for word in words.values()}
     control_places = {one.name: one.path or loras.with_name("controls") / one.name for one in controls.values()}
     ip_places = {one.name: one.path or loras.with_name("ip_adapters") / one.name for one in ip_adapters.values()}
+    motion_places = {one.name: one.path or loras.with_name("motions") / one.name for one in motions.values()}
     tool_places = {
         tool.name: tool.path or loras.with_name("tools") / (f"{tool.name}{ENDS.get(tool.kind, '')}")
         for tool in tools.values()
@@ -104,12 +112,14 @@ def load(models: Path, loras: Path, own: Path) -> Registry:
         embeddings=words,
         controls=controls,
         ip_adapters=ip_adapters,
+        motions=motions,
         tools=tools,
         places=places,
         lora_places=lora_places,
         embedding_places=embedding_places,
         control_places=control_places,
         ip_adapter_places=ip_places,
+        motion_places=motion_places,
         tool_places=tool_places,
         installed=frozenset(name for name, place in places.items() if (place / "model_index.json").is_file()),
         installed_loras=frozenset(name for name, place in lora_places.items() if place.is_file()),
@@ -123,24 +133,26 @@ def load(models: Path, loras: Path, own: Path) -> Registry:
             if (place / ip_adapters[name].weights).is_file()
             and (place / ip_adapters[name].encoder / "config.json").is_file()
         ),
+        installed_motions=frozenset(name for name, place in motion_places.items() if (place / "config.json").is_file()),
         installed_tools=frozenset(
             name for name, place in tool_places.items() if place.is_file() or (place / "config.json").is_file()
         ),
     )
 
 
-Entry = TypeVar("Entry", Model, LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, ToolEntry)
-Adapter = TypeVar("Adapter", LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry)
+Entry = TypeVar("Entry", Model, LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, MotionEntry, ToolEntry)
+Adapter = TypeVar("Adapter", LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, MotionEntry)
 Entries = tuple[
     dict[str, Model],
     dict[str, LoraEntry],
     dict[str, EmbeddingEntry],
     dict[str, ControlEntry],
     dict[str, IpAdapterEntry],
+    dict[str, MotionEntry],
     dict[str, ToolEntry],
 ]
 Tables = dict[str, dict[str, dict[str, Any]]]
-_KINDS = ("platforms", "models", "loras", "embeddings", "controls", "ip_adapters", "tools")
+_KINDS = ("platforms", "models", "loras", "embeddings", "controls", "ip_adapters", "motions", "tools")
 
 
 def _read(file: Path) -> Tables:
@@ -191,22 +203,25 @@ def _entries(file: Path, tables: Tables) -> Entries:
         for name, entry in tables["tools"].items()
     }
     controls = _adapters(ControlEntry, file, "controls", tables)
-    ip_adapters = _adapters(IpAdapterEntry, file, "ip_adapters", tables)
-    for name, entry in ip_adapters.items():
-        if platforms[entry.platform].get("architecture") not in FOLLOWERS:
-            raise RegistryError(
-                file,
-                f"ip_adapters.{name}.platform",
-                f"models of {entry.platform} take no IP-Adapter",
-                f"a platform of the architecture {' or '.join(sorted(FOLLOWERS))}",
-            )
-    return models, loras, words, controls, ip_adapters, tools
+    ip_adapters = _adapters(IpAdapterEntry, file, "ip_adapters", tables, FOLLOWERS)
+    motions = _adapters(MotionEntry, file, "motions", tables, MOVERS)
+    return models, loras, words, controls, ip_adapters, motions, tools
 
 
-def _adapters(kind: type[Adapter], file: Path, table: str, tables: Tables) -> dict[str, Adapter]:
+def _adapters(
+    kind: type[Adapter], file: Path, table: str, tables: Tables, fitting: Collection[str] = ARCHITECTURES
+) -> dict[str, Adapter]:
+    """The entries of a table, which are for platforms of the `fitting` architectures."""
     found: dict[str, Adapter] = {}
     for name, entry in tables[table].items():
-        _platform(file, f"{table}.{name}", entry, tables["platforms"])
+        platform = _platform(file, f"{table}.{name}", entry, tables["platforms"])
+        if platform.get("architecture") not in fitting:
+            raise RegistryError(
+                file,
+                f"{table}.{name}.platform",
+                f"models of {entry['platform']} take none of the {table}",
+                f"a platform of the architecture {' or '.join(sorted(fitting))}",
+            )
         found[name] = _validated(kind, file, f"{table}.{name}", entry | {"name": name})
     return found
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from agents.generator import samplers
+from protocol.animation import MAX_FRAMES
 from protocol.errors import AcpError
 from protocol.ids import is_id
 from protocol.parameters import ControlKind, ReferenceRole
@@ -131,6 +132,25 @@ class IpAdapterEntry(BaseModel):
     roles: dict[ReferenceRole, str] = Field(default={"style": "", "subject": "", "character": ""}, min_length=1)
     weights: Inside = "ip_adapter.safetensors"
     encoder: Inside = "image_encoder"
+    source: str = "your own"
+    revision: Commit | None = None
+    path: Path | None = None
+    licence: str | None = None
+    commercial: Literal["yes", "no", "conditional"] | None = None
+    install: str | None = None
+
+
+class MotionEntry(BaseModel):
+    """A motion adapter for the models of one platform, a diffusers folder: they make sequences of at most `max_frames`
+    with it. `schedule` is how noise grew over the steps that it was trained on, as diffusers' schedulers call it.
+    `source` is the hub repository, at the commit `revision`, or a note on where it comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    platform: Name
+    max_frames: int = Field(default=MAX_FRAMES, ge=2, le=MAX_FRAMES)
+    schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "linear"
     source: str = "your own"
     revision: Commit | None = None
     path: Path | None = None

@@ -10,8 +10,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agents.planner import animation, post, references, regions, sizes
 from agents.planner import given as pictures
-from agents.planner import post, references, regions, sizes
 from agents.planner.budget import price_of
 from agents.planner.catalogue import Shelf
 from agents.planner.given import NOTHING, Given
@@ -20,6 +20,7 @@ from agents.planner.quality import steps_of
 from agents.planner.references import Following
 from agents.planner.sweep import trials
 from agents.planner.workshop import Workshop
+from protocol.animation import Motion
 from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand, Code, Refused, Unavailable
 from protocol.nearest import nearest
@@ -42,8 +43,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     is what the batch runs through, `triggers` what wakes the LoRAs. `price_micros` is expected of an attempt,
     `highest_micros` held for it; null where nobody knows. `sizes` and `samplers` are what the swept values mean.
     `init_image` and `controls` are what every picture is made from, `image_prompts` what it follows beside the words;
-    `following` is how those of combos are. `engine` says whether model calls are shared. `post` is done with each
-    picture afterwards, `posts` with those of a swept size, and `stages` are what it goes through.
+    `following` is how those of combos are; with `motion` they are sequences. `engine` says whether model calls are
+    shared. `post` is done with each picture afterwards, `posts` with those of a swept size, and `stages` are what it
+    goes through.
     """
 
     platform: str
@@ -77,6 +79,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     controls: list[ControlImage] = []
     image_prompts: list[ImagePrompt] = []
     following: Following = Following()
+    motion: Motion | None = None
     engine: Literal["steps", "pipeline"] | None = None
     post: list[PostStep] = []
     posts: dict[str, list[PostStep]] = {}
@@ -158,6 +161,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     checkpoints, loras = _named(command, workshop)
     wanted = _model(command.platform, checkpoints, workshop)
     model, stand_in_for = _runnable(wanted, loras, workshop, defaults)
+    model = animation.as_long(model, command.animation)
     not_honoured: list[str] = []
     warnings: list[str] = []
     if stand_in_for:
@@ -177,6 +181,9 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     regions.check(command.regions, model, workshop.models.values())
     init_image, notes = pictures.start(command, given, model, workshop.models.values(), (width, height), steps)
     warnings.extend(notes)
+    running = [] if stand_in_for else loras
+    motion, notes = animation.motion(command, running, model, workshop.motions, (width, height))
+    warnings.extend(notes)
     following = references.following(model, workshop.ip_adapters)
     base = post.Base(model, (width, height), steps, loras, stand_in_for is not None)
     after = post.planned(command.post, given, base, workshop)
@@ -189,7 +196,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         provider=model.provider,
         model=model.name,
         models=command.models or [wanted.name],
-        loras=[] if stand_in_for else loras,
+        loras=running,
         triggers=woken_by,
         width=width,
         height=height,
@@ -215,7 +222,8 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
             command.references, given.references, model, following, workshop.ip_adapters
         ),
         following=following,
-        engine=model.engine,
+        motion=motion,
+        engine="pipeline" if motion else model.engine,
         post=after.steps,
         stages=after.stages,
     )

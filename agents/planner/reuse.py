@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from agents.planner.rows import Batch
 from protocol.errors import Unavailable
 from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, StoreImage
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, ToolInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
 from protocol.post import LANCZOS, CorrectColour, Refine
 from protocol.reuse import StoredPicture, pixel_digest
 from protocol.sources import adapters_of
+
+Announced = ModelInfo | LoraInfo | ControlInfo | IpAdapterInfo | MotionInfo | ToolInfo
 
 
 class Unsought(Unavailable):
@@ -46,6 +48,7 @@ def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str
         "lora": agreed(lora for presence in presences for lora in presence.loras),
         "control": agreed(control for presence in presences for control in presence.controls),
         "ip_adapter": agreed(adapter for presence in presences for adapter in presence.ip_adapters),
+        "motion": agreed(motion for presence in presences for motion in presence.motions),
         "tool": agreed(tool for presence in presences for tool in presence.tools),
     }
     found: dict[int, str] = {}
@@ -62,6 +65,7 @@ def _weights(job: Job) -> Iterable[tuple[str, str]]:
     parts += [("lora", lora.name) for lora in job.loras]
     parts += [("control", control.model) for control in job.controls]
     parts += [("ip_adapter", name) for name in adapters_of(job.image_prompts)]
+    parts += [("motion", job.motion.model)] if job.motion else []
     for step in job.post:
         if isinstance(step, Refine):
             parts += [("lora", lora.name) for lora in step.loras or []]
@@ -70,7 +74,7 @@ def _weights(job: Job) -> Iterable[tuple[str, str]]:
     return dict.fromkeys(parts)
 
 
-def agreed(announced: Iterable[ModelInfo | LoraInfo | ControlInfo | IpAdapterInfo | ToolInfo]) -> dict[str, str | None]:
+def agreed(announced: Iterable[Announced]) -> dict[str, str | None]:
     """The hash of each installed model or adapter, by name; null where a generator does not know it yet, or two differ,
     because any of them may take the job."""
     versions: dict[str, set[str | None]] = {}

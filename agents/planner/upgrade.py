@@ -128,6 +128,7 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         parent=original.image_id,
         init_image=scaled(original.init_image, (original.width, original.height), (recipe.width, recipe.height)),
         controls=recipe.controls,
+        motion=recipe.motion,
         image_prompts=with_combo(recipe.image_prompts, original.prompt.references, recipe.following),
         post=recipe.post,
         priority=batch.priority,

@@ -307,6 +307,7 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         image_prompts=with_combo(recipe.image_prompts, prompt.references, recipe.following),
         regions=batch.command.regions,
         post=recipe.post,
+        motion=recipe.motion,
         priority=batch.priority,
         strict=batch.command.determinism == "strict",
     )

@@ -1,10 +1,14 @@
 """What the workshop can do, merged from what its live processes announce. Pure module."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from protocol.messages import Presence
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, ToolInfo
+from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+
+Offer = TypeVar("Offer", ModelInfo, LoraInfo, ControlInfo, IpAdapterInfo, MotionInfo, ToolInfo)
+Rank = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -19,60 +23,51 @@ class Workshop:
     controls: tuple[ControlInfo, ...] = ()
     ip_adapters: tuple[IpAdapterInfo, ...] = ()
     tools: Mapping[str, ToolInfo] = field(default_factory=dict[str, ToolInfo])
+    motions: tuple[MotionInfo, ...] = ()
     generators: int = 0
     prompters: int = 0
 
 
 def survey(presences: Iterable[Presence]) -> Workshop:
     """Merge what processes announce; a model is installed if any generator has it."""
-    models: dict[str, ModelInfo] = {}
-    loras: dict[str, LoraInfo] = {}
-    controls: dict[str, ControlInfo] = {}
-    ip_adapters: dict[str, IpAdapterInfo] = {}
-    tools: dict[str, ToolInfo] = {}
-    samplers: set[str] = set()
-    styles: set[str] = set()
-    references: set[str] = set()
-    generators = prompters = 0
-    for presence in presences:
-        generators += presence.role == "generator"
-        prompters += presence.role == "prompt"
-        samplers.update(presence.samplers)
-        styles.update(presence.styles)
-        references.update(presence.style_references)
-        for model in presence.models:
-            known = models.get(model.name)
-            if known is None or _rank(model) > _rank(known):
-                models[model.name] = model
-        for lora in presence.loras:
-            if lora.name not in loras or lora.installed:
-                loras[lora.name] = lora
-        for control in presence.controls:
-            if control.name not in controls or control.installed:
-                controls[control.name] = control
-        for adapter in presence.ip_adapters:
-            if adapter.name not in ip_adapters or adapter.installed:
-                ip_adapters[adapter.name] = adapter
-        for tool in presence.tools:
-            if tool.name not in tools or (tool.installed, tool.seconds_per_megapixel is not None) > (
-                tools[tool.name].installed,
-                tools[tool.name].seconds_per_megapixel is not None,
-            ):
-                tools[tool.name] = tool
+    alive = list(presences)
+    roles = [presence.role for presence in alive]
     return Workshop(
-        models=models,
-        loras=loras,
-        samplers=tuple(sorted(samplers)),
-        styles=tuple(sorted(styles)),
-        style_references=tuple(sorted(references)),
-        controls=tuple(controls.values()),
-        ip_adapters=tuple(ip_adapters.values()),
-        tools=tools,
-        generators=generators,
-        prompters=prompters,
+        models=_best((one for presence in alive for one in presence.models), _rank),
+        loras=_best((one for presence in alive for one in presence.loras), _is_installed),
+        samplers=_all(presence.samplers for presence in alive),
+        styles=_all(presence.styles for presence in alive),
+        style_references=_all(presence.style_references for presence in alive),
+        controls=tuple(_best((one for presence in alive for one in presence.controls), _is_installed).values()),
+        ip_adapters=tuple(_best((one for presence in alive for one in presence.ip_adapters), _is_installed).values()),
+        motions=tuple(_best((one for presence in alive for one in presence.motions), _is_installed).values()),
+        tools=_best((one for presence in alive for one in presence.tools), _is_measured),
+        generators=roles.count("generator"),
+        prompters=roles.count("prompt"),
     )
 
 
-def _rank(model: ModelInfo) -> tuple[bool, int, bool]:
+def _best(announced: Iterable[Offer], rank: Callable[[Offer], Rank]) -> dict[str, Offer]:
+    """Of several announcements under a name the first that ranks highest."""
+    best: dict[str, Offer] = {}
+    for one in announced:
+        if one.name not in best or rank(one) > rank(best[one.name]):
+            best[one.name] = one
+    return best
+
+
+def _all(named: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(sorted({name for names in named for name in names}))
+
+
+def _is_installed(one: LoraInfo | ControlInfo | IpAdapterInfo | MotionInfo) -> Rank:
+    return (one.installed,)
+
+
+def _is_measured(tool: ToolInfo) -> Rank:
+    return tool.installed, tool.seconds_per_megapixel is not None
+
+
+def _rank(model: ModelInfo) -> Rank:
     """Which of two announcements of a model says more of what the workshop can do with it."""
     return model.installed, model.references, model.seconds_per_image is not None

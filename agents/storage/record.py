@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from agents.storage.png import XMP_KEYWORD
+from protocol.animation import Motion
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.commands import Lora, Scalar
 from protocol.messages import Buckets, StoreImage
@@ -82,6 +83,7 @@ class Record(Struct, frozen=True, kw_only=True):
     regions: list[Region] = []
     post: list[PostStep] = []
     generated: Size | None = None
+    motion: Motion | None = None
     name_template: str | None = None
     software: str = f"bottega {version('bottega')}"
 
@@ -143,6 +145,7 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         regions=job.regions,
         post=job.post,
         generated=Size(width=job.width, height=job.height) if job.post else None,
+        motion=job.motion,
         name_template=job.name_template,
     )
 

@@ -1,7 +1,8 @@
 import pytest
 
 from agents.cli.failure import BAD_INPUT, Failure
-from agents.cli.order import Options, command_of, lora_of, region_of
+from agents.cli.order import Options, animation_of, command_of, lora_of, region_of
+from protocol.animation import Animation
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.errors import AcpError
 from protocol.parameters import Region
@@ -104,3 +105,9 @@ def test_a_region_without_its_place_is_refused(text: str):
     with pytest.raises(Failure) as raised:
         region_of(text)
     assert raised.value.exit_code == BAD_INPUT
+
+
+def test_frames_or_their_pace_make_a_sequence():
+    assert animation_of(None, None) is None
+    assert animation_of(8, None) == Animation(frames=8)
+    assert animation_of(None, 12) == Animation(fps=12)

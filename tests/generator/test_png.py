@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from agents.generator import png, weights
+from agents.picture import Undecodable, decode, decode_frames
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (5, 1), (33, 65), (128, 128)])
@@ -16,6 +17,33 @@ def test_a_written_picture_reads_back_pixel_for_pixel(height: int, width: int):
     with Image.open(io.BytesIO(png.encode(pixels))) as read:
         assert (read.format, read.mode) == ("PNG", "RGB")
         assert np.array_equal(np.asarray(read), pixels)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_sequence_reads_back_frame_by_frame_at_its_pace(count: int):
+    frames = np.random.default_rng(count).integers(0, 256, (count, 9, 14, 3), dtype=np.uint8)
+    data = png.encode_sequence(frames, 8)
+    with Image.open(io.BytesIO(data)) as read:
+        assert (read.format, getattr(read, "n_frames", 1), read.info["loop"]) == ("PNG", count, 0)
+        shown = []
+        for number in range(count):
+            read.seek(number)
+            assert read.info["duration"] == 125
+            shown.append(np.asarray(read.convert("RGB")))
+    assert np.array_equal(np.stack(shown), frames)
+    assert np.array_equal(decode(data).rgb, frames[0])
+    assert np.array_equal(decode_frames(data), frames)
+
+
+def test_a_still_picture_is_a_sequence_of_one():
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    assert decode_frames(png.encode(pixels)).shape == (1, 4, 6, 3)
+
+
+def test_a_sequence_of_too_many_pixels_is_not_decoded():
+    with pytest.raises(Undecodable) as refused:
+        decode_frames(png.encode_sequence(np.zeros((4, 10, 10, 3), np.uint8), 8), max_pixels=399)
+    assert refused.value.fault == "too_large"
 
 
 def test_a_flat_picture_may_be_a_view_of_one_colour():

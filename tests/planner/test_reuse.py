@@ -12,6 +12,7 @@ from agents.planner import intake
 from agents.planner.lookup import look_up
 from agents.planner.reuse import agreed, digests, first_work, reuses
 from agents.planner.rows import Batch, required
+from protocol.animation import Motion
 from protocol.commands import Amend, GenerateImages
 from protocol.errors import ErrorBody, Unavailable
 from protocol.ids import image_id
@@ -29,7 +30,7 @@ from protocol.messages import (
     Work,
     ref_of,
 )
-from protocol.offers import IpAdapterInfo
+from protocol.offers import IpAdapterInfo, MotionInfo
 from protocol.parameters import Lora, Sweep
 from protocol.reuse import FindStored, StoredPicture, StoredPictures, pixel_digest
 from protocol.sources import ImagePrompt
@@ -260,6 +261,11 @@ def test_a_picture_is_found_by_the_weights_of_its_model_and_of_each_adapter() ->
     knows = msgspec.structs.replace(process("generator", model()), loras=[neon])
     assert digests([job], [knows]) == {0: pixel_digest(job, f"{VERSION}+77b0c2d4e6f8")}
     assert digests([job], [process("generator", model())]) == {}
+    wave = MotionInfo(name="wave", platform="pocket", max_frames=8, installed=True, version="8a91c3d0ef12")
+    moving = msgspec.structs.replace(JOB, motion=Motion(model="wave", frames=4, fps=8))
+    knows = msgspec.structs.replace(process("generator", model()), motions=[wave])
+    assert digests([moving], [knows]) == {0: pixel_digest(moving, f"{VERSION}+8a91c3d0ef12")}
+    assert digests([moving], [process("generator", model())]) == {}
 
 
 def test_an_ip_adapter_counts_once_however_many_pictures_it_follows() -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from protocol import codec
+from protocol.animation import Motion
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.messages import Buckets, GenerateImage, Job, Prompt
 from protocol.parameters import Lora, Region
@@ -37,6 +38,7 @@ DECIDES: dict[str, Any] = {
     "image_prompts": [ImagePrompt(blob="e" * 64, role="style", adapter="ip_adapter_sdxl")],
     "regions": [Region(prompt="a blue star", box=[0.5, 0, 0.5, 1])],
     "post": [Upscale(scale=2.0)],
+    "motion": Motion(model="animatediff_sd15", frames=8, fps=8),
     "strict": True,
     "buckets": Buckets(denoise=[[1, 20]]),
 }

@@ -166,7 +166,8 @@ def everything_placed(registry: Registry) -> dict[str, Path]:
 def everything_installed(registry: Registry) -> frozenset[str]:
     """The names of all that is on this machine."""
     adapters = registry.installed_loras | registry.installed_embeddings | registry.installed_ip_adapters
-    return registry.installed | adapters | registry.installed_controls | registry.installed_tools
+    parts = registry.installed_controls | registry.installed_motions
+    return registry.installed | adapters | parts | registry.installed_tools
 
 
 def platform_of(wanted: str | None, found: Found | None, registry: Registry, path: Path) -> str:
@@ -219,6 +220,7 @@ def _tables(registry: Registry) -> dict[str, Mapping[str, Path]]:
         "embeddings": registry.embedding_places,
         "controls": registry.control_places,
         "ip_adapters": registry.ip_adapter_places,
+        "motions": registry.motion_places,
         "tools": registry.tool_places,
     }
 

@@ -90,8 +90,8 @@ class Run:
 
     def bucket(self, stage: Stage) -> int | None:
         """The bucket that its next call must have; null where it follows the load. What is decoded again is decoded
-        alone, since one size is remembered."""
-        if stage == "decode" and self.decode_bucket is not None:
+        alone, since one size is remembered; so are frames."""
+        if stage == "decode" and (self.decode_bucket is not None or self.order.motion is not None):
             return 1
         wanted = self.request.order.buckets
         if wanted is None:
