@@ -23,8 +23,10 @@ Pixels = NDArray[np.uint8]
 
 def scheduler_for(order: Order, configuration: dict[str, Any]) -> Any:
     """A scheduler of the picture's own, since it keeps the picture's history; `configuration` came with the model."""
-    schedule = {"beta_schedule": order.motion.schedule} if order.motion else {}
-    return getattr(diffusers, order.scheduler.name).from_config(configuration, **(order.scheduler.options | schedule))
+    options = dict(order.scheduler.options)
+    if order.motion is not None:
+        options["beta_schedule"] = order.motion.schedule
+    return getattr(diffusers, order.scheduler.name).from_config(configuration, **options)
 
 
 def draw(pipeline: Any, order: Order, progressed: Progressed, seen: Sequence[torch.Tensor] = ()) -> Pixels:

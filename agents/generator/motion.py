@@ -21,11 +21,11 @@ def moving(motion: MotionModel, denoiser: Any, device: torch.device) -> UNetMoti
         AcpError: the folder is no safe motion adapter, or not one for this model.
     """
     try:
-        adapter = MotionAdapter.from_pretrained(
+        adapter: Any = MotionAdapter.from_pretrained(
             motion.folder, torch_dtype=denoiser.dtype, use_safetensors=True, local_files_only=True
         )
         with torch.device("meta"):
-            model = UNetMotionModel.from_unet2d(denoiser, adapter, load_weights=False)
+            model: Any = UNetMotionModel.from_unet2d(denoiser, adapter, load_weights=False)
         # A LoRA wraps a layer, whose own weights are then a level deeper.
         own = {name.replace(".base_layer.", "."): weight for name, weight in denoiser.named_parameters()}
         known = own | adapter.to(device).state_dict()

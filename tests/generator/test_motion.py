@@ -69,7 +69,7 @@ def drawn(tiny_folder: Path, adapter: MotionAdapter, wanted: Order) -> np.ndarra
     result = plain(
         job.prompt.text,
         negative_prompt=job.prompt.negative,
-        num_frames=job.motion.frames,
+        num_frames=WAVE.frames,
         width=job.width,
         height=job.height,
         num_inference_steps=job.steps,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from agents.generator import png, weights
@@ -25,11 +26,11 @@ def test_a_sequence_reads_back_frame_by_frame_at_its_pace(count: int):
     data = png.encode_sequence(frames, 8)
     with Image.open(io.BytesIO(data)) as read:
         assert (read.format, getattr(read, "n_frames", 1), read.info["loop"]) == ("PNG", count, 0)
-        shown = []
+        shown: list[NDArray[np.uint8]] = []
         for number in range(count):
             read.seek(number)
             assert read.info["duration"] == 125
-            shown.append(np.asarray(read.convert("RGB")))
+            shown.append(np.asarray(read.convert("RGB"), dtype=np.uint8))
     assert np.array_equal(np.stack(shown), frames)
     assert np.array_equal(decode(data).rgb, frames[0])
     assert np.array_equal(decode_frames(data), frames)
