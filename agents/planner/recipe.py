@@ -3,7 +3,6 @@
 Pure module: no clock, no I/O.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +13,7 @@ from agents.planner import animation, post, references, regions, sizes
 from agents.planner import given as pictures
 from agents.planner.budget import price_of
 from agents.planner.catalogue import Shelf
+from agents.planner.choice import folded, missing_of, named, runnable, wanted_model
 from agents.planner.given import NOTHING, Given
 from agents.planner.lora_words import triggers, unwoken
 from agents.planner.quality import steps_of
@@ -158,14 +158,14 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
             hint="start one with `bottega agent generator`, or `bottega up`",
         )
     style, reference = _style(command, workshop)
-    checkpoints, loras = _named(command, workshop)
-    wanted = _model(command.platform, checkpoints, workshop)
-    model, stand_in_for = _runnable(wanted, loras, workshop, defaults)
+    checkpoints, loras = named(command, workshop)
+    wanted = wanted_model(command.platform, checkpoints, workshop)
+    model, stand_in_for = runnable(wanted, loras, workshop, defaults.stand_in)
     model = animation.as_long(model, command.animation)
     not_honoured: list[str] = []
     warnings: list[str] = []
     if stand_in_for:
-        missing = ", ".join(_missing(wanted, loras, workshop))
+        missing = ", ".join(missing_of(wanted, loras, workshop))
         not_honoured.append(f"models: {missing} not installed; {model.name} stands in for {stand_in_for}")
         if loras:
             not_honoured.append(f"loras: {', '.join(lora.name for lora in loras)} left out with the stand-in")
@@ -261,103 +261,11 @@ def _style(command: GenerateImages, workshop: Workshop) -> tuple[str, str | None
     return style, reference
 
 
-def _named(command: GenerateImages, workshop: Workshop) -> tuple[list[str], list[Lora]]:
-    """`models` mixes checkpoints and adapters, as people do; (checkpoints, adapters with weights)."""
-    checkpoints: list[str] = []
-    loras = list(command.loras)
-    for position, name in enumerate(command.models):
-        if name in workshop.models:
-            checkpoints.append(name)
-        elif name in workshop.loras:
-            loras.append(Lora(name=name))
-        else:
-            raise Refused(
-                "not_installed",
-                f"the model {name!r} is not known here",
-                path=f"$.models[{position}]",
-                hint=nearest(name, [*workshop.models, *workshop.loras]),
-            )
-    for position, lora in enumerate(command.loras):
-        if lora.name not in workshop.loras:
-            raise Refused(
-                "not_installed",
-                f"the LoRA {lora.name!r} is not known here",
-                path=f"$.loras[{position}].name",
-                hint=_lora_hint(lora.name, workshop),
-            )
-    return checkpoints, loras
-
-
-def _lora_hint(name: str, workshop: Workshop) -> str:
-    known = nearest(name, workshop.loras) if workshop.loras else "no LoRA is known"
-    return f"put {name}.safetensors into the folder loras of the home; {known}"
-
-
-def _model(platform: str | None, checkpoints: Sequence[str], workshop: Workshop) -> ModelInfo:
-    """The model that the command asks for, installed or not."""
-    if checkpoints:
-        model = workshop.models[checkpoints[0]]
-        if platform is not None and _folded(platform) not in _names_of(model):
-            raise BadCommand(
-                "invalid_value",
-                f"{model.name} is a model of {model.platform}, not of {platform}",
-                path="$.platform",
-                hint=f'"platform": "{model.platform}"',
-            )
-        return model
-    candidates = list(workshop.models.values())
-    if platform is not None:
-        candidates = [model for model in candidates if _folded(platform) in _names_of(model)]
-        if not candidates:
-            raise Refused(
-                "not_installed",
-                f"the platform {platform!r} is not known here",
-                path="$.platform",
-                hint=nearest(platform, {model.platform for model in workshop.models.values()}),
-            )
-    if not candidates:
-        raise Unavailable("no_generator", "no generator has a model", hint="see `bottega models`")
-    return max(candidates, key=lambda model: (model.installed, model.priority, model.name))
-
-
-def _runnable(
-    wanted: ModelInfo, loras: Sequence[Lora], workshop: Workshop, defaults: Defaults
-) -> tuple[ModelInfo, str | None]:
-    """(the model that will run, the platform it stands in for or null)."""
-    missing = _missing(wanted, loras, workshop)
-    if not missing:
-        _check_loras(wanted, loras, workshop)
-        return wanted, None
-    stand_in = workshop.models.get(defaults.stand_in) if defaults.stand_in else None
-    if stand_in is not None and stand_in.installed and wanted.provider == "local":
-        return stand_in, wanted.platform
-    installs = [text for text in [wanted.install, *(workshop.loras[lora.name].install for lora in loras)] if text]
-    hint = "; ".join(installs) or "see `bottega models`"
-    raise Refused("not_installed", f"not installed: {', '.join(missing)}", path="$.models", hint=hint)
-
-
-def _missing(wanted: ModelInfo, loras: Sequence[Lora], workshop: Workshop) -> list[str]:
-    missing = [] if wanted.installed else [wanted.name]
-    return missing + [lora.name for lora in loras if not workshop.loras[lora.name].installed]
-
-
-def _check_loras(model: ModelInfo, loras: Sequence[Lora], workshop: Workshop) -> None:
-    for lora in loras:
-        known = workshop.loras[lora.name]
-        if known.platform not in ("", "any", model.platform):
-            raise BadCommand(
-                "invalid_value",
-                f"the LoRA {lora.name} was made for {known.platform}, not for {model.platform}",
-                path="$.loras",
-                hint=f'"platform": "{known.platform}"',
-            )
-
-
 def _sampler(command: GenerateImages, model: ModelInfo, workshop: Workshop) -> str:
     if command.sampler is None:
         return model.sampler
     for known in workshop.samplers:
-        if _folded(known) == _folded(command.sampler):
+        if folded(known) == folded(command.sampler):
             return known
     raise BadCommand(
         "invalid_value",
@@ -390,12 +298,3 @@ def _wish_of(given: Given) -> sizes.Wish | None:
 
 def _limits(model: ModelInfo) -> sizes.Limits:
     return sizes.Limits(tuple(model.native_sizes), model.max_pixels, model.multiple_of)
-
-
-def _names_of(model: ModelInfo) -> set[str]:
-    return {_folded(name) for name in (model.platform, model.name, *model.aliases)}
-
-
-def _folded(name: str) -> str:
-    """Names compare without case and punctuation: `FLUX.1-dev` is `flux_1_dev`."""
-    return "".join(character for character in name.lower() if character.isalnum())
