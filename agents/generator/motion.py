@@ -9,6 +9,7 @@ from diffusers import MotionAdapter, UNetMotionModel
 from safetensors import SafetensorError
 
 from agents.generator.failures import is_the_devices
+from agents.generator.offload import place_like
 from agents.generator.orders import MotionModel
 from protocol.errors import AcpError, Refused
 
@@ -34,8 +35,7 @@ def moving(motion: MotionModel, denoiser: Any, device: torch.device) -> UNetMoti
         if is_the_devices(error):
             raise
         raise _unusable(motion, " ".join(str(error).split())[:300]) from error
-    # Where large parts of a model take turns, the denoiser takes its seat as if it were called itself.
-    model.register_forward_pre_hook(lambda _, arguments: _before(denoiser, arguments))
+    place_like(model, denoiser, device)
     return model.eval().requires_grad_(False)
 
 
@@ -48,11 +48,6 @@ def check_length(model: UNetMotionModel, motion: MotionModel) -> None:
     most = model.config["motion_max_seq_length"]
     if motion.said.frames > most:
         raise _unusable(motion, f"it keeps {most} frames together, and {motion.said.frames} are asked for")
-
-
-def _before(module: torch.nn.Module, arguments: Any) -> None:
-    for hook in module._forward_pre_hooks.values():
-        hook(module, arguments)
 
 
 def _unusable(motion: MotionModel, reason: str) -> AcpError:

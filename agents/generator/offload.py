@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from diffusers.hooks import group_offloading
 
 from agents.generator.residency import evictions, seating_of
 from agents.settings import Offload
@@ -27,6 +28,14 @@ def place(pipeline: Any, device: torch.device, budget: int, offload: Offload) ->
         parts[name].enable_group_offload(device, num_blocks_per_group=1, use_stream=device.type == "cuda")
     Seats({name: parts[name] for name in seating.in_turn}, device, seating.room)
     return seating.filled
+
+
+def place_like(part: Any, other: Any, device: torch.device) -> None:
+    """See that `part`, which holds weights of `other`, has them on the device when it is called, as `other` would."""
+    if group_offloading._is_group_offload_enabled(other):
+        part.enable_group_offload(device, num_blocks_per_group=1, use_stream=device.type == "cuda")
+    for hook in other._forward_pre_hooks.values():
+        part.register_forward_pre_hook(lambda _, arguments, hook=hook: hook(other, arguments))
 
 
 class Seats:

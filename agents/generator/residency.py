@@ -46,7 +46,8 @@ def first_to_begin(waiting: Sequence[tuple[str, float]], resident: Collection[st
 @dataclass(frozen=True)
 class Seating:
     """Where the parts of a model are: some in turn in `room` bytes of the device, some there a block at a time
-    (diffusers, `enable_group_offload`), the others always. `filled` are the bytes that they fill at most, without blocks."""
+    (diffusers, `enable_group_offload`), the others always. `filled` are the bytes that they fill at most, without
+    blocks."""
 
     in_turn: frozenset[str]
     by_block: frozenset[str]

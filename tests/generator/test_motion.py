@@ -18,7 +18,9 @@ from agents.generator.diffusion import DiffusersEngine
 from agents.generator.motion import moving
 from agents.generator.orders import ALONE, Order, order
 from agents.generator.registry import RegistryError
+from agents.generator.tuning import PLAIN, Tuning
 from agents.picture import decode_frames
+from agents.settings import Offload
 from protocol.animation import Motion
 from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
@@ -117,6 +119,19 @@ async def test_sequences_and_still_pictures_beside_each_other_change_nothing(
     [version] = {rendering.model_version for rendering in crowd[1::2]}
     assert version is not None
     assert version.split("+")[:-1] == [crowd[0].model_version]
+
+
+@pytest.mark.parametrize("offload", ["model", "blocks"])
+async def test_a_model_whose_parts_take_turns_makes_the_same_sequence(
+    offload: Offload, tiny_order: Orders, adapter: MotionAdapter, home: Path
+):
+    wanted = tiny_order(steps=2, motion=WAVE)
+    drawn = []
+    for tuning in (PLAIN, Tuning(offload=offload)):
+        engine = DiffusersEngine("cpu", 1, home / "run", tuning)
+        async with engine.opened():
+            drawn.append([(await made(engine, one)).data for one in (wanted, tiny_order(steps=2), wanted)])
+    assert drawn[0] == drawn[1]
 
 
 def test_a_denoiser_for_sequences_holds_the_models_own_weights_wherever_they_are(
