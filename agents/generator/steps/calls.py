@@ -86,7 +86,8 @@ def _joined(name: str, values: Sequence[Any], counts: Sequence[int], filling: in
             ]
             return torch.cat([*parts, parts[0][:1].expand(filling)])
         case torch.Tensor() if first.ndim and first.shape[0] == counts[0]:
-            return torch.cat([*values, first[:1].expand(filling, *first.shape[1:])])
+            # `cat` takes the layout that its parts agree on, so sums would follow the companions'.
+            return torch.cat([*values, first[:1].expand(filling, *first.shape[1:])]).contiguous()
         case dict():
             return {key: _joined(key, [value[key] for value in values], counts, filling) for key in first}
         case list() | tuple():
@@ -107,3 +108,10 @@ def with_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> 
             return type(value)(with_tensors(part, change) for part in value)
         case _:
             return value
+
+
+def laid_out_as(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """The `other` tensor, in memory as `one` of the same shape is: sums take another order where it is not."""
+    if other.shape != one.shape or other.stride() == one.stride():
+        return other
+    return torch.empty_like(one, dtype=other.dtype).copy_(other)

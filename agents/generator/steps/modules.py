@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from agents.generator.steps.calls import ModelCall, shareable_call
+from agents.generator.steps.calls import ModelCall, laid_out_as, shareable_call, with_tensors
 from agents.generator.steps.mixture import Mixture
 from agents.generator.steps.precision import inward, outside, outward
 
@@ -171,7 +171,9 @@ def _asking(scheduler: Any, ask: Ask) -> Any:
 
     @functools.wraps(scheduler.step)
     def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, **options: Any) -> Any:
-        return ask(Stepped(scheduler, model_output, timestep, sample, options))
+        stepped = ask(Stepped(scheduler, model_output, timestep, sample, options))
+        # Steps that are taken together give the layout that companions agree on.
+        return with_tensors(stepped, lambda tensor: laid_out_as(sample, tensor))
 
     scheduler.__dict__["step"] = step
     return scheduler

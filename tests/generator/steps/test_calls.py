@@ -43,6 +43,15 @@ def test_a_call_alone_at_its_own_size_is_made_as_it_was_meant():
     assert SEEN[0]["timestep"].ndim == 0
 
 
+@pytest.mark.parametrize("companions", ["a like one", "another", "padding"])
+def test_rows_of_any_layout_come_to_a_shared_call_in_one(companions: str):
+    SEEN.clear()
+    image = torch.zeros(1, 4, 8, 8)
+    plain, turned = call(1, image=image), call(1, image=image.to(memory_format=torch.channels_last))
+    shared({"a like one": [turned, turned], "another": [turned, plain], "padding": [turned]}[companions], 2)
+    assert SEEN[0]["image"].is_contiguous()
+
+
 def test_nested_arguments_are_joined_part_by_part():
     SEEN.clear()
     conditions = [{"text_embeds": torch.full((rows, 2), float(rows))} for rows in (2, 1)]

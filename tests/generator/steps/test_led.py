@@ -162,6 +162,22 @@ async def test_pictures_along_several_controlnets_share_no_call_of_them(
         assert np.abs(pixels(one).astype(int) - pixels(rendering)).max() <= 2
 
 
+@pytest.mark.parametrize("platform", FOLLOWING)
+async def test_pictures_from_pictures_are_in_company_what_they_are_alone_in_calls_as_large(
+    platform: str, orders: Orders, tmp_path: Path
+):
+    plain = [orders(platform, seed=seed, steps=4, guidance=1.0) for seed in range(9)]
+    wanted = [replace(one, start=Start(noise(), 0.75)) if seed % 4 else one for seed, one in enumerate(plain)]
+    engine = DiffusersEngine("cpu", 1, tmp_path / "run")
+    async with engine.opened():
+        crowd = await asyncio.gather(*(made(engine, one) for one in wanted))
+        again = [
+            await made(engine, replace(one, buckets=rendering.buckets))
+            for one, rendering in zip(wanted, crowd, strict=True)
+        ]
+    assert [rendering.data for rendering in again] == [rendering.data for rendering in crowd]
+
+
 async def test_two_controlnets_at_once_are_both_followed(
     orders: Orders, controls: Callable[..., ControlModel], tmp_path: Path
 ):
