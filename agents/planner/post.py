@@ -50,11 +50,12 @@ class Base:
 @dataclass(frozen=True)
 class Afterwards:
     """The steps with nothing left open, and the stages of a picture, its generation included; none where nothing
-    follows. `seconds` are those of all stages, null before each was measured."""
+    follows. `seconds` are those of all stages, null before each was measured; `notes` are for who asked."""
 
     steps: list[PostStep]
     stages: list[Stage]
     seconds: float | None
+    notes: list[str]
 
 
 def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Workshop) -> Afterwards:
@@ -66,7 +67,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
     """
     model = base.model
     if not wanted:
-        return Afterwards([], [], model.seconds_per_image)
+        return Afterwards([], [], model.seconds_per_image, [])
     if model.provider != "local":
         raise Refused(
             "not_supported",
@@ -76,6 +77,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
         )
     size = base.size
     settled: list[PostStep] = []
+    notes: list[str] = []
     stages = [_stage("generate", model.name, size, model, base.steps, model.seconds_per_image)]
     for position, step in enumerate(wanted):
         path = f"$.post[{position}]"
@@ -84,6 +86,9 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
                 one, stage = _upscaled(step, size, workshop.tools, path)
             case Refine():
                 one, stage = _refined(step, size, base, workshop, path)
+                if one.tile is not None:
+                    tiles = f"{_tiles_in(size, one.tile)} tiles of {one.tile} pixels"
+                    notes.append(f"post[{position}]: refined in {tiles}, each by the whole prompt: low strengths suit")
             case CorrectColour():
                 found = given.colours.get(position)
                 one = replace(step, towards=ImageSource(blob=found.blob)) if found else step
@@ -103,7 +108,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
     # Matching colours takes a few hundredths of a second and is left out of what is estimated.
     counted = [stage.seconds for stage in stages if stage.op != "colour_correct"]
     known = [seconds for seconds in counted if seconds is not None]
-    return Afterwards(settled, stages, sum(known) if len(known) == len(counted) else None)
+    return Afterwards(settled, stages, sum(known) if len(known) == len(counted) else None, notes)
 
 
 def _upscaled(step: Upscale, size: tuple[int, int], tools: Mapping[str, ToolInfo], path: str) -> tuple[Upscale, Stage]:

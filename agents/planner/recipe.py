@@ -187,6 +187,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     following = references.following(model, workshop.ip_adapters)
     base = post.Base(model, (width, height), steps, loras, stand_in_for is not None)
     after = post.planned(command.post, given, base, workshop)
+    warnings.extend(after.notes)
     timed = replace(model, seconds_per_image=after.seconds)
     price = price_of(timed, defaults.price_per_hour, defaults.max_seconds)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)

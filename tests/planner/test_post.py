@@ -1,5 +1,7 @@
 """Steps after generation in a plan: what is settled, the stages and sizes they make, their time, and why not."""
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
@@ -7,6 +9,7 @@ from agents.planner import post
 from agents.planner.given import Found, Given
 from agents.planner.recipe import Defaults, Recipe, resolve
 from agents.planner.reuse import digests
+from agents.planner.upgrade import upgraded
 from agents.planner.variation import vary
 from agents.planner.window import job_of
 from agents.planner.workshop import Workshop
@@ -99,9 +102,11 @@ def test_time_and_cost_count_every_stage_once_each_was_measured():
      ([Upscale(scale=1.3), Refine()], 128), ([Refine(tile=64)], 64)],
 )  # fmt: skip
 def test_what_does_not_suit_the_model_is_refined_in_tiles_of_its_native_size(steps: list[PostStep], tile: int | None):
-    refine = planned(*steps).post[-1]
+    recipe = planned(*steps)
+    refine = recipe.post[-1]
     assert isinstance(refine, Refine)
     assert refine.tile == tile
+    assert any("tiles of" in note for note in recipe.warnings) == (tile is not None)
 
 
 def test_each_swept_size_has_its_own_tiles():
@@ -165,3 +170,10 @@ def test_weights_of_every_step_are_part_of_what_a_picture_is_found_by():
 def test_the_size_of_a_command_is_that_of_its_generation():
     recipe = planned(Upscale(), requirements=Requirements(resolution="192x128"))
     assert (recipe.stages[-1].size.width, recipe.stages[-1].size.height) == (384, 256)
+
+
+def test_an_upgrade_does_the_same_steps_with_pictures_of_its_own_size():
+    recipe = planned(Upscale(), Refine(), requirements=Requirements(resolution="256x256"))
+    original = replace(job_of(new_batch(1), Prompt(text="a"), 0, 1), post=[Upscale(scale=2.0), Refine()])
+    made = upgraded(dataclasses.replace(new_batch(1), recipe=recipe), original, 0, 1)
+    assert (made.width, made.post) == (256, [Upscale(scale=2.0), Refine(tile=128)])

@@ -21,8 +21,10 @@ from agents.generator.canvas import Start
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.image_prompts import IpAdapter
 from agents.generator.orders import ControlModel, Order
+from agents.generator.stages import Refinement
 from protocol.errors import AcpError
 from protocol.messages import Prompt
+from protocol.parameters import Region
 from protocol.sources import ImagePrompt
 from tests.generator import tiny_ip_adapter
 from tests.generator.steps.test_architectures import drawn as plainly_drawn
@@ -197,3 +199,15 @@ async def test_what_does_not_fit_is_refused_and_the_model_goes_on_without(
     assert refused.value.body.code == "not_installed"
     assert "plain" in refused.value.body.message
     assert np.array_equal(pixels(after), plainly_drawn(plain))
+
+
+async def test_a_refinement_follows_the_same_pictures_and_mixes_the_same_regions(
+    orders: Callable[..., Order], follow: Follow, engine: DiffusersEngine
+):
+    star = Region(prompt="a blue star", box=[0, 0, 0.5, 1])
+    wanted = follow(orders(FOLLOWING[0], steps=4, regions=[star]), ([1], 0.8, ""))
+    refined = await made(engine, replace(wanted, stages=(Refinement(replace(wanted, references=()), 0.5, 2),)))
+    base = pixels(await made(engine, wanted))
+    again = pixels(await made(engine, replace(wanted, start=Start(base, 0.5))))
+    assert np.array_equal(pixels(refined), again)
+    assert not np.array_equal(base, again)
