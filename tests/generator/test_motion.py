@@ -81,7 +81,7 @@ def drawn(tiny_folder: Path, adapter: MotionAdapter, wanted: Order) -> np.ndarra
     return np.stack([np.asarray(frame) for frame in result.frames[0]])
 
 
-@pytest.mark.parametrize(("sampler", "guidance"), [("DPM++ 2M Karras", 5.0), ("Euler a", 1.0), ("DDIM", 5.0)])
+@pytest.mark.parametrize(("sampler", "guidance"), [("DPM++ 2M Karras", 5.0), ("Euler a", 1.0)])
 async def test_a_sequence_is_the_plain_pipelines_and_its_frames_differ(
     sampler: str, guidance: float, tiny_order: Orders, tiny_folder: Path, adapter: MotionAdapter, home: Path
 ):
