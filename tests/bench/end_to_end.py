@@ -1,10 +1,10 @@
 """End to end on the pocket model: five processes against a bare diffusers loop, interleaved in one run.
 
-    python -m tests.bench.end_to_end [--pictures 8] [--rounds 3] [--steps 20]
+    python -m tests.bench.end_to_end [--pictures 64] [--rounds 3]
 
-A round makes the same pictures (prompt, seeds, steps, guidance, sampler) once with a `StableDiffusionPipeline` loop in
-this process and once through a workshop's five processes, QA's scorer and storage included. Both use torch's own
-choice of threads. The medians of the rounds and their ratio are printed.
+A round makes the pictures of `tests.bench.engine`, of differing prompts, seeds, steps and guidance, in a
+`StableDiffusionPipeline` loop in this process, and by one swept command through a workshop's five processes, QA's
+scorer and storage included: half of the loop, the workshop, the other half. Both use torch's own choice of threads.
 """
 # pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
 # diffusers exports lazily and types its options loosely.
@@ -14,7 +14,7 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -25,86 +25,70 @@ from agents.settings import Settings
 from agents.supervisor.supervise import running
 from bus.client import Client
 from protocol.commands import GenerateImages, Quality, Requirements
+from protocol.messages import Job
+from protocol.parameters import Scalar, Sweep
 from protocol.replies import GenerationPlan
-
-BRIEF = "a red mug on a blue background"
-GUIDANCE = 4.0
+from tests.bench.engine import by_loop, job
 
 
-async def measure(pictures: int, rounds: int, steps: int) -> None:
+async def measure(pictures: int, rounds: int) -> None:
     """Print pictures per second of both ways."""
-    bare = bare_loop(steps)
-    bare(1)
-    alone: list[float] = []
-    workshop_s: list[float] = []
+    pipeline = StableDiffusionPipeline.from_pretrained(MODEL, dtype=torch.float32, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    jobs = [job(number) for number in range(pictures)]
+    half, threads = pictures // 2, torch.get_num_threads()
+    ratios: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder))
         async with running(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
             await workshop.ready(client)
-            await through_workshop(client, 2, steps)
-            for _ in range(rounds):
-                started = time.perf_counter()
-                await asyncio.to_thread(bare, pictures)
-                alone.append(time.perf_counter() - started)
-                started = time.perf_counter()
-                await through_workshop(client, pictures, steps)
-                workshop_s.append(time.perf_counter() - started)
-    loop, five = statistics.median(alone), statistics.median(workshop_s)
-    print(f"{pictures} pictures of {steps} steps, median of {rounds} interleaved rounds")
-    print(f"bare diffusers loop: {pictures / loop:.2f} pictures/s")
-    print(f"five processes, QA and storage included: {pictures / five:.2f} pictures/s")
-    print(f"ratio five / bare: {loop / five:.2f}")
+            await through_workshop(client, jobs[:4])
+            await asyncio.to_thread(by_loop, pipeline, jobs[:1], threads)
+            for number in range(rounds):
+                loop_s = await asyncio.to_thread(by_loop, pipeline, jobs[:half], threads)
+                five_s = await through_workshop(client, jobs)
+                loop_s += await asyncio.to_thread(by_loop, pipeline, jobs[half:], threads)
+                ratios.append(loop_s / five_s)
+                rates = f"bare loop {pictures / loop_s:.2f}/s, five processes {pictures / five_s:.2f}/s"
+                print(f"round {number + 1}: {rates}, ratio {ratios[-1]:.2f}", flush=True)
+    print(f"{pictures} pictures, ratio five / bare, median of {rounds} rounds: {statistics.median(ratios):.2f}")
 
 
-def bare_loop(steps: int) -> Callable[[int], None]:
-    """A function that makes pictures one after the other with the plain pipeline."""
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        MODEL, torch_dtype=torch.float32, safety_checker=None, local_files_only=True
+async def through_workshop(client: Client, jobs: Sequence[Job]) -> float:
+    """Seconds from the command to the last stored picture."""
+    values: dict[str, list[Scalar]] = {
+        "prompt": [one.prompt.text for one in jobs],
+        "seed": [one.seed for one in jobs],
+        "steps": [one.steps for one in jobs],
+        "guidance": [one.guidance for one in jobs],
+    }
+    command = GenerateImages(
+        platform="pocket",
+        sampler=jobs[0].sampler,
+        quality=Quality(min_score=0.0),
+        reuse=False,
+        sweep=Sweep(mode="list", values=values),
+        requirements=Requirements(quantity=1),
     )
-    pipeline.set_progress_bar_config(disable=True)
-
-    def run(pictures: int) -> None:
-        for seed in range(pictures):
-            pipeline(
-                BRIEF,
-                num_inference_steps=steps,
-                guidance_scale=GUIDANCE,
-                generator=torch.Generator("cpu").manual_seed(seed),
-            )
-
-    return run
-
-
-async def through_workshop(client: Client, pictures: int, steps: int) -> None:
-    """Make the same pictures by a command, and wait for the last one."""
-    plan = await client.request(
-        GenerateImages(
-            brief=BRIEF,
-            platform="pocket",
-            seed=0,
-            steps=steps,
-            guidance=GUIDANCE,
-            quality=Quality(min_score=0.0),
-            reuse=False,
-            requirements=Requirements(quantity=pictures),
-        )
-    )
+    started = time.perf_counter()
+    plan = await client.request(command)
     assert isinstance(plan, GenerationPlan)
     assert plan.hash is not None, plan
     async for status in client.watch_status("local", plan.hash):
         body = status.generation_status
         if body.processing == body.queued == 0:
+            assert body.completed == len(jobs), body
             break
+    return time.perf_counter() - started
 
 
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=8)
+    parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=20)
     arguments = parser.parse_args()
-    asyncio.run(measure(arguments.pictures, arguments.rounds, arguments.steps))
+    asyncio.run(measure(arguments.pictures, arguments.rounds))
 
 
 if __name__ == "__main__":

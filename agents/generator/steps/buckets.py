@@ -4,6 +4,7 @@ A row is one latent with its timestep and its text; a guided picture has two row
 the sizes of the calls it was in and on nothing else that shared them. Pure, except that `Sizes` remembers.
 """
 
+import statistics
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -15,6 +16,9 @@ FEW_SIZES = (1, 2, 4, 8, 16, 32)
 
 CALLS = 4
 """Calls of a size after which its time is believed."""
+
+RECENT = 9
+"""Calls of a size that its time is the median of. The least of all of them would flatter sizes that are used often."""
 
 LOOK_AGAIN = 16
 """Calls after which a size beyond the knee gets another chance: it may have been measured in a bad moment."""
@@ -96,13 +100,11 @@ class Sizes:
     def note(self, key: Hashable, rows: int, seconds: float, peak: int | None = None) -> None:
         """A call took `seconds` and `peak` bytes of memory at most, null where that was not measured.
 
-        Of a size the first call does not count, because libraries prepare themselves in it; of the others the least
-        does, since what else the machine does only adds.
+        Of a size the first call does not count, because libraries prepare themselves in it.
         """
         seen = self._seen[key][rows]
         seen.append(seconds)
-        if len(seen) > CALLS:
-            seen[1:] = [min(seen[1:]), *seen[2:CALLS]]
+        del seen[1:-RECENT]
         if peak is not None:
             self._peaks[key][rows] = max(peak, self._peaks[key].get(rows, 0))
 
@@ -116,7 +118,7 @@ class Sizes:
 
     def room(self, key: Hashable) -> int:
         """The most rows for the next call; now and then more, to look again whether that pays."""
-        measured = {rows: min(seen[1:]) for rows, seen in self._seen[key].items() if len(seen) >= CALLS}
+        measured = {rows: _time(seen) for rows, seen in self._seen[key].items() if len(seen) >= CALLS}
         bound = min(self._bounds.get(key, self.pinned[-1]), admitted(self._peaks[key], self._memory, self.pinned))
         best = room(measured, bound, self.pinned)
         turn, rest = divmod(self._calls[key], LOOK_AGAIN)
@@ -132,4 +134,9 @@ class Sizes:
         if not known:
             return 0.0
         nearest = min(known, key=lambda size: abs(size - rows))
-        return min(known[nearest]) / nearest * rows * 1000
+        return _time(known[nearest]) / nearest * rows * 1000
+
+
+def _time(seen: Sequence[float]) -> float:
+    """Seconds of a call of a size, from those that were seen of it."""
+    return statistics.median(seen[1:] or seen)

@@ -51,8 +51,9 @@ class StepLoop:
         self._networks = Networks(device)
         self._gauge = Gauge(device)
         self._utilisation = Utilisation(peak_of(arithmetic(device).get("gpu", "")), pipelines.compiled)
-        # On a CPU sizes are compared by processor time: other processes interrupt long calls more than short ones.
-        self._clock = time.process_time if device.type == "cpu" else time.perf_counter
+        # On a CPU sizes are compared by this thread's processor time: other processes, and decoding beside it, lengthen
+        # long calls more than short ones.
+        self._clock = time.thread_time if device.type == "cpu" else time.perf_counter
         self._embeddings = Embeddings()
         self._sizes = Sizes(memory_of(device), FEW_SIZES if pipelines.compiled else SIZES)
         self._turns = Turns()

@@ -5,6 +5,7 @@ import pytest
 from agents.generator.steps.buckets import (
     CALLS,
     LOOK_AGAIN,
+    RECENT,
     SIZES,
     Sizes,
     admitted,
@@ -104,17 +105,24 @@ def test_a_size_is_tried_until_its_time_can_be_believed():
     noted(sizes, 2, *[1.0] * CALLS)
     noted(sizes, 4, 9.0, 9.0)
     assert sizes.room("unet") == 4
-    noted(sizes, 4, 1.0, 9.0)
+    noted(sizes, 4, 1.0, 1.0)
     assert sizes.room("unet") == 6
 
 
-def test_calls_that_something_else_made_slow_do_not_count():
+@pytest.mark.parametrize(
+    ("seconds", "rows"),
+    [
+        pytest.param((9.0, 5.0, 1.0, 1.0), 6, id="a-slow-one"),
+        pytest.param((0.1, 2.0, 2.0, 2.0), 2, id="a-quick-first-one"),
+        pytest.param((2.0, 2.0, 0.1, 2.0), 2, id="a-quick-one"),
+        pytest.param((2.0, *[2.0] * 100, *[1.0] * RECENT), 6, id="those-of-long-ago"),
+    ],
+)
+def test_a_size_is_judged_by_the_middle_one_of_its_recent_calls(seconds: tuple[float, ...], rows: int):
     sizes = Sizes()
     noted(sizes, 2, *[1.0] * CALLS)
-    noted(sizes, 4, 0.1, 5.0, 2.0, 5.0, 5.0, 5.0, 5.0)
-    assert sizes.room("unet") == 2, "no better than 2 rows, but for the first call"
-    noted(sizes, 4, 1.0)
-    assert sizes.room("unet") == 6
+    noted(sizes, 4, *seconds)
+    assert sizes.room("unet") == rows
 
 
 def test_a_size_that_was_measured_in_a_bad_moment_gets_another_chance():
@@ -131,7 +139,7 @@ def test_a_size_that_was_measured_in_a_bad_moment_gets_another_chance():
 def test_the_cost_of_rows_is_that_of_the_nearest_size():
     sizes = Sizes()
     assert sizes.milliseconds("unet", 2) == 0.0
-    noted(sizes, 2, 0.04, 0.02, 0.09)
+    noted(sizes, 2, 0.04, 0.02, 0.02, 0.09)
     assert sizes.milliseconds("unet", 2) == pytest.approx(20.0)
     assert sizes.milliseconds("unet", 4) == pytest.approx(40.0)
     assert sizes.milliseconds("vae", 2) == 0.0
