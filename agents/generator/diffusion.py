@@ -115,7 +115,7 @@ class DiffusersEngine:
             buckets=drawing.buckets,
             engine="steps" if drawing.shareable else "pipeline",
             stages={**stages, "compress": time.perf_counter() - encoding},
-            versions=self._versions | self._tuning.said(self.device or self._wanted, order.job.strict),
+            versions=self._versions | self._tuning.said(self.device or self._wanted, order.compilable),
         )
 
     async def _drawing(self, order: Order, progressed: Progressed, stop: Stop, probe: bool = False) -> "Drawing":

@@ -103,6 +103,12 @@ class Order:
         return (self, *(stage.order for stage in self.stages if stage.op == "refine"))
 
     @property
+    def compilable(self) -> bool:
+        """Whether its calls may use a compiled model: strict pictures have the plain pipeline's bits, and with LoRAs
+        and IP-Adapters every new weight would be compiled anew."""
+        return not (self.job.strict or self.adapters or self.ip_adapters)
+
+    @property
     def parts(self) -> tuple[Part, ...]:
         """All weights that decide its pixels, the model's first and those of later stages last, each once."""
         mine = [Part("model", self.model.name, self.folder)]

@@ -15,7 +15,7 @@ REPEATED = {"SD3Transformer2DModel": ["JointTransformerBlock"]}
 """Class of a denoiser -> classes of its blocks, where diffusers names none (`_repeated_blocks`)."""
 
 VARIANTS = 1024
-"""Programs that torch keeps of one piece of code: it makes one for each size of calls, picture and LoRA weight."""
+"""Programs that torch keeps of one piece of code: it makes one for each size of calls and of pictures."""
 
 CONVOLUTIONAL = ("unet", "vae", "movq", "controlnet")
 """Parts of pipelines, by name, that gain from another order of their weights."""
@@ -30,10 +30,10 @@ class Tuning:
     channels_last: bool = True
     offload: Offload = "auto"
 
-    def said(self, device: str, strict: bool) -> dict[str, str]:
-        """What of it decides the last bits of pictures on a device, by name, for their records."""
+    def said(self, device: str, compilable: bool) -> dict[str, str]:
+        """What of it decides the last bits of a picture on a device, by name, for its record."""
         return {
-            **({"compile": self.compile} if self.compile and not strict else {}),
+            **({"compile": self.compile} if self.compile and compilable else {}),
             **({"attention": self.attention} if self.attention else {}),
             **({"memory_format": "channels_last"} if self.channels_last and device.startswith("cuda") else {}),
         }

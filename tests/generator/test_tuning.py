@@ -5,6 +5,7 @@ ones; large parts take turns on a small device."""
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,15 +47,21 @@ async def test_a_compiled_model_is_called_in_few_sizes(home: Path, tiny_order: O
     assert max(rooms) > 1
 
 
-async def test_a_strict_picture_uses_nothing_that_was_compiled(home: Path, tiny_order: Orders):
-    order, programs = tiny_order(strict=True), torch._dynamo.utils.counters["stats"]
+@pytest.mark.parametrize(
+    "fields", [{"strict": True}, {"loras": [Lora(name="glow", weight=0.5)]}], ids=["strict", "lora"]
+)
+async def test_a_picture_that_is_strict_or_has_a_lora_uses_nothing_that_was_compiled(
+    home: Path, tiny_order: Orders, fields: dict[str, Any]
+):
+    save(home / "loras", "glow", tensors(ATTENTION))
+    order, programs = tiny_order(**fields), torch._dynamo.utils.counters["stats"]
     torch._dynamo.reset()
     programs.clear()
     plain = await drawn(home, order)
     engine = DiffusersEngine("cpu", 1, home / "run", Tuning(compile="aot_eager"))
     async with engine.opened():
-        strict = await made(engine, order)
-        assert (strict.data, strict.versions) == (plain.data, plain.versions)
+        other = await made(engine, order)
+        assert (other.data, other.versions) == (plain.data, plain.versions)
         assert not programs
         await made(engine, tiny_order())
         assert programs
@@ -99,16 +106,16 @@ def test_the_part_that_is_called_takes_its_seat_and_those_called_longest_ago_lea
 
 
 @pytest.mark.parametrize(
-    ("tuning", "device", "strict", "said"),
+    ("tuning", "device", "compilable", "said"),
     [
-        (Tuning(), "cpu", False, {}),
-        (Tuning(), "cuda:0", False, {"memory_format": "channels_last"}),
-        (Tuning(channels_last=False, compile="inductor"), "cuda:0", False, {"compile": "inductor"}),
-        (Tuning(compile="inductor", attention="flash"), "cpu", True, {"attention": "flash"}),
+        (Tuning(), "cpu", True, {}),
+        (Tuning(), "cuda:0", True, {"memory_format": "channels_last"}),
+        (Tuning(channels_last=False, compile="inductor"), "cuda:0", True, {"compile": "inductor"}),
+        (Tuning(compile="inductor", attention="flash"), "cpu", False, {"attention": "flash"}),
     ],
 )
-def test_a_picture_says_what_decided_its_last_bits(tuning: Tuning, device: str, strict: bool, said: dict[str, str]):
-    assert tuning.said(device, strict) == said
+def test_a_picture_says_what_decided_its_last_bits(tuning: Tuning, device: str, compilable: bool, said: dict[str, str]):
+    assert tuning.said(device, compilable) == said
 
 
 def test_words_of_a_strangers_picture_choose_only_what_is_known():

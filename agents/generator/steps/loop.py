@@ -296,8 +296,7 @@ class StepLoop:
             self._go_on(run, answer)
 
     def _as_promised(self, run: Run) -> AbstractContextManager[object]:
-        """Strict pictures have the plain pipeline's bits, so they use nothing that was compiled."""
-        eager = self._pipelines.compiled and run.request.order.job.strict
+        eager = self._pipelines.compiled and not run.request.order.compilable
         return torch.compiler.set_stance("force_eager") if eager else nullcontext()
 
     def _after_failure(self, runs: Sequence[Run], size: int, error: Exception) -> None:
