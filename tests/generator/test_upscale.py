@@ -38,6 +38,16 @@ def save_network(file: Path, doublings: int) -> None:
     save_file(network(replace(TINY, doublings=doublings)).state_dict(), file)
 
 
+def save_doubling(file: Path) -> None:
+    """A network that doubles each pixel and changes nothing else."""
+    plain = Rrdb(replace(TINY, doublings=1)).requires_grad_(False)
+    for name, tensor in plain.named_parameters():
+        tensor.zero_()
+        if name in ("conv_first.weight", "conv_up1.weight", "conv_hr.weight", "conv_last.weight"):
+            tensor[range(3), range(3), 1, 1] = 1
+    save_file(plain.state_dict(), file)
+
+
 def save_foreign(file: Path) -> None:
     """A file with the tensors of another family."""
     save_file({"layers.0.weight": torch.zeros(1)}, file)
@@ -154,3 +164,10 @@ def test_the_usual_network_is_known_by_its_header():
     found = describe(Header({name: Tensor("F32", shape, 0, 0) for name, shape in shapes.items()}, {}, 0))
     assert (found.features, found.blocks, found.growth, found.scale) == (64, 23, 32, 4)
     assert len(shapes) == 702
+
+
+def test_a_network_that_only_doubles_pixels_does_so_across_all_its_tiles(tmp_path: Path):
+    save_doubling(tmp_path / "x2.safetensors")
+    pixels = picture(40, 70)
+    larger = enlarged(tmp_path / "x2.safetensors", pixels, tile=32, overlap=8)
+    assert np.array_equal(larger, pixels.repeat(2, 0).repeat(2, 1))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from agents.cli.rerun import job_of
-from agents.edges import agreement, canny
 from agents.picture import decode
 from agents.planner.reuse import digests
 from agents.settings import Settings
@@ -21,7 +20,7 @@ from protocol.parameters import ImageSource
 from protocol.post import CorrectColour, Refine, RestoreFaces, Upscale
 from protocol.replies import GenerationPlan
 from protocol.reuse import pixel_digest
-from tests.generator.test_upscale import save_network
+from tests.generator.test_upscale import save_doubling
 from tests.planner.test_served import answered, finished, planned
 from tests.planner.test_served_pictures import order, painting, stored
 from tests.workshop import instant_settings, served
@@ -30,10 +29,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 def with_network(settings: Settings) -> Settings:
-    """A home with an upscaler of random weights that keeps what it is given, near enough."""
+    """A home with an upscaler that doubles pixels."""
     tools = settings.home / "tools"
     tools.mkdir(parents=True)
-    save_network(tools / "x2.safetensors", doublings=1)
+    save_doubling(tools / "x2.safetensors")
     (settings.home / "models.toml").write_text('[tools.x2]\nkind = "upscaler"\n')
     return settings
 
@@ -45,7 +44,7 @@ async def test_base_upscale_refinement_with_a_style_and_colours_are_one_command(
     steps = [
         Upscale(model="x2", scale=1.5),
         CorrectColour(),
-        Refine(strength=0.5, loras=[Lora(name="neon", weight=0.7)]),
+        Refine(strength=0.25, loras=[Lora(name="neon", weight=0.7)]),
     ]
     async with served(settings, login) as client:
         _, plain = await stored(client, order(steps=8))
@@ -58,7 +57,7 @@ async def test_base_upscale_refinement_with_a_style_and_colours_are_one_command(
             ("colour_correct", 192, "pipeline"),
             ("refine", 192, "steps"),
         ]
-        assert plan.stages[-1].steps == 4
+        assert plan.stages[-1].steps == 2
         assert image.dimensions is not None
         assert (image.dimensions.width, image.dimensions.height) == (192, 192)
         assert image.metadata is not None
@@ -69,8 +68,8 @@ async def test_base_upscale_refinement_with_a_style_and_colours_are_one_command(
         file = Path(image.path or "")
         pixels = decode(file.read_bytes()).rgb
         assert pixels.shape == (192, 192, 3)
-        larger = canny(np.repeat(np.repeat(plain, 3, 0), 3, 1)[::2, ::2])
-        assert agreement(larger, canny(pixels)) > agreement(larger[:, ::-1], canny(pixels))
+        larger = plain.repeat(3, 0).repeat(3, 1)[::2, ::2]
+        assert np.corrcoef(larger.mean(2).ravel(), pixels.mean(2).ravel())[0, 1] > 0.8
         record = json.loads(file.with_suffix(".json").read_text())
         assert [step["op"] for step in record["post"]] == ["upscale", "colour_correct", "refine"]
         assert record["post"][2]["prompt_suffix"] == "neon sign"
