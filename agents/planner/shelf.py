@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from agents.picture import FORMATS, MAX_BYTES, Undecodable, look_into
+from agents.picture import FORMATS, MAX_BYTES, Undecodable, decode
 from agents.planner import catalogue
 from agents.planner.catalogue import Shelf
 from bus.blobs import Blobs
@@ -158,7 +158,7 @@ class Shelves:
             return known
         data = await asyncio.to_thread(_read, file, MAX_BYTES)
         try:
-            media_type = await asyncio.to_thread(look_into, data)
+            media_type = (await asyncio.to_thread(decode, data)).media_type
         except Undecodable as error:
             raise _unusable(file, f"no {', '.join(FORMATS)} picture: {error}", "$.combos") from error
         asset, pose = ("ui", None) if alone else catalogue.asset_of(file.stem)

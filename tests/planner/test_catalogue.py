@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 
 from agents.planner.catalogue import (
     Shelf,
@@ -207,6 +208,18 @@ async def test_a_file_that_is_no_picture_is_named(tmp_path: Path, data: bytes, p
 
     assert "C-U-009/ui.png" in refused.value.body.message
     assert problem in refused.value.body.message
+
+
+async def test_a_picture_that_ends_too_soon_is_named_before_any_job_follows_it(tmp_path: Path) -> None:
+    write_home(tmp_path)
+    cut = write_combo(tmp_path, "C-U-009") / "pose_mcu.jpg"
+    Image.effect_noise((24, 16), 99).save(cut)
+    cut.write_bytes(cut.read_bytes()[:-64])
+    with pytest.raises(Refused) as refused:
+        await shelves(tmp_path).shelf(order(combos=Combos()))
+
+    assert "C-U-009/pose_mcu.jpg: " in refused.value.body.message
+    assert "truncated" in refused.value.body.message
 
 
 async def test_an_empty_combo_and_an_empty_prompt_are_named(tmp_path: Path) -> None:
