@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 
-from msgspec.structs import replace
-
-from protocol.animation import MAX_PIXELS, Animation, Motion
+from protocol.animation import MAX_PIXELS, Motion
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused
 from protocol.offers import ModelInfo, MotionInfo
@@ -12,13 +10,6 @@ from protocol.parameters import Lora
 
 STILL = ("init_image", "controls", "regions", "references", "combos", "post")
 """Fields of a command that only still pictures have."""
-
-
-def as_long(model: ModelInfo, animation: Animation | None) -> ModelInfo:
-    """The model with the seconds that a sequence is estimated at: those of a still picture for each frame."""
-    if animation is None or model.seconds_per_image is None:
-        return model
-    return replace(model, seconds_per_image=model.seconds_per_image * animation.frames)
 
 
 def motion(

@@ -37,13 +37,15 @@ LONGEST = 4000
 
 @dataclass(frozen=True)
 class Base:
-    """What is denoised before any step: (width, height) in pixels, its denoising steps, and its adapters. `stand_in` is
-    whether adapters are left out, because another model stands in."""
+    """What is denoised before any step: (width, height) in pixels, its denoising steps, its adapters, and the seconds
+    that it takes, null before they are known. `stand_in` is whether adapters are left out, because another model
+    stands in."""
 
     model: ModelInfo
     size: tuple[int, int]
     steps: int
     loras: Sequence[Lora]
+    seconds: float | None = None
     stand_in: bool = False
 
 
@@ -67,7 +69,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
     """
     model = base.model
     if not wanted:
-        return Afterwards([], [], model.seconds_per_image, [])
+        return Afterwards([], [], base.seconds, [])
     if model.provider != "local":
         raise Refused(
             "not_supported",
@@ -78,7 +80,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
     size = base.size
     settled: list[PostStep] = []
     notes: list[str] = []
-    stages = [_stage("generate", model.name, size, model, base.steps, model.seconds_per_image)]
+    stages = [_stage("generate", model.name, size, model, base.steps, base.seconds)]
     for position, step in enumerate(wanted):
         path = f"$.post[{position}]"
         match step:

@@ -4,6 +4,7 @@ Pure module: no clock, no I/O.
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from msgspec import Struct
@@ -11,9 +12,10 @@ from msgspec.structs import replace
 
 from agents.planner import animation, post, references, regions, sizes
 from agents.planner import given as pictures
-from agents.planner.budget import price_of
+from agents.planner.budget import LOCAL, price_of
 from agents.planner.catalogue import Shelf
 from agents.planner.choice import folded, missing_of, named, runnable, wanted_model
+from agents.planner.effort import effort, swept
 from agents.planner.given import NOTHING, Given
 from agents.planner.lora_words import triggers, unwoken
 from agents.planner.quality import steps_of
@@ -121,11 +123,14 @@ def resolve(
     sizes_of: dict[str, tuple[int, int]] = {}
     samplers_of: dict[str, str] = {}
     posts_of: dict[str, list[PostStep]] = {}
+    costs: dict[str, list[float]] = {}
     for path, name, value, changed in trials(command):
         try:
             one = _resolve(changed, workshop, defaults, given)
         except (BadCommand, Refused) as error:
             raise type(error)(error.code, error.body.message, path=path, hint=error.body.hint) from error
+        if recipe.seconds_per_image and one.seconds_per_image:
+            costs.setdefault(name, []).append(one.seconds_per_image)
         for known, new in zip(notes, (one.not_honoured, one.warnings), strict=True):
             known.update(dict.fromkeys(new))
         if name == "resolution" and isinstance(value, str):
@@ -137,8 +142,12 @@ def resolve(
     if shelf is not None:
         warnings += shelf.warnings
         not_honoured += references.left_out(shelf, recipe.model, recipe.following, len(recipe.image_prompts))
+    mean, largest = swept(recipe.seconds_per_image or 1.0, costs.values())
     return replace(
         recipe,
+        seconds_per_image=recipe.seconds_per_image and recipe.seconds_per_image * mean,
+        price_micros=_share(recipe, recipe.price_micros, mean),
+        highest_micros=_share(recipe, recipe.highest_micros, largest),
         not_honoured=not_honoured,
         warnings=warnings,
         catalogue=shelf,
@@ -161,7 +170,6 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     checkpoints, loras = named(command, workshop)
     wanted = wanted_model(command.platform, checkpoints, workshop)
     model, stand_in_for = runnable(wanted, loras, workshop, defaults.stand_in)
-    model = animation.as_long(model, command.animation)
     not_honoured: list[str] = []
     warnings: list[str] = []
     if stand_in_for:
@@ -185,7 +193,14 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     motion, notes = animation.motion(command, running, model, workshop.motions, (width, height))
     warnings.extend(notes)
     following = references.following(model, workshop.ip_adapters)
-    base = post.Base(model, (width, height), steps, loras, stand_in_for is not None)
+    base = post.Base(
+        model=model,
+        size=(width, height),
+        steps=steps,
+        loras=loras,
+        seconds=_seconds(command, model, (width, height), int(steps * (init_image.strength if init_image else 1))),
+        stand_in=stand_in_for is not None,
+    )
     after = post.planned(command.post, given, base, workshop)
     warnings.extend(after.notes)
     timed = replace(model, seconds_per_image=after.seconds)
@@ -227,6 +242,26 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         engine="pipeline" if motion else model.engine,
         post=after.steps,
         stages=after.stages,
+    )
+
+
+def _share(recipe: Recipe, micros: int | None, share: float) -> int | None:
+    """A share of a price; providers name one for every picture alike."""
+    return micros if micros is None or recipe.provider != LOCAL else ceil(micros * share)
+
+
+def _seconds(command: GenerateImages, model: ModelInfo, size: tuple[int, int], steps: int) -> float | None:
+    """Seconds until a picture is denoised, null before any was measured; `steps` are those that are run."""
+    if model.seconds_per_image is None:
+        return None
+    return model.seconds_per_image * effort(
+        model,
+        size,
+        steps,
+        command.guidance if command.guidance is not None else model.guidance,
+        prompts=1 + len(command.regions),
+        controls=len(command.controls),
+        frames=command.animation.frames if command.animation else 1,
     )
 
 
