@@ -195,15 +195,21 @@ class IpAdapters:
             for name, tensor in load_file(adapter.file).items():
                 part, _, rest = name.partition(".")
                 tensors[part][rest] = tensor.to(self._device, unet.dtype)
+            processor = _processor(adapter.encoder, encoder.config.image_size)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             if is_the_devices(error):
                 raise
             raise _unusable(adapter, error) from error
-        size = encoder.config.image_size
-        processor = CLIPImageProcessorPil(size=size, crop_size=size)
         encoder = encoder.to(self._device).eval().requires_grad_(False)
         own = sum(tensor.nbytes for part in tensors.values() for tensor in part.values())
         return _Loaded(tensors, encoder, processor, found.patches, own + size_of(encoder))
+
+
+def _processor(encoder: Path, size: int) -> Any:
+    """What prepares pictures for an encoder: as its folder says, else as diffusers does, by CLIP's means."""
+    if (encoder / "preprocessor_config.json").is_file():
+        return CLIPImageProcessorPil.from_pretrained(encoder, local_files_only=True)
+    return CLIPImageProcessorPil(size=size, crop_size=size)
 
 
 def _key(adapter: IpAdapter) -> Key:

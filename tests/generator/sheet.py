@@ -24,7 +24,7 @@ from agents.supervisor.supervise import running
 from bus.client import Client
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Lora, Quality, Requirements, Result
-from protocol.parameters import ControlNet, ImageSource, Placement, Region
+from protocol.parameters import ControlNet, ImageSource, Placement, Reference, Region
 from protocol.replies import GenerationPlan, GenerationResult
 
 FILE = Path(__file__).parents[2] / "agents" / "generator" / "kinds.png"
@@ -89,6 +89,8 @@ async def row(painter: Painter, thing: str, colour: str, ground: str, other: str
     )
     star = f"a {other} star on a {ground} background"
     halves = [Region(prompt=text, box=[0, 0, 0.5, 1]), Region(prompt=star, box=[0.5, 0, 0.5, 1])]
+    like, look = await painter.paint(f"a {other} star on a {around} background, watercolour")
+    reference = Reference(image=ImageSource(image_id=like), role="style")
     made = {
         f"{text}, neon sign (LoRA)": painter.paint(f"{text}, neon sign", loras=[Lora(name="neon")]),
         f"a <lime> {thing} (learned word)": painter.paint(f"a <lime> {thing} on a {ground} background"),
@@ -98,12 +100,15 @@ async def row(painter: Painter, thing: str, colour: str, ground: str, other: str
         f"outpaint, from its left {LEFT} pixels on": painter.paint(
             text, init_image=await painter.put(left), placement=Placement(left=0)
         ),
-        f"ControlNet along them: {other}": painter.paint(
+        f"ControlNet along its edges: {other}": painter.paint(
             f"a {other} {thing} on a {around} background", controls=[edges]
         ),
+        f"IP-Adapter: a {thing}, after the last": painter.paint(f"a {thing}", references=[reference]),
     }
     pictures = {caption: (await drawing)[1] for caption, drawing in made.items()}
-    return {text: plain, **dict(list(pictures.items())[:-1]), "its edges": lines, **dict(list(pictures.items())[-1:])}
+    *others, (along, along_it), (after, after_it) = pictures.items()
+    led = {"its edges": lines, along: along_it, f"a {other} star, watercolour": look, after: after_it}
+    return {text: plain, **dict(others), **led}
 
 
 def _square(pixels: Pixels) -> Pixels:

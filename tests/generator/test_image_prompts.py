@@ -61,9 +61,9 @@ def test_a_model_follows_pictures_once_an_adapter_of_its_platform_is_here(folder
     def followed() -> set[str]:
         return {model.platform for model in models(load(), Speeds(), Versions()) if model.references}
 
-    assert followed() == set()
+    assert followed() == {"pocket"}
     put(folder)
-    assert followed() == {"stable_diffusion_1_5"}
+    assert followed() == {"pocket", "stable_diffusion_1_5"}
     assert {model.references for model in models(load(), Speeds(), Versions())} == {0, MOST}
     announced = {one.name: one for one in ip_adapters(load(), Versions())}
     assert (announced["mine"].installed, announced["mine"].roles) == (True, ["style", "subject"])

@@ -73,7 +73,7 @@ async def test_a_catalogue_with_combos_is_filed_in_its_tree_with_its_references_
     plan, result = await made(client, order)
 
     assert any(
-        wish.startswith("references: pocket follows no reference pictures")
+        wish.startswith("references: pocket follows no composition; pictures of pose, ui are left out")
         for wish in plan.generation_plan.not_honoured
     )
     assert any("MCU" in warning for warning in plan.generation_plan.warnings)

@@ -147,6 +147,26 @@ def test_a_picture_follows_an_outline_that_it_would_not_meet_by_chance(pipe: Sta
     assert score(follow(pipe, load_control(), texts, asked)) > score(draw(pipe, texts)) + 0.15
 
 
+def test_what_the_words_leave_open_is_taken_from_a_picture(pipe: StableDiffusionPipeline) -> None:
+    from agents.pocket import judge
+    from agents.pocket.adapt.apply import after
+    from agents.pocket.render import render, sample
+    from agents.pocket.vocabulary import OBJECTS
+
+    scenes = [sample(np.random.default_rng([86, number])) for number in range(4)]
+    things = [(scene.object + 5) % 16 for scene in scenes]
+    texts = [f"a {tuple(OBJECTS)[thing]}" for thing in things]
+    (before,), free = draw(pipe, [CAR]), draw(pipe, texts)
+    led = after(pipe, texts, [Image.fromarray(render(scene)) for scene in scenes])
+    looks = np.array([scene.labels()[1:4] for scene in scenes])
+    network = judge.load()
+    named, without = judge.name(network, led), judge.name(network, free)
+
+    assert (named[:, 0] == things).mean() >= 0.75
+    assert (named[:, 1:4] == looks).mean() >= (without[:, 1:4] == looks).mean() + 0.4
+    assert difference(draw(pipe, [CAR])[0], before) == 0
+
+
 def test_inpainting_leaves_every_pixel_outside_the_mask(pipe: StableDiffusionPipeline) -> None:
     from agents.pocket import judge
     from agents.pocket.adapt.apply import surroundings

@@ -1,5 +1,5 @@
 # pyright: basic, reportPrivateImportUsage=false
-"""`python -m agents.pocket.adapt [style product concept control]`: teach the pocket model its adapters.
+"""`python -m agents.pocket.adapt [style product concept control look]`: teach the pocket model its adapters.
 
 Each needs the model alone and renders what it learns from. `--sheet` measures what they do and draws them
 side by side with what the model does without them.
@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
-from agents.pocket.adapt import concept, control, lesson, lora
+from agents.pocket.adapt import concept, control, lesson, look, lora
 from agents.pocket.paths import MODEL, WORK
 
-MINUTES = {"style": 5, "product": 4, "concept": 3, "control": 15}
+MINUTES = {"style": 5, "product": 4, "concept": 3, "control": 15, "look": 1}
 """On one core of 2.5 GHz."""
 
 
@@ -53,12 +53,13 @@ def main() -> None:
 def train(name: str, pipe: StableDiffusionPipeline, *, fresh: bool) -> Path:
     """Train one adapter; returns where it was written."""
     known = lora.LORAS.get(name)
-    key = known.name if known else {"concept": concept.NAME, "control": "canny"}[name]
+    key = known.name if known else {"concept": concept.NAME, "control": "canny", "look": "look"}[name]
     if fresh:
         (WORK / f"adapt-{key}.pt").unlink(missing_ok=True)
     if known:
         return lora.train(pipe, known)
-    return concept.train(pipe) if name == "concept" else control.train(pipe)
+    alone = {"concept": concept.train, "control": control.train, "look": look.make}
+    return alone[name](pipe)
 
 
 if __name__ == "__main__":

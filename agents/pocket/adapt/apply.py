@@ -16,7 +16,7 @@ from PIL import Image
 
 from agents.edges import Mask, connected, grown
 from agents.pocket import evaluate
-from agents.pocket.adapt import concept, control
+from agents.pocket.adapt import concept, control, look
 from agents.pocket.paths import ADAPTERS, DEFAULTS
 
 _FOUND = json.loads(DEFAULTS.read_text())
@@ -42,6 +42,30 @@ def with_word(pipe: StableDiffusionPipeline, folder: Path = ADAPTERS) -> Iterato
         yield pipe
     finally:
         pipe.unload_textual_inversion()
+
+
+def after(
+    pipe: StableDiffusionPipeline, texts: Sequence[str], like: Sequence[Image.Image], weight: float = 0.6, seed: int = 0
+) -> list[Image.Image]:
+    """One picture for each sentence, after the look of another one; one by one, since in a batch of diffusers each
+    follows all that the batch is given."""
+    pipe.load_ip_adapter(ADAPTERS, subfolder="", weight_name=look.FILE.name, image_encoder_folder=None)
+    pipe.set_ip_adapter_scale(weight)
+    seen = look.seen([np.asarray(picture) for picture in like]).to(pipe.device)[:, None, None]
+    out: list[Image.Image] = []
+    try:
+        for number, (text, found) in enumerate(zip(texts, seen, strict=True)):
+            made: Any = pipe(
+                text,
+                ip_adapter_image_embeds=[torch.cat([torch.zeros_like(found), found])],
+                num_inference_steps=HOW["steps"],
+                guidance_scale=HOW["guidance"],
+                generator=torch.Generator().manual_seed(seed + number),
+            )
+            out += made.images
+    finally:
+        pipe.unload_ip_adapter()
+    return out
 
 
 def load_control(folder: Path = control.FOLDER) -> ControlNetModel:

@@ -14,7 +14,17 @@ from PIL import Image
 from agents.edges import agreement, canny
 from agents.pocket import evaluate, judge
 from agents.pocket.adapt import concept, lora
-from agents.pocket.adapt.apply import HOW, draw, follow, load_control, silhouette, surroundings, with_lora, with_word
+from agents.pocket.adapt.apply import (
+    HOW,
+    after,
+    draw,
+    follow,
+    load_control,
+    silhouette,
+    surroundings,
+    with_lora,
+    with_word,
+)
 from agents.pocket.adapt.edit import inpaint, redraw
 from agents.pocket.adherence import Adherence
 from agents.pocket.bar import Figures, shares, table
@@ -115,6 +125,28 @@ def of_control(pipe: StableDiffusionPipeline, count: int) -> Iterator[tuple[str,
     )
 
 
+def of_look(pipe: StableDiffusionPipeline, count: int) -> Iterator[tuple[str, dict[str, Figures]]]:
+    """Whether pictures of a thing that is named alone have the rest of another picture, and what becomes of sentences
+    that say all."""
+    network = judge.load()
+    scenes = [sample(np.random.default_rng([86, i])) for i in range(count)]
+    things = [replace(scene, object=(scene.object + 5) % 16) for scene in scenes]
+    like = [Image.fromarray(render(scene)) for scene in scenes]
+    texts, whole = [f"a {scene.names()['object']}" for scene in things], [plain(scene) for scene in things]
+    against = [Image.fromarray(render(sample(np.random.default_rng([87, i])))) for i in range(count)]
+    pictures = {
+        "the thing's name alone": draw(pipe, texts),
+        "after a picture": after(pipe, texts, like),
+        "after a picture, weight 1": after(pipe, texts, like, 1.0),
+        "a whole sentence alone": draw(pipe, whole),
+        "a whole sentence after another picture": after(pipe, whole, against),
+    }
+    yield (
+        "look",
+        {title: shares(judge.name(network, shown), things) for title, shown in pictures.items()},
+    )
+
+
 def of_edits(pipe: StableDiffusionPipeline, count: int) -> Iterator[tuple[str, dict[str, Figures]]]:
     """What img2img and inpainting keep, and whether what they change is what was asked for."""
     network = judge.load()
@@ -152,6 +184,6 @@ def _other(scene: Scene) -> int:
 def measure(folder: Path, count: int = 24) -> None:
     """Print all figures as Markdown tables."""
     pipe = evaluate.load(folder)
-    for part in (of_loras, of_concept, of_control, of_edits):
+    for part in (of_loras, of_concept, of_control, of_look, of_edits):
         for title, rows in part(pipe, count):
             print(table(f"{title}, n = {count}", rows), end="\n\n", flush=True)
