@@ -27,14 +27,20 @@ class Blobs(Protocol):
         """Whether the blob is there."""
         ...
 
+    async def touch(self, name: str) -> bool:
+        """Whether the blob is there; its time begins anew, as if it were put again. For where it is promised."""
+        ...
+
     async def idle(self, name: str, before: float) -> int:
-        """Bytes of a blob that nobody put since `before`, seconds since the epoch; 0 where it is absent or younger."""
+        """Bytes of a blob that nobody put or touched since `before`, seconds since the epoch; 0 where it is absent or
+        younger."""
         ...
 
     def stale(self, before: float) -> AsyncGenerator[list[str]]:
-        """Names of blobs that nobody put since `before`, seconds since the epoch, some at a time."""
+        """Names of blobs that nobody put or touched since `before`, seconds since the epoch, some at a time."""
         ...
 
     async def release(self, name: str, before: float) -> int:
-        """Remove a blob that nobody put since `before`; returns the bytes that it had, 0 where nothing was removed."""
+        """Remove a blob that nobody put or touched since `before`; returns the bytes that it had, 0 where nothing was
+        removed."""
         ...

@@ -1,7 +1,7 @@
 """Blobs in a folder: `ab/<sha256>`, written to a partial file, synced, then renamed.
 
-A blob is there whole or not at all, also after a power cut; its time is when it was put last. What reads or writes runs
-in a thread.
+A blob is there whole or not at all, also after a power cut; its time is when it was put or touched last. What
+reads or writes runs in a thread.
 """
 
 import asyncio
@@ -47,16 +47,22 @@ class LocalBlobs:
         """Whether the blob is there. One look at the file system, shorter than handing it to a thread."""
         return self.path(name).is_file()
 
+    async def touch(self, name: str) -> bool:
+        """Whether the blob is there; its time begins anew, as if it were put again."""
+        return await asyncio.to_thread(self._touch, name)
+
     async def idle(self, name: str, before: float) -> int:
-        """Bytes of a blob that nobody put since `before`, seconds since the epoch; 0 where it is absent or younger."""
+        """Bytes of a blob that nobody put or touched since `before`, seconds since the epoch; 0 where it is absent or
+        younger."""
         return await asyncio.to_thread(self._idle, name, before)
 
     async def release(self, name: str, before: float) -> int:
-        """Remove a blob that nobody put since `before`; returns the bytes that it had, 0 where nothing was removed."""
+        """Remove a blob that nobody put or touched since `before`; returns the bytes that it had, 0 where nothing was
+        removed."""
         return await asyncio.to_thread(self._release, name, before)
 
     async def stale(self, before: float) -> AsyncGenerator[list[str]]:
-        """Names of blobs that nobody put since `before`, seconds since the epoch, a folder at a time."""
+        """Names of blobs that nobody put or touched since `before`, seconds since the epoch, a folder at a time."""
         for number in range(256):
             yield await asyncio.to_thread(self._stale, self.folder / f"{number:02x}", before)
 
@@ -83,6 +89,13 @@ class LocalBlobs:
             reached("blob.renamed")
         sync_folder(target.parent)
         return name
+
+    def _touch(self, name: str) -> bool:
+        try:
+            os.utime(self.path(name))
+        except FileNotFoundError:
+            return False
+        return True
 
     def _idle(self, name: str, before: float) -> int:
         try:

@@ -154,7 +154,7 @@ class Shelves:
         stat = await asyncio.to_thread(file.stat)
         stamp = (str(file), stat.st_mtime_ns, stat.st_size)
         known = self._known.get(stamp)
-        if known is not None and await self._blobs.has(known.blob):
+        if known is not None and await self._blobs.touch(known.blob):
             return known
         data = await asyncio.to_thread(_read, file, MAX_BYTES)
         try:

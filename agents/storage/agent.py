@@ -213,7 +213,7 @@ class Storage(Agent):
         path = self._files.root / entry.path if entry.path else None
         if path is not None and not await asyncio.to_thread(path.is_file):
             return False
-        if await self._blobs.has(entry.blob):
+        if await self._blobs.touch(entry.blob):
             return True
         data = None if path is None else await asyncio.to_thread(original_of, path, entry.blob)
         return data is not None and await self._blobs.put(data) == entry.blob

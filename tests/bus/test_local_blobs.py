@@ -58,6 +58,28 @@ async def test_a_blob_is_idle_from_when_it_was_put_last(blobs: Blobs, tmp_path: 
     assert await blobs.get(NAME) == DATA
 
 
+async def test_a_touched_blob_is_as_young_as_one_that_was_put_again(blobs: Blobs, tmp_path: Path) -> None:
+    assert not await blobs.touch(NAME)
+    await blobs.put(DATA)
+    (path,) = files(tmp_path)
+    os.utime(path, (1000.0, 1000.0))
+    assert await blobs.touch(NAME)
+    assert await blobs.release(NAME, 1001.0) == 0
+    assert await blobs.get(NAME) == DATA
+
+
+async def test_a_blob_that_is_touched_while_it_is_released_is_there_if_the_touch_says_so(
+    blobs: Blobs, tmp_path: Path
+) -> None:
+    async with asyncio.timeout(30):
+        for _ in range(200):
+            await blobs.put(DATA)
+            (path,) = files(tmp_path)
+            os.utime(path, (1000.0, 1000.0))
+            touched, _ = await asyncio.gather(blobs.touch(NAME), blobs.release(NAME, 1001.0))
+            assert not touched or await blobs.has(NAME)
+
+
 async def test_bytes_that_are_put_while_their_blob_is_released_are_there_after_it(blobs: Blobs, tmp_path: Path) -> None:
     async with asyncio.timeout(30):
         for _ in range(200):

@@ -143,6 +143,19 @@ async def test_the_combo_folder_is_the_only_source_of_references(tmp_path: Path)
         assert all([await LocalBlobs(tmp_path / "blobs").has(one.blob) for one in combo.references])
 
 
+async def test_pictures_of_a_combo_that_is_planned_with_again_stay_as_long_as_if_they_were_put_anew(
+    tmp_path: Path,
+) -> None:
+    write_home(tmp_path)
+    blobs, keeper = LocalBlobs(tmp_path / "blobs"), shelves(tmp_path)
+    await keeper.shelf(order(combos=Combos()))
+    names = [path.name for path in blobs.folder.rglob("*") if path.is_file()]
+    for name in names:
+        os.utime(blobs.path(name), (1000.0, 1000.0))
+    await keeper.shelf(order(combos=Combos()))
+    assert [await blobs.release(name, 1001.0) for name in names] == [0] * len(names)
+
+
 async def test_all_combos_are_taken_where_none_is_named_and_the_named_ones_where_some_are(tmp_path: Path) -> None:
     write_home(tmp_path)
     every = await snapshot(tmp_path, order(combos=Combos()))

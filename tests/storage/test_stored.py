@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -79,6 +80,17 @@ async def test_a_reused_picture_has_a_file_and_a_record_of_its_own_which_name_th
     assert (record.image_id, record.reused) == ("gen_batch_2_000000", "gen_batch_1_000000")
     assert read_record(Path(one.path or "").read_bytes()).reused is None
     assert chained.image_id == "gen_batch_1_000000"
+
+
+@pytest.mark.parametrize("files", ["true", "false"])
+async def test_what_was_told_to_be_there_stays_as_long_as_if_it_were_put_anew(tmp_path: Path, files: str) -> None:
+    message = store_image(data=TEAL)
+    blobs = LocalBlobs(Settings(home=tmp_path).blobs)
+    async with storing(tmp_path, storage_files=files) as agent:
+        await filed(agent, message)
+        os.utime(blobs.path(message.picture.blob), (1000.0, 1000.0))
+        assert len(await asked(agent, found_by(message))) == 1
+    assert await blobs.release(message.picture.blob, 1001.0) == 0
 
 
 async def test_a_client_is_told_of_its_own_pictures_alone(tmp_path: Path) -> None:
