@@ -11,7 +11,7 @@ from agents.database.group_commit import GroupCommit
 from agents.planner import retention
 from agents.planner.retention import AT_ONCE, ENDED
 from agents.settings import Settings
-from bus.blobs import Blobs
+from bus.blobs import BlobMissing, Blobs
 
 ROUND_S = 600.0
 """Pause between two rounds."""
@@ -98,8 +98,8 @@ class Upkeep:
 
     async def _collect(self, now: float, removed: Removed, dry_run: bool) -> None:
         """Once a day, blobs that no record names: pixels of an attempt that was made again with others after its
-        generator died, pictures that were brought and never ordered. Where pictures lie in the blob store alone, their
-        records may be forgotten, so all stay."""
+        generator died, pictures that were brought and never ordered. All stay where a catalogue cannot be read, and
+        where pictures lie in the blob store alone, since their records may be forgotten."""
         alone, last = [await self._mark(name) for name in (ALONE, STRAYS)]
         if alone or now - last < DAY_S or not self._settings.storage_files:
             return
@@ -108,10 +108,13 @@ class Upkeep:
         if not stale:
             return
         stale -= await self._ledger.read(lambda connection: retention.named(connection, stale))
-        for catalogue in await self._ledger.read(retention.catalogues):
-            if await self._blobs.has(catalogue):
+        try:
+            for catalogue in await self._ledger.read(retention.catalogues):
                 stale -= retention.names_in(await self._blobs.get(catalogue))
-        await self._free(stale, before, removed, dry_run)
+        except (BlobMissing, OSError) as error:
+            log.warning("what a catalogue names is not known, so no stray is removed today", why=str(error))
+        else:
+            await self._free(stale, before, removed, dry_run)
         if not dry_run:
             await self._ledger.write(lambda connection: retention.set_mark(connection, STRAYS, now))
 

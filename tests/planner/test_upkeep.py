@@ -208,6 +208,26 @@ async def test_blobs_that_no_record_names_go_a_day_later_and_what_one_names_stay
         assert lying(blobs) == {brought, combo, snapshot}
 
 
+@pytest.mark.parametrize("left", [None, b"{}"], ids=["gone", "damaged"])
+async def test_while_a_catalogue_cannot_be_read_no_stray_goes_and_batches_are_forgotten_as_ever(
+    world: Studio, settings: Settings, left: bytes | None
+) -> None:
+    world.start(new_batch(1))
+    world.run(NAME)
+    async with upkeep(world, settings) as (keeper, blobs):
+        combo = await put(blobs, b"a reference of a combo")
+        snapshot = await put(blobs, msgspec.json.encode({"combos": [{"references": [{"blob": combo}]}]}))
+        named = new_batch(1, name="gen_batch_2", state="held")
+        shelf = Shelf(blob=snapshot, entries=[("ZH01", "a")])
+        named.recipe = msgspec.structs.replace(named.recipe, catalogue=shelf)
+        world.start(named)
+        blobs.path(snapshot).unlink()
+        if left is not None:
+            blobs.path(snapshot).write_bytes(left)
+        assert (await keeper.round(world.now + 31 * DAY_S)).batches == 1
+        assert combo in lying(blobs)
+
+
 async def test_blobs_that_no_record_names_are_looked_for_once_a_day(world: Studio, settings: Settings) -> None:
     async with upkeep(world, settings) as (keeper, blobs):
         for day, removed in ((2.0, 1), (2.9, 0), (3.0, 1)):
