@@ -1,14 +1,20 @@
 """Everything that can be found out about one picture without knowing its batch. Blocking: runs in a thread."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agents.picture import Undecodable, decode
+import numpy as np
+
+from agents.picture import Rgb, Undecodable, decode
 from agents.qa.measures import Measures, measure
 from agents.qa.score import Gate
 from agents.qa.scorer import Scorer
 from agents.qa.signature import signature
 from protocol.messages import ScoreImage
 from protocol.post import size_after
+
+LEAST = 0.25
+"""Part of a side below which a region is too small to be judged by itself."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,16 @@ class Look:
     note: str = ""
 
 
+def cut(rgb: Rgb, box: Sequence[float]) -> Rgb:
+    """The part of a picture in a box of left, top, width, height, as parts of its sides."""
+    height, width, _ = rgb.shape
+    left, top = round(box[0] * width), round(box[1] * height)
+    return np.ascontiguousarray(rgb[top : top + round(box[3] * height), left : left + round(box[2] * width)])
+
+
 def look(data: bytes, message: ScoreImage, scorer: Scorer | None) -> Look:
-    """Decode, compare with what was planned, measure, and ask the scorer whether the subject is there."""
+    """Decode, compare with what was planned, measure, and ask the scorer whether the subject is there; where parts have
+    prompts of their own, whether each shows its own, and the least sure one counts."""
     try:
         picture = decode(data)
     except Undecodable as error:
@@ -41,7 +55,10 @@ def look(data: bytes, message: ScoreImage, scorer: Scorer | None) -> Look:
     taken = measure(picture.rgb)
     embedding = None
     if scorer is not None:
-        judgement = scorer.judge(picture.rgb, job.prompt.subject or job.prompt.text)
-        taken = replace(taken, adherence=judgement.adherence)
-        embedding = judgement.embedding
+        whole = scorer.judge(picture.rgb, job.prompt.subject or job.prompt.text)
+        parts = [
+            scorer.judge(cut(picture.rgb, one.box), one.prompt) for one in job.regions if min(one.box[2:]) >= LEAST
+        ]
+        taken = replace(taken, adherence=min((part.adherence for part in parts), default=whole.adherence))
+        embedding = whole.embedding
     return Look(tuple(gates), taken, signature(picture.rgb), embedding, "; ".join(notes))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
@@ -17,12 +18,14 @@ from agents.pocket.captions import plain
 from agents.pocket.paths import SCORER
 from agents.pocket.render import Scene, render
 from agents.qa.agent import Qa
+from agents.qa.look import look
 from agents.qa.measures import measure
 from agents.qa.score import judge
 from agents.qa.scorer import Calibration, Line, Scorer, ScorerBroken, is_installed, prepare
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
 from protocol.messages import ImageScored, Prompt
+from protocol.parameters import Region
 from tests.qa.drawings import disc, encoded, order, tower
 
 DIMENSIONS = 16
@@ -192,3 +195,19 @@ class TestPocketScorer:
         others = [*scenes[7:], *scenes[:7]]
         assert np.mean([score(scene, scene) >= 0.85 for scene in scenes]) >= 0.7
         assert np.mean([score(scene, other) < 0.5 for scene, other in zip(scenes, others, strict=True)]) >= 0.8
+
+    def test_regions_are_judged_each_by_its_own_prompt_and_the_least_sure_one_counts(self, scorer: Scorer) -> None:
+        one, other = self.scenes()[:2]
+        side_by_side = encoded(np.concatenate([render(one), render(other)], axis=1))
+
+        def adherence(left: str, right: str) -> float:
+            message = order("ab" * 32)
+            regions = [Region(prompt=left, box=[0.0, 0.0, 0.5, 1.0]), Region(prompt=right, box=[0.5, 0.0, 0.5, 1.0])]
+            job = msgspec.structs.replace(message.job, regions=regions, prompt=Prompt(text="two things"))
+            found = look(side_by_side, msgspec.structs.replace(message, job=job), scorer).measures
+            assert found is not None
+            assert found.adherence is not None
+            return found.adherence
+
+        assert adherence(plain(one), plain(other)) > 0.5
+        assert max(adherence(plain(one), plain(one)), adherence(plain(other), plain(other))) < 0.2
