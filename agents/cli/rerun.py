@@ -140,10 +140,11 @@ def reasons(record: Record, rendering: Rendering) -> list[str]:
     return found or ["weights, libraries, device and the number of CPU threads are the same; the processor may differ"]
 
 
-def threads_of(record: Record) -> int:
-    """CPU threads that made a picture, since with another number the last bits differ; 0 where that is not known."""
+def threads_of(record: Record, *, otherwise: int) -> int:
+    """CPU threads that made a picture, since with another number the last bits differ; `otherwise` where that is not
+    known."""
     said = record.versions.get("threads", "")
-    return min(int(said), MAX_THREADS) if re.fullmatch("[0-9]{1,4}", said) else 0
+    return min(int(said), MAX_THREADS) if re.fullmatch("[0-9]{1,4}", said) else otherwise
 
 
 async def _made(settings: Settings, record: Record) -> Rendering:
@@ -152,7 +153,7 @@ async def _made(settings: Settings, record: Record) -> Rendering:
     with tempfile.TemporaryDirectory() as folder:
         # A CPU is shared with a workshop that runs, any other device has to be free.
         run = Path(folder) if on_cpu else settings.home / "run"
-        threads = settings.torch_threads or threads_of(record)
+        threads = threads_of(record, otherwise=settings.torch_threads)
         tuning = tuning_said(record.versions, settings.offload)
         engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run, tuning)
         async with engine.opened():

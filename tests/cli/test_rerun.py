@@ -106,7 +106,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def said(home: Home, file: Path, *flags: str) -> tuple[int, dict[str, Any]]:
-    done = home.run("rerun", str(file), "--json", *flags, BOTTEGA_DEVICE="cpu")
+    done = home.run("rerun", str(file), "--json", *flags, BOTTEGA_DEVICE="cpu", BOTTEGA_TORCH_THREADS="2")
     return done.returncode, json.loads(done.stdout)
 
 
@@ -132,6 +132,7 @@ def test_another_picture_than_the_file_says_has_drifted_and_exits_with_1(home: H
     status, answer = said(home, other)
     assert (status, answer["verdict"]) == (1, "drifted")
     assert any("weights: was 0123abcd" in reason for reason in answer["reasons"])
+    assert not any("threads" in reason for reason in answer["reasons"])
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
@@ -199,14 +200,14 @@ def test_reasons_name_what_is_not_as_it_was(pictures: list[Path]):
     assert "sizes of the model calls" in told
 
 
-@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("99999", 0), ("9999", 256), ("-1", 0), ("two", 0), (None, 0)])
-def test_a_picture_is_made_again_by_as_many_threads_as_its_file_says_within_reason(
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("99999", 5), ("9999", 256), ("-1", 5), ("two", 5), (None, 5)])
+def test_a_picture_is_made_again_by_as_many_threads_as_its_file_says_within_reason_and_else_as_the_setting_says(
     pictures: list[Path], said: str | None, threads: int
 ):
     record = read_record(pictures[0].read_bytes())
-    assert threads_of(record) == 1
+    assert threads_of(record, otherwise=5) == 1
     versions = {} if said is None else {"threads": said}
-    assert threads_of(msgspec.structs.replace(record, versions=versions)) == threads
+    assert threads_of(msgspec.structs.replace(record, versions=versions), otherwise=5) == threads
 
 
 def test_the_job_of_a_record_has_its_buckets(pictures: list[Path]):
