@@ -12,7 +12,7 @@ from protocol.animation import Motion
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
 from protocol.parameters import Lora, Region, Scalar
 from protocol.post import PostStep
 from protocol.sources import ControlImage, ImagePrompt, InitImage
@@ -364,6 +364,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     ip_adapters: list[IpAdapterInfo] = []
     tools: list[ToolInfo] = []
     motions: list[MotionInfo] = []
+    embeddings: list[EmbeddingInfo] = []
     samplers: list[str] = []
     styles: list[str] = []
     style_references: list[str] = []

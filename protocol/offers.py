@@ -23,6 +23,18 @@ class LoraInfo(Struct, frozen=True, kw_only=True):
     version: str | None = None
 
 
+class EmbeddingInfo(Struct, frozen=True, kw_only=True):
+    """A word that a generator can teach the text encoders of one platform (textual inversion). `token` is how prompts
+    write it; `install` and `version` as in `ModelInfo`."""
+
+    name: str
+    platform: str
+    token: str
+    installed: bool
+    install: str | None = None
+    version: str | None = None
+
+
 class ModelInfo(Struct, frozen=True, kw_only=True):
     """A model that a generator knows, with its defaults. `install` says how to get it where it is missing.
 

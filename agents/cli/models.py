@@ -32,7 +32,7 @@ from agents.generator.registry_entries import (
 from agents.generator.samplers import SAMPLERS
 from protocol.codec import encode
 from protocol.nearest import nearest
-from protocol.offers import IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo
+from protocol.offers import EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo
 
 
 class Models(Struct, frozen=True, kw_only=True):
@@ -40,21 +40,11 @@ class Models(Struct, frozen=True, kw_only=True):
 
     models: list[ModelInfo]
     loras: list[LoraInfo]
-    embeddings: list["EmbeddingInfo"]
+    embeddings: list[EmbeddingInfo]
     controls: list["ToolInfo"]
     ip_adapters: list[IpAdapterInfo]
     motions: list[MotionInfo]
     tools: list["ToolInfo"]
-
-
-class EmbeddingInfo(Struct, frozen=True, kw_only=True):
-    """A word that a platform's text encoders can learn; `token` is how prompts write it."""
-
-    name: str
-    platform: str
-    token: str
-    installed: bool
-    install: str | None
 
 
 class ToolInfo(Struct, frozen=True, kw_only=True):
@@ -215,16 +205,7 @@ def _known(registry: Registry) -> Models:
     return Models(
         models=offers.models(registry, offers.Speeds(), versions),
         loras=offers.loras(registry, versions),
-        embeddings=[
-            EmbeddingInfo(
-                name=name,
-                platform=entry.platform,
-                token=entry.token,
-                installed=name in registry.installed_embeddings,
-                install=entry.install or f"bottega models add FILE --name {name}",
-            )
-            for name, entry in registry.embeddings.items()
-        ],
+        embeddings=offers.embeddings(registry, versions),
         controls=[
             ToolInfo(
                 name=name,

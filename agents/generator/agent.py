@@ -15,6 +15,7 @@ from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Engine, Rendering, Stopped
 from agents.generator.instant import InstantEngine
 from agents.generator.orders import Order
+from agents.generator.parts import installed_parts
 from agents.generator.registry import Registry
 from agents.generator.stages import staged
 from agents.generator.tuning import tuning_of
@@ -100,6 +101,7 @@ class Generator(Agent):
             ip_adapters=offers.ip_adapters(self._registry, self._versions),
             tools=offers.tools(self._registry, self._speeds, self._versions),
             motions=offers.motions(self._registry, self._versions),
+            embeddings=offers.embeddings(self._registry, self._versions),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
 
@@ -190,17 +192,9 @@ class Generator(Agent):
 
     async def _look_up_versions(self) -> None:
         """What is small or was hashed before is known at once; the rest once a picture is made with it."""
-        for versions, places, installed in (
-            (self._versions.models, self._registry.places, self._registry.installed),
-            (self._versions.loras, self._registry.lora_places, self._registry.installed_loras),
-            (self._versions.controls, self._registry.control_places, self._registry.installed_controls),
-            (self._versions.ip_adapters, self._registry.ip_adapter_places, self._registry.installed_ip_adapters),
-            (self._versions.tools, self._registry.tool_places, _networks(self._registry)),
-            (self._versions.motions, self._registry.motion_places, self._registry.installed_motions),
-        ):
-            for name in installed:
-                if version := await self._engine.known_version(places[name]):
-                    versions[name] = version
+        for part in installed_parts(self._registry):
+            if version := await self._engine.known_version(part):
+                self._versions.learn(part, version)
 
     async def _warm(self) -> None:
         """One step of the pocket model, so that the first picture is quick. It is only a convenience."""
@@ -210,11 +204,6 @@ class Generator(Agent):
             await self._engine.warm(staged(_probe(self._registry), self._registry))
         except Exception:
             log.exception("the pocket model could not be warmed up")
-
-
-def _networks(known: Registry) -> list[str]:
-    """Networks for finished pictures; what looks at references decides no weights of a picture."""
-    return [name for name in known.installed_tools if known.tool_places[name].is_file()]
 
 
 def _probe(known: Registry) -> Job:

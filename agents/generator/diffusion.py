@@ -19,6 +19,7 @@ from agents.generator import device as devices
 from agents.generator import png, weights
 from agents.generator.engine import Progressed, Rendering, Stop
 from agents.generator.orders import Order
+from agents.generator.parts import Part
 from agents.generator.tuning import PLAIN, Tuning
 
 if TYPE_CHECKING:
@@ -82,9 +83,9 @@ class DiffusersEngine:
                 self._workers.shutdown(wait=False, cancel_futures=True)
                 self._device = None
 
-    async def known_version(self, place: Path) -> str | None:
+    async def known_version(self, part: Part) -> str | None:
         """See `Engine.known_version`."""
-        return await asyncio.to_thread(weights.known_version, place, self._hashes)
+        return await asyncio.to_thread(weights.known_version, part.place, self._hashes, part.settings)
 
     async def warm(self, order: Order) -> None:
         """Load the model and run one step, so that kernels and buffers are there for the first picture; then, while
@@ -152,8 +153,8 @@ class DiffusersEngine:
         step_loop.run()
 
     def _version(self, order: Order) -> str:
-        """Hashes of the weights of each part, joined by `+`."""
-        return "+".join(weights.version(part.place, self._hashes) for part in order.parts)
+        """Versions of all parts, joined by `+`."""
+        return "+".join(weights.version(part.place, self._hashes, part.settings) for part in order.parts)
 
 
 def _file(pixels: "Pixels", order: Order) -> bytes:

@@ -7,10 +7,10 @@ step in one batch) is the engine's business alone.
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
 
 from agents.generator.orders import Order
+from agents.generator.parts import Part
 from protocol.messages import Buckets
 
 Progressed = Callable[[int, int], None]
@@ -75,8 +75,8 @@ class Engine(Protocol):
         """
         ...
 
-    async def known_version(self, place: Path) -> str | None:
-        """The hash of a model's folder or an adapter's file, as a `Rendering` would name it; null where it is not known
+    async def known_version(self, part: Part) -> str | None:
+        """The version of a model or an adapter, as a `Rendering` would name it; null where it is not known
         and the weights take long to read."""
         ...
 

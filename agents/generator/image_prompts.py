@@ -19,7 +19,7 @@ class IpAdapter:
     """An IP-Adapter as it acts in one picture: its folder, in it the file of its weights and the folder of the model
     that looks at pictures, and its weight in the attention layers whose names begin with `layers`.
 
-    `pictures` are places among the job's image prompts; they are looked at together.
+    `pictures` are places among the job's image prompts; they are looked at together. `settings` as in `Part`.
     """
 
     name: str
@@ -29,6 +29,7 @@ class IpAdapter:
     layers: str
     weight: float
     pictures: tuple[int, ...]
+    settings: str = ""
 
 
 def ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAdapter, ...]:
@@ -52,6 +53,7 @@ def ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAdapter, 
             layers=layers,
             weight=weight,
             pictures=tuple(pictures),
+            settings=registry.ip_adapters[name].settings,
         )
         for (name, layers, weight), pictures in together.items()
     )

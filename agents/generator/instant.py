@@ -8,10 +8,10 @@ import time
 import zlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from agents.generator.engine import Progressed, Rendering, Stop, Stopped
 from agents.generator.orders import Order
+from agents.generator.parts import Part
 from agents.generator.png import chunk
 from protocol.messages import Job
 from protocol.post import size_after
@@ -33,7 +33,7 @@ class InstantEngine:
         """Nothing to hold."""
         yield
 
-    async def known_version(self, place: Path) -> str | None:
+    async def known_version(self, part: Part) -> str | None:
         """There are no weights, so no picture is ever taken for another one's."""
         return None
 

@@ -11,13 +11,14 @@ from agents.generator.control.maps import SEEN_BY
 from agents.generator.image_prompts import MOST, install_ip_adapter
 from agents.generator.kinds import KEEPERS, SHARING, class_for
 from agents.generator.orders import Order, install_control, install_lora, install_model, install_motion
+from agents.generator.parts import Kind, Part
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import Model, ToolEntry
 from agents.generator.tensor_file import Unsound, read_header
 from agents.generator.upscale import foreign
 from agents.generator.upscale.rrdb_file import UPSCALER, NotAnUpscaler, describe
 from protocol.messages import Job
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
 from protocol.parameters import ControlKind
 from protocol.post import LANCZOS, CorrectColour, Refine, size_after
 
@@ -69,30 +70,23 @@ def _more(job: Job) -> bool:
 
 
 class Versions:
-    """Hashes of the weights of models, LoRAs, ControlNets, IP-Adapters, motion adapters and tools, by their name, as
-    far as this process knows them."""
+    """Versions of models, adapters and tools, as far as this process knows them."""
 
     def __init__(self) -> None:
-        self.models: dict[str, str] = {}
-        self.loras: dict[str, str] = {}
-        self.controls: dict[str, str] = {}
-        self.ip_adapters: dict[str, str] = {}
-        self.motions: dict[str, str] = {}
-        self.tools: dict[str, str] = {}
+        self._known: dict[tuple[Kind, str], str] = {}
+
+    def of(self, kind: Kind, name: str) -> str | None:
+        """A version, or null while it is not known."""
+        return self._known.get((kind, name))
+
+    def learn(self, part: Part, version: str) -> None:
+        """Remember the version of a part."""
+        self._known[part.kind, part.name] = version
 
     def note(self, made: Order, version: str | None) -> None:
-        """Remember what a picture was made with: the hash of each part of its order, joined by `+`."""
-        known = {
-            "model": self.models,
-            "lora": self.loras,
-            "control": self.controls,
-            "ip_adapter": self.ip_adapters,
-            "motion": self.motions,
-            "tool": self.tools,
-        }
+        """Remember what a picture was made with: the version of each part of its order, joined by `+`."""
         for part, found in zip(made.parts, version.split("+") if version else (), strict=False):
-            if part.kind in known:
-                known[part.kind][part.name] = found
+            self.learn(part, found)
 
 
 def models(
@@ -122,7 +116,7 @@ def models(
             references=MOST if model.platform in followed else references,
             starts=starts(model),
             engine=None if provider != "local" else "steps" if model.architecture in SHARING else "pipeline",
-            version=versions.models.get(model.name),
+            version=versions.of("model", model.name),
         )
         for model in registry.models.values()
     ]
@@ -139,9 +133,26 @@ def loras(registry: Registry, versions: Versions) -> list[LoraInfo]:
             install=None
             if lora.name in registry.installed_loras
             else install_lora(lora, registry.lora_places[lora.name]),
-            version=versions.loras.get(lora.name),
+            version=versions.of("lora", lora.name),
         )
         for lora in registry.loras.values()
+    ]
+
+
+def embeddings(registry: Registry, versions: Versions) -> list[EmbeddingInfo]:
+    """Every word that can be taught, installed or not."""
+    return [
+        EmbeddingInfo(
+            name=one.name,
+            platform=one.platform,
+            token=one.token,
+            installed=one.name in registry.installed_embeddings,
+            install=None
+            if one.name in registry.installed_embeddings
+            else one.install or f"bottega models add FILE --name {one.name}, then restart the generator",
+            version=versions.of("word", one.name),
+        )
+        for one in registry.embeddings.values()
     ]
 
 
@@ -157,7 +168,7 @@ def controls(registry: Registry, versions: Versions) -> list[ControlInfo]:
             if one.name in registry.installed_controls
             else install_control(one, registry.control_places[one.name]),
             prepare=_prepare(one.kind, registry),
-            version=versions.controls.get(one.name),
+            version=versions.of("control", one.name),
         )
         for one in registry.controls.values()
     ]
@@ -174,7 +185,7 @@ def ip_adapters(registry: Registry, versions: Versions) -> list[IpAdapterInfo]:
             install=None
             if one.name in registry.installed_ip_adapters
             else install_ip_adapter(one, registry.ip_adapter_places[one.name]),
-            version=versions.ip_adapters.get(one.name),
+            version=versions.of("ip_adapter", one.name),
         )
         for one in registry.ip_adapters.values()
     ]
@@ -202,7 +213,7 @@ def tools(registry: Registry, speeds: Speeds, versions: Versions) -> list[ToolIn
                     scale=scale or entry.scale or 1,
                     install=install,
                     seconds_per_megapixel=speeds.per_megapixel(name),
-                    version=versions.tools.get(name),
+                    version=versions.of("tool", name),
                 )
             )
     return found
@@ -239,7 +250,7 @@ def motions(registry: Registry, versions: Versions) -> list[MotionInfo]:
             install=None
             if one.name in registry.installed_motions
             else install_motion(one, registry.motion_places[one.name]),
-            version=versions.motions.get(one.name),
+            version=versions.of("motion", one.name),
         )
         for one in registry.motions.values()
     ]

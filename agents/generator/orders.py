@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from agents.generator import samplers
 from agents.generator.canvas import Start
 from agents.generator.control.maps import SEEN_BY
 from agents.generator.image_prompts import IpAdapter, ip_adapters
+from agents.generator.parts import Part
 from agents.generator.registry import Registry
 from agents.generator.registry_entries import ControlEntry, LoraEntry, Model, MotionEntry, on_hub, scheduler_of
 from agents.picture import Rgb
@@ -17,6 +18,7 @@ from protocol.errors import AcpError, Refused
 from protocol.messages import Buckets, Job
 from protocol.nearest import nearest
 from protocol.sources import ControlImage
+from protocol.words import words_of
 
 if TYPE_CHECKING:
     from agents.generator.stages import Stage
@@ -38,6 +40,7 @@ class Adapter:
 class Word:
     """A file that teaches a word to the text encoders (textual inversion), and how prompts write the word."""
 
+    name: str
     token: str
     file: Path
 
@@ -60,15 +63,6 @@ class MotionModel:
     said: Motion
     folder: Path
     schedule: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """Something with weights, by its name in the registry and its place on this machine."""
-
-    kind: Literal["model", "lora", "control", "ip_adapter", "motion", "word", "tool"]
-    name: str
-    place: Path
 
 
 @dataclass(frozen=True)
@@ -114,9 +108,10 @@ class Order:
         mine = [Part("model", self.model.name, self.folder)]
         mine += [Part("lora", adapter.name, adapter.file) for adapter in self.adapters]
         mine += [Part("control", control.said.model, control.folder) for control in self.controls]
-        mine += [Part("ip_adapter", adapter.name, adapter.folder) for adapter in self.ip_adapters]
-        mine += [Part("motion", self.motion.said.model, self.motion.folder)] if self.motion else []
-        mine += [Part("word", word.token, word.file) for word in self.words]
+        mine += [Part("ip_adapter", adapter.name, adapter.folder, adapter.settings) for adapter in self.ip_adapters]
+        if (motion := self.motion) is not None:
+            mine.append(Part("motion", motion.said.model, motion.folder, motion.schedule))
+        mine += [Part("word", word.name, word.file, word.token) for word in self.words]
         return tuple(dict.fromkeys([*mine, *(part for stage in self.stages for part in stage.parts)]))
 
 
@@ -217,14 +212,13 @@ def _check_size(job: Job, model: Model) -> None:
 
 
 def _words(job: Job, model: Model, registry: Registry) -> tuple[Word, ...]:
-    """The learned words that stand in the prompts; tokenizers look at no word's case."""
-    texts = (job.prompt.text, job.prompt.negative, *(region.prompt for region in job.regions))
-    said = " ".join(texts).casefold()
-    return tuple(
-        Word(entry.token, registry.embedding_places[name])
+    """The learned words that stand in the prompts."""
+    fitting = {
+        name: entry.token
         for name, entry in registry.embeddings.items()
-        if name in registry.installed_embeddings and entry.platform == model.platform and entry.token.casefold() in said
-    )
+        if name in registry.installed_embeddings and entry.platform == model.platform
+    }
+    return tuple(Word(name, fitting[name], registry.embedding_places[name]) for name in words_of(job, fitting))
 
 
 def _control(said: ControlImage, index: int, model: Model, registry: Registry) -> ControlModel:

@@ -102,6 +102,11 @@ class EmbeddingEntry(BaseModel):
     licence: str | None = None
     install: str | None = None
 
+    @property
+    def settings(self) -> str:
+        """What decides pixels beside the file."""
+        return self.token
+
 
 class ControlEntry(BaseModel):
     """A ControlNet for the models of one platform, a diffusers folder. `source` is the hub repository, at the commit
@@ -139,6 +144,11 @@ class IpAdapterEntry(BaseModel):
     commercial: Literal["yes", "no", "conditional"] | None = None
     install: str | None = None
 
+    @property
+    def settings(self) -> str:
+        """What decides pixels beside the folder's files: which of them are used, and by which layers."""
+        return f"{self.weights} {self.encoder} {sorted(self.roles.items())}"
+
 
 class MotionEntry(BaseModel):
     """A motion adapter for the models of one platform, a diffusers folder: they make sequences of at most `max_frames`
@@ -157,6 +167,11 @@ class MotionEntry(BaseModel):
     licence: str | None = None
     commercial: Literal["yes", "no", "conditional"] | None = None
     install: str | None = None
+
+    @property
+    def settings(self) -> str:
+        """What decides pixels beside the folder's files."""
+        return self.schedule
 
 
 class ToolEntry(BaseModel):

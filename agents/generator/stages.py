@@ -7,7 +7,8 @@ from typing import Literal
 
 from msgspec.structs import replace as changed
 
-from agents.generator.orders import Order, Part, order
+from agents.generator.orders import Order, order
+from agents.generator.parts import Part
 from agents.generator.registry import Registry
 from agents.generator.upscale.tiles import spans
 from agents.picture import Rgb
@@ -27,6 +28,7 @@ from protocol.post import (
     Upscale,
     size_after,
 )
+from protocol.words import refined
 
 SHARED = 8
 """Tiles share a part of their side with the next: one in so many."""
@@ -149,12 +151,8 @@ def _refinement(step: Refine, position: int, size: tuple[int, int], job: Job, re
     steps, tile = step.steps or job.steps, step.tile
     width, height = size if tile is None else (min(tile, size[0]), min(tile, size[1]))
     across, down = (1 if tile is None else len(spans(side, tile, tile // SHARED)) for side in size)
-    suffix = f", {step.prompt_suffix}" if step.prompt_suffix else ""
     refining = changed(
-        job,
-        prompt=changed(job.prompt, text=f"{job.prompt.text}{suffix}"),
-        # A tile shows a part of them, and which is not for its prompt to say.
-        regions=[changed(one, prompt=f"{one.prompt}{suffix}") for one in job.regions] if tile is None else [],
+        refined(job, step),
         seed=seed_of(job.seed, position),
         width=width,
         height=height,

@@ -19,22 +19,23 @@ QUICK_BYTES = 64 * 1024 * 1024
 """What is read in a fraction of a second."""
 
 
-def version(place: Path, kept: Path) -> str:
-    """The version of a folder of safetensors files, or of one such file; `kept` is the file of known hashes."""
+def version(place: Path, kept: Path, settings: str = "") -> str:
+    """The version of a folder of safetensors files, or of one such file, used with `settings`; `kept` is the file of
+    known hashes."""
     known = _load(kept)
     files = _files(place)
     fresh = {key: digest(file) for key, file in files.items() if key not in known}
     if fresh:
         _save(kept, known | fresh)
-    return _version(place, files, known | fresh)
+    return _version(place, files, known | fresh, settings)
 
 
-def known_version(place: Path, kept: Path, quick_bytes: int = QUICK_BYTES) -> str | None:
+def known_version(place: Path, kept: Path, settings: str = "", quick_bytes: int = QUICK_BYTES) -> str | None:
     """The version as far as it is known at once; null where more than `quick_bytes` of files that are new or have
     changed would have to be read."""
     known, files = _load(kept), _files(place)
     unread = sum(file.stat().st_size for key, file in files.items() if key not in known)
-    return version(place, kept) if files and unread <= quick_bytes else None
+    return version(place, kept, settings) if files and unread <= quick_bytes else None
 
 
 def _files(place: Path) -> dict[str, Path]:
@@ -43,8 +44,8 @@ def _files(place: Path) -> dict[str, Path]:
     return {f"{file.absolute()}:{(found := file.stat()).st_size}:{found.st_mtime_ns}": file for file in files}
 
 
-def _version(place: Path, files: Mapping[str, Path], known: Mapping[str, str]) -> str:
-    total = hashlib.sha256()
+def _version(place: Path, files: Mapping[str, Path], known: Mapping[str, str], settings: str) -> str:
+    total = hashlib.sha256(settings.encode())
     for key, file in files.items():
         name = file.name if file == place else file.relative_to(place).as_posix()
         total.update(f"{name}:{known[key]}\n".encode())

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from agents.planner.rows import Batch
 from protocol.errors import Unavailable
 from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, StoreImage
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
 from protocol.post import LANCZOS, CorrectColour, Refine
 from protocol.reuse import StoredPicture, pixel_digest
 from protocol.sources import adapters_of
+from protocol.words import refined, words_of
 
-Announced = ModelInfo | LoraInfo | ControlInfo | IpAdapterInfo | MotionInfo | ToolInfo
+Announced = ModelInfo | LoraInfo | EmbeddingInfo | ControlInfo | IpAdapterInfo | MotionInfo | ToolInfo
 
 
 class Unsought(Unavailable):
@@ -49,26 +50,32 @@ def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str
         "control": agreed(control for presence in presences for control in presence.controls),
         "ip_adapter": agreed(adapter for presence in presences for adapter in presence.ip_adapters),
         "motion": agreed(motion for presence in presences for motion in presence.motions),
+        "word": agreed(word for presence in presences for word in presence.embeddings),
         "tool": agreed(tool for presence in presences for tool in presence.tools),
     }
+    words = [word for presence in presences for word in presence.embeddings if word.installed]
     found: dict[int, str] = {}
     for job in jobs:
-        versions = [known[kind].get(name) for kind, name in _weights(job)]
+        tokens = {word.name: word.token for word in words if word.platform == job.platform}
+        versions = [known[kind].get(name) for kind, name in _weights(job, tokens)]
         if None not in versions:
             found[job.index] = pixel_digest(job, "+".join(filter(None, versions)))
     return found
 
 
-def _weights(job: Job) -> Iterable[tuple[str, str]]:
-    """Everything with weights that a picture is made with, as (kind, name), in the order of `Picture.model_version`."""
+def _weights(job: Job, tokens: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Everything with weights that a picture is made with, as (kind, name), in the order of `Picture.model_version`;
+    `tokens` is how prompts write learned words, by name."""
     parts = [("model", job.model)]
     parts += [("lora", lora.name) for lora in job.loras]
     parts += [("control", control.model) for control in job.controls]
     parts += [("ip_adapter", name) for name in adapters_of(job.image_prompts)]
     parts += [("motion", job.motion.model)] if job.motion else []
+    parts += [("word", name) for name in words_of(job, tokens)]
     for step in job.post:
         if isinstance(step, Refine):
             parts += [("lora", lora.name) for lora in step.loras or []]
+            parts += [("word", name) for name in words_of(refined(job, step), tokens)]
         elif not isinstance(step, CorrectColour) and step.model != LANCZOS:
             parts.append(("tool", step.model))
     return dict.fromkeys(parts)

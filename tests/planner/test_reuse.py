@@ -30,7 +30,7 @@ from protocol.messages import (
     Work,
     ref_of,
 )
-from protocol.offers import IpAdapterInfo, MotionInfo
+from protocol.offers import EmbeddingInfo, IpAdapterInfo, MotionInfo
 from protocol.parameters import Lora, Sweep
 from protocol.reuse import FindStored, StoredPicture, StoredPictures, pixel_digest
 from protocol.sources import ImagePrompt
@@ -266,6 +266,26 @@ def test_a_picture_is_found_by_the_weights_of_its_model_and_of_each_adapter() ->
     knows = msgspec.structs.replace(process("generator", model()), motions=[wave])
     assert digests([moving], [knows]) == {0: pixel_digest(moving, f"{VERSION}+8a91c3d0ef12")}
     assert digests([moving], [process("generator", model())]) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "versions"),
+    [
+        pytest.param({}, f"{VERSION}+77b0c2d4e6f8", id="known"),
+        pytest.param({"version": None}, None, id="not known yet"),
+        pytest.param({"installed": False}, VERSION, id="not installed"),
+        pytest.param({"platform": "stable_diffusion_xl"}, VERSION, id="of another platform"),
+        pytest.param({"token": "<dark>"}, VERSION, id="not in the prompt"),
+    ],
+)
+def test_a_learned_word_in_a_prompt_decides_the_picture(changes: dict[str, object], versions: str | None) -> None:
+    word = EmbeddingInfo(name="dark", platform="pocket", token="dim", installed=True, version="77b0c2d4e6f8")
+    job = msgspec.structs.replace(JOB, prompt=Prompt(text="a mug", negative="Dim light"))
+    knows = msgspec.structs.replace(
+        process("generator", model()), embeddings=[msgspec.structs.replace(word, **changes)]
+    )
+
+    assert digests([job], [knows]) == ({0: pixel_digest(job, versions)} if versions else {})
 
 
 def test_an_ip_adapter_counts_once_however_many_pictures_it_follows() -> None:
