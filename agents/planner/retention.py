@@ -139,6 +139,13 @@ def needed_blobs(connection: Connection, most: int = MOST_OPEN) -> set[str] | No
     return found
 
 
+def made_from(connection: Connection) -> set[str]:
+    """Every blob that a recipe names, also that of a batch that has ended: its pictures may be tried again, upgraded,
+    or made again from their files."""
+    recipes = connection.execution_options(yield_per=AT_ONCE).execute(sa.select(batches.c.recipe)).scalars()
+    return {name for recipe in recipes for name in names_in(recipe)}
+
+
 def names_in(*texts: bytes | None) -> set[str]:
     """Whatever looks like a blob's name in JSON texts."""
     return {name.decode() for text in texts if text for name in _BLOB.findall(text)}

@@ -16,6 +16,7 @@ from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs, pr
 from protocol.commands import GenerateImages, Upgrade
 from protocol.ids import image_id
 from protocol.messages import Job
+from protocol.sources import InitImage
 
 JOBS = msgspec.json.Decoder(list[Job])
 """Decodes a page of an upgrade."""
@@ -126,7 +127,7 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         min_score=recipe.min_score,
         created_at=batch.created_text,
         parent=original.image_id,
-        init_image=scaled(original.init_image, (original.width, original.height), (recipe.width, recipe.height)),
+        init_image=_start_of(original, recipe),
         controls=recipe.controls,
         motion=recipe.motion,
         image_prompts=with_combo(recipe.image_prompts, original.prompt.references, recipe.following),
@@ -134,3 +135,11 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         priority=batch.priority,
         catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )
+
+
+def _start_of(original: Job, recipe: Recipe) -> InitImage | None:
+    """What a picture is made from again, scaled with it. The pixels of the recipe are those that are there now."""
+    start = scaled(original.init_image, (original.width, original.height), (recipe.width, recipe.height))
+    if start is None or recipe.init_image is None:
+        return start
+    return msgspec.structs.replace(start, blob=recipe.init_image.blob, mask=recipe.init_image.mask)

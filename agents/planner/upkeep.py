@@ -88,7 +88,7 @@ class Upkeep:
         if needed is None or alone is None:
             log.info("too much is open, or without a file, to say which blobs are needed; nothing is released")
             return since
-        kept = needed | alone
+        kept = needed | alone | await self._ledger.read(retention.made_from)
         async for page in self._ended(since, before):
             await self._free((name for name in page.blobs if name not in kept), before, removed, dry_run)
         if not dry_run:

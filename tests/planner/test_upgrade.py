@@ -14,7 +14,8 @@ from agents.planner.tables import Evidence
 from agents.planner.window import first_prompts
 from protocol.commands import Retry, Upgrade
 from protocol.ids import image_id
-from protocol.messages import Job
+from protocol.messages import Job, Prompt
+from protocol.sources import InitImage
 from tests.planner.workbench import World, new_batch
 
 PARENT = "gen_parent"
@@ -45,6 +46,33 @@ def made(world: World, name: str) -> dict[int, Job]:
     """The job of each picture that was made, by index."""
     rows = [row for row in world.attempts() if row["hash"] == name and row["evidence"]]
     return {row["index"]: msgspec.json.decode(row["evidence"], type=Evidence).job for row in rows}
+
+
+def test_an_upgrade_starts_from_the_pixels_that_are_there_now_placed_as_before() -> None:
+    parent = new_batch(1, name=PARENT)
+    before = InitImage(blob="a" * 64, strength=0.5, mask="b" * 64, box=[8, 8, 64, 64])
+    original = Job(
+        hash=PARENT,
+        client_id="local",
+        index=0,
+        attempt=1,
+        image_id=image_id(PARENT, 0),
+        prompt=Prompt(text="a mug"),
+        seed=1,
+        width=128,
+        height=128,
+        steps=4,
+        guidance=3.0,
+        sampler="DDIM",
+        platform="pocket",
+        model="pocket",
+        init_image=before,
+    )
+    child = upgrade_of(parent, Upgrade(hash=PARENT, resolution="256x256"), 1)
+    found = InitImage(blob="c" * 64, strength=0.5, mask="d" * 64)
+    child.recipe = msgspec.structs.replace(child.recipe, init_image=found)
+    again = upgrade.upgraded(child, original, 0, 1).init_image
+    assert again == InitImage(blob="c" * 64, strength=0.5, mask="d" * 64, box=[16, 16, 128, 128])
 
 
 def finished_parent(world: World, quantity: int) -> Batch:

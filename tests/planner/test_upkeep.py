@@ -24,6 +24,7 @@ from agents.settings import Settings
 from bus.local_blobs import LocalBlobs
 from protocol.commands import Amend, Cancel, GenerateImages, Requirements, Retry
 from protocol.messages import Event, ImageStored, Job, Picture
+from protocol.sources import InitImage
 from tests.planner.workbench import NAME, World, halfway, new_batch
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
@@ -151,6 +152,26 @@ async def test_whatever_an_unended_batch_names_stays(world: Studio, settings: Se
         world.start(open_batch)
         await keeper.round(world.now + 2 * HOUR_S)
         assert lying(blobs) == {name}
+
+
+async def test_a_picture_that_others_were_made_from_stays_as_long_as_their_batch_is_remembered(
+    world: Studio, settings: Settings
+) -> None:
+    world.start(new_batch(2))
+    world.run(NAME)
+    first = name_of(pixels(world.attempts()[0]["seed"]))
+    made_from = new_batch(1, name="gen_batch_2")
+    made_from.seed = 999
+    made_from.recipe = msgspec.structs.replace(made_from.recipe, init_image=InitImage(blob=first, strength=0.5))
+    world.start(made_from)
+    world.run("gen_batch_2")
+    async with upkeep(world, settings) as (keeper, blobs):
+        for row in world.attempts():
+            await put(blobs, pixels(row["seed"]))
+        assert (await keeper.round(world.now + 2 * HOUR_S)).blobs == 2
+        assert lying(blobs) == {first}
+        await keeper.round(world.now + 40 * DAY_S)
+        assert (await keeper.round(world.now + 42 * DAY_S)).blobs == 1
 
 
 async def test_a_picture_that_has_no_file_is_its_blob_and_stays(world: Studio, settings: Settings) -> None:
