@@ -27,8 +27,8 @@ from agents.picture import Rgb
 from protocol.errors import AcpError, Refused
 
 MAX_HOT = 2
-"""IP-Adapters that one pipeline keeps in memory, each with the model that looks at pictures; the least recently used
-goes first."""
+"""IP-Adapters that one pipeline keeps in memory, each with the model that looks at pictures, or as many as one picture
+follows by; the least recently used goes first."""
 
 Key = tuple[Path, int]
 """A file and its time of change."""
@@ -73,15 +73,16 @@ class IpAdapters:
         return sum(loaded.size_bytes for loaded in self._hot.values())
 
     @torch.no_grad()
-    def seen(self, adapter: IpAdapter, pictures: Sequence[Rgb]) -> torch.Tensor:
-        """What an IP-Adapter sees of pictures: of nothing first, then of all of them, (2, pictures, …).
+    def seen(self, adapter: IpAdapter, pictures: Sequence[Rgb], together: int = 1) -> torch.Tensor:
+        """What an IP-Adapter sees of pictures: of nothing first, then of all of them, (2, pictures, …). `together` is
+        how many act in the picture that follows them.
 
         As diffusers' pipelines do it (`encode_image`), on pixels of the size that the encoder was made for.
 
         Raises:
             AcpError: a file is no IP-Adapter for this model, or the folder beside it no encoder.
         """
-        loaded = self._loaded(adapter)
+        loaded = self._loaded(adapter, together)
         images = [Image.fromarray(picture) for picture in pictures]
         pixels = loaded.processor(images, return_tensors="pt").pixel_values
         pixels = pixels.to(self._device, loaded.encoder.dtype)
@@ -122,7 +123,7 @@ class IpAdapters:
 
     def _made(self, adapters: Sequence[IpAdapter]) -> _Attention:
         """The attention for IP-Adapters that act together; one that is there several times has its tensors once."""
-        tensors = [self._loaded(adapter).tensors for adapter in adapters]
+        tensors = [self._loaded(adapter, len(adapters)).tensors for adapter in adapters]
         none = [""] * len(adapters)
         # diffusers derives what it puts in from what is there.
         assert self._plain is not None
@@ -164,14 +165,14 @@ class IpAdapters:
         unet.encoder_hid_proj = attention.projection
         unet.config.encoder_hid_dim_type = attention.kind
 
-    def _loaded(self, adapter: IpAdapter) -> _Loaded:
+    def _loaded(self, adapter: IpAdapter, together: int) -> _Loaded:
         key = _key(adapter)
         loaded = self._hot.pop(key, None)
         if loaded is None:
             self._make_room(adapter.file.stat().st_size + weight_bytes(adapter.encoder))
             loaded = self._load(adapter)
         self._hot[key] = loaded
-        while len(self._hot) > MAX_HOT:
+        while len(self._hot) > max(MAX_HOT, together):
             oldest, _ = self._hot.popitem(last=False)
             self._mountable = {keys: one for keys, one in self._mountable.items() if oldest not in keys}
         return loaded

@@ -162,7 +162,7 @@ class StepLoop:
         for adapter in order.ip_adapters:
             pictures = [order.references[position] for position in adapter.pictures]
             blobs = tuple(order.job.image_prompts[position].blob for position in adapter.pictures)
-            look = partial(resident.ip_adapters.seen, adapter, pictures)
+            look = partial(resident.ip_adapters.seen, adapter, pictures, len(order.ip_adapters))
             found.append(self._embeddings.get((resident.number, adapter.file, blobs), look))
         return found
 

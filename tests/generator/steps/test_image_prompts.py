@@ -20,6 +20,7 @@ from transformers import CLIPVisionModelWithProjection
 from agents.generator.canvas import Start
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.image_prompts import IpAdapter
+from agents.generator.ip_adapters import IpAdapters
 from agents.generator.orders import ControlModel, Order
 from agents.generator.stages import Refinement
 from protocol.errors import AcpError
@@ -211,3 +212,22 @@ async def test_a_refinement_follows_the_same_pictures_and_mixes_the_same_regions
     again = pixels(await made(engine, replace(wanted, start=Start(base, 0.5))))
     assert np.array_equal(pixels(refined), again)
     assert not np.array_equal(base, again)
+
+
+def test_three_that_act_together_stay_in_memory(orders: Callable[..., Order], follow: Follow) -> None:
+    wanted = orders(FOLLOWING[0])
+    three = [follow(wanted, ([1], 0.5, ""), name=name).ip_adapters[0] for name in ("plain", "plus", "third")]
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(wanted.folder, local_files_only=True)
+    loads: list[int] = []
+    hot = IpAdapters(pipeline, torch.device("cpu"), loads.append)
+    for _ in range(2):
+        for one in three:
+            hot.seen(one, [noise(1)], together=len(three))
+        hot.use(three)
+        hot.use([])
+    assert len(loads) == 3
+    hot.seen(follow(wanted, ([1], 0.5, ""), name="fourth").ip_adapters[0], [noise(1)])
+    hot.seen(three[2], [noise(1)])
+    assert len(loads) == 4
+    hot.seen(three[0], [noise(1)])
+    assert len(loads) == 5, "where pictures follow by one, two stay"
