@@ -63,6 +63,6 @@ async def served(
 
 async def all_announced(client: Client, roles: tuple[Role, ...]) -> None:
     """Wait until each role is in the presence bucket, where the planner sees it too."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not {presence.role for presence in await client.presences()} >= set(roles):
             await asyncio.to_thread(lambda: None)
