@@ -24,6 +24,7 @@ async def load(blobs: Blobs, order: Order) -> Order:
     """
     job = order.job
     stages = tuple([await _matched(blobs, stage) for stage in order.stages])
+    encoders = {position: adapter.encoder for adapter in order.ip_adapters for position in adapter.pictures}
     maps = [await _map(blobs, job, position, control) for position, control in enumerate(order.controls)]
     return replace(
         order,
@@ -32,7 +33,7 @@ async def load(blobs: Blobs, order: Order) -> Order:
         unmade=frozenset(position for position, (_, made) in enumerate(maps) if not made),
         references=tuple(
             [
-                await pixels(blobs, one.blob, f"$.job.image_prompts[{position}]")
+                await pixels(blobs, one.blob, f"$.job.image_prompts[{position}]", encoders.get(position))
                 for position, one in enumerate(job.image_prompts)
             ]
         ),

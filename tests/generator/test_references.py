@@ -3,14 +3,20 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from transformers import CLIPImageProcessorPil, CLIPVisionConfig
 
+from agents.generator.image_prompts import IpAdapter
 from agents.generator.orders import order
+from agents.generator.references import looked_at
 from agents.generator.registry import Registry
 from agents.generator.sources import load as loaded
+from agents.picture import Undecodable
 from bus.local_blobs import LocalBlobs
 from protocol.errors import AcpError
 from protocol.messages import Job
@@ -67,3 +73,26 @@ async def test_a_picture_that_is_not_there_yet_is_waited_for(
         await loaded(blobs, order(job(image_prompts=following("0" * 64)), load()))
 
     assert refused.value.retryable
+
+
+@pytest.mark.parametrize("size", [(41, 67), (67, 40), (32, 32), (9, 80), (200, 12)])
+async def test_of_a_picture_that_is_followed_stays_what_its_encoder_looks_at(
+    size: tuple[int, int], blobs: LocalBlobs, load: Callable[[], Registry], job: Callable[..., Job], tmp_path: Path
+) -> None:
+    encoder = tmp_path / "image_encoder"
+    CLIPVisionConfig(image_size=32).save_pretrained(encoder)
+    picture = Image.merge("RGB", [Image.effect_noise(size, 90) for _ in range(3)])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    wanted = order(job(image_prompts=following(await blobs.put(buffer.getvalue()))), load())
+    adapter = IpAdapter("mine", tmp_path, tmp_path / "mine.safetensors", encoder, "", 1.0, (0,))
+    [kept] = (await loaded(blobs, replace(wanted, ip_adapters=(adapter,)))).references
+
+    look = CLIPImageProcessorPil(size=32, crop_size=32)
+    assert kept.shape == (32, 32, 3)
+    assert np.array_equal(look(Image.fromarray(kept)).pixel_values, look(picture).pixel_values)
+
+
+def test_a_thread_of_a_picture_is_not_made_as_wide_as_an_encoder_would() -> None:
+    with pytest.raises(Undecodable):
+        looked_at(np.zeros((1, 16_000, 3), np.uint8), 224)
