@@ -116,7 +116,7 @@ class DiffusersEngine:
             buckets=drawing.buckets,
             engine="steps" if drawing.shareable else "pipeline",
             stages={**stages, "compress": time.perf_counter() - encoding},
-            versions=self._versions | self._tuning.said(self.device or self._wanted, order.compilable),
+            versions=self._versions | self._tuning.said(self.device or self._wanted, any(one.compilable for one in order.drawn)),
         )
 
     async def _drawing(self, order: Order, progressed: Progressed, stop: Stop, probe: bool = False) -> "Drawing":

@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 import torch
 
+from agents.generator import registry
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
 from agents.generator.offload import Seats
 from agents.generator.orders import Order
+from agents.generator.stages import staged
 from agents.generator.tuning import PLAIN, Tuning, tuning_said
 from agents.settings import Offload
 from protocol.commands import Lora
 from protocol.errors import AcpError
+from protocol.messages import Job
+from protocol.post import Refine
 from tests.generator.test_adapters import ATTENTION, save, tensors
 from tests.generator.test_diffusion import made, pixels
 
@@ -65,6 +69,23 @@ async def test_a_picture_that_is_strict_or_has_a_lora_uses_nothing_that_was_comp
         assert not programs
         await made(engine, tiny_order())
         assert programs
+
+
+async def test_a_refinement_with_a_lora_uses_nothing_that_was_compiled_and_one_without_does(
+    home: Path, load: Callable[[], registry.Registry], job: Callable[..., Job]
+):
+    save(home / "loras", "glow", tensors(ATTENTION))
+    glow, stats = [Lora(name="glow", weight=0.5)], torch._dynamo.utils.counters["stats"]
+    programs: list[int] = []
+    for wanted in (job(), job(post=[Refine(loras=glow)]), job(loras=glow, post=[Refine(loras=[])])):
+        torch._dynamo.reset()
+        stats.clear()
+        rendering = await drawn(home, staged(wanted, load()), Tuning(compile="aot_eager"))
+        programs.append(stats["unique_graphs"])
+        assert rendering.versions["compile"] == "aot_eager"
+    plain, adapted_later, plain_later = programs
+    assert adapted_later == plain
+    assert plain_later > 0
 
 
 async def test_an_attention_that_is_not_to_be_had_is_refused_with_what_to_unset(home: Path, tiny_order: Orders):

@@ -296,7 +296,7 @@ class StepLoop:
             self._go_on(run, answer)
 
     def _as_promised(self, run: Run) -> AbstractContextManager[object]:
-        eager = self._pipelines.compiled and not run.request.order.compilable
+        eager = self._pipelines.compiled and not run.order.compilable
         return torch.compiler.set_stance("force_eager") if eager else nullcontext()
 
     def _after_failure(self, runs: Sequence[Run], size: int, error: Exception) -> None:
