@@ -32,6 +32,18 @@ def test_effort_grows_with_the_work_of_the_device(changed: dict[str, Any], times
     assert effort(MODEL, **(usual | changed)) == pytest.approx(times)
 
 
+@pytest.mark.parametrize(
+    ("changed", "times"),
+    [
+        pytest.param({"guidance": 1.0}, 1.0, id="less-guidance"),
+        pytest.param({"prompts": 3}, 3.0, id="two-regions"),
+    ],
+)
+def test_a_model_without_negative_prompts_has_no_rows_for_them(changed: dict[str, Any], times: float) -> None:
+    usual: dict[str, Any] = {"size": (128, 128), "steps": 20, "guidance": 3.5}
+    assert effort(replace(MODEL, guidance=3.5, negative_prompt=False), **(usual | changed)) == pytest.approx(times)
+
+
 def test_fields_of_a_sweep_multiply_and_the_dearest_combination_is_the_largest_share() -> None:
     assert swept(2.0, []) == (1.0, 1.0)
     assert swept(2.0, [[2.0, 6.0], [1.0, 2.0, 4.0]]) == pytest.approx((2.0 * 7 / 6, 6.0))
