@@ -58,7 +58,10 @@ def in_tiles(picture: Rgb, scale: int, tile: int, overlap: int, make: Callable[[
             place = np.s_[top * scale : bottom * scale, left * scale : right * scale]
             total[place] += part * share[..., None]
             weight[place] += share
-    return (total / weight[..., None] * 255).round().clip(0, 255).astype(np.uint8)
+    # In place: of the largest picture that may be, this is 400 MB.
+    total /= weight[..., None]
+    total *= 255
+    return total.round(out=total).clip(0, 255, out=total).astype(np.uint8)
 
 
 def one_by_one(picture: Rgb, tile: int, overlap: int, make: Callable[[Rgb], Rgb]) -> Rgb:
