@@ -8,6 +8,7 @@ from math import ceil
 from msgspec.structs import replace
 
 from agents.picture import MAX_PIXELS, MAX_SIDE
+from agents.planner.effort import effort
 from agents.planner.given import Given, those_that_do
 from agents.planner.lora_words import triggers
 from agents.planner.workshop import Workshop
@@ -37,27 +38,31 @@ LONGEST = 4000
 
 @dataclass(frozen=True)
 class Base:
-    """What is denoised before any step: (width, height) in pixels, its denoising steps, its adapters, and the seconds
-    that it takes, null before they are known. `stand_in` is whether adapters are left out, because another model
-    stands in."""
+    """What is denoised before any step: (width, height) in pixels, its denoising steps, its adapters, its guidance, and
+    the seconds that it takes, null before they are known. `regions` have prompts of their own. `stand_in` is whether adapters are
+    left out, because another model stands in."""
 
     model: ModelInfo
     size: tuple[int, int]
     steps: int
     loras: Sequence[Lora]
+    guidance: float
     seconds: float | None = None
+    regions: int = 0
     stand_in: bool = False
 
 
 @dataclass(frozen=True)
 class Afterwards:
     """The steps with nothing left open, and the stages of a picture, its generation included; none where nothing
-    follows. `seconds` are those of all stages, null before each was measured; `notes` are for who asked."""
+    follows. `seconds` are those of all stages, null before each was measured; `notes` and what is `not_honoured` are for who
+    asked."""
 
     steps: list[PostStep]
     stages: list[Stage]
     seconds: float | None
-    notes: list[str]
+    notes: Sequence[str] = ()
+    not_honoured: Sequence[str] = ()
 
 
 def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Workshop) -> Afterwards:
@@ -69,7 +74,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
     """
     model = base.model
     if not wanted:
-        return Afterwards([], [], base.seconds, [])
+        return Afterwards([], [], base.seconds)
     if model.provider != "local":
         raise Refused(
             "not_supported",
@@ -80,6 +85,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
     size = base.size
     settled: list[PostStep] = []
     notes: list[str] = []
+    not_honoured: list[str] = []
     stages = [_stage("generate", model.name, size, model, base.steps, base.seconds)]
     for position, step in enumerate(wanted):
         path = f"$.post[{position}]"
@@ -88,6 +94,9 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
                 one, stage = _upscaled(step, size, workshop.tools, path)
             case Refine():
                 one, stage = _refined(step, size, base, workshop, path)
+                if base.stand_in and step.loras:
+                    names = ", ".join(lora.name for lora in step.loras)
+                    not_honoured.append(f"post[{position}].loras: {names} left out with the stand-in")
                 if one.tile is not None:
                     tiles = f"{_tiles_in(size, one.tile)} tiles of {one.tile} pixels"
                     notes.append(f"post[{position}]: refined in {tiles}, each by the whole prompt: low strengths suit")
@@ -110,7 +119,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
     # Matching colours takes a few hundredths of a second and is left out of what is estimated.
     counted = [stage.seconds for stage in stages if stage.op != "colour_correct"]
     known = [seconds for seconds in counted if seconds is not None]
-    return Afterwards(settled, stages, sum(known) if len(known) == len(counted) else None, notes)
+    return Afterwards(settled, stages, sum(known) if len(known) == len(counted) else None, notes, not_honoured)
 
 
 def _upscaled(step: Upscale, size: tuple[int, int], tools: Mapping[str, ToolInfo], path: str) -> tuple[Upscale, Stage]:
@@ -171,8 +180,9 @@ def _refined(step: Refine, size: tuple[int, int], base: Base, workshop: Workshop
     if model.seconds_per_image is not None:
         at_once = size if tile is None else (min(tile, size[0]), min(tile, size[1]))
         times = _tiles_in(size, tile)
-        native = model.native_sizes[0][0] * model.native_sizes[0][1]
-        seconds = model.seconds_per_image * run / model.steps * times * at_once[0] * at_once[1] / native
+        guidance = base.guidance if step.guidance is None else step.guidance
+        prompts = 1 + (base.regions if tile is None else 0)
+        seconds = model.seconds_per_image * effort(model, at_once, run, guidance, prompts=prompts) * times
     stage = _stage("refine", model.name, size, model, run, seconds)
     return replace(step, loras=loras, prompt_suffix=suffix, tile=tile), stage
 

@@ -198,11 +198,14 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         size=(width, height),
         steps=steps,
         loras=loras,
+        guidance=guidance,
         seconds=_seconds(command, model, (width, height), int(steps * (init_image.strength if init_image else 1))),
+        regions=len(command.regions),
         stand_in=stand_in_for is not None,
     )
     after = post.planned(command.post, given, base, workshop)
     warnings.extend(after.notes)
+    not_honoured.extend(after.not_honoured)
     timed = replace(model, seconds_per_image=after.seconds)
     price = price_of(timed, defaults.price_per_hour, defaults.max_seconds)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)

@@ -17,7 +17,7 @@ from protocol.commands import GenerateImages, Lora, Requirements
 from protocol.errors import AcpError
 from protocol.messages import Presence, Prompt
 from protocol.offers import LoraInfo, ModelInfo, ToolInfo
-from protocol.parameters import ImageSource, Sweep
+from protocol.parameters import ImageSource, Region, Sweep
 from protocol.post import CorrectColour, PostStep, Refine, RemoveArtefacts, RestoreFaces, Upscale
 from protocol.reuse import pixel_digest
 from tests.planner.workbench import new_batch
@@ -109,6 +109,15 @@ def test_what_does_not_suit_the_model_is_refined_in_tiles_of_its_native_size(ste
     assert any("tiles of" in note for note in recipe.warnings) == (tile is not None)
 
 
+def test_a_refinement_costs_a_row_for_each_prompt_of_a_region_where_it_is_refined_whole():
+    regions = [Region(prompt=word, box=[0.0, 0.0, 0.5, 1.0]) for word in ("a star", "a mug")]
+    seconds = [
+        planned(Refine(strength=0.5, tile=tile, guidance=guidance), regions=regions).stages[-1].seconds
+        for tile, guidance in ((None, None), (None, 1.0), (128, None))
+    ]
+    assert seconds == [2.0, 1.5, 1.0]
+
+
 def test_each_swept_size_has_its_own_tiles():
     sweep = Sweep(values={"resolution": ["128x128", "256x256"]})
     recipe = planned(Upscale(), Refine(), sweep=sweep)
@@ -150,9 +159,10 @@ def test_what_cannot_be_done_is_refused_with_the_field_and_what_works(
 
 
 def test_a_stand_in_refines_without_the_adapters_of_the_other_model():
-    base = post.Base(POCKET, (128, 128), 20, [], stand_in=True)
+    base = post.Base(POCKET, (128, 128), 20, [], 3.0, stand_in=True)
     after = post.planned([Refine(loras=[Lora(name="product_lora_v3")])], Given(), base, WORKSHOP)
     assert after.steps == [Refine(loras=[])]
+    assert after.not_honoured == ["post[0].loras: product_lora_v3 left out with the stand-in"]
 
 
 def test_weights_of_every_step_are_part_of_what_a_picture_is_found_by():
