@@ -39,7 +39,8 @@ class Speeds:
 
     def note(self, job: Job, model: Model, seconds: float) -> None:
         """Remember the time of one picture, in seconds."""
-        if job.steps == model.steps and (job.width, job.height) in model.native_sizes and not _more(job):
+        usual = job.steps == model.steps and (job.guidance > 1) == (model.guidance > 1)
+        if usual and (job.width, job.height) in model.native_sizes and not _more(job):
             self._seconds[model.name].append(seconds)
 
     def note_stages(self, job: Job, stages: Mapping[str, float]) -> None:

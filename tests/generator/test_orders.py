@@ -67,6 +67,8 @@ def test_speed_is_the_median_of_pictures_at_the_defaults_and_null_before_the_fir
     for seconds in (1.0, 9.0, 2.0):
         speeds.note(job(), known.models["tiny"], seconds)
     speeds.note(job(steps=100), known.models["tiny"], 100.0)
+    speeds.note(job(guidance=1.0), known.models["tiny"], 0.1)
+    speeds.note(job(guidance=1.0), known.models["tiny"], 0.1)
     assert speeds.median("tiny") == 2.0
 
 
