@@ -14,6 +14,7 @@ from agents.planner.references import with_combo
 from agents.planner.rows import Batch
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs, prompt_pages
 from protocol.commands import GenerateImages, Upgrade
+from protocol.errors import BadCommand
 from protocol.ids import image_id
 from protocol.messages import Job
 from protocol.sources import InitImage
@@ -33,8 +34,19 @@ _LAST_PAGE = (
 
 def command_of(batch: Batch, upgrade: Upgrade, quantity: int) -> GenerateImages:
     """The command that makes `quantity` pictures of a batch again, with its model; where another stood in for that,
-    with whatever is there now."""
+    with whatever is there now.
+
+    Raises:
+        BadCommand: it names no size, and the pictures have several.
+    """
     parent = batch.command
+    if upgrade.resolution is None and parent.sweep is not None and "resolution" in parent.sweep.values:
+        raise BadCommand(
+            "missing_field",
+            f"the pictures of {batch.hash} have several sizes, and those of an upgrade one",
+            path="$.resolution",
+            hint="name the size, and in image_ids the pictures that it suits",
+        )
     resolution = upgrade.resolution or parent.requirements.resolution
     return msgspec.structs.replace(
         parent,

@@ -13,8 +13,10 @@ from agents.planner.rows import Batch
 from agents.planner.tables import Evidence
 from agents.planner.window import first_prompts
 from protocol.commands import Retry, Upgrade
+from protocol.errors import BadCommand
 from protocol.ids import image_id
 from protocol.messages import Job, Prompt
+from protocol.parameters import Sweep
 from protocol.sources import InitImage
 from tests.planner.workbench import World, new_batch
 
@@ -78,6 +80,17 @@ def test_an_upgrade_starts_from_the_pixels_that_are_there_now_placed_as_before()
 def finished_parent(world: World, quantity: int) -> Batch:
     world.start(new_batch(quantity, name=PARENT))
     return world.run(PARENT)
+
+
+def test_pictures_of_several_sizes_are_made_again_in_a_size_that_is_named() -> None:
+    parent = new_batch(2, name=PARENT)
+    swept = Sweep(values={"resolution": ["128x128", "192x128"]})
+    parent.command = msgspec.structs.replace(parent.command, sweep=swept)
+    with pytest.raises(BadCommand) as refused:
+        upgrade.command_of(parent, Upgrade(hash=PARENT, render_quality="hd"), 2)
+    assert refused.value.body.path == "$.resolution"
+    named = upgrade.command_of(parent, Upgrade(hash=PARENT, render_quality="hd", resolution="256x256"), 2)
+    assert named.requirements.resolution == "256x256"
 
 
 def test_every_finished_picture_is_made_again_with_its_seed_and_prompt(world: World) -> None:
