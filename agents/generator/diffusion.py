@@ -100,7 +100,7 @@ class DiffusersEngine:
         encoding = time.perf_counter()
         data = await loop.run_in_executor(self._workers, _file, drawing.pixels, order)
         height, width, _ = drawing.pixels.shape[-3:]
-        stages = drawing.stages
+        stages, compilable = drawing.stages, any(one.compilable for one in order.drawn)
         return Rendering(
             data=data,
             media_type="image/png",
@@ -116,7 +116,7 @@ class DiffusersEngine:
             buckets=drawing.buckets,
             engine="steps" if drawing.shareable else "pipeline",
             stages={**stages, "compress": time.perf_counter() - encoding},
-            versions=self._versions | self._tuning.said(self.device or self._wanted, any(one.compilable for one in order.drawn)),
+            versions=self._versions | self._tuning.said(self.device or self._wanted, compilable),
         )
 
     async def _drawing(self, order: Order, progressed: Progressed, stop: Stop, probe: bool = False) -> "Drawing":

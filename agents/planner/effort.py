@@ -21,8 +21,8 @@ def effort(
     frames: int = 1,
 ) -> float:
     """Times a picture at the defaults, in proportion to denoising steps that are run, pixels of a `size` of (width,
-    height), rows of the model's calls and frames. A row is a prompt, and with guidance above 1 the negative one, of models that
-    have one."""
+    height), rows of the model's calls and frames. A row is a prompt, and with guidance above 1 the negative one, of
+    models that have one."""
     width, height = model.native_sizes[0]
     rows, usual = prompts + _negative(model, guidance), 1 + _negative(model, model.guidance)
     area = size[0] * size[1] / (width * height)
@@ -37,5 +37,5 @@ def swept(usual: int | float, trials: Iterable[Iterable[int | float]]) -> tuple[
 
 
 def _negative(model: ModelInfo, guidance: float) -> bool:
-    """Whether calls have a row for the negative prompt: guidance of others, such as FLUX's, is a number that they read."""
+    """Whether calls have a row for the negative prompt; to others, such as FLUX, guidance is a number that they read."""
     return model.negative_prompt and guidance > 1

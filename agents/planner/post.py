@@ -39,8 +39,8 @@ LONGEST = 4000
 @dataclass(frozen=True)
 class Base:
     """What is denoised before any step: (width, height) in pixels, its denoising steps, its adapters, its guidance, and
-    the seconds that it takes, null before they are known. `regions` have prompts of their own. `stand_in` is whether adapters are
-    left out, because another model stands in."""
+    the seconds that it takes, null before they are known. So many `regions` have prompts of their own. `stand_in` is
+    whether adapters are left out, because another model stands in."""
 
     model: ModelInfo
     size: tuple[int, int]
@@ -55,8 +55,8 @@ class Base:
 @dataclass(frozen=True)
 class Afterwards:
     """The steps with nothing left open, and the stages of a picture, its generation included; none where nothing
-    follows. `seconds` are those of all stages, null before each was measured; `notes` and what is `not_honoured` are for who
-    asked."""
+    follows. `seconds` are those of all stages, null before each was measured; `notes` and what is `not_honoured` are for
+    who asked."""
 
     steps: list[PostStep]
     stages: list[Stage]
