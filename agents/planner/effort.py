@@ -37,5 +37,5 @@ def swept(usual: int | float, trials: Iterable[Iterable[int | float]]) -> tuple[
 
 
 def _negative(model: ModelInfo, guidance: float) -> bool:
-    """Whether calls have a row for the negative prompt; to others, such as FLUX, guidance is a number that they read."""
+    """Whether calls have a row for the negative prompt; FLUX and its like read guidance as a number instead."""
     return model.negative_prompt and guidance > 1
