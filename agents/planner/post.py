@@ -55,8 +55,8 @@ class Base:
 @dataclass(frozen=True)
 class Afterwards:
     """The steps with nothing left open, and the stages of a picture, its generation included; none where nothing
-    follows. `seconds` are those of all stages, null before each was measured; `notes` and what was `not_honoured` are for
-    who asked."""
+    follows. `seconds` are those of all stages, null before each was measured; `notes`, and what was `not_honoured`, are
+    for who asked."""
 
     steps: list[PostStep]
     stages: list[Stage]
