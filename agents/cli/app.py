@@ -267,13 +267,16 @@ def url(json: Json = False) -> None:
 def rerun(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The PNG file of a picture.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the new picture to this file.")] = None,
+    source: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A picture that it was made from, if it was removed.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a picture again from its own file: identical, same to tolerance, or drifted and why."""
     with reported(json):
         from agents.cli.rerun import rerun as run
 
-        raise SystemExit(run(image, out, json))
+        raise SystemExit(run(image, out, source or [], json))
 
 
 @app.command()

@@ -5,6 +5,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +16,12 @@ from numpy.typing import NDArray
 
 from agents.cli.configuration import configured
 from agents.cli.failure import ALL_STORED, SOME_FAILED, bad_input
-from agents.generator import registry, sources
+from agents.cli.originals import WithFiles
+from agents.generator import registry
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
+from agents.generator.orders import Order
+from agents.generator.sources import load
 from agents.generator.stages import staged
 from agents.generator.tuning import tuning_said
 from agents.picture import Undecodable, decode_frames
@@ -25,8 +29,9 @@ from agents.settings import Settings
 from agents.storage.filing import read_record
 from agents.storage.png import BrokenPng
 from agents.storage.record import Record
-from bus.local_blobs import LocalBlobs
+from bus.blobs import Blobs
 from protocol.codec import encode
+from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
 
 Frames = NDArray[np.uint8]
@@ -54,16 +59,17 @@ class Rerun(Struct, frozen=True, kw_only=True):
     path: str | None = None
 
 
-def rerun(image: Path, out: Path | None, json: bool) -> int:
-    """Make the picture in `image` again, write it to `out` if that is given, and print what became of it.
+def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) -> int:
+    """Make the picture in `image` again, write it to `out` if that is given, and print what became of it. Pictures
+    that it was made from are in the blob store or among `sources`.
 
     Raises:
-        Failure: the file is not a picture of this program.
+        Failure: the file is not a picture of this program, or one that it was made from is missing.
         AcpError: the model is not here, or the device is taken.
     """
     record, before = _read(image)
     started = time.perf_counter()
-    rendering = asyncio.run(_made(configured(), record))
+    rendering = asyncio.run(_made(configured(), record, sources))
     seconds = time.perf_counter() - started
     now = decode_frames(rendering.data)
     verdict, changed, largest = compared(before, now)
@@ -147,7 +153,7 @@ def threads_of(record: Record, *, otherwise: int) -> int:
     return min(int(said), MAX_THREADS) if re.fullmatch("[0-9]{1,4}", said) else otherwise
 
 
-async def _made(settings: Settings, record: Record) -> Rendering:
+async def _made(settings: Settings, record: Record, given: Sequence[Path]) -> Rendering:
     known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
     on_cpu = record.device == "cpu"
     with tempfile.TemporaryDirectory() as folder:
@@ -157,8 +163,22 @@ async def _made(settings: Settings, record: Record) -> Rendering:
         tuning = tuning_said(record.versions, settings.offload)
         engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run, tuning)
         async with engine.opened():
-            ready = await sources.load(LocalBlobs(settings.blobs), staged(job_of(record), known))
+            ready = await _with_sources(WithFiles(settings.blobs, given), staged(job_of(record), known))
             return await engine.generate(ready, lambda step, steps: None, lambda: False)
+
+
+async def _with_sources(blobs: Blobs, order: Order) -> Order:
+    try:
+        return await load(blobs, order)
+    except AcpError as error:
+        if error.code != "pixels_missing":
+            raise
+        raise bad_input(
+            error.body.message,
+            code=error.code,
+            path=error.body.path,
+            hint="name it, whether it was brought or made here: bottega rerun IMAGE --source FILE",
+        ) from error
 
 
 def _read(image: Path) -> tuple[Record, Frames]:

@@ -32,7 +32,13 @@ async def pixels(blobs: Blobs, blob: str, path: str, encoder: Path | None = None
         data = await blobs.get(blob, limit=MAX_BYTES)
         return await asyncio.to_thread(_decoded, data, encoder)
     except BlobMissing as error:
-        raise AcpError("internal", f"a reference picture is missing: {error}", path=path, retryable=True) from error
+        raise AcpError(
+            "pixels_missing",
+            f"a picture that this one is made from is missing: {error}",
+            path=path,
+            hint="all agents must use one blob store; if it was removed, order anew: bottega generate --image FILE",
+            retryable=True,
+        ) from error
     except Undecodable as error:
         raise AcpError("invalid_value", f"the reference picture {blob} cannot be used: {error}", path=path) from error
 

@@ -109,7 +109,10 @@ class Sources:
             data = await asyncio.to_thread(_read, Path(file)) if file else None
             if data is None:
                 raise Refused(
-                    "pixels_missing", f"the picture is not there: {error}", path=path, hint="put it there again"
+                    "pixels_missing",
+                    f"the picture is not there: {error}",
+                    path=path,
+                    hint=f"restore {file}" if file else "bring the same file again: bottega generate --image FILE",
                 ) from error
             return data
 

@@ -2,6 +2,7 @@
 """A picture's own file is enough to make it again, and to notice what has changed since."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from agents.cli.originals import WithFiles
 from agents.cli.rerun import compared, job_of, reasons, threads_of
+from agents.generator import png
 from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
 from agents.generator.registry import Registry, load
+from agents.generator.sources import load as load_sources
 from agents.generator.stages import staged
 from agents.storage.filing import read_record
 from agents.storage.png import with_text
@@ -22,6 +26,7 @@ from agents.storage.record import Record, record_of, texts_of
 from protocol.messages import Assessment, Job, Picture, Prompt, StoreImage
 from protocol.post import CorrectColour, Refine, Upscale
 from protocol.replies import Size
+from protocol.sources import InitImage
 from tests.cli.conftest import Home
 
 POCKET: dict[str, Any] = {
@@ -36,6 +41,9 @@ POCKET: dict[str, Any] = {
     "platform": "pocket",
     "model": "pocket",
 }
+
+
+START = png.encode(np.tile(np.arange(128, dtype=np.uint8)[:, None, None], (1, 128, 3)))
 
 
 def record_for(job: Job, made: Rendering) -> Record:
@@ -59,6 +67,13 @@ def record_for(job: Job, made: Rendering) -> Record:
     )
 
 
+def start_file(folder: Path) -> Path:
+    """A stored picture that another is made from."""
+    file = folder / "start.png"
+    file.write_bytes(with_text(START, {"prompt": "a blue car"}))
+    return file
+
+
 def rewritten(file: Path, change: Callable[[Record], Record]) -> Path:
     """A copy of a picture that says something else of itself."""
     other = file.with_name("other.png")
@@ -73,6 +88,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("pictures")
     known: Registry = load(folder / "models", folder / "loras", folder / "models.toml")
     steps = {3: [Upscale(scale=1.5), Refine(strength=0.5), CorrectColour()]}
+    starts = {1: InitImage(blob=hashlib.sha256(START).hexdigest(), strength=0.6)}
+    blobs = WithFiles(folder / "blobs", [start_file(folder)])
     jobs = [
         Job(
             index=seed,
@@ -80,6 +97,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             steps=4 + seed,
             image_id=f"gen_batch_1_{seed:06d}",
             post=steps.get(seed, []),
+            init_image=starts.get(seed),
             **POCKET,
         )
         for seed in range(4)
@@ -87,9 +105,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
     async def make() -> list[Rendering]:
         engine = DiffusersEngine("cpu", 1, folder / "run")
+        orders = [await load_sources(blobs, staged(job, known)) for job in jobs]
         async with engine.opened(), asyncio.timeout(50):
             return await asyncio.gather(
-                *(engine.generate(staged(job, known), lambda step, steps: None, lambda: False) for job in jobs)
+                *(engine.generate(order, lambda step, steps: None, lambda: False) for order in orders)
             )
 
     files: list[Path] = []
@@ -125,6 +144,17 @@ def test_a_picture_of_several_stages_is_made_again_with_all_of_them(home: Home, 
     assert (record.width, record.generated) == (192, Size(width=128, height=128))
     status, answer = said(home, pictures[3])
     assert (status, answer["verdict"], answer["reasons"]) == (0, "identical", [])
+
+
+def test_a_picture_made_from_another_is_made_again_where_that_is_named_and_refused_with_its_name_where_it_is_gone(
+    home: Home, pictures: list[Path], tmp_path: Path
+):
+    status, answer = said(home, pictures[1])
+    assert (status, answer["error"]["code"], answer["error"]["path"]) == (2, "pixels_missing", "$.job.init_image")
+    assert hashlib.sha256(START).hexdigest() in answer["error"]["message"]
+    assert "--source" in answer["error"]["hint"]
+    status, answer = said(home, pictures[1], "--source", str(start_file(tmp_path)))
+    assert (status, answer["verdict"]) == (0, "identical")
 
 
 def test_another_picture_than_the_file_says_has_drifted_and_exits_with_1(home: Home, pictures: list[Path]):

@@ -72,7 +72,8 @@ async def test_a_picture_that_is_not_there_yet_is_waited_for(
     with pytest.raises(AcpError) as refused:
         await loaded(blobs, order(job(image_prompts=following("0" * 64)), load()))
 
-    assert refused.value.retryable
+    assert (refused.value.code, refused.value.retryable) == ("pixels_missing", True)
+    assert "0" * 64 in refused.value.body.message
 
 
 @pytest.mark.parametrize("size", [(41, 67), (67, 40), (32, 32), (9, 80), (200, 12)])
