@@ -32,6 +32,9 @@ from protocol.replies import Size, Stage
 LARGEST = 4096 * 4096
 """Pixels of a finished picture: a PNG file of noise of that size is one that can be judged."""
 
+MOST_TILES = 400
+"""Drawings of one refinement: 4096 x 4096 pixels in tiles of 256."""
+
 LONGEST = 4000
 """Characters of a text."""
 
@@ -162,6 +165,13 @@ def _refined(step: Refine, size: tuple[int, int], base: Base, workshop: Workshop
             hint=f"at least {1 / steps:.2g}, or more steps",
         )
     tile = _tile(step, size, model, path)
+    if (tiles := _tiles_in(size, tile)) > MOST_TILES:
+        raise Refused(
+            "too_large",
+            f"refining {size[0]}x{size[1]} in tiles of {tile} pixels takes {tiles} drawings",
+            path=f"{path}.tile",
+            hint=f"at most {MOST_TILES}: name a larger tile, or refine before enlarging",
+        )
     loras, suffix = step.loras, step.prompt_suffix
     if loras is not None:
         loras = [] if base.stand_in else loras

@@ -12,12 +12,14 @@ from agents.planner.quality import steps_of
 from agents.planner.recipe import Recipe
 from agents.planner.references import with_combo
 from agents.planner.rows import Batch
+from agents.planner.sweep import weighted
 from agents.planner.tables import Evidence, Outcome, attempts, batches, jobs, prompt_pages
 from protocol.commands import GenerateImages, Upgrade
 from protocol.errors import BadCommand
 from protocol.ids import image_id
 from protocol.messages import Job
 from protocol.sources import InitImage
+from protocol.sweep import LORA
 
 JOBS = msgspec.json.Decoder(list[Job])
 """Decodes a page of an upgrade."""
@@ -124,6 +126,10 @@ def add_page(connection: Connection, batch: Batch, originals: list[Job], now: fl
 def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
     """The job that makes a picture again by the upgrade's recipe. What told the picture from its neighbours stays."""
     recipe, command = batch.recipe, batch.command
+    steps = steps_of(original.steps, command.render_quality)
+    if recipe.model != original.model:
+        steps = steps if "steps" in original.swept else recipe.steps
+        original = _by_another_model(original, recipe)
     place, quality = original.catalogued, command.requirements.resolution
     return msgspec.structs.replace(
         original,
@@ -133,7 +139,7 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         image_id=image_id(batch.hash, index),
         width=recipe.width,
         height=recipe.height,
-        steps=steps_of(original.steps, command.render_quality),
+        steps=steps,
         platform=recipe.platform,
         model=recipe.model,
         min_score=recipe.min_score,
@@ -147,6 +153,16 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         priority=batch.priority,
         catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )
+
+
+def _by_another_model(original: Job, recipe: Recipe) -> Job:
+    """A picture that another model stood in for, or that its own now cannot make: all that belongs to a model is the
+    recipe's, but what was swept."""
+    swept, loras = original.swept, recipe.loras
+    for name in swept.keys() & {f"{LORA}{lora.name}" for lora in loras}:
+        loras = weighted(loras, name, swept[name])
+    own = {name: getattr(recipe, name) for name in ("guidance", "sampler") if name not in swept}
+    return msgspec.structs.replace(original, loras=loras, models=recipe.models, stand_in_for=recipe.stand_in_for, **own)
 
 
 def _start_of(original: Job, recipe: Recipe) -> InitImage | None:

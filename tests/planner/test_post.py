@@ -139,6 +139,7 @@ def test_each_swept_size_has_its_own_tiles():
         ([RestoreFaces(model="x4", faces=[[0, 0, 1, 1]])], {}, "not_installed", "$.post[0].model", "faces"),
         ([RestoreFaces(model="faces", faces=[[0.8, 0, 0.4, 1]])], {}, "invalid_value", "$.post[0].faces[0]", "parts"),
         ([CorrectColour(), Refine(strength=0.01)], {}, "invalid_value", "$.post[1].strength", "at least 0.05"),
+        ([Upscale(scale=8.0), Upscale(scale=4.0), Refine(tile=64)], {}, "too_large", "$.post[2].tile", "a larger tile"),
         ([Refine(tile=100)], {}, "invalid_value", "$.post[0].tile", "a multiple of 16"),
         ([Upscale(scale=1.1), Refine(tile=256)], {}, "invalid_value", "$.post[1]", "multiples of 16"),
         ([Refine(loras=[Lora(name="nein")])], {}, "not_installed", "$.post[0].loras[0].name", "neon"),

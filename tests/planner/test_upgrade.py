@@ -16,7 +16,7 @@ from protocol.commands import Retry, Upgrade
 from protocol.errors import BadCommand
 from protocol.ids import image_id
 from protocol.messages import Job, Prompt
-from protocol.parameters import Sweep
+from protocol.parameters import Lora, Sweep
 from protocol.sources import InitImage
 from tests.planner.workbench import World, new_batch
 
@@ -126,6 +126,23 @@ def test_named_pictures_are_made_again_with_more_steps(world: World) -> None:
     world.run(CHILD)
     assert [job.parent for job in made(world, CHILD).values()] == [image_id(PARENT, 1), image_id(PARENT, 4)]
     assert {job.steps for job in made(world, CHILD).values()} == {40}
+
+
+def test_a_picture_that_another_model_stood_in_for_is_made_as_the_plan_of_its_own_says(world: World) -> None:
+    parent = finished_parent(world, 1)
+    (original,) = world.transact(lambda c: upgrade.named_jobs(c, PARENT, [0]))
+    swept = msgspec.structs.replace(
+        original, loras=[], stand_in_for="sdxl", guidance=2.0, swept={"guidance": 2.0, "lora:gold": 0.3}
+    )
+    child = upgrade_of(parent, Upgrade(hash=PARENT, render_quality="hd"), 1)
+    loras = [Lora(name="gold", weight=1.0), Lora(name="ink", weight=0.8)]
+    child.recipe = msgspec.structs.replace(
+        child.recipe, model="base_sdxl", models=["base_sdxl"], loras=loras, sampler="DPM++ 2M Karras", steps=60
+    )
+    made_again = upgrade.upgraded(child, swept, 0, 1)
+    assert (made_again.model, made_again.models, made_again.stand_in_for) == ("base_sdxl", ["base_sdxl"], None)
+    assert (made_again.sampler, made_again.steps, made_again.guidance) == ("DPM++ 2M Karras", 60, 2.0)
+    assert [(lora.name, lora.weight) for lora in made_again.loras] == [("gold", 0.3), ("ink", 0.8)]
 
 
 def test_results_and_lists_link_an_upgrade_to_its_parent(world: World) -> None:
