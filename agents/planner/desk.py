@@ -156,7 +156,7 @@ class Desk:
                 shelf, given = await self._shelves.shelf(command), await self._sources.given(command, client)
                 recipe = resolve(command, workshop, self._defaults, shelf, given)
             except Refused as error:
-                works = alternatives(error.code, workshop, self._defaults)
+                works = alternatives(error.body, workshop, self._defaults)
                 return answers.refusal_of(error.body, command.requirements.quantity, works)
             try:
                 batch = await self._begin(command, client, recipe, payload, presences)
@@ -308,7 +308,7 @@ class Desk:
                 given = await self._sources.given(order, client)
                 recipe = upgrade.recipe_of(resolve(order, workshop, self._defaults, given=given))
             except Refused as error:
-                return answers.refusal_of(error.body, quantity, alternatives(error.code, workshop, self._defaults))
+                return answers.refusal_of(error.body, quantity, alternatives(error.body, workshop, self._defaults))
             try:
                 batch = await self._begin(order, client, recipe, payload, presences, parent.hash, originals)
             except Refused as error:

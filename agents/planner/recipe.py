@@ -24,7 +24,7 @@ from agents.planner.sweep import trials
 from agents.planner.workshop import Workshop
 from protocol.animation import Motion
 from protocol.commands import GenerateImages, Lora
-from protocol.errors import BadCommand, Code, Refused, Unavailable
+from protocol.errors import BadCommand, ErrorBody, Refused, Unavailable
 from protocol.nearest import nearest
 from protocol.offers import ModelInfo
 from protocol.post import PostStep
@@ -268,9 +268,10 @@ def _seconds(command: GenerateImages, model: ModelInfo, size: tuple[int, int], s
     )
 
 
-def alternatives(code: Code, workshop: Workshop, defaults: Defaults) -> list[str]:
-    """What would work now, for a plan that was refused because something is not installed."""
-    if code != "not_installed":
+def alternatives(error: ErrorBody, workshop: Workshop, defaults: Defaults) -> list[str]:
+    """What would work now, for a plan that was refused because its model or an adapter of it is not installed. Of tools
+    and ControlNets another model has no more."""
+    if error.code != "not_installed" or not (error.path or "").startswith(("$.models", "$.loras", "$.platform")):
         return []
     installed = sorted({model.platform for model in workshop.models.values() if model.installed})
     found = [f'"platform": "{platform}"' for platform in installed]

@@ -6,7 +6,7 @@ import pytest
 from agents.planner.recipe import Defaults, alternatives, resolve
 from agents.planner.workshop import Workshop, survey
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
-from protocol.errors import AcpError
+from protocol.errors import AcpError, ErrorBody
 from protocol.messages import LoraInfo, ModelInfo, Presence
 
 POCKET = ModelInfo(
@@ -93,14 +93,16 @@ def test_the_seeds_command_is_refused_with_what_to_install_where_they_are_not() 
     assert "base_sdxl" in body.message
     assert "product_lora_v3" in body.message
     assert "models/base_sdxl" in (body.hint or "")
-    assert any("--stand-in pocket" in way for way in alternatives("not_installed", BARE, ALONE))
+    assert any("--stand-in pocket" in way for way in alternatives(body, BARE, ALONE))
 
 
 def test_what_would_work_is_told_where_something_is_not_installed() -> None:
-    assert alternatives("not_installed", INSTALLED, STAND_IN) == [
+    missing = ErrorBody(code="not_installed", message="no model", path="$.platform")
+    assert alternatives(missing, INSTALLED, STAND_IN) == [
         f'"platform": "{platform}"' for platform in ("pocket", "stable_diffusion_xl")
     ]
-    assert alternatives("unknown_style", INSTALLED, ALONE) == []
+    assert alternatives(msgspec.structs.replace(missing, path="$.post[0].model"), INSTALLED, ALONE) == []
+    assert alternatives(msgspec.structs.replace(missing, code="unknown_style"), INSTALLED, ALONE) == []
 
 
 def test_the_pocket_model_stands_in_at_its_own_native_size_and_the_recipe_says_so() -> None:
