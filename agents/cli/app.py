@@ -7,6 +7,7 @@ import typer
 
 from agents.cli import batch_app, care_app, costs_app, models_app, operator_app, steer_app
 from agents.cli.failure import reported
+from agents.cli.options import Json
 
 app = typer.Typer(
     name="bottega",
@@ -24,7 +25,6 @@ app.add_typer(steer_app.steering)
 app.add_typer(costs_app.costing)
 app.add_typer(care_app.care)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 StandIn = Annotated[
     str | None,
     typer.Option("--stand-in", help="Let this model (pocket) stand in for platforms that are not installed."),

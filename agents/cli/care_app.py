@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from agents.cli.failure import reported
+from agents.cli.options import Json
 
 care = typer.Typer()
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 
 
 @care.command()

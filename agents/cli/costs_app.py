@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from agents.cli.failure import reported
+from agents.cli.options import Json
 from protocol.parameters import CostsBy
 
 costing = typer.Typer()
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 Batch = Annotated[str | None, typer.Option("--batch", metavar="HASH", help="One batch; left out: all.")]
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="From this day or moment on: 2026-11-01, 2026-11-01T12:00+01:00.")

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from agents.cli.failure import reported
+from agents.cli.options import Json
 
 models = typer.Typer(
     help="Models, LoRAs and samplers: what is known, what is here, and how to get more.", invoke_without_command=True
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model or LoRA, such as pocket.")]
 NewName = Annotated[str | None, typer.Option("--name", help="What to call it. Left out: by the file or repository.")]
 Platform = Annotated[

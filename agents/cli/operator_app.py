@@ -7,11 +7,11 @@ import typer
 
 from agents.cli.costs_app import Batch, By, Count, First, Since, Until
 from agents.cli.failure import reported
+from agents.cli.options import Json
 
 clients = typer.Typer(help="Clients of the workshop: what they may spend, and their share.", no_args_is_help=True)
 letters = typer.Typer(help="Messages that were given up: looked at, and said again.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 Client = Annotated[str, typer.Argument(metavar="ID", help="The client, as its command subject names it.")]
 Limit = Annotated[
     str | None, typer.Option(metavar="DOLLARS|none", help="The most that it may hold and spend together.")

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 import typer
 
 from agents.cli.failure import reported
+from agents.cli.options import Json
 
 steering = typer.Typer()
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 Hash = Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")]
 Image = Annotated[str | None, typer.Option("--image", metavar="ID", help="One picture, by its id or its index.")]
 Class = Annotated[

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.generator.registry import Registry
+from agents.generator.registry import Registry, absent
 from agents.generator.registry_entries import IpAdapterEntry, Model, on_hub
 from protocol.errors import Refused
 from protocol.messages import Job
@@ -82,10 +82,7 @@ def _entry(said: ImagePrompt, position: int, model: Model, registry: Registry) -
             hint=nearest(name, fitting) if fitting else "leave the picture out",
         )
     if entry.name not in registry.installed_ip_adapters:
-        raise Refused(
-            "not_installed",
-            f"the IP-Adapter {entry.name} is not on this machine",
-            path=path,
-            hint=install_ip_adapter(entry, registry.ip_adapter_places[entry.name]),
+        raise absent(
+            f"the IP-Adapter {entry.name}", path, install_ip_adapter(entry, registry.ip_adapter_places[entry.name])
         )
     return entry

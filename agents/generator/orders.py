@@ -9,7 +9,7 @@ from agents.generator.canvas import Start
 from agents.generator.control.maps import SEEN_BY
 from agents.generator.image_prompts import IpAdapter, ip_adapters
 from agents.generator.parts import Part
-from agents.generator.registry import Registry
+from agents.generator.registry import Registry, absent
 from agents.generator.registry_entries import ControlEntry, LoraEntry, Model, MotionEntry, on_hub, scheduler_of
 from agents.picture import Rgb
 from protocol.animation import Motion
@@ -184,12 +184,7 @@ def _model(job: Job, registry: Registry) -> Model:
             hint=nearest(job.model, registry.models),
         )
     if model.name not in registry.installed:
-        raise Refused(
-            "not_installed",
-            f"the model {model.name} is not on this machine",
-            path="$.job.model",
-            hint=install_model(model, registry.places[model.name]),
-        )
+        raise absent(f"the model {model.name}", "$.job.model", install_model(model, registry.places[model.name]))
     return model
 
 
@@ -232,12 +227,7 @@ def _control(said: ControlImage, index: int, model: Model, registry: Registry) -
         )
     folder = registry.control_places[entry.name]
     if entry.name not in registry.installed_controls:
-        raise Refused(
-            "not_installed",
-            f"the ControlNet {entry.name} is not on this machine",
-            path=path,
-            hint=install_control(entry, folder),
-        )
+        raise absent(f"the ControlNet {entry.name}", path, install_control(entry, folder))
     seen_by = (name for name, tool in registry.tools.items() if tool.kind == SEEN_BY.get(said.kind))
     annotator = next((registry.tool_places[name] for name in seen_by if name in registry.installed_tools), None)
     return ControlModel(said, folder, annotator)
@@ -256,12 +246,7 @@ def _motion(job: Job, model: Model, registry: Registry) -> MotionModel | None:
         )
     folder = registry.motion_places[entry.name]
     if entry.name not in registry.installed_motions:
-        raise Refused(
-            "not_installed",
-            f"the motion adapter {entry.name} is not on this machine",
-            path=path,
-            hint=install_motion(entry, folder),
-        )
+        raise absent(f"the motion adapter {entry.name}", path, install_motion(entry, folder))
     return MotionModel(said, folder, entry.schedule)
 
 
@@ -283,10 +268,5 @@ def _adapter(lora: Lora, index: int, model: Model, registry: Registry) -> Adapte
             hint=f"ask for a model of {entry.platform}, or leave the LoRA out",
         )
     if entry.name not in registry.installed_loras:
-        raise Refused(
-            "not_installed",
-            f"the LoRA {entry.name} is not on this machine",
-            path=path,
-            hint=install_lora(entry, registry.lora_places[entry.name]),
-        )
+        raise absent(f"the LoRA {entry.name}", path, install_lora(entry, registry.lora_places[entry.name]))
     return Adapter(name=entry.name, file=registry.lora_places[entry.name], weight=lora.weight)

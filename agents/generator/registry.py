@@ -25,7 +25,7 @@ from agents.generator.registry_entries import (
     ToolEntry,
 )
 from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
-from protocol.errors import AcpError
+from protocol.errors import AcpError, Refused
 from protocol.nearest import nearest
 
 BUILT_IN = Path(__file__).with_name("registry.toml")
@@ -257,3 +257,8 @@ def _add_pocket_defaults(tables: Tables) -> None:
     entry |= {key: found[key] for key in ("steps", "guidance", "sampler") if key in found}
     if "native_size" in found:
         entry["native_sizes"] = [found["native_size"]]
+
+
+def absent(what: str, path: str, hint: str) -> Refused:
+    """The refusal of something that is known and not here; `hint` is how to get it."""
+    return Refused("not_installed", f"{what} is not on this machine", path=path, hint=hint)
