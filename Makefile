@@ -47,7 +47,7 @@ chaos: $(READY)  ## campaigns of faults for CHAOS_SECONDS (3600), then processes
 	$(BIN)/python -m pytest tests/chaos -m chaos $(PYTEST_ARGS)
 
 races: $(READY)  ## 1,000 races of 10 commands on a budget for 5, on SQLite and PostgreSQL
-	BUDGET_RACES=1000 $(BIN)/python -m pytest tests/planner/test_money.py -k budget_for_five $(PYTEST_ARGS)
+	BUDGET_RACES=1000 $(BIN)/python -m pytest tests/planner/money/test_money.py -k budget_for_five $(PYTEST_ARGS)
 
 fuzz: $(READY)  ## 100,000 hostile commands against a running planner
 	$(BIN)/python -m tests.fuzz

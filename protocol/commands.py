@@ -33,6 +33,7 @@ from protocol.parameters import (
     Requirements,
     RespondFormat,
     Scalar,
+    ServiceClass,
     Sweep,
     Text,
     Variants,
@@ -113,7 +114,7 @@ class GenerateImages(
     """The most that the command may cost; a plan beyond it is refused."""
     hold: bool = False
     """Answer with the plan and wait for APPROVE."""
-    priority: Literal["interactive", "batch"] | None = None
+    priority: ServiceClass | None = None
     """Class of service; interactive pictures are made first. Null is interactive for a small batch."""
     deadline: Annotated[datetime, Meta(tz=True)] | None = None
     """When the batch must have ended: what is left then is cancelled."""
@@ -254,7 +255,7 @@ class Priority(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 
     hash: Id
     """The batch."""
-    priority: Literal["interactive", "batch"]
+    priority: ServiceClass
     client_id: Id | None = None
 
 

@@ -13,7 +13,7 @@ from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
 from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
-from protocol.parameters import Lora, Region, Scalar
+from protocol.parameters import EngineKind, Filing, Lora, Region, Scalar, ServiceClass
 from protocol.post import PostStep
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
@@ -88,7 +88,7 @@ class Job(Struct, frozen=True, kw_only=True):
     regions: list[Region] = []
     post: list[PostStep] = []
     motion: Motion | None = None
-    priority: Literal["interactive", "batch"] = "batch"
+    priority: ServiceClass = "batch"
     strict: bool = False
     buckets: Buckets | None = None
 
@@ -119,7 +119,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     cost_micros: int | None = None
     bucket: int = 1
     buckets: Buckets | None = None
-    engine: Literal["steps", "pipeline"] | None = None
+    engine: EngineKind | None = None
     revised_prompt: str | None = None
     stages: dict[str, float] = {}
     versions: dict[str, str] = {}
@@ -205,7 +205,7 @@ class StoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="STORE
     job: Job
     picture: Picture
     assessment: Assessment
-    disposition: Literal["accepted", "kept"] = "accepted"
+    disposition: Filing = "accepted"
     reused: Id | None = None
 
 
@@ -264,7 +264,7 @@ class ImageStored(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAG
     key: str
     url: str
     path: str | None = None
-    disposition: Literal["accepted", "kept"] = "accepted"
+    disposition: Filing = "accepted"
 
 
 class JobFailed(Struct, frozen=True, kw_only=True, tag_field="type", tag="JOB_FAILED"):

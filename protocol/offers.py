@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from protocol.ids import Id
-from protocol.parameters import ControlKind, ReferenceRole
+from protocol.parameters import ControlKind, EngineKind, ReferenceRole
 
 ToolKind = Literal["upscaler", "face_restorer"]
 """What a tool does with finished pictures."""
@@ -65,7 +65,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     seconds_per_image: float | None = None
     references: int = 0
     starts: list[Literal["picture", "mask"]] = []
-    engine: Literal["steps", "pipeline"] | None = None
+    engine: EngineKind | None = None
     version: str | None = None
 
 

@@ -33,6 +33,15 @@ RenderQuality = Literal["low", "medium", "standard", "high", "hd", "auto"]
 CostsBy = Literal["provider", "model", "day", "batch"]
 """What costs are grouped by; days are UTC."""
 
+ServiceClass = Literal["interactive", "batch"]
+"""Class of service: interactive pictures go before those of batches."""
+
+EngineKind = Literal["steps", "pipeline"]
+"""`steps`: the model's calls are shared with other pictures; `pipeline`: a picture has its calls for itself."""
+
+Filing = Literal["accepted", "kept"]
+"""Why a picture is filed: it passed the bar, or it is the best of those that did not."""
+
 MAX_QUANTITY = 1_000_000
 """Pictures in one batch."""
 

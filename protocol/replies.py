@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from protocol.catalogue import Catalogued
 from protocol.errors import ErrorBody
-from protocol.parameters import CostsBy, Scalar
+from protocol.parameters import CostsBy, EngineKind, Scalar, ServiceClass
 
 
 class Cost(Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Stage(Struct, frozen=True, kw_only=True):
     op: str
     model: str | None
     size: Size
-    engine: Literal["steps", "pipeline"] | None
+    engine: EngineKind | None
     steps: int | None = None
     seconds: float | None = None
 
@@ -64,7 +64,7 @@ class PlanBody(Struct, frozen=True, kw_only=True):
     steps: int | None = None
     guidance: float | None = None
     sampler: str | None = None
-    engine: Literal["steps", "pipeline"] | None = None
+    engine: EngineKind | None = None
     stages: list[Stage] = []
     min_score: float | None = None
     max_attempts: int | None = None
@@ -142,7 +142,7 @@ class ImageMetadata(Struct, frozen=True, kw_only=True):
     seed: int
     processing_time_s: float | None
     stages: dict[str, float] = {}
-    engine: Literal["steps", "pipeline"] | None = None
+    engine: EngineKind | None = None
 
 
 ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "cancelled", "paused"]
@@ -208,7 +208,7 @@ class BatchSummary(Struct, frozen=True, kw_only=True):
     style: str | None
     platform: str
     created_at: str
-    priority: Literal["interactive", "batch"] = "batch"
+    priority: ServiceClass = "batch"
     parent: str | None = None
 
 

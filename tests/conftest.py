@@ -10,7 +10,7 @@ import pytest
 from bus import telemetry, topology
 from bus.connection import Address, connect
 from bus.server import EmbeddedServer
-from tests.database import server
+from tests.shared.database import server
 
 telemetry.configure_logging("tests")
 

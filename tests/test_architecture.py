@@ -13,28 +13,51 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(file for package in ("protocol", "bus", "agents") for file in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-SHARED = ("protocol", "bus", "agents.settings", "agents.presence", "agents.picture", "agents.edges")
+SHARED = (
+    "protocol",
+    "bus",
+    "agents.shared.settings",
+    "agents.shared.presence",
+    "agents.shared.picture",
+    "agents.shared.edges",
+)
 """What every agent may import."""
 
 OWN: dict[str, tuple[str, ...]] = {
     "protocol": ("protocol",),
     "bus": ("bus", "protocol"),
     "agents.__init__": (),
-    "agents.settings": (),
-    "agents.presence": ("protocol",),
-    "agents.picture": (),
-    "agents.edges": (),
-    "agents.database": ("agents.database", "bus.failpoint", "protocol.errors"),
-    "agents.pocket": ("agents.pocket", "agents.edges"),
-    "agents.planner": (*SHARED, "agents.planner", "agents.database"),
+    "agents.shared.__init__": (),
+    "agents.shared.settings": (),
+    "agents.shared.presence": ("protocol",),
+    "agents.shared.picture": (),
+    "agents.shared.edges": (),
+    "agents.shared.database": ("agents.shared.database", "bus.failpoint", "protocol.errors"),
+    "agents.shared.supervisor": ("protocol", "bus", "agents.shared.settings", "agents.shared.supervisor"),
+    "agents.pocket": ("agents.pocket", "agents.shared.edges"),
+    "agents.planner": (*SHARED, "agents.planner", "agents.shared.database"),
     "agents.prompt": (*SHARED, "agents.prompt"),
     "agents.generator": (*SHARED, "agents.generator", "agents.pocket.paths"),
     "agents.qa": (*SHARED, "agents.qa", "agents.pocket.paths"),
-    "agents.storage": (*SHARED, "agents.storage", "agents.database"),
-    "agents.supervisor": ("protocol", "bus", "agents.settings", "agents.supervisor"),
-    "agents.cli": ("protocol", "bus", "agents"),
+    "agents.storage": (*SHARED, "agents.storage", "agents.shared.database"),
+    "agents.doors.__init__": (),
+    "agents.doors.cli": ("protocol", "bus", "agents"),
 }
 """Part of the house -> what of the house it may import. No agent imports another."""
+
+LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "agents.planner": (
+        ("planning",),
+        ("ledger",),
+        ("money", "inputs", "outbox"),
+        ("scheduling",),
+        ("transitions",),
+        ("requests",),
+        ("agent",),
+    ),
+}
+"""Package -> its rooms from the innermost out. A room imports itself and the rooms of inner layers; rooms of one layer
+do not import each other, so there is no cycle."""
 
 ONLY: dict[str, tuple[str, ...]] = {
     "protocol": ("msgspec", "zstandard"),
@@ -48,18 +71,18 @@ HOMES: dict[str, tuple[str, ...]] = {
     "torch": ("agents.generator", "agents.qa", "agents.pocket"),
     "diffusers": ("agents.generator", "agents.pocket"),
     "transformers": ("agents.generator", "agents.qa", "agents.pocket"),
-    "sqlalchemy": ("agents.planner", "agents.storage", "agents.database"),
-    "alembic": ("agents.planner", "agents.storage", "agents.database"),
-    "psycopg": ("agents.database",),
-    "typer": ("agents.cli",),
-    "rich": ("agents.cli",),
+    "sqlalchemy": ("agents.planner", "agents.storage", "agents.shared.database"),
+    "alembic": ("agents.planner", "agents.storage", "agents.shared.database"),
+    "psycopg": ("agents.shared.database",),
+    "typer": ("agents.doors.cli",),
+    "rich": ("agents.doors.cli",),
 }
 """Third-party package -> the only parts of the house that may import it."""
 
 ENVIRONMENT = {
-    "agents/settings.py",
-    "agents/supervisor/supervise.py",
-    "agents/generator/diffusion.py",
+    "agents/shared/settings.py",
+    "agents/shared/supervisor/supervise.py",
+    "agents/generator/engines/diffusers_engine.py",
     "bus/failpoint.py",
     "bus/server.py",
     "bus/telemetry.py",
@@ -107,7 +130,9 @@ def imports(file: Path) -> Iterator[tuple[str, int]]:
 def part_of(file: Path) -> str:
     """The part of the house that a file belongs to, such as `bus` or `agents.planner`."""
     parts = file.relative_to(ROOT).with_suffix("").parts
-    return parts[0] if parts[0] != "agents" else ".".join(parts[:2])
+    if parts[0] != "agents":
+        return parts[0]
+    return ".".join(parts[: 3 if parts[1] in ("shared", "doors") else 2])
 
 
 def is_inside(module: str, packages: tuple[str, ...]) -> bool:
@@ -149,6 +174,26 @@ def test_a_file_imports_only_what_its_part_of_the_house_may() -> None:
         if is_inside(name, ("protocol", "bus", "agents", "tests")) and not is_inside(name, OWN[part_of(file)])
     ]
 
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_room_imports_only_itself_and_inner_rooms(package: str) -> None:
+    layer_of = {room: number for number, rooms in enumerate(LAYERS[package]) for room in rooms}
+    folder = ROOT / package.replace(".", "/")
+    wrong: list[str] = []
+    for file in sorted(folder.rglob("*.py")):
+        room = file.relative_to(folder).with_suffix("").parts[0]
+        for name, line in imports(file):
+            if room not in layer_of or not is_inside(name, (package,)):
+                continue
+            other = name.removeprefix(f"{package}.").split(".")[0]
+            if other != room and layer_of.get(other, -1) >= layer_of[room]:
+                wrong.append(f"{where(file)}:{line} imports {name}")
+
+    assert {entry.stem for entry in folder.iterdir() if entry.suffix in ("", ".py")} - {"__init__", "__pycache__"} <= (
+        set(layer_of) | {"migrations"}
+    )
     assert wrong == []
 
 

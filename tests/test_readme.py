@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from protocol import codec
 from protocol.commands import GenerateImages
 from protocol.replies import GenerationStatus
@@ -50,7 +50,7 @@ def test_the_make_targets_exist() -> None:
 def test_the_commands_shown_are_commands_of_the_command_line() -> None:
     from typer.main import get_command
 
-    from agents.cli.app import app
+    from agents.doors.cli.app import app
 
     known = set(cast("dict[str, object]", getattr(get_command(app), "commands")))  # noqa: B009 - Typer's own types hide it
     named = {word for block in blocks("sh") for word in re.findall(r"^bottega ([a-z]+)", block, re.MULTILINE)}

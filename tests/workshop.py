@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from bus.agent import Agent
 from bus.client import Client
 from bus.connection import Address

@@ -10,17 +10,19 @@ from contextlib import asynccontextmanager
 import structlog
 from msgspec.structs import replace
 
-from agents.generator import offers, registry, samplers, sources
-from agents.generator.diffusion import DiffusersEngine
+from agents.generator import announce
+from agents.generator.device.tuning import tuning_of
 from agents.generator.engine import Engine, Rendering, Stopped
-from agents.generator.instant import InstantEngine
-from agents.generator.orders import Order
-from agents.generator.parts import installed_parts
-from agents.generator.registry import Registry
-from agents.generator.stages import staged
-from agents.generator.tuning import tuning_of
-from agents.presence import this_process
-from agents.settings import Settings
+from agents.generator.engines.diffusers_engine import DiffusersEngine
+from agents.generator.engines.flat_colour_engine import InstantEngine
+from agents.generator.orders import source_images
+from agents.generator.orders.order import Order
+from agents.generator.orders.post_stages import staged
+from agents.generator.registry import registry, samplers
+from agents.generator.registry.registry import Registry
+from agents.generator.registry.weights import installed_parts
+from agents.shared.presence import this_process
+from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
 from bus.blobs import Blobs
 from bus.failpoint import reached
@@ -72,8 +74,8 @@ class Generator(Agent):
         self._blobs = blobs
         self._slots = slots
         self._price_per_hour = price_per_hour
-        self._speeds = offers.Speeds()
-        self._versions = offers.Versions()
+        self._speeds = announce.Speeds()
+        self._versions = announce.Versions()
         self._cancelled: OrderedDict[tuple[str, str] | JobRef, None] = OrderedDict()
         self._outlet: Outlet | None = None
 
@@ -84,7 +86,7 @@ class Generator(Agent):
 
     def intakes(self) -> Sequence[Intake]:
         """One durable consumer per platform, shared by all generators that serve it."""
-        slots = offers.slots_per_platform(self._slots, len(self.platforms))
+        slots = announce.slots_per_platform(self._slots, len(self.platforms))
         return [
             Intake("ACP_WORK", f"generate_{name}", (subjects.work_filter(f"generate.{name}"),), slots)
             for name in self.platforms
@@ -95,13 +97,13 @@ class Generator(Agent):
         return replace(
             this_process("generator", instance, sum(intake.slots for intake in self.intakes())),
             device=self._engine.device,
-            models=offers.models(self._registry, self._speeds, self._versions, references=self._engine.references),
-            loras=offers.loras(self._registry, self._versions),
-            controls=offers.controls(self._registry, self._versions),
-            ip_adapters=offers.ip_adapters(self._registry, self._versions),
-            tools=offers.tools(self._registry, self._speeds, self._versions),
-            motions=offers.motions(self._registry, self._versions),
-            embeddings=offers.embeddings(self._registry, self._versions),
+            models=announce.models(self._registry, self._speeds, self._versions, references=self._engine.references),
+            loras=announce.loras(self._registry, self._versions),
+            controls=announce.controls(self._registry, self._versions),
+            ip_adapters=announce.ip_adapters(self._registry, self._versions),
+            tools=announce.tools(self._registry, self._speeds, self._versions),
+            motions=announce.motions(self._registry, self._versions),
+            embeddings=announce.embeddings(self._registry, self._versions),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
 
@@ -124,7 +126,7 @@ class Generator(Agent):
         if not isinstance(message, GenerateImage):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job, ref = message.job, ref_of(message.job)
-        ready = await sources.load(self._blobs, staged(job, self._registry))
+        ready = await source_images.load(self._blobs, staged(job, self._registry))
         try:
             rendering = await self._engine.generate(
                 ready,

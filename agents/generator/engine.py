@@ -7,11 +7,12 @@ step in one batch) is the engine's business alone.
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
-from agents.generator.orders import Order
-from agents.generator.parts import Part
+from agents.generator.orders.order import Order
+from agents.generator.registry.weights import Part
 from protocol.messages import Buckets
+from protocol.parameters import EngineKind
 
 Progressed = Callable[[int, int], None]
 """Told the number of the denoising step that ended (from 0) and the number of steps; from any thread."""
@@ -48,7 +49,7 @@ class Rendering:
     mfu: float | None = None
     cost_micros: int | None = None
     buckets: Buckets | None = None
-    engine: Literal["steps", "pipeline"] | None = None
+    engine: EngineKind | None = None
     revised_prompt: str | None = None
     stages: dict[str, float] = field(default_factory=dict[str, float])
     versions: dict[str, str] = field(default_factory=dict[str, str])

@@ -9,28 +9,28 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from agents.database.engine import migrate, open_engine
-from agents.database.group_commit import GroupCommit
-from agents.planner import steering
-from agents.planner.desk import Desk, error_reply
-from agents.planner.dispatch import Window
-from agents.planner.hearing import hear
-from agents.planner.intents import doubt_silent
-from agents.planner.lookup import look_up
-from agents.planner.office import Office
-from agents.planner.outbox import post
-from agents.planner.recipe import Defaults
-from agents.planner.reconcile import Overdue, overdue
-from agents.planner.relay import Relay
-from agents.planner.reuse import Sought, Unsought
-from agents.planner.shelf import Shelves
-from agents.planner.sources import Sources
-from agents.planner.survey import look
-from agents.planner.till import Till
-from agents.planner.upkeep import Upkeep
-from agents.planner.window import Change
-from agents.presence import this_process
-from agents.settings import Settings
+from agents.planner.inputs.catalogue_loader import Shelves
+from agents.planner.inputs.image_loader import Sources
+from agents.planner.ledger.retention_loop import Upkeep
+from agents.planner.money.intents import doubt_silent
+from agents.planner.outbox.change import Change
+from agents.planner.outbox.outbox import post
+from agents.planner.outbox.relay import Relay
+from agents.planner.planning.recipe import Defaults
+from agents.planner.requests.client import Desk, error_reply
+from agents.planner.requests.operator import Office
+from agents.planner.requests.paid_calls import Till
+from agents.planner.scheduling.rebuild_window import look
+from agents.planner.scheduling.reuse import Sought, Unsought
+from agents.planner.scheduling.reuse_lookup import look_up
+from agents.planner.scheduling.window import Window
+from agents.planner.transitions import client_commands
+from agents.planner.transitions.apply_events import hear
+from agents.planner.transitions.recovery import Overdue, overdue
+from agents.shared.database.engine import migrate, open_engine
+from agents.shared.database.group_commit import GroupCommit
+from agents.shared.presence import this_process
+from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from bus.local_blobs import LocalBlobs
 from protocol import codec, subjects
@@ -211,7 +211,7 @@ class Planner(Agent):
     def _lost(self, connection: Connection, now: float) -> tuple[list[Change], Overdue]:
         """What time alone brings about."""
         doubt_silent(connection, now - self._settings.intent_s, now)
-        expired = steering.expire(connection, self._window, now)
+        expired = client_commands.expire(connection, self._window, now)
         found = overdue(connection, now, self._settings.stale_s, self._window)
         for change in expired + found.changes:
             post(connection, change, now)

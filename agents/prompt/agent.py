@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from agents.presence import this_process
 from agents.prompt.library import Library
 from agents.prompt.style import Style, StyleReference, read_reference, read_style
 from agents.prompt.wishes import wished, with_references
 from agents.prompt.writer import write
-from agents.settings import Settings
+from agents.shared.presence import this_process
+from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs

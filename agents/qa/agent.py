@@ -14,12 +14,12 @@ import structlog
 from msgspec.structs import replace
 
 from agents.pocket.paths import SCORER
-from agents.presence import this_process
 from agents.qa.look import Look, look
 from agents.qa.memory import Memory, Remembered
 from agents.qa.score import NEAR_DUPLICATE, judge
 from agents.qa.scorer import Scorer, is_installed
-from agents.settings import Settings
+from agents.shared.presence import this_process
+from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet, Watch
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs

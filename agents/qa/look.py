@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.picture import Rgb, Undecodable, decode
 from agents.qa.measures import Measures, measure
 from agents.qa.score import Gate
 from agents.qa.scorer import Scorer
 from agents.qa.signature import signature
+from agents.shared.picture import Rgb, Undecodable, decode
 from protocol.messages import ScoreImage
 from protocol.post import size_after
 

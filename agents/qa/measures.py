@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.picture import Rgb
+from agents.shared.picture import Rgb
 
 Floats = NDArray[np.float32]
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.picture import Rgb
+from agents.shared.picture import Rgb
 
 MAX_TEXT = 2000
 """Characters of a text that are looked at; the models cut at 77 tokens or fewer anyway."""

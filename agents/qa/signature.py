@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.picture import Rgb
 from agents.qa.measures import LUMA
+from agents.shared.picture import Rgb
 
 SIDE = 16
 SHAPE_BYTES = 28

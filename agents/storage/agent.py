@@ -13,8 +13,8 @@ from typing import Literal, cast
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from agents.presence import this_process
-from agents.settings import Settings
+from agents.shared.presence import this_process
+from agents.shared.settings import Settings
 from agents.storage import names
 from agents.storage.catalogue import Catalogue, Entry, entry_of, open_catalogue, settles
 from agents.storage.colour import dominant_colour

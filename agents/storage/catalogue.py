@@ -13,8 +13,8 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from agents.database.engine import migrate, open_engine
-from agents.database.group_commit import GroupCommit
+from agents.shared.database.engine import migrate, open_engine
+from agents.shared.database.group_commit import GroupCommit
 from agents.storage import names
 from agents.storage.record import Record
 from protocol.messages import StoreImage

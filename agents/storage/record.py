@@ -13,7 +13,7 @@ from protocol.animation import Motion
 from protocol.catalogue import Catalogued, ReferenceBlob
 from protocol.commands import Lora, Scalar
 from protocol.messages import Buckets, StoreImage
-from protocol.parameters import Region
+from protocol.parameters import EngineKind, Filing, Region
 from protocol.post import PostStep
 from protocol.replies import Size
 from protocol.sources import ControlImage, ImagePrompt, InitImage
@@ -35,7 +35,7 @@ class Record(Struct, frozen=True, kw_only=True):
     client: str
     index: int
     attempt: int
-    disposition: Literal["accepted", "kept"]
+    disposition: Filing
     prompt: str
     negative_prompt: str = ""
     subject: str = ""
@@ -60,7 +60,7 @@ class Record(Struct, frozen=True, kw_only=True):
     device: str = "cpu"
     bucket: int = 1
     buckets: Buckets | None = None
-    engine: Literal["steps", "pipeline"] | None = None
+    engine: EngineKind | None = None
     versions: dict[str, str] = {}
     revised_prompt: str | None = None
     seconds: float | None = None

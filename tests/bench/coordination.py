@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from agents.supervisor.supervise import running
+from agents.shared.supervisor.supervise import running
 from bus.client import Client
 from protocol.commands import GenerateImages, Requirements
 from protocol.replies import GenerationPlan

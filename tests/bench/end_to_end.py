@@ -21,8 +21,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from agents.pocket.paths import MODEL
-from agents.settings import Settings
-from agents.supervisor.supervise import running
+from agents.shared.settings import Settings
+from agents.shared.supervisor.supervise import running
 from bus.client import Client
 from protocol.commands import GenerateImages, Quality, Requirements
 from protocol.messages import Job

@@ -22,10 +22,10 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
-from agents.generator import registry
-from agents.generator.diffusion import DiffusersEngine
 from agents.generator.engine import Rendering
-from agents.generator.orders import Order, order
+from agents.generator.engines.diffusers_engine import DiffusersEngine
+from agents.generator.orders.order import Order, order
+from agents.generator.registry import registry
 from agents.pocket.paths import MODEL
 from protocol.messages import Job, Prompt
 

@@ -21,14 +21,14 @@ from typing import Any, get_args
 import diffusers
 import torch
 
-from agents.generator import registry
-from agents.generator.device import arithmetic
-from agents.generator.orders import Order, order
-from agents.generator.pipelines import Pipelines
-from agents.generator.registry import Registry
-from agents.generator.steps.flops import peak_of
-from agents.generator.tuning import PLAIN, Tuning
-from agents.settings import Compiler
+from agents.generator.device.device import arithmetic
+from agents.generator.device.tuning import PLAIN, Tuning
+from agents.generator.orders.order import Order, order
+from agents.generator.pipelines.resident import Pipelines
+from agents.generator.registry import registry
+from agents.generator.registry.registry import Registry
+from agents.generator.step_engine.flops import peak_of
+from agents.shared.settings import Compiler
 from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
 from tests.bench.full_size import SUBJECTS, Subject, built

@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.generator import failures, samplers
-from agents.generator.drawing import Pixels, draw, scheduler_for
-from agents.generator.orders import Order
-from agents.generator.pipelines import Pipelines
-from agents.generator.steps import calls
-from agents.generator.steps.buckets import knee
-from agents.generator.steps.calls import ModelCall
-from agents.generator.steps.flops import Counter
-from agents.generator.steps.loop import StepLoop
-from agents.generator.steps.modules import Asked, Stepped, for_one_picture
-from agents.generator.steps.picture import Drawing, Request
+from agents.generator.device import errors
+from agents.generator.orders.order import Order
+from agents.generator.pipelines.draw import Pixels, draw, scheduler_for
+from agents.generator.pipelines.resident import Pipelines
+from agents.generator.registry import samplers
+from agents.generator.step_engine import model_calls
+from agents.generator.step_engine.buckets import knee
+from agents.generator.step_engine.flops import Counter
+from agents.generator.step_engine.loop import StepLoop
+from agents.generator.step_engine.model_calls import ModelCall
+from agents.generator.step_engine.model_proxies import Asked, Stepped, for_one_picture
+from agents.generator.step_engine.run import Drawing, Request
 
 FLOOR = 788e12
 """Bfloat16 operations per second that large matrices of random numbers came to on an H200, measured."""
@@ -85,7 +86,7 @@ def denoiser(call: ModelCall, sizes: Sequence[int], device: torch.device, until:
         try:
             found.append(_timed(call, rows, per_row, device))
         except Exception as error:
-            if not failures.is_out_of_memory(error):
+            if not errors.is_out_of_memory(error):
                 raise
             torch.cuda.empty_cache()
             break
@@ -99,7 +100,7 @@ def _timed(call: ModelCall, rows: int, per_row: float, device: torch.device) -> 
     taken: list[tuple[float, float]] = []
     for _ in range(2 + TIMED):
         started = time.perf_counter()
-        calls.shared([call], rows)
+        model_calls.shared([call], rows)
         issued = time.perf_counter()
         wait_for(device)
         taken.append((time.perf_counter() - started, issued - started))

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agents.supervisor.supervise import Workshop, running
+from agents.shared.supervisor.supervise import Workshop, running
 from bus.client import Client
 from protocol.commands import Cancel, GenerateImages, Requirements
 from protocol.replies import GenerationPlan, GenerationStatus

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from agents.generator.steps.flops import Counter
+from agents.generator.step_engine.flops import Counter
 from tests.bench import gpu
 from tests.bench.full_size import SUBJECTS, built
 

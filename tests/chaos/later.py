@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.cli.conftest import environment_of
+from tests.doors.cli.conftest import environment_of
 
 DAYS_S = 3 * 86_400.0
 """Beyond the hours for which a blob stays that no record names."""
@@ -21,5 +21,5 @@ def upkeep(home: Path) -> None:
     then = time.time() - DAYS_S
     for path in (home / "blobs").rglob("*"):
         os.utime(path, (then, then))
-    prune = [sys.executable, "-m", "agents.cli", "prune"]
+    prune = [sys.executable, "-m", "agents.doors.cli", "prune"]
     subprocess.run(prune, env=environment_of(home), timeout=60, check=True, capture_output=True)

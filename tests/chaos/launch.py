@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> None:
                 raise SystemExit(f"no such option: {arguments[0]}")
         arguments = rest
     sys.argv = ["bottega", *arguments]
-    from agents.cli.app import main as bottega
+    from agents.doors.cli.app import main as bottega
 
     bottega()
 

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import Engine, event, text
 
-from agents.planner.books import Books, JobRow
+from agents.planner.ledger.unit_of_work import Books, JobRow
 from agents.storage.files import AtomicFiles
 from bus.durable import make_folder
 from bus.failpoint import reached

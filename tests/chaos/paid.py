@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agents.generator import registry
 from agents.generator.agent import Generator
 from agents.generator.engine import Progressed, Rendering, Stop
-from agents.generator.instant import InstantEngine
-from agents.generator.journal import SpendingJournal
-from agents.generator.orders import Order
-from agents.settings import Settings
+from agents.generator.engines.flat_colour_engine import InstantEngine
+from agents.generator.engines.paid_calls import SpendingJournal
+from agents.generator.orders.order import Order
+from agents.generator.registry import registry
+from agents.shared.settings import Settings
 from bus.agent import Outlet
 from bus.failpoint import reached
 from bus.local_blobs import LocalBlobs

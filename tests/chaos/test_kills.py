@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.supervisor.address import running_workshop
+from agents.shared.supervisor.address import running_workshop
 from bus.client import Client
 from bus.connection import Address
 from protocol.commands import Command, GenerateImages, Quality, Requirements, Result
@@ -18,7 +18,7 @@ from protocol.messages import ROLES
 from protocol.replies import GenerationPlan, GenerationResult, GenerationStatus, Reply
 from tests.chaos import later
 from tests.chaos.checker import Found, check, store_holds_what_is_named
-from tests.cli.conftest import Home, line_with
+from tests.doors.cli.conftest import Home, line_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

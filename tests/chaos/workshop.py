@@ -17,9 +17,9 @@ from pathlib import Path
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from agents.supervisor.child import Child
-from agents.supervisor.notice import Notice
-from agents.supervisor.restart import BackOff
+from agents.shared.supervisor.child import Child
+from agents.shared.supervisor.notice import Notice
+from agents.shared.supervisor.restart import BackOff
 from bus import topology
 from bus.client import Client
 from bus.connection import Address, Connection, connect
@@ -28,7 +28,7 @@ from protocol import codec, subjects
 from protocol.errors import AcpError
 from protocol.messages import ImageStored, Presence, Role
 from tests.chaos.proxy import Proxy, proxied
-from tests.cli.conftest import environment_of
+from tests.doors.cli.conftest import environment_of
 
 PATIENCE_S = 90.0
 """Longest wait for a process to be there again, on a machine that is busy with other work."""
@@ -206,7 +206,7 @@ class Workshop:
 
 def command_of(role: Role, options: tuple[str, ...] = ()) -> tuple[str, ...]:
     """How a process of the crew is started: as the supervisor does, or by the launcher where it is to be wrong."""
-    program = ("tests.chaos.launch", *options) if options else ("agents.cli",)
+    program = ("tests.chaos.launch", *options) if options else ("agents.doors.cli",)
     return (sys.executable, "-m", *program, "agent", role, "--lifeline")
 
 

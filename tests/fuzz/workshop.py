@@ -71,7 +71,9 @@ async def _process(role: Role, server: EmbeddedServer, home: Path) -> AsyncGener
         "BOTTEGA_STAND_IN": "pocket",
         "BOTTEGA_LOG_LEVEL": "error",
     }
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "agents.cli", "agent", role, env=environment)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agents.doors.cli", "agent", role, env=environment
+    )
     try:
         yield process
     finally:

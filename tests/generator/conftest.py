@@ -12,8 +12,8 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from agents.generator import registry
-from agents.generator.orders import Order, order
+from agents.generator.orders.order import Order, order
+from agents.generator.registry import registry
 from bus.agent import Outbound
 from protocol.messages import Control, Job, Presence, Progress, Prompt, Role
 from protocol.replies import GenerationStatus

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.edges import canny
-from agents.picture import decode
 from agents.pocket.adapt.apply import surroundings
 from agents.pocket.render import contact_sheet
-from agents.settings import Settings
-from agents.supervisor.supervise import running
+from agents.shared.edges import canny
+from agents.shared.picture import decode
+from agents.shared.settings import Settings
+from agents.shared.supervisor.supervise import running
 from bus.client import Client
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Lora, Quality, Requirements, Result

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from agents.generator.agent import Generator, build
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
 from protocol.errors import AcpError
@@ -167,7 +167,7 @@ async def test_the_instant_generator_draws_any_model_at_once(home: Path, job: Jo
 ALONE = """
 import sys
 from agents.generator.agent import build
-from agents.settings import Settings
+from agents.shared.settings import Settings
 build(Settings(generator="instant")).presence("one")
 print(sorted({"torch", "diffusers", "transformers"} & set(sys.modules)))
 """

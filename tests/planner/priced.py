@@ -7,8 +7,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
-from agents.planner.rows import Batch
-from agents.planner.tables import clients, reservations, spend
+from agents.planner.ledger.batches import Batch
+from agents.planner.ledger.tables import clients, reservations, spend
 from protocol.commands import Budget
 from protocol.messages import Job, Picture
 from tests.planner.workbench import World, new_batch

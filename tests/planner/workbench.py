@@ -9,21 +9,21 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from agents.database.engine import migrate, open_engine
-from agents.planner import intake
 from agents.planner.agent import MIGRATIONS
-from agents.planner.answers import result_of
-from agents.planner.dispatch import Priority, Window
-from agents.planner.hearing import hear
-from agents.planner.recipe import Recipe
-from agents.planner.reconcile import overdue
-from agents.planner.reuse import Sought, Unsought
-from agents.planner.rows import WORK, Batch, required
-from agents.planner.steering import Steering, steer
-from agents.planner.survey import look
-from agents.planner.tables import attempts, jobs
-from agents.planner.tally import Tally
-from agents.planner.window import Change
+from agents.planner.ledger.batches import WORK, Batch, required
+from agents.planner.ledger.tables import attempts, jobs
+from agents.planner.ledger.tally import Tally
+from agents.planner.outbox.change import Change
+from agents.planner.planning.recipe import Recipe
+from agents.planner.requests.replies import result_of
+from agents.planner.scheduling.rebuild_window import look
+from agents.planner.scheduling.reuse import Sought, Unsought
+from agents.planner.scheduling.window import Window
+from agents.planner.transitions import accept
+from agents.planner.transitions.apply_events import hear
+from agents.planner.transitions.client_commands import Steering, steer
+from agents.planner.transitions.recovery import overdue
+from agents.shared.database.engine import migrate, open_engine
 from protocol import subjects
 from protocol.commands import GenerateImages, Requirements
 from protocol.errors import AcpError, ErrorBody
@@ -50,6 +50,7 @@ from protocol.messages import (
     WritePrompts,
     ref_of,
 )
+from protocol.parameters import ServiceClass
 from protocol.replies import Image, StatusBody
 from protocol.reuse import StoredPicture
 
@@ -80,7 +81,7 @@ def new_batch(
     state: str = "running",
     max_attempts: int = 3,
     client: str = "local",
-    priority: Priority = "batch",
+    priority: ServiceClass = "batch",
 ) -> Batch:
     """A batch as the desk proposes it."""
     return Batch(
@@ -164,7 +165,7 @@ class World:
             self.inbox.append(event)
 
     def start(self, batch: Batch, command_id: str | None = None) -> None:
-        _, change = self.transact(lambda c: intake.accept(c, batch, command_id, "payload", self.window, self.now))
+        _, change = self.transact(lambda c: accept.accept(c, batch, command_id, "payload", self.window, self.now))
         self.follow(change)
 
     def step(self) -> bool:

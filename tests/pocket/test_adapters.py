@@ -65,8 +65,8 @@ def test_a_lora_gives_the_same_picture_loaded_as_in_memory(pipe: StableDiffusion
 
 @pytest.mark.parametrize("name", ["neon", "rocket"])
 def test_the_generator_uses_every_tensor_of_a_lora_as_diffusers_does(pipe: StableDiffusionPipeline, name: str) -> None:
-    from agents.generator.adapters import Adapters
-    from agents.generator.orders import Adapter
+    from agents.generator.orders.order import Adapter
+    from agents.generator.pipelines.loras import Adapters
     from agents.pocket.adapt.apply import with_lora
     from agents.pocket.evaluate import load
 
@@ -133,10 +133,10 @@ def test_the_learned_word_gives_its_colour(pipe: StableDiffusionPipeline) -> Non
 
 
 def test_a_picture_follows_an_outline_that_it_would_not_meet_by_chance(pipe: StableDiffusionPipeline) -> None:
-    from agents.edges import agreement, canny
     from agents.pocket.adapt.apply import follow, load_control
     from agents.pocket.captions import plain
     from agents.pocket.render import Scene, render
+    from agents.shared.edges import agreement, canny
 
     scenes = [Scene(10, 0, 5, 0, size=0, position=2), Scene(6, 2, 6, 1, count=1), Scene(0, 3, 8, 0, size=1)]
     texts, asked = [plain(scene) for scene in scenes], [canny(render(scene)) for scene in scenes]
@@ -182,10 +182,10 @@ def test_inpainting_leaves_every_pixel_outside_the_mask(pipe: StableDiffusionPip
 
 
 def test_redrawing_keeps_the_shape_and_takes_the_new_colour(pipe: StableDiffusionPipeline) -> None:
-    from agents.edges import agreement, canny
     from agents.pocket import judge
     from agents.pocket.adapt.edit import redraw
     from agents.pocket.vocabulary import PALETTE
+    from agents.shared.edges import agreement, canny
 
     blue = CAR.replace("red", "blue")
     (picture,) = draw(pipe, [CAR])
@@ -204,7 +204,7 @@ def test_the_files_are_small_and_name_no_path_of_the_machine() -> None:
 
 
 def test_the_registry_offers_them_without_set_up(tmp_path: Path) -> None:
-    from agents.generator.registry import load
+    from agents.generator.registry.registry import load
 
     registry = load(tmp_path, tmp_path, tmp_path / "models.toml")
     assert {"neon", "rocket"} <= registry.installed_loras

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from agents.prompt.agent import MAX_PAGE_BYTES, PromptWriter, build
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from bus.agent import Delivery, Outbound
 from protocol.codec import MAX_MESSAGE_BYTES, encode
 from protocol.errors import AcpError, Refused

@@ -7,7 +7,7 @@ import pytest
 
 from agents.prompt.agent import PromptWriter, build
 from agents.prompt.wishes import followed
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
 from protocol.catalogue import CatalogueCombo, CatalogueEntry, CatalogueSnapshot, ReferenceBlob

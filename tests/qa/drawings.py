@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from agents.picture import Rgb
+from agents.shared.picture import Rgb
 from protocol.messages import Job, Picture, Prompt, ScoreImage
 
 SCALE = 4

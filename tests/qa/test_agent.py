@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.qa.agent import Qa, build
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from bus.agent import Delivery, Outbound
 from bus.local_blobs import LocalBlobs
 from protocol.errors import AcpError

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from agents.picture import Rgb
 from agents.pocket.render import Scene, render
 from agents.qa import measures
+from agents.shared.picture import Rgb
 from tests.qa.drawings import ball, blurred, disc, flat, static, tower
 
 

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from agents.picture import Undecodable, decode
+from agents.shared.picture import Undecodable, decode
 from tests.qa.drawings import disc, encoded, static
 
 

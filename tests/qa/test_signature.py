@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agents.picture import Rgb
 from agents.pocket.render import Scene, render
 from agents.qa.signature import LENGTH, nearest, signature
+from agents.shared.picture import Rgb
 from tests.qa.drawings import ball, disc, encoded, flat, static, tower
 
 MUG = Scene(object=0, colour=7, background=4, style=0, seed=1)

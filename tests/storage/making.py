@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from PIL import Image
 
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from agents.storage.agent import Storage, build
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs

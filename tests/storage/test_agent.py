@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 from PIL import Image
 
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from agents.storage.agent import build
 from agents.storage.catalogue import open_catalogue
 from agents.storage.files import PARTIAL, AtomicFiles

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
-from agents.database.engine import open_engine
+from agents.shared.database.engine import open_engine
 from agents.storage.catalogue import Entry, entry_of, images, open_catalogue
 from agents.storage.record import record_of
 from tests.storage.making import store_image

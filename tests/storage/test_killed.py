@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from nats.aio.msg import Msg
 
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from agents.storage.catalogue import open_catalogue
 from bus.connection import Address, Connection, connect
 from bus.local_blobs import LocalBlobs
@@ -25,7 +25,7 @@ PICTURES = 40
 SERVE = """
 import asyncio, json, sys
 from pathlib import Path
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from agents.storage.agent import build
 from bus.connection import Address
 from bus.runner import RunnerOptions, serve

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from agents.settings import Settings
+from agents.shared.settings import Settings
 from agents.storage.catalogue import Catalogue, open_catalogue
 from agents.storage.contact_sheet import SHEET_NAME
 from agents.storage.files import AtomicFiles

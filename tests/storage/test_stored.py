@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from agents.database.engine import open_engine, version_table
-from agents.settings import Settings
+from agents.shared.database.engine import open_engine, version_table
+from agents.shared.settings import Settings
 from agents.storage.agent import Storage
 from agents.storage.catalogue import MIGRATIONS, entry_of, open_catalogue
 from agents.storage.filing import read_record

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agents.edges import canny
-from agents.generator.control.checks import is_map
-from agents.picture import Rgb
+from agents.generator.control.map_checks import is_map
+from agents.shared.edges import canny
+from agents.shared.picture import Rgb
 from protocol.parameters import ControlKind
 
 SEEN_BY: dict[ControlKind, str] = {

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from agents.generator.files.safetensors_header import CHECKPOINT, Unsound, read_header
 from agents.generator.library.hub import Hub, Listing
 from agents.generator.library.hub_files import (
     CONFIG,
@@ -22,8 +23,7 @@ from agents.generator.library.hub_files import (
     wanted_adapter,
     wanted_alone,
 )
-from agents.generator.tensor_file import CHECKPOINT, Unsound, read_header
-from agents.generator.weights import digest
+from agents.generator.registry.weight_hashes import digest
 from protocol.errors import AcpError, Refused
 
 SPARE_BYTES = 1 << 30

@@ -8,17 +8,17 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from agents.generator.embedding_file import EMBEDDING, NotAnEmbedding, is_embedding
-from agents.generator.embedding_file import describe as describe_embedding
-from agents.generator.ip_adapter_file import NotAnIpAdapter, is_ip_adapter
-from agents.generator.ip_adapter_file import describe as describe_ip_adapter
-from agents.generator.library.checkpoint_file import NotACheckpoint, is_checkpoint, platform_of
+from agents.generator.files.checkpoint_file import NotACheckpoint, is_checkpoint, platform_of
+from agents.generator.files.embedding_file import EMBEDDING, NotAnEmbedding, is_embedding
+from agents.generator.files.embedding_file import describe as describe_embedding
+from agents.generator.files.ip_adapter_file import NotAnIpAdapter, is_ip_adapter
+from agents.generator.files.ip_adapter_file import describe as describe_ip_adapter
+from agents.generator.files.lora_file import NotALora, describe, platform_called
+from agents.generator.files.rrdb_file import UPSCALER, NotAnUpscaler, is_upscaler
+from agents.generator.files.rrdb_file import describe as describe_upscaler
+from agents.generator.files.safetensors_header import ADAPTER, CHECKPOINT, Unsound, inspect, read_header
 from agents.generator.library.hub_files import CONFIG, INDEX, PICKLES, HubFile, wanted
-from agents.generator.lora_file import NotALora, describe, platform_called
-from agents.generator.tensor_file import ADAPTER, CHECKPOINT, Unsound, inspect, read_header
-from agents.generator.upscale import foreign
-from agents.generator.upscale.rrdb_file import UPSCALER, NotAnUpscaler, is_upscaler
-from agents.generator.upscale.rrdb_file import describe as describe_upscaler
+from agents.generator.upscale import spandrel_networks
 from protocol.errors import Refused
 
 Content = TypeVar("Content")
@@ -83,9 +83,9 @@ def recognise(path: Path) -> Found:
     except NotACheckpoint as error:
         raise _refused(path, str(error), "add the diffusers folder of the model, or pull it") from error
     except NotALora as error:
-        if foreign.is_available():
+        if spandrel_networks.is_available():
             return _network(path)
-        hint = f"another one; networks for pictures of other families than ESRGAN need: {foreign.INSTALL}"
+        hint = f"another one; networks for pictures of other families than ESRGAN need: {spandrel_networks.INSTALL}"
         raise _refused(path, str(error), hint) from error
     except (Unsound, NotAnEmbedding, NotAnIpAdapter, NotAnUpscaler) as error:
         raise _refused(path, str(error), "get the file again, or another one") from error
@@ -130,7 +130,7 @@ def _ip_adapter(folder: Path) -> Found:
 
 def _network(path: Path) -> Found:
     """A network of a family that the extra reads."""
-    found = foreign.load(path)
+    found = spandrel_networks.load(path)
     return Found("face_restorer" if found.purpose == "FaceSR" else "upscaler", None, scale=found.scale)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agents.generator.library.checkpoint_file import SINGLE_FILE
+from agents.generator.files.checkpoint_file import SINGLE_FILE
 from agents.generator.library.hub_files import HubFile
 from agents.generator.library.pull import fits, origin_of
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from agents.generator.tensor_file import inspect
-from agents.generator.upscale import foreign
+from agents.generator.files.rrdb_file import UPSCALER, describe, is_upscaler
+from agents.generator.files.safetensors_header import inspect
+from agents.generator.upscale import spandrel_networks
 from agents.generator.upscale.rrdb import Rrdb
-from agents.generator.upscale.rrdb_file import UPSCALER, describe, is_upscaler
-from agents.picture import Rgb
+from agents.shared.picture import Rgb
 
 MAX_NETWORKS = 3
 """Networks that stay in memory, the least recently used goes first; a usual one takes 67 MB."""
@@ -62,10 +62,10 @@ class Network:
             self.scale, self._multiple = form.scale, form.squeeze
             self._network: Any = network.to(device).eval()
         else:
-            self._network = foreign.load(file).to(device)
+            self._network = spandrel_networks.load(file).to(device)
             self.scale, self._multiple = self._network.scale, 1
             if self._network.purpose == "FaceSR":
-                self.side = self._network.size_requirements.minimum or foreign.FACE_SIDE
+                self.side = self._network.size_requirements.minimum or spandrel_networks.FACE_SIDE
 
     @torch.no_grad()
     def made(self, part: Rgb) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from agents.generator.upscale.rrdb_file import RrdbFile
+from agents.generator.files.rrdb_file import RrdbFile
 
 RESIDUAL = 0.2
 """How much of what a block computed is added to what went in (section 3.1, "residual scaling")."""

@@ -7,7 +7,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.picture import Rgb
+from agents.shared.picture import Rgb
 
 Span = tuple[int, int]
 """First pixel, and the one after the last."""

@@ -1,5 +1,5 @@
 """Alembic environment of the planner's ledger."""
 
-from agents.database.migration_env import run
+from agents.shared.database.migration_env import run
 
 run()

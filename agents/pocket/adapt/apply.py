@@ -14,10 +14,10 @@ import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 from PIL import Image
 
-from agents.edges import Mask, connected, grown
 from agents.pocket import evaluate
 from agents.pocket.adapt import concept, control, look
 from agents.pocket.paths import ADAPTERS, DEFAULTS
+from agents.shared.edges import Mask, connected, grown
 
 _FOUND = json.loads(DEFAULTS.read_text())
 HOW = {"steps": int(_FOUND["steps"]), "guidance": float(_FOUND["guidance"])}

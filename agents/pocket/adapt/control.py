@@ -11,12 +11,12 @@ from diffusers import ControlNetModel, StableDiffusionPipeline
 from PIL import Image
 from torch import nn
 
-from agents.edges import Mask, canny
 from agents.pocket.adapt.lesson import Residuals, encode, error, read, teach
 from agents.pocket.captions import describe
 from agents.pocket.paths import ADAPTERS
 from agents.pocket.render import render, sample
 from agents.pocket.train.run import device
+from agents.shared.edges import Mask, canny
 
 FOLDER = ADAPTERS / "canny"
 PICTURES = 3_000

@@ -14,7 +14,7 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
 
-from agents.edges import Mask, grown
+from agents.shared.edges import Mask, grown
 
 CELL = 8
 """Pixels of a latent's cell, across."""

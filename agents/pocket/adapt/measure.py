@@ -11,7 +11,6 @@ import numpy as np
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from agents.edges import agreement, canny
 from agents.pocket import evaluate, judge
 from agents.pocket.adapt import concept, lora
 from agents.pocket.adapt.apply import (
@@ -30,6 +29,7 @@ from agents.pocket.adherence import Adherence
 from agents.pocket.bar import Figures, shares, table
 from agents.pocket.captions import plain
 from agents.pocket.render import Scene, render, sample
+from agents.shared.edges import agreement, canny
 
 STUDIO, FLAT = 0, 1
 STRENGTH = 0.75

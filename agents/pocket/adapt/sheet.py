@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from agents.edges import canny
 from agents.pocket import evaluate
 from agents.pocket.adapt import concept, neon, rocket
 from agents.pocket.adapt.apply import HOW, draw, follow, load_control, surroundings, with_lora, with_word
@@ -20,6 +19,7 @@ from agents.pocket.captions import plain
 from agents.pocket.paths import HERE
 from agents.pocket.render import Scene, contact_sheet, render
 from agents.pocket.vocabulary import ATTRIBUTES
+from agents.shared.edges import canny
 
 FILE = HERE / "adapters.png"
 SUBJECTS = (

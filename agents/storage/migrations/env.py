@@ -1,5 +1,5 @@
 """Runs the catalogue's revisions on the connection that the agent opened."""
 
-from agents.database.migration_env import run
+from agents.shared.database.migration_env import run
 
 run()

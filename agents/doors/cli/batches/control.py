@@ -1,0 +1,104 @@
+"""`bottega pause`, `resume`, `retry`, `cancel`, `priority`, `amend` and `upgrade`: change how a batch goes on."""
+
+import asyncio
+import secrets
+import sys
+from typing import TypeVar
+
+from rich.console import Console
+
+from agents.doors.cli.batches.status import print_status
+from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input
+from agents.doors.cli.settings import configured
+from agents.doors.cli.terminal.plan_view import headline, refusal_of
+from agents.doors.cli.workshop.connection import asked, connected
+from protocol.codec import encode
+from protocol.commands import Amend, Cancel, Command, Pause, Priority, Resume, Retry, Upgrade
+from protocol.ids import image_id
+from protocol.parameters import RenderQuality, ServiceClass
+from protocol.replies import GenerationPlan, GenerationStatus, Reply
+
+Answer = TypeVar("Answer", bound=Reply)
+
+MAX_INDEX_DIGITS = 7
+"""Digits of an index; a batch has at most a million pictures."""
+
+
+def pause(batch: str, json: bool) -> None:
+    """Pause a batch and show where it stands."""
+    _steered(Pause(hash=batch), json)
+
+
+def resume(batch: str, json: bool) -> None:
+    """Go on with a batch and show where it stands."""
+    _steered(Resume(hash=batch), json)
+
+
+def retry(batch: str, image: str | None, json: bool) -> None:
+    """Try what failed again, or one picture."""
+    _steered(Retry(hash=batch, image_id=picture(batch, image) if image else None), json)
+
+
+def cancel(batch: str, pending: bool, image: str | None, json: bool) -> None:
+    """Stop a batch, what of it has not started, or one picture."""
+    if pending and image:
+        raise bad_input("--pending and --image are two different wishes", hint="leave one of them out")
+    one = picture(batch, image) if image else None
+    _steered(Cancel(hash=batch, what="pending" if pending else "all", image_id=one), json)
+
+
+def priority(batch: str, to: ServiceClass, json: bool) -> None:
+    """Move a batch to another class."""
+    _steered(Priority(hash=batch, priority=to), json)
+
+
+def amend(batch: str, number: int | None, min_score: float | None, negative: str | None, json: bool) -> None:
+    """Change what has not started."""
+    if number is None and min_score is None and negative is None:
+        raise bad_input("nothing to change", hint="give --number, --min-score or --negative")
+    _steered(Amend(hash=batch, quantity=number, min_score=min_score, negative_prompt=negative), json)
+
+
+def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images: list[str], json: bool) -> int:
+    """Make finished pictures again; returns the exit code."""
+    if size is None and quality is None:
+        raise bad_input("an upgrade needs a size or a quality", hint="--size 2048x2048, or --quality hd")
+    command = Upgrade(
+        hash=batch,
+        image_ids=[picture(batch, image) for image in images],
+        resolution=size,
+        render_quality=quality,
+        command_id=f"upgrade_{secrets.token_hex(8)}",
+    )
+    plan = asyncio.run(_answer(command, GenerationPlan))
+    if json:
+        sys.stdout.write(encode(plan).decode() + "\n")
+        return BAD_INPUT if plan.generation_plan.state == "refused" else ALL_STORED
+    if refusal := refusal_of(plan.generation_plan):
+        raise refusal
+    console = Console()
+    console.print(headline(plan), markup=False, soft_wrap=True)
+    for note in plan.generation_plan.not_honoured:
+        console.print(f"not honoured: {note}", markup=False, soft_wrap=True)
+    if plan.generation_plan.approval:
+        following = f"bottega approve {plan.hash} {plan.generation_plan.approval}"
+    else:
+        following = f"bottega status {plan.hash} --watch"
+    console.print(f"go on with: {following}", markup=False, soft_wrap=True)
+    return ALL_STORED
+
+
+def picture(batch: str, image: str) -> str:
+    """The id of a picture that is named by its id or its index."""
+    if image.isascii() and image.isdigit() and len(image) <= MAX_INDEX_DIGITS:
+        return image_id(batch, int(image))
+    return image
+
+
+def _steered(command: Command, json: bool) -> None:
+    print_status(asyncio.run(_answer(command, GenerationStatus)), json)
+
+
+async def _answer(command: Command, kind: type[Answer]) -> Answer:
+    async with connected(configured()) as client:
+        return await asked(client, command, kind)

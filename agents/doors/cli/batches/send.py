@@ -1,0 +1,87 @@
+"""`bottega send`, `plan` and `approve`: commands as JSON, answered by the running workshop."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input, of_reply
+from agents.doors.cli.settings import configured
+from agents.doors.cli.terminal.plan_view import refusal_of, show
+from agents.doors.cli.workshop.connection import asked, connected
+from protocol.codec import MAX_MESSAGE_BYTES, decode_command, encode
+from protocol.commands import Approve, GenerateImages
+from protocol.replies import ErrorReply, GenerationPlan, GenerationStatus, Reply
+
+
+def send(source: str) -> int:
+    """Print the reply as it came; returns the exit code."""
+    reply = asyncio.run(_exchange(read(source)))
+    sys.stdout.write(encode(reply).decode() + "\n")
+    match reply:
+        case ErrorReply(error=error):
+            return of_reply(error).exit_code
+        case GenerationPlan(generation_plan=plan) if plan.state == "refused":
+            return BAD_INPUT
+        case _:
+            return ALL_STORED
+
+
+def plan(source: str, json: bool) -> int:
+    """Show the plan of a GENERATE_IMAGES command, held until it is approved; returns the exit code."""
+    command = decode_command(read(source))
+    if not isinstance(command, GenerateImages):
+        raise bad_input("only GENERATE_IMAGES has a plan", path="$.cmd", hint="use: bottega send")
+    held = msgspec.structs.replace(command, hold=True, respond_format="GENERATION_PLAN")
+
+    async def run() -> GenerationPlan:
+        async with connected(configured()) as client:
+            return await asked(client, held, GenerationPlan)
+
+    answer = asyncio.run(run())
+    if json:
+        sys.stdout.write(encode(answer).decode() + "\n")
+        return BAD_INPUT if answer.generation_plan.state == "refused" else ALL_STORED
+    if refusal := refusal_of(answer.generation_plan):
+        raise refusal
+    show(Console(), answer)
+    return ALL_STORED
+
+
+def approve(batch: str, token: str, json: bool) -> int:
+    """Start a held plan; returns the exit code."""
+
+    async def run() -> GenerationStatus:
+        async with connected(configured()) as client:
+            return await asked(client, Approve(hash=batch, approval=token), GenerationStatus)
+
+    answer = asyncio.run(run())
+    if json:
+        sys.stdout.write(encode(answer).decode() + "\n")
+    else:
+        Console().print(f"started; follow it with: bottega status {batch} --watch", markup=False, soft_wrap=True)
+    return ALL_STORED
+
+
+def read(source: str) -> bytes:
+    """The bytes of a file, or of standard input for `-`; one more than a message may have, at most.
+
+    Raises:
+        Failure: there is no such file.
+    """
+    if source == "-":
+        return sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)
+    try:
+        with Path(source).open("rb") as file:
+            return file.read(MAX_MESSAGE_BYTES + 1)
+    except OSError as error:
+        raise bad_input(
+            f"cannot read {source}: {error.strerror}", hint="name a file, or - for standard input"
+        ) from None
+
+
+async def _exchange(payload: bytes) -> Reply:
+    async with connected(configured()) as client:
+        return await client.request(payload)

@@ -1,0 +1,209 @@
+"""`bottega status`, `list` and `result`: what runs, and where batches stand."""
+
+import asyncio
+import sys
+
+from msgspec import Struct, convert
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from agents.doors.cli.batches.follow import follow, page
+from agents.doors.cli.errors import ALL_STORED, NOTHING_THERE, SOME_FAILED, Failure, bad_input
+from agents.doors.cli.generate.report import show_images
+from agents.doors.cli.settings import configured
+from agents.doors.cli.terminal.display import counts_of, display_for
+from agents.doors.cli.terminal.progress_state import Board
+from agents.doors.cli.workshop.connection import asked, connected, needed_address
+from agents.shared.supervisor.address import running_workshop
+from bus.client import Client
+from protocol.codec import encode
+from protocol.commands import List, Result, Status
+from protocol.messages import ROLES
+from protocol.replies import BatchList, BatchSummary, GenerationResult, GenerationStatus, ProcessInfo
+
+RECENT = 5
+"""Batches that `bottega status` shows."""
+
+
+class NatsInfo(Struct, frozen=True, kw_only=True):
+    """The broker. `pid` is null where it is not the workshop's own."""
+
+    pid: int | None
+    url: str
+
+
+class WorkshopStatus(Struct, frozen=True, kw_only=True):
+    """What `bottega status --json` prints. `supervisor` is null where nobody supervises on this machine."""
+
+    processes: list[ProcessInfo]
+    nats: NatsInfo
+    supervisor: int | None
+    batches: list[BatchSummary]
+
+
+def status(batch: str | None, watch: bool, json: bool) -> int:
+    """Show the workshop, or a batch once, or a batch (the newest one) until its end; returns the exit code."""
+    if watch:
+        return asyncio.run(_watched(batch, json))
+    return asyncio.run(_workshop(json) if batch is None else _batch(batch, json))
+
+
+def list_batches(count: int, json: bool) -> None:
+    """Show the client's batches, newest first."""
+    batches = asyncio.run(_recent(count))
+    if json:
+        sys.stdout.write(encode(batches).decode() + "\n")
+    elif batches.batch_list.batches:
+        Console().print(_batch_table(batches.batch_list.batches))
+    else:
+        Console().print('no batches yet; make one: bottega generate "a red car on a green field"', markup=False)
+
+
+def result(batch: str, first: int, count: int, json: bool) -> None:
+    """Show a page of a batch's pictures."""
+
+    async def run() -> GenerationResult:
+        async with connected(configured()) as client:
+            return await asked(client, Result(hash=batch, first=first, count=count), GenerationResult)
+
+    page = asyncio.run(run())
+    if json:
+        sys.stdout.write(encode(page).decode() + "\n")
+        return
+    body = page.generation_result
+    console = Console()
+    show_images(console, body.images)
+    following = f"; more: bottega result {batch} --first {body.next}" if body.next is not None else ""
+    console.print(
+        f"{batch} · {body.state} · {counts_of(body.generation_status)}{following}", markup=False, soft_wrap=True
+    )
+
+
+async def _workshop(json: bool) -> int:
+    settings = configured()
+    address = running_workshop(settings.address_file)
+    async with connected(settings) as client:
+        processes = sorted(
+            (convert(one, ProcessInfo, from_attributes=True) for one in await client.presences()),
+            key=lambda one: (ROLES.index(one.role), one.pid),
+        )
+        batches = await _recent_or_none(client)
+        shown = WorkshopStatus(
+            processes=processes,
+            nats=NatsInfo(pid=address.nats if address else None, url=needed_address(settings).url),
+            supervisor=address.supervisor if address else None,
+            batches=batches,
+        )
+    if json:
+        sys.stdout.write(encode(shown).decode() + "\n")
+    else:
+        _print_workshop(Console(), shown)
+    return ALL_STORED
+
+
+async def _batch(batch: str, json: bool) -> int:
+    async with connected(configured()) as client:
+        print_status(await asked(client, Status(hash=batch), GenerationStatus), json)
+    return ALL_STORED
+
+
+async def _watched(batch: str | None, json: bool) -> int:
+    display = display_for(Console(stderr=True), silent=json)
+    async with connected(configured()) as client:
+        batch = batch or await _newest(client)
+        seen = (await page(client, batch)).generation_result
+        if seen.state == "held":
+            raise bad_input(
+                f"the plan of {batch} is held: nothing is made before it is approved",
+                hint=f"bottega approve {batch} TOKEN, with the token that the plan showed",
+                code="wrong_state",
+            )
+        board = Board(quantity=seen.quantity)
+        with display.batch(batch, board):
+            followed = await follow(client, batch, board, display)
+    final = GenerationStatus(hash=batch, generation_status=followed.status)
+    print_status(final, json)
+    return ALL_STORED if followed.all_stored else SOME_FAILED
+
+
+async def _recent(count: int) -> BatchList:
+    async with connected(configured()) as client:
+        return await asked(client, List(count=count), BatchList)
+
+
+async def _newest(client: Client) -> str:
+    batches = (await asked(client, List(count=1), BatchList)).batch_list.batches
+    if not batches:
+        raise bad_input("there is no batch to watch", hint="make one: bottega generate BRIEF", code="unknown_batch")
+    return batches[0].hash
+
+
+async def _recent_or_none(client: Client) -> list[BatchSummary]:
+    """The last batches; none while no planner answers, since which processes run is worth knowing above all then."""
+    try:
+        return (await asked(client, List(count=RECENT), BatchList)).batch_list.batches
+    except Failure as failure:
+        if failure.exit_code != NOTHING_THERE:
+            raise
+        return []
+
+
+def print_status(status: GenerationStatus, json: bool) -> None:
+    """Print a status as a table, or as the reply that it is."""
+    if json:
+        sys.stdout.write(encode(status).decode() + "\n")
+        return
+    body = status.generation_status
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_row("batch", status.hash)
+    table.add_row("pictures", counts_of(body))
+    if body.state:
+        table.add_row("state", body.state)
+    for name, value in (
+        ("mean score", body.quality_metrics.avg_score),
+        ("consistency", body.quality_metrics.consistency),
+        ("rejection rate", body.quality_metrics.rejection_rate),
+        ("seconds each", body.performance.avg_time),
+        ("gpu use", body.performance.gpu_util),
+        ("cost each", body.cost_per_image),
+    ):
+        table.add_row(name, "not measured" if value is None else f"{value:.3g}")
+    if body.stand_in:
+        table.add_row("stand-in", body.stand_in)
+    Console().print(table)
+
+
+def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("process", "pid", "host", "busy"):
+        table.add_column(name)
+    for process in workshop.processes:
+        table.add_row(process.role, str(process.pid), process.host, f"{process.busy}/{process.slots}")
+    if workshop.nats.pid:
+        table.add_row("nats", str(workshop.nats.pid), workshop.nats.url, "")
+    if workshop.supervisor:
+        table.add_row("supervisor", str(workshop.supervisor), "", "")
+    console.print(table)
+    if missing := [role for role in ROLES if role not in {process.role for process in workshop.processes}]:
+        console.print(f"not here: {', '.join(missing)}", style="yellow")
+    if workshop.batches:
+        console.print()
+        console.print(_batch_table(workshop.batches))
+
+
+def _batch_table(batches: list[BatchSummary]) -> Table:
+    """A line per batch. What was asked for is cut where a line is short; a hash never is, since it is copied."""
+    rows: list[tuple[str, ...]] = [("batch", "state", "stored", "when", "what")]
+    for batch in batches:
+        counts = f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else "")
+        what = " ".join((batch.brief or batch.style or batch.platform).split())
+        rows.append((batch.hash, batch.state, counts, batch.created_at[5:16].replace("T", " "), escape(what)))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for position, name in enumerate(rows[0]):
+        width = max(len(row[position]) for row in rows) if name != "what" else None
+        table.add_column(name, no_wrap=True, min_width=width)
+    for row in rows[1:]:
+        table.add_row(*row)
+    return table

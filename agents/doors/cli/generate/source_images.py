@@ -1,0 +1,81 @@
+"""Pictures that a person names on the command line: files go into the blob store, pictures of this home keep ids."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import get_args
+
+from agents.doors.cli.errors import bad_input
+from agents.doors.cli.settings import configured
+from agents.shared.picture import FORMATS, MAX_BYTES, Undecodable, look_into
+from bus.local_blobs import LocalBlobs
+from protocol.ids import is_id
+from protocol.nearest import nearest
+from protocol.parameters import ControlKind, ControlNet, ImageSource, Placement, Reference, ReferenceRole
+
+_WEIGHT = re.compile(r"\d+(\.\d+)?", re.ASCII)
+
+
+def source_of(text: str) -> ImageSource:
+    """The picture in a file, or that of an id.
+
+    Raises:
+        Failure: neither, or no picture.
+    """
+    file = Path(text)
+    if not file.is_file() and is_id(text):
+        return ImageSource(image_id=text)
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+        look_into(data)
+    except OSError as error:
+        raise bad_input(
+            f"cannot read {text}: {error.strerror}", path=text, hint="name a file, or the id of a picture"
+        ) from None
+    except Undecodable as error:
+        raise bad_input(f"{text} cannot be used: {error}", path=text, hint=f"give {', '.join(FORMATS)}") from None
+    return ImageSource(blob=asyncio.run(LocalBlobs(configured().blobs).put(data)))
+
+
+def control_of(text: str) -> ControlNet:
+    """`KIND:FILE`: a picture whose structure is found; `KIND-map:FILE`: one that shows nothing else.
+
+    Raises:
+        Failure: not of that form, or no picture.
+    """
+    kind, _, file = text.partition(":")
+    for known in get_args(ControlKind):
+        if kind.removesuffix("-map") == known and file:
+            return ControlNet(kind=known, image=source_of(file), preprocessed=kind != known)
+    raise bad_input(f"--control {text} is not KIND:FILE", hint=nearest(kind, get_args(ControlKind)))
+
+
+def reference_of(text: str) -> Reference:
+    """`ROLE:FILE` or `ROLE:FILE:WEIGHT`: a picture to follow beside the words.
+
+    Raises:
+        Failure: not of that form, or no picture.
+    """
+    role, _, rest = text.partition(":")
+    file, _, weight = rest.rpartition(":")
+    for known in get_args(ReferenceRole):
+        if role == known and rest:
+            if not file or not _WEIGHT.fullmatch(weight):
+                return Reference(image=source_of(rest), role=known)
+            return Reference(image=source_of(file), role=known, weight=float(weight))
+    raise bad_input(f"--reference {text} is not ROLE:FILE", hint=nearest(role, get_args(ReferenceRole)))
+
+
+def placement_of(text: str) -> Placement:
+    """`LEFT,TOP` in pixels, or `middle`.
+
+    Raises:
+        Failure: neither.
+    """
+    if text == "middle":
+        return Placement()
+    left, _, top = text.partition(",")
+    if not (left.isdecimal() and top.isdecimal()):
+        raise bad_input(f"--place {text} is not LEFT,TOP", hint="pixels, such as 32,0; or middle")
+    return Placement(left=int(left), top=int(top))

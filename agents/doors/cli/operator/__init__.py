@@ -1,0 +1,1 @@
+"""Commands of the operator: clients, costs, dead letters."""

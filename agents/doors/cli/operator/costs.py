@@ -1,0 +1,118 @@
+"""`bottega costs` and `bottega clients costs`: what pictures cost, in groups, over a span of time."""
+
+import asyncio
+import sys
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from agents.doors.cli.errors import bad_input
+from agents.doors.cli.settings import configured
+from agents.doors.cli.workshop.connection import asked, connected, operating, told
+from protocol.codec import encode
+from protocol.commands import Costs
+from protocol.operator import ShowCosts
+from protocol.parameters import CostsBy
+from protocol.replies import Charges, CostReport, CostsBody
+
+EXPLANATION = "attempts: every try that was charged, rejected ones included; each: what one stored picture cost in all"
+NOTHING = (
+    "nothing was charged; pictures of your own device have a price once BOTTEGA_GPU_PRICE_PER_HOUR names it in USD"
+)
+
+
+def show(
+    client: str | None,
+    batch: str | None,
+    since: str | None,
+    until: str | None,
+    by: CostsBy,
+    first: int,
+    count: int,
+    json: bool,
+) -> None:
+    """Show a page of one's own costs, or as the operator of those of a client."""
+    fields: dict[str, Any] = {
+        "hash": batch,
+        "since": moment("--since", since),
+        "until": moment("--until", until, ends=True),
+        "by": by,
+        "first": first,
+        "count": count,
+    }
+    command = Costs(**fields) if client is None else ShowCosts(client_id=client, **fields)
+    answer = asyncio.run(_answer(command))
+    if json:
+        sys.stdout.write(encode(answer).decode() + "\n")
+    else:
+        _print(Console(), answer.costs)
+
+
+def moment(flag: str, text: str | None, ends: bool = False) -> datetime | None:
+    """A time as people write it: a day, or a moment in ISO 8601; UTC where no zone is said. A day that `ends` a span is
+    in it.
+
+    Raises:
+        Failure: it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return found + timedelta(days=1) if ends and _is_day(text) else found
+    except (ValueError, OverflowError):
+        hint = "a day, 2026-11-01, or a moment, 2026-11-01T12:00:00+01:00"
+        raise bad_input(f"{flag} cannot be {text!r}", hint=hint) from None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _print(console: Console, body: CostsBody) -> None:
+    span = f"{f' since {body.since}' if body.since else ''}{f' until {body.until}' if body.until else ''}"
+    of_batch = f", batch {body.hash}" if body.hash else ""
+    console.print(f"costs of {body.client_id}{of_batch}{span or ', all time'}", markup=False, soft_wrap=True)
+    if body.total.cost is None:
+        console.print(NOTHING, markup=False, soft_wrap=True)
+    else:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column(body.by, no_wrap=True)
+        for name in ("cost, USD", "attempts", "pictures", "each, USD"):
+            table.add_column(name, no_wrap=True, justify="right")
+        for group in body.groups:
+            table.add_row(escape(group.name or "not known"), *_figures(group.charges))
+        table.add_row("total", *_figures(body.total), style="bold")
+        console.print(table)
+        if body.next is not None:
+            console.print(f"more: the same with --first {body.next}", markup=False)
+        console.print(EXPLANATION, style="dim", markup=False, soft_wrap=True)
+    limit = "no limit" if body.limit is None else f"limit {_dollars(body.limit)} USD, left {_dollars(body.left)} USD"
+    now = f"now: held {_dollars(body.held)} USD, spent in all {_dollars(body.spent)} USD, {limit}"
+    console.print(now, markup=False, soft_wrap=True)
+
+
+def _figures(charges: Charges) -> tuple[str, ...]:
+    return (_dollars(charges.cost), str(charges.attempts), str(charges.completed), _dollars(charges.cost_per_image))
+
+
+def _dollars(amount: float | None) -> str:
+    """To the micro-dollar, since a picture of one's own device costs few of them."""
+    return "-" if amount is None else f"{amount:.6f}"
+
+
+async def _answer(command: Costs | ShowCosts) -> CostReport:
+    settings = configured()
+    if isinstance(command, ShowCosts):
+        async with operating(settings) as operator:
+            return await told(operator, command, CostReport)
+    async with connected(settings) as client:
+        return await asked(client, command, CostReport)

@@ -1,0 +1,99 @@
+"""`bottega dead-letters replay`: says again what is still expected, and takes the letters away.
+
+The planner is asked first whether it waits for the work of a letter: an attempt that is over would cost a device once
+more and be heard by nobody. Events need no such question, because the planner hears each of them once.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from msgspec import Struct
+from rich.console import Console
+
+from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
+from agents.doors.cli.operator.dead_letters import found, matches
+from agents.doors.cli.settings import configured
+from agents.doors.cli.workshop.connection import operating, told
+from bus.dead_letters import DeadLetter
+from bus.operator import Operator
+from protocol import subjects
+from protocol.codec import encode
+from protocol.messages import Event, GenerateImage, ScoreImage, StoreImage, Work
+from protocol.operator import FindWork
+from protocol.replies import WorkReply
+
+UNREADABLE = "its bytes cannot be read, so it would be given up again; it goes by itself after 30 days"
+
+
+class Unsaid(Struct, frozen=True, kw_only=True):
+    """A letter that was not said again, and why."""
+
+    id: int
+    reason: str
+
+
+class Replayed(Struct, frozen=True, kw_only=True):
+    """What `bottega dead-letters replay --json` prints. Neither kind of letter is there any more; `kept` are those
+    that cannot be read."""
+
+    replayed: list[int]
+    dropped: list[Unsaid]
+    kept: list[Unsaid]
+
+
+def replay(id: int | None, everything: bool, pattern: str | None, json: bool) -> int:
+    """Say one letter again, or all that were at places that `pattern` covers; returns the exit code."""
+    if (id is None) != everything or (id is not None and pattern is not None):
+        raise bad_input("which letters?", hint="name one by its id; or --all, with --subject for some of them")
+    done = asyncio.run(_replay(id, pattern))
+    if json:
+        sys.stdout.write(encode(done).decode() + "\n")
+        return SOME_FAILED if done.kept else ALL_STORED
+    console = Console()
+    for what, letters in (("dropped", done.dropped), ("kept", done.kept)):
+        for one in letters:
+            console.print(f"{what} {one.id}: {one.reason}", markup=False, soft_wrap=True)
+    counts = f"{len(done.replayed)} said again, {len(done.dropped)} dropped, {len(done.kept)} kept"
+    console.print(counts, markup=False)
+    return SOME_FAILED if done.kept else ALL_STORED
+
+
+async def say_again(operator: Operator, ids: Sequence[int]) -> Replayed:
+    """What became of each letter. One that is said again is taken away after the broker has it: a process that dies
+    between leaves a letter that is dropped, or found in the queue, when it is said again."""
+    done = Replayed(replayed=[], dropped=[], kept=[])
+    for id in ids:
+        letter = await operator.letters.find(id)
+        if letter is None:
+            continue
+        content = letter.content
+        if content is None:
+            done.kept.append(Unsaid(id=id, reason=UNREADABLE))
+            continue
+        if reason := await _over(operator, letter, content):
+            done.dropped.append(Unsaid(id=id, reason=reason))
+        else:
+            await operator.letters.say_again(letter)
+            done.replayed.append(id)
+        await operator.letters.remove(letter)
+    return done
+
+
+async def _replay(id: int | None, pattern: str | None) -> Replayed:
+    async with operating(configured()) as operator:
+        if id is not None:
+            return await say_again(operator, [(await found(operator, id)).id])
+        async with aclosing(operator.letters.newest_first()) as newest:
+            ids = [one.id async for one in newest if pattern is None or matches(pattern, one.subject)]
+        return await say_again(operator, ids[::-1])
+
+
+async def _over(operator: Operator, letter: DeadLetter, content: Work | Event) -> str | None:
+    """Why the work of a letter is not expected; null where it is, and for an event."""
+    if isinstance(content, Event):
+        return None
+    index = content.job.index if isinstance(content, GenerateImage | ScoreImage | StoreImage) else None
+    question = FindWork(hash=subjects.batch_of(content), index=index, subject=letter.subject)
+    return (await told(operator, question, WorkReply)).work.reason

@@ -1,0 +1,1 @@
+"""Care of the records: backup, restore, prune."""

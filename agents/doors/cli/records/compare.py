@@ -1,0 +1,49 @@
+"""Do ledger, catalogue and files agree? What `bottega doctor` says of it, also while the workshop runs."""
+
+import time
+
+from msgspec import Struct
+
+from agents.doors.cli.records.databases import databases
+from agents.planner.ledger.completed import completed
+from agents.shared.database.copying import OtherRevision, snapshots
+from agents.shared.settings import Settings
+from agents.storage.inventory import filed, lying
+
+GRACE_S = 600.0
+"""A file younger than this may be on its way into the catalogue."""
+
+DAY_S = 86_400.0
+
+
+class Inventory(Struct, frozen=True, kw_only=True):
+    """`pictures` are rows of the catalogue. `lost` are completed pictures without a row, `missing` rows without their
+    file, `unknown` files without a row."""
+
+    pictures: int
+    lost: int
+    missing: int
+    unknown: int
+
+
+def take(settings: Settings) -> Inventory | None:
+    """Compare everything; null where there is nothing to compare. Names are remembered as hashes: 100 bytes a picture.
+
+    Pictures that were completed longer ago than they are retained are not looked for.
+    """
+    now = time.time()
+    since = now - settings.retain_days * DAY_S if settings.retain_days is not None else 0.0
+    files = [hash(path) for path in lying(settings.pictures, now - GRACE_S)]
+    try:
+        with snapshots(databases(settings)) as [ledger, catalogue]:
+            done = [hash(picture) for picture in completed(ledger, since)]
+            rows = [(hash((name, index)), path) for name, index, path in filed(catalogue)]
+    except OtherRevision:
+        return None
+    places, paths = {place for place, _ in rows}, {hash(path) for _, path in rows}
+    return Inventory(
+        pictures=len(rows),
+        lost=sum(picture not in places for picture in done),
+        missing=sum(path is not None and not (settings.pictures / path).is_file() for _, path in rows),
+        unknown=sum(path not in paths for path in files),
+    )

@@ -1,0 +1,150 @@
+"""`bottega restore`: ledger and catalogue from a backup, into SQLite or PostgreSQL, where no workshop runs.
+
+Everything is checked before anything is changed. Each database is replaced in one transaction, the catalogue first.
+"""
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+from msgspec import Struct
+
+from agents.doors.cli.errors import bad_input
+from agents.doors.cli.records.backup import described
+from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest, sha256_of
+from agents.doors.cli.settings import configured
+from agents.shared.database.copying import Database, copy_in, is_empty, revision_of
+from agents.shared.settings import Settings
+from agents.shared.supervisor.address import home_lock
+from bus.client import Client
+from bus.connection import Address, LoginRefused
+from bus.failpoint import reached
+from protocol.codec import encode
+from protocol.errors import AcpError
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """What `bottega restore --json` prints. `rows` by database and table, as they are now."""
+
+    folder: str
+    manifest: Manifest
+    rows: dict[str, dict[str, int]]
+
+
+def restore(folder: Path, force: bool, json: bool) -> None:
+    """Restore a backup and say what was in it.
+
+    Raises:
+        Failure: a workshop runs, the backup is broken or of a newer version, or `force` is missing.
+    """
+    settings = configured()
+    source = folder.absolute()
+    with home_lock(settings.address_file):
+        _check_nobody_works(settings)
+        rows = read(source, settings, force)
+    manifest = _manifest(source)
+    if json:
+        sys.stdout.write(encode(Restored(folder=str(source), manifest=manifest, rows=rows)).decode() + "\n")
+    else:
+        sys.stderr.write(
+            f"restored {described(manifest)}; pictures are copied by hand, bottega doctor tells what is missing\n"
+        )
+
+
+def read(folder: Path, settings: Settings, force: bool) -> dict[str, dict[str, int]]:
+    """Replace the records of a workshop that is at rest by those of a backup; returns the rows by database and table.
+
+    Raises:
+        Failure: the backup cannot be used, or there are records and `force` is missing.
+    """
+    manifest = _manifest(folder)
+    kept = databases(settings)
+    for database in kept:
+        _check_revisions(manifest, database)
+    scratch = settings.home / ".restore"
+    shutil.rmtree(scratch, ignore_errors=True)  # left by one that was killed
+    scratch.mkdir(mode=0o700, parents=True)
+    try:
+        # What is checked is the copy that is read, whatever happens to the backup meanwhile.
+        for database in kept:
+            _fetch(folder, manifest, database.name, scratch)
+        if not force:
+            for database in kept:
+                _check_empty(database)
+        # What the broker keeps speaks of later times; the planner says again what is not done.
+        shutil.rmtree(settings.nats_folder / "store", ignore_errors=True)
+        rows: dict[str, dict[str, int]] = {}
+        for database in reversed(kept):
+            rows[database.name] = copy_in(file_of(scratch, database.name), database)
+            reached("restore.copied")
+        return rows
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _manifest(folder: Path) -> Manifest:
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise bad_input(f"{folder} is no backup: no readable {MANIFEST} in it", hint="name a folder of bottega backup")
+    if manifest.format != FORMAT:
+        raise bad_input(
+            f"{folder} has format {manifest.format}, this version reads {FORMAT}",
+            hint=f"restore it with version {manifest.version}",
+        )
+    return manifest
+
+
+def _check_revisions(manifest: Manifest, database: Database) -> None:
+    part = manifest.databases.get(database.name)
+    if part is None:
+        raise bad_input(f"the backup has no {database.name}", hint="name a whole one")
+    if not database.knows(part.revision):
+        raise bad_input(
+            f"the backup's {database.name} is at revision {part.revision}, newer than this version, which knows "
+            f"{database.newest}",
+            hint=f"restore it with bottega {manifest.version} or newer",
+        )
+    present = revision_of(database)
+    if present is not None and not database.knows(present):
+        raise bad_input(
+            f"the {database.name} that is there is at revision {present}, newer than this version",
+            hint="restore with the version that wrote it",
+        )
+
+
+def _fetch(folder: Path, manifest: Manifest, name: str, scratch: Path) -> None:
+    source, copy = file_of(folder, name), file_of(scratch, name)
+    if not source.is_file():
+        raise bad_input(f"{source} is missing", hint="name a whole backup")
+    shutil.copyfile(source, copy)
+    if sha256_of(copy) != manifest.databases[name].sha256:
+        raise bad_input(f"{source} is damaged: its SHA-256 is not that of {MANIFEST}", hint="use another backup")
+
+
+def _check_empty(database: Database) -> None:
+    if revision_of(database) is not None and not is_empty(database):
+        raise bad_input(
+            f"there is a {database.name} already, with records in it",
+            hint="back it up, then replace it with --force; or name another home in BOTTEGA_HOME",
+        )
+
+
+def _check_nobody_works(settings: Settings) -> None:
+    """Agents of a server of someone else's hold no lock of this home."""
+    if settings.nats_url is not None:
+        asyncio.run(_check_alone(Address.parse(settings.nats_url)))
+
+
+async def _check_alone(address: Address) -> None:
+    try:
+        async with Client.open(address) as client:
+            working = sorted({one.role for one in await client.presences()} & {"planner", "storage"})
+    except LoginRefused:
+        raise
+    except AcpError:
+        return  # where nothing answers nobody works
+    if working:
+        raise bad_input(
+            f"agents work at {address.url}: {', '.join(working)}", hint="stop them first", code="wrong_state"
+        )

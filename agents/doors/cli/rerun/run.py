@@ -1,0 +1,205 @@
+"""`bottega rerun`: make a picture again from its own file, and say whether it is the same. Needs no workshop."""
+
+import asyncio
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
+from agents.doors.cli.rerun.source_files import WithFiles
+from agents.doors.cli.settings import configured
+from agents.generator.device.tuning import tuning_said
+from agents.generator.engine import Rendering
+from agents.generator.engines.diffusers_engine import DiffusersEngine
+from agents.generator.orders.order import Order
+from agents.generator.orders.post_stages import staged
+from agents.generator.orders.source_images import load
+from agents.generator.registry import registry
+from agents.shared.picture import Undecodable, decode_frames
+from agents.shared.settings import Settings
+from agents.storage.filing import read_record
+from agents.storage.png import BrokenPng
+from agents.storage.record import Record
+from bus.blobs import Blobs
+from protocol.codec import encode
+from protocol.errors import AcpError
+from protocol.messages import Job, Prompt
+
+Frames = NDArray[np.uint8]
+"""Shape (frames, height, width, 3); one frame of a still picture."""
+
+TOLERANCE = 2
+"""Levels of 255 by which sums in another order change a pixel at most, as far as was seen."""
+
+MAX_THREADS = 256
+"""Threads that a picture's file may ask for."""
+
+Verdict = Literal["identical", "same to tolerance", "drifted"]
+
+
+class Rerun(Struct, frozen=True, kw_only=True):
+    """What `bottega rerun --json` prints. `changed` is the share of values of pixels that differ, `largest` the largest
+    difference in levels of 255; null where the sizes differ. `reasons` say what is not as it was."""
+
+    image: str
+    verdict: Verdict
+    changed: float | None
+    largest: int | None
+    reasons: list[str]
+    seconds: float
+    path: str | None = None
+
+
+def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) -> int:
+    """Make the picture in `image` again, write it to `out` if that is given, and print what became of it. Pictures
+    that it was made from are in the blob store or among `sources`.
+
+    Raises:
+        Failure: the file is not a picture of this program, or one that it was made from is missing.
+        AcpError: the model is not here, or the device is taken.
+    """
+    record, before = _read(image)
+    started = time.perf_counter()
+    rendering = asyncio.run(_made(configured(), record, sources))
+    seconds = time.perf_counter() - started
+    now = decode_frames(rendering.data)
+    verdict, changed, largest = compared(before, now)
+    if out is not None:
+        out.write_bytes(rendering.data)
+    said = Rerun(
+        image=str(image),
+        verdict=verdict,
+        changed=changed,
+        largest=largest,
+        reasons=[] if verdict == "identical" else reasons(record, rendering),
+        seconds=seconds,
+        path=None if out is None else str(out),
+    )
+    sys.stdout.write(encode(said).decode() + "\n" if json else _readable(said))
+    return SOME_FAILED if verdict == "drifted" else ALL_STORED
+
+
+def job_of(record: Record) -> Job:
+    """The job that makes the picture of a record, in calls of the same sizes."""
+    size = record.generated or record
+    return Job(
+        hash=record.batch,
+        client_id=record.client,
+        index=record.index,
+        attempt=record.attempt,
+        image_id=record.image_id,
+        prompt=Prompt(text=record.prompt, negative=record.negative_prompt, references=record.references),
+        seed=record.seed,
+        width=size.width,
+        height=size.height,
+        steps=record.steps,
+        guidance=record.guidance,
+        sampler=record.sampler,
+        platform=record.platform,
+        model=record.model,
+        loras=record.loras,
+        init_image=record.init_image,
+        controls=record.controls,
+        image_prompts=record.image_prompts,
+        regions=record.regions,
+        post=record.post,
+        motion=record.motion,
+        buckets=record.buckets,
+    )
+
+
+def compared(before: Frames, now: Frames) -> tuple[Verdict, float | None, int | None]:
+    """The verdict, the share of values that differ, and the largest difference in levels of 255."""
+    if before.shape != now.shape:
+        return "drifted", None, None
+    difference = np.abs(before.astype(np.int16) - now.astype(np.int16))
+    largest = int(difference.max(initial=0))
+    verdict = "identical" if largest == 0 else "same to tolerance" if largest <= TOLERANCE else "drifted"
+    return verdict, float((difference > 0).mean()), largest
+
+
+def reasons(record: Record, rendering: Rendering) -> list[str]:
+    """What is not as it was when the picture was made."""
+    found = [
+        f"{what}: was {then or 'not known'}, is {now or 'not known'}"
+        for what, then, now in (
+            ("weights", record.model_version, rendering.model_version),
+            *(
+                (name, record.versions.get(name), rendering.versions.get(name))
+                for name in sorted({*record.versions, *rendering.versions})
+            ),
+            ("device", record.device, rendering.device),
+        )
+        if then != now
+    ]
+    if record.buckets is None:
+        found.append("the sizes of the model calls are not known")
+    return found or ["weights, libraries, device and the number of CPU threads are the same; the processor may differ"]
+
+
+def threads_of(record: Record, *, otherwise: int) -> int:
+    """CPU threads that made a picture, since with another number the last bits differ; `otherwise` where that is not
+    known."""
+    said = record.versions.get("threads", "")
+    return min(int(said), MAX_THREADS) if re.fullmatch("[0-9]{1,4}", said) else otherwise
+
+
+async def _made(settings: Settings, record: Record, given: Sequence[Path]) -> Rendering:
+    known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
+    on_cpu = record.device == "cpu"
+    with tempfile.TemporaryDirectory() as folder:
+        # A CPU is shared with a workshop that runs, any other device has to be free.
+        run = Path(folder) if on_cpu else settings.home / "run"
+        threads = threads_of(record, otherwise=settings.torch_threads)
+        tuning = tuning_said(record.versions, settings.offload)
+        engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run, tuning)
+        async with engine.opened():
+            ready = await _with_sources(WithFiles(settings.blobs, given), staged(job_of(record), known))
+            return await engine.generate(ready, lambda step, steps: None, lambda: False)
+
+
+async def _with_sources(blobs: Blobs, order: Order) -> Order:
+    try:
+        return await load(blobs, order)
+    except AcpError as error:
+        if error.code != "pixels_missing":
+            raise
+        raise bad_input(
+            error.body.message,
+            code=error.code,
+            path=error.body.path,
+            hint="name it, whether it was brought or made here: bottega rerun IMAGE --source FILE",
+        ) from error
+
+
+def _read(image: Path) -> tuple[Record, Frames]:
+    try:
+        data = image.read_bytes()
+        record, pixels = read_record(data), decode_frames(data)
+    except OSError as error:
+        raise bad_input(f"{image} cannot be read: {error.strerror}", path=str(image)) from error
+    except (BrokenPng, msgspec.MsgspecError, Undecodable) as error:
+        raise bad_input(
+            f"{image} does not say how it was made: {error}", hint="give a PNG file of this workshop's pictures"
+        ) from error
+    if record.provider != "local":
+        raise bad_input(
+            f"{image} was made by {record.provider}, not by a model of this workshop",
+            hint="only local models make a picture again from its seed",
+        )
+    return record, pixels
+
+
+def _readable(said: Rerun) -> str:
+    much = "" if not said.largest or said.changed is None else f", {said.changed:.1%} by up to {said.largest} of 255"
+    lines = [f"{said.verdict}{much}  ({said.seconds:.1f} s)", *(f"  {reason}" for reason in said.reasons)]
+    return "\n".join([*lines, *([f"  {said.path}"] if said.path else [])]) + "\n"

@@ -1,0 +1,1 @@
+"""`bottega batch`: sessions of catalogues and combos."""

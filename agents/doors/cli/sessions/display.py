@@ -1,0 +1,128 @@
+"""Progress of a session, as seed 004 draws it: a bar, counts, the current and the recent jobs, rate and time left."""
+
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from agents.doors.cli.sessions.log import OPEN, JobEntry, SessionLog
+from agents.doors.cli.sessions.tracker import ENDED, Tracker
+from agents.doors.cli.terminal.display import Display, Lines, Nothing, Screen, redrawn
+from agents.doors.cli.terminal.plan_view import duration
+from agents.doors.cli.terminal.progress_state import Board, Row
+
+CURRENT = 8
+"""Jobs in hand that are shown; a workshop has about as many in flight."""
+RECENT = 5
+MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("-", "yellow")}
+
+
+class SessionScreen(Screen):
+    """Redraws a session on a terminal."""
+
+    def __init__(self, console: Console, tracker: Tracker) -> None:
+        super().__init__(console)
+        self._terminal = console
+        self._tracker = tracker
+
+    @contextmanager
+    def batch(self, title: str, board: Board) -> Generator[None]:
+        self.say(title)
+        with redrawn(self._terminal, lambda: drawing_of(self._tracker)):
+            yield
+
+
+class SessionLines(Lines):
+    """A line per job that ended."""
+
+    def __init__(self, console: Console, tracker: Tracker) -> None:
+        super().__init__(console)
+        self._tracker = tracker
+
+    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
+        self._finished = board.finished
+        return super().batch(title, board)
+
+    def finished(self, row: Row, board: Board) -> None:
+        self._finished += 1
+        if job := self._tracker.job(row.index):
+            self.say(f"[{self._finished}/{board.quantity}] {line_of(job)}")
+
+
+def session_display(console: Console, tracker: Tracker, *, silent: bool) -> Display:
+    """Redrawn on a terminal, plain lines elsewhere, nothing where lines would disturb."""
+    if console.is_terminal and not console.is_dumb_terminal:
+        return SessionScreen(console, tracker)
+    return Nothing() if silent else SessionLines(console, tracker)
+
+
+def headline(log: SessionLog) -> str:
+    """What a session is about, in two lines."""
+    config = log.config
+    return (
+        f"[Session: {log.session_id}]\n"
+        f"Wardrobe: {config.wardrobe or 'all'} | UI: {config.ui_style or 'all'} | Quality: {config.quality}\n"
+        f"Catalogs: {', '.join(config.catalogs)}"
+    )
+
+
+def drawing_of(tracker: Tracker) -> RenderableType:
+    """The session as it stands."""
+    log, summary = tracker.log, tracker.log.summary
+    ended = summary.completed + summary.failed + summary.cancelled
+    bar = Table.grid(padding=(0, 1))
+    share = f"{100 * ended // summary.total}%" if summary.total else "0%"
+    bar.add_row(
+        "Progress:",
+        ProgressBar(total=summary.total or 1, completed=ended, width=20),
+        f"{share} ({ended}/{summary.total})",
+    )
+    lines: list[RenderableType] = [bar, Text(counts_of(log)), Text(pace_of(tracker), style="dim")]
+    current = [job for job in log.jobs if job.status in ("running", "retry")]
+    lines += [Text("\nCurrent:")] if current else []
+    lines += [Text(f"  → {line_of(job)}", style="cyan") for job in current[:CURRENT]]
+    recent = sorted((job for job in log.jobs if job.status in ENDED), key=lambda job: (job.completed or "", job.id))
+    lines += [Text("\nRecent:")] if recent else []
+    for job in reversed(recent[-RECENT:]):
+        mark, style = MARKS[job.status]
+        lines.append(Text(f"  {mark} {line_of(job)}", style=style))
+    return Group(*lines)
+
+
+def counts_of(log: SessionLog) -> str:
+    """`Running: 3 | Completed: 24 | Failed: 0 | Pending: 18`, and what else there is."""
+    summary = log.summary
+    parts = [
+        f"Running: {summary.running:>2}",
+        f"Completed: {summary.completed}",
+        f"Failed: {summary.failed}",
+        f"Pending: {summary.pending}",
+    ]
+    others = (("Retry", summary.retry), ("Cancelled", summary.cancelled), ("Paused", summary.paused))
+    return " | ".join([*parts, *(f"{name}: {count}" for name, count in others if count)])
+
+
+def pace_of(tracker: Tracker) -> str:
+    """Rate and time left, as measured since this process drives the session."""
+    left = sum(job.status in OPEN for job in tracker.log.jobs)
+    if not tracker.ended_now:
+        return f"{duration(tracker.seconds)} · rate not measured yet"
+    rate = tracker.ended_now / tracker.seconds
+    return f"{duration(tracker.seconds)} · {60 * rate:.1f} per minute · about {duration(left / rate)} left"
+
+
+def line_of(job: JobEntry) -> str:
+    """`[025] ZH01_unboxing_experience + C-U-011 → saved`."""
+    what = f"[{job.id}] {job.prompt_file.removesuffix('.md')}" + (f" + {job.combo}" if job.combo else "")
+    match job.status:
+        case "completed":
+            return f"{what} → saved"
+        case "failed" | "cancelled":
+            return f"{what} → {job.status}: {job.error or 'no reason was given'}"
+        case "running" | "retry":
+            return f"{what} (attempt {max(1, job.attempts)})"
+        case _:
+            return what

@@ -1,0 +1,156 @@
+"""The flags of `bottega batch`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.doors.cli.errors import reported
+
+batch = typer.Typer(help="Sessions: catalogues of prompts times combos of reference pictures, logged job by job.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the session log, or the dry run, and nothing else.")]
+StandIn = Annotated[
+    str | None,
+    typer.Option("--stand-in", help="Let this model (pocket) stand in for platforms that are not installed."),
+]
+Output = Annotated[
+    Path | None, typer.Option(help="Folder of the pictures and the session logs. Left out: Result_images of the home.")
+]
+Session = Annotated[str | None, typer.Argument(metavar="[SESSION]", help="A session id. Left out: the newest.")]
+Wardrobe = Annotated[str | None, typer.Option(help="What is worn, such as zip-hoodie.")]
+Quality = Annotated[str, typer.Option(help="1K, 2K, 4K, an aspect or WxH.")]
+Platform = Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the first picture.")]
+Reuse = Annotated[
+    bool, typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again.")
+]
+MinScore = Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")]
+
+
+@batch.command()
+def start(
+    catalogs: Annotated[str, typer.Option(help='Catalogues, parted by commas: "v3.2,v4.2".')],
+    wardrobe: Wardrobe = None,
+    ui_style: Annotated[str | None, typer.Option(help="The style of the interface, such as Orange.")] = None,
+    combos: Annotated[str, typer.Option(help="Combos to keep, parted by commas; left out: all.")] = "",
+    prompts: Annotated[str, typer.Option(help="Prompts to keep, whole or short ids; left out: all.")] = "",
+    quality: Quality = "1K",
+    number: Annotated[int, typer.Option("-n", "--number", help="Pictures of each prompt and combo.")] = 1,
+    platform: Platform = None,
+    style: Annotated[str | None, typer.Option(help="A style of the workshop.")] = None,
+    seed: Seed = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
+    min_score: MinScore = None,
+    reuse: Reuse = True,
+    output: Output = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, time and cost; make nothing.")] = False,
+    stand_in: StandIn = None,
+    json: Json = False,
+) -> None:
+    """Run every prompt of some catalogues with every combo; without --wardrobe, --ui-style, --combos prompts alone."""
+    with reported(json):
+        from agents.doors.cli.sessions import run as sessions
+        from agents.doors.cli.sessions.dry_run import dry_run as run_dry
+        from agents.doors.cli.sessions.order import Wanted
+
+        wanted = Wanted(
+            catalogs=catalogs,
+            wardrobe=wardrobe,
+            ui_style=ui_style,
+            combos=combos,
+            prompts=prompts,
+            quality=quality,
+            number=number,
+            platform=platform,
+            style=style,
+            seed=seed,
+            steps=steps,
+            min_score=min_score,
+            reuse=reuse,
+        )
+        if dry_run:
+            raise SystemExit(run_dry(wanted, stand_in, json))
+        raise SystemExit(sessions.start(wanted, sessions.Place(output, stand_in, json)))
+
+
+@batch.command()
+def single(
+    prompt: Annotated[str, typer.Option(help="catalog_v3.2/ZH01_unboxing_experience.md")],
+    combo: Annotated[str, typer.Option(help="A combo, such as C-U-013.")] = "",
+    wardrobe: Wardrobe = None,
+    quality: Quality = "1K",
+    platform: Platform = None,
+    seed: Seed = None,
+    min_score: MinScore = None,
+    reuse: Reuse = True,
+    output: Output = None,
+    stand_in: StandIn = None,
+    json: Json = False,
+) -> None:
+    """Make the picture of one prompt and one combo, as a session of one job."""
+    with reported(json):
+        from agents.doors.cli.sessions import run as sessions
+        from agents.doors.cli.sessions.order import Wanted, of_prompt
+
+        catalogue, prompt_id = of_prompt(prompt)
+        wanted = Wanted(
+            catalogs=catalogue,
+            wardrobe=wardrobe,
+            combos=combo,
+            prompts=prompt_id,
+            quality=quality,
+            platform=platform,
+            seed=seed,
+            min_score=min_score,
+            reuse=reuse,
+        )
+        raise SystemExit(sessions.start(wanted, sessions.Place(output, stand_in, json)))
+
+
+@batch.command()
+def resume(session: Session = None, output: Output = None, stand_in: StandIn = None, json: Json = False) -> None:
+    """Go on with a session that was interrupted, and try its failed jobs again."""
+    with reported(json):
+        from agents.doors.cli.sessions import run as sessions
+
+        raise SystemExit(sessions.resume(session, sessions.Place(output, stand_in, json)))
+
+
+@batch.command()
+def retry(
+    session: Session = None,
+    job: Annotated[str | None, typer.Option(help="One failed job, such as 015. Left out: all that failed.")] = None,
+    output: Output = None,
+    stand_in: StandIn = None,
+    json: Json = False,
+) -> None:
+    """Try failed jobs of a session again."""
+    with reported(json):
+        from agents.doors.cli.sessions import run as sessions
+
+        raise SystemExit(sessions.retry(session, job, sessions.Place(output, stand_in, json)))
+
+
+@batch.command()
+def status(session: Session = None, output: Output = None, json: Json = False) -> None:
+    """Where a session stands."""
+    with reported(json):
+        from agents.doors.cli.sessions import run as sessions
+
+        raise SystemExit(sessions.status(session, sessions.Place(output, None, json)))
+
+
+@batch.command()
+def upgrade(
+    session: Session = None,
+    to_quality: Annotated[str, typer.Option(help="2K, 4K, or WxH.")] = "4K",
+    output: Output = None,
+    stand_in: StandIn = None,
+    json: Json = False,
+) -> None:
+    """Make the completed pictures of a session again at a higher quality, as a session of its own."""
+    with reported(json):
+        from agents.doors.cli.sessions import run as sessions
+
+        raise SystemExit(sessions.upgrade(session, to_quality, sessions.Place(output, stand_in, json)))

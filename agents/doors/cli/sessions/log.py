@@ -1,0 +1,226 @@
+"""The session log of a batch (seed 004): what was asked for, and where each job stands.
+
+`{output}/.sessions/{session_id}-session.json` is replaced as a whole, so that it is true and readable whenever the
+process dies.
+"""
+
+import fcntl
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agents.doors.cli.copies import replace_text
+from agents.doors.cli.errors import bad_input
+from bus.durable import make_folder
+from protocol.commands import GenerateImages, Upgrade
+from protocol.replies import Cost, Image
+
+SESSIONS = ".sessions"
+SUFFIX = "-session.json"
+ID_FORM = "%Y-%m-%d-%H-%M-%S"
+
+JobStatus = Literal["pending", "running", "completed", "failed", "retry", "cancelled", "paused"]
+OPEN: frozenset[JobStatus] = frozenset({"pending", "running", "retry", "paused"})
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """What the session is about; null means every one."""
+
+    wardrobe: str | None
+    catalogs: list[str]
+    ui_style: str | None
+    quality: str
+
+
+class JobEntry(Struct, frozen=True, kw_only=True):
+    """One picture. `output` is its file once it is completed, `error` the last cause. `started` is when a process was
+    first seen at work on it, else its end less the seconds that were measured; `completed` when it ended; `reused` the
+    stored picture that was returned instead of making one."""
+
+    id: str
+    prompt_file: str
+    combo: str | None
+    status: JobStatus
+    attempts: int = 0
+    output: str | None = None
+    error: str | None = None
+    started: str | None = None
+    completed: str | None = None
+    catalog: str = ""
+    wardrobe: str | None = None
+    ui_style: str | None = None
+    image_id: str
+    reused: str | None = None
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """Jobs by status; the counts add up to the total."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    pending: int = 0
+    running: int = 0
+    retry: int = 0
+    cancelled: int = 0
+    paused: int = 0
+
+
+class Phases(Struct, frozen=True, kw_only=True):
+    """Seconds that were measured: until the plan was there, until the last job ended, until every file was handed over;
+    and those of the generator, summed over the pictures. Null is not measured (yet)."""
+
+    plan: float | None = None
+    making: float | None = None
+    handing_over: float | None = None
+    generation: float | None = None
+
+
+class SessionLog(Struct, frozen=True, kw_only=True):
+    """The whole log. The first five fields are those of seed 004. `command` makes the batch again under the same id;
+    `hash` is its batch once that is known; `parent` the session whose pictures are made again; `cost` null where
+    nothing was priced."""
+
+    session_id: str
+    started: str
+    config: Config
+    jobs: list[JobEntry]
+    summary: Summary
+    command: GenerateImages | Upgrade
+    hash: str | None = None
+    parent: str | None = None
+    ended: str | None = None
+    phases: Phases = Phases()
+    cost: Cost | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        return not self.jobs or any(job.status in OPEN for job in self.jobs)
+
+
+def job_of(image: Image, before: JobEntry | None, now: str, output: str | None) -> JobEntry:
+    """A job as the planner tells of its picture now; `output` is where its file was handed over to."""
+    place = image.catalogued
+    ended = image.metadata.generated_at if image.metadata else None
+    status: JobStatus = image.status
+    started = before.started if before else None
+    if started is None and status in ("running", "retry"):
+        started = now
+    seconds = image.metadata.processing_time_s if image.metadata else None
+    if started is None and ended and seconds is not None:
+        started = moment(datetime.fromisoformat(ended).timestamp() - seconds)
+    known = before or JobEntry(
+        id=f"{image.index + 1:03d}",
+        prompt_file=f"{place.prompt_id}.md" if place else "",
+        combo=place.combo if place else None,
+        status=status,
+        catalog=place.catalogue if place else "",
+        wardrobe=place.wardrobe if place else None,
+        ui_style=place.ui_style if place else None,
+        image_id=image.id,
+    )
+    return replace(
+        known,
+        image_id=image.id,
+        status=status,
+        attempts=image.attempts,
+        output=output if status == "completed" else None,
+        error=image.error.message if image.error else None,
+        started=started,
+        completed=(ended or now) if status not in OPEN else None,
+        reused=image.reused,
+    )
+
+
+def with_jobs(log: SessionLog, jobs: list[JobEntry]) -> SessionLog:
+    """The log with its jobs, counted."""
+    counts = Counter(job.status for job in jobs)
+    return replace(log, jobs=jobs, summary=Summary(total=len(jobs), **counts))
+
+
+def moment(seconds: float) -> str:
+    """A time in UTC, as the log writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+class Sessions:
+    """The logs below an output folder."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.folder = output / SESSIONS
+
+    def new_id(self, seconds: float) -> str:
+        """A free id after the time, in UTC: `2025-01-15-14-30-00`."""
+        first = datetime.fromtimestamp(seconds, UTC).strftime(ID_FORM)
+        names = (first if number == 1 else f"{first}-{number}" for number in range(1, 1000))
+        return next(name for name in names if not self.path(name).exists())
+
+    def path(self, session: str) -> Path:
+        return self.folder / f"{session}{SUFFIX}"
+
+    def ids(self) -> list[str]:
+        """Every session, oldest first."""
+        return sorted(file.name.removesuffix(SUFFIX) for file in self.folder.glob(f"*{SUFFIX}"))
+
+    def load(self, session: str | None) -> SessionLog:
+        """A session's log; the newest one's where none is named.
+
+        Raises:
+            Failure: there is none, or it cannot be read.
+        """
+        known = self.ids()
+        if not known or (session is not None and session not in known):
+            raise bad_input(
+                f"there is no session {session or ''} in {self.folder}".replace("  ", " "),
+                hint=f"known: {', '.join(known[-5:])}" if known else "start one: bottega batch start --catalogs NAMES",
+            )
+        path = self.path(session or known[-1])
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=SessionLog)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise bad_input(f"{path} is no session log: {error}", hint="mend it or move it away") from None
+
+    def save(self, log: SessionLog) -> None:
+        """Replace a session's log, durably."""
+        make_folder(self.folder)
+        replace_text(self.path(log.session_id), msgspec.json.format(msgspec.json.encode(log), indent=2) + b"\n")
+
+    def unfinished(self) -> list[SessionLog]:
+        """Sessions with open jobs that no process is driving now, oldest first; logs that cannot be read are not."""
+        found: list[SessionLog] = []
+        for session in self.ids():
+            try:
+                log = msgspec.json.decode(self.path(session).read_bytes(), type=SessionLog)
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+                continue
+            if log.unfinished and not self.driven(session):
+                found.append(log)
+        return found
+
+    def driven(self, session: str) -> bool:
+        """Whether a process drives the session now."""
+        try:
+            with self.driving(session):
+                return False
+        except BlockingIOError:
+            return True
+
+    @contextmanager
+    def driving(self, session: str) -> Generator[None]:
+        """Drive a session alone, as long as the context is open; the system ends it with the process.
+
+        Raises:
+            BlockingIOError: another process drives it.
+        """
+        make_folder(self.folder)
+        with (self.folder / f".{session}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield

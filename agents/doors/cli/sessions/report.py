@@ -1,0 +1,50 @@
+"""A session's end, and where it stands, for a person and as JSON; and what a dry run would do."""
+
+import sys
+
+from rich.console import Console
+
+from agents.doors.cli.sessions.display import counts_of, headline, line_of
+from agents.doors.cli.sessions.log import SessionLog, Sessions
+from agents.doors.cli.terminal.plan_view import duration
+from protocol.codec import encode
+
+
+def told(log: SessionLog, sessions: Sessions, json: bool) -> None:
+    """Where a session stands: its head, counts, and every job that did not end well."""
+    if json:
+        sys.stdout.write(encode(log).decode() + "\n")
+        return
+    lines = [headline(log), "", counts_of(log)]
+    lines += [f"  {line_of(job)}" for job in log.jobs if job.status in ("running", "retry", "failed", "cancelled")]
+    if log.unfinished:
+        lines.append(f"go on with: bottega batch resume {log.session_id}")
+    elif log.summary.failed:
+        lines.append(f"try again: bottega batch retry {log.session_id}")
+    lines.append(f"log: {sessions.path(log.session_id)}")
+    _print(lines)
+
+
+def show(log: SessionLog, sessions: Sessions, json: bool) -> None:
+    """The end of a session: as `told`, and what it took."""
+    told(log, sessions, json)
+    if json:
+        return
+    phases = log.phases
+    named = (
+        ("plan", phases.plan),
+        ("making", phases.making),
+        ("handing over", phases.handing_over),
+        ("generator", phases.generation),
+    )
+    took = [f"{name} {duration(seconds)}" for name, seconds in named if seconds is not None]
+    if reused := sum(job.reused is not None for job in log.jobs):
+        _print([f"{reused} of {log.summary.total} pictures were there already (reused, no cost)"])
+    cost = f"{log.cost.amount:.4f} {log.cost.currency}" if log.cost else "not priced"
+    _print([f"pictures: {sessions.output}", f"time: {' · '.join(took)}", f"cost: {cost}"])
+
+
+def _print(lines: list[str]) -> None:
+    console = Console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,207 @@
+"""Live progress of a batch: a bar and a line per picture on a terminal, plain lines where there is none.
+
+Written to standard error, so that standard output holds results alone.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from agents.doors.cli.terminal.progress_state import FINAL, Board, Phase, Row
+from protocol.replies import StatusBody
+
+REFRESH_PER_S = 8
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+ROWS_AROUND = 7
+"""Lines of the terminal that are not a picture's."""
+
+MARKS: dict[Phase, tuple[str, str]] = {
+    "waiting": ("·", "dim"),
+    "starting": (SPINNER[0], "cyan"),
+    "drawing": (SPINNER[0], "cyan"),
+    "judging": (SPINNER[0], "magenta"),
+    "again": ("↻", "yellow"),
+    "stored": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cancelled": ("-", "yellow"),
+}
+
+
+class Display(Protocol):
+    """Where news of a batch is shown."""
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        ...
+
+    def waiting(self, text: str) -> AbstractContextManager[None]:
+        """Show that something is being waited for."""
+        ...
+
+    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
+        """Show the board as long as the context is open."""
+        ...
+
+    def finished(self, row: Row, board: Board) -> None:
+        """A picture became final."""
+        ...
+
+
+class Lines:
+    """Plain lines: one per picture that is done. For logs, pipes and dumb terminals."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._finished = 0
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def waiting(self, text: str) -> AbstractContextManager[None]:
+        self.say(f"{text} …")
+        return nullcontext()
+
+    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
+        self.say(title)
+        return nullcontext()
+
+    def finished(self, row: Row, board: Board) -> None:
+        self._finished += 1
+        self.say(f"[{self._finished}/{board.quantity}] picture {row.index}: {' · '.join(_facts(row))}")
+
+
+class Nothing:
+    """No progress at all: `--json` with nobody watching."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def waiting(self, text: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def finished(self, row: Row, board: Board) -> None:
+        pass
+
+
+class Screen:
+    """A display that redraws itself on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def waiting(self, text: str) -> Generator[None]:
+        with self._console.status(escape(text), spinner="dots"):
+            yield
+
+    @contextmanager
+    def batch(self, title: str, board: Board) -> Generator[None]:
+        started = time.monotonic()
+        self.say(title)
+
+        def picture() -> RenderableType:
+            rows = max(3, min(self._console.height - ROWS_AROUND, 24))
+            return drawing_of(board, time.monotonic() - started, rows)
+
+        with redrawn(self._console, picture):
+            yield
+
+    def finished(self, row: Row, board: Board) -> None:
+        pass
+
+
+def redrawn(console: Console, picture: Callable[[], RenderableType]) -> Live:
+    """A terminal that shows what `picture` says, several times a second."""
+    return Live(console=console, get_renderable=picture, refresh_per_second=REFRESH_PER_S)
+
+
+def display_for(console: Console, *, silent: bool) -> Display:
+    """Redrawn on a terminal, plain lines elsewhere, nothing where lines would disturb."""
+    if console.is_terminal and not console.is_dumb_terminal:
+        return Screen(console)
+    return Nothing() if silent else Lines(console)
+
+
+def drawing_of(board: Board, seconds: float, rows: int) -> RenderableType:
+    """The board as a bar, a line of counts, and a line per picture."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", style="dim")
+    table.add_column(width=1)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for row in board.rows(rows):
+        table.add_row(str(row.index), _mark(row, seconds), _line(row))
+    return Group(_bar(board, seconds), table)
+
+
+def counts_of(status: StatusBody) -> str:
+    """`2 stored · 1 being made · 1 waiting`; what is zero is left out."""
+    parts = (
+        (status.completed, "stored"),
+        (status.processing, "being made"),
+        (status.queued, "waiting"),
+        (status.failed or 0, "failed"),
+        (status.cancelled or 0, "cancelled"),
+    )
+    return " · ".join(f"{count} {word}" for count, word in parts if count)
+
+
+def _bar(board: Board, seconds: float) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    counts = counts_of(board.status) if board.status else "waiting for the first news"
+    grid.add_row(
+        ProgressBar(total=board.quantity, completed=board.finished, width=28),
+        Text(f"{board.finished}/{board.quantity}", style="bold"),
+        Text(f"{counts} · {seconds:.0f} s", style="dim"),
+    )
+    return grid
+
+
+def _mark(row: Row, seconds: float) -> Text:
+    mark, style = MARKS[row.phase]
+    if row.phase in ("starting", "drawing", "judging"):
+        mark = SPINNER[int(seconds * REFRESH_PER_S) % len(SPINNER)]
+    return Text(mark, style=style)
+
+
+def _line(row: Row) -> RenderableType:
+    _, style = MARKS[row.phase]
+    if row.done is None or row.phase in FINAL:
+        return Text(" · ".join(_facts(row)), style=style if row.phase != "stored" else "")
+    grid = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=1.0, completed=row.done, width=20)
+    grid.add_row(Text(f"{row.phase:<8}", style=style), bar, Text(_step(row), style="dim"))
+    return grid
+
+
+def _step(row: Row) -> str:
+    again = f" · attempt {row.attempt}" if row.attempt > 1 else ""
+    return f"step {(row.step or 0) + 1}/{row.steps}{again}"
+
+
+def _facts(row: Row) -> list[str]:
+    facts: list[str] = [row.phase]
+    if row.score is not None:
+        facts.append(f"score {row.score:.2f}")
+    if row.seed is not None:
+        facts.append(f"seed {row.seed}")
+    if row.phase in FINAL and row.attempt > 1:
+        facts.append(f"{row.attempt} attempts")
+    if row.seconds is not None:
+        facts.append(f"{row.seconds:.1f} s")
+    if row.error:
+        facts.append(row.error)
+    return facts

@@ -1,0 +1,33 @@
+"""`bottega agent ROLE`: the one place where an agent, the settings and the bus are put together."""
+
+import asyncio
+import importlib
+
+from agents.doors.cli.settings import configured
+from agents.doors.cli.workshop.login import login_address
+from agents.shared.supervisor.lifeline import hold_lifeline
+from bus.runner import RunnerOptions, serve
+from bus.telemetry import configure_logging
+from protocol.messages import Role
+
+GRACE_S = 5.0
+"""Beyond the drain: then a process whose supervisor is gone is ended the hard way."""
+
+
+def run(role: Role, lifeline: bool) -> None:
+    """Run one agent until SIGTERM, SIGINT or Drain; on a lifeline, also until its supervisor is gone.
+
+    Raises:
+        Failure: there is no workshop to join.
+        AcpError: the broker does not answer, or the agent cannot be built.
+    """
+    settings = configured()
+    if lifeline:
+        hold_lifeline(settings.drain_s + GRACE_S)
+    address = login_address(role, settings)
+    configure_logging(role, settings.log_level)
+    agent = importlib.import_module(f"agents.{role}.agent").build(settings)
+    options = RunnerOptions(
+        ack_wait_s=settings.ack_wait_s, drain_s=settings.drain_s, presence_ttl_s=settings.presence_ttl_s
+    )
+    asyncio.run(serve(agent, address, options))

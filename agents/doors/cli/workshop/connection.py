@@ -1,0 +1,170 @@
+"""A client of the running workshop, or of one that is started for the occasion."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from msgspec import Struct
+
+from agents.doors.cli.errors import nothing_there, of_error, of_reply
+from agents.doors.cli.settings import configured
+from agents.doors.cli.terminal.display import Display
+from agents.doors.cli.terminal.logs import logged_to, silence
+from agents.doors.cli.workshop.login import login_address
+from agents.shared.settings import Settings
+from agents.shared.supervisor.address import running_workshop
+from agents.shared.supervisor.notice import Notice
+from agents.shared.supervisor.supervise import running
+from bus.client import Client
+from bus.connection import Address
+from bus.operator import Operator
+from protocol.codec import encode
+from protocol.commands import Command
+from protocol.errors import AcpError
+from protocol.operator import OperatorCommand
+from protocol.replies import ErrorReply, Reply
+
+Answer = TypeVar("Answer", bound=Reply)
+
+RETRY_S = 0.3
+"""Pause before a planner that does not answer is asked again."""
+
+
+def workshop_address(settings: Settings) -> Address | None:
+    """Where the workshop of this home is, or the server that the settings name; null where there is neither."""
+    if found := running_workshop(settings.address_file):
+        return Address(found.url, found.user, found.password)
+    return Address.parse(settings.nats_url) if settings.nats_url else None
+
+
+def needed_address(settings: Settings) -> Address:
+    """Like `workshop_address`, for commands that cannot do without.
+
+    Raises:
+        Failure: nothing to talk to.
+    """
+    if address := workshop_address(settings):
+        return address
+    raise nothing_there(
+        f"no workshop runs in {settings.home}",
+        hint="start one: bottega up; or point BOTTEGA_HOME or BOTTEGA_NATS_URL to one",
+    )
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncGenerator[Client]:
+    """A client of the running workshop.
+
+    Raises:
+        Failure: there is none.
+        AcpError: it does not answer.
+    """
+    silence()
+    async with Client.open(needed_address(settings), wait_s=settings.connect_s) as client:
+        yield client
+
+
+@asynccontextmanager
+async def own_or_running(settings: Settings, display: Display) -> AsyncGenerator[Client]:
+    """A client of the running workshop, else of one that lives as long as the context.
+
+    Raises:
+        AcpError: the workshop cannot be started.
+    """
+    silence()
+    if await _has_workshop(settings):
+        async with connected(settings) as client:
+            yield client
+        return
+    with logged_to(settings.home / "logs" / "supervisor.log"):
+        async with (
+            running(settings, lambda notice: _tell(notice, display)) as workshop,
+            Client.open(workshop.client) as client,
+        ):
+            with display.waiting("starting a workshop: nats-server and five agents"):
+                await workshop.ready(client)
+            yield client
+
+
+async def asked(client: Client, command: Command, kind: type[Answer], patience_s: float = 0.0) -> Answer:
+    """The reply to a command, of the kind that this command is answered with. What may work later, such as a planner
+    that is being restarted, is asked again for `patience_s` seconds.
+
+    Raises:
+        Failure: the workshop answered with an error, or not at all.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            reply = await client.request(command)
+        except AcpError as error:
+            failure = of_error(error)
+        else:
+            if isinstance(reply, kind):
+                return reply
+            if not isinstance(reply, ErrorReply):
+                raise TypeError(f"a {type(reply).__name__} is no answer to {type(command).__name__}")
+            failure = of_reply(reply.error)
+        if not failure.body.retryable or time.monotonic() > deadline:
+            raise failure
+        await asyncio.sleep(RETRY_S)
+
+
+@asynccontextmanager
+async def operating(settings: Settings) -> AsyncGenerator[Operator]:
+    """The operator of the running workshop: with the login that its home keeps, or that of BOTTEGA_NATS_URL.
+
+    Raises:
+        Failure: there is none.
+        AcpError: it does not answer.
+    """
+    silence()
+    async with Operator.open(login_address("operator", settings), wait_s=settings.connect_s) as operator:
+        yield operator
+
+
+async def told(operator: Operator, command: OperatorCommand, kind: type[Answer]) -> Answer:
+    """The reply to the operator's command, of the kind that this command is answered with.
+
+    Raises:
+        Failure: the workshop answered with an error, or not at all.
+    """
+    reply = await operator.request(command)
+    match reply:
+        case ErrorReply(error=error):
+            raise of_reply(error)
+        case _ if isinstance(reply, kind):
+            return reply
+        case _:
+            raise TypeError(f"a {type(reply).__name__} is no answer to {type(command).__name__}")
+
+
+async def _has_workshop(settings: Settings) -> bool:
+    """Whether there is a planner to talk to; a server of someone else may be there without one."""
+    if running_workshop(settings.address_file):
+        return True
+    if settings.nats_url is None:
+        return False
+    async with Client.open(Address.parse(settings.nats_url), wait_s=settings.connect_s) as client:
+        return any(one.role == "planner" for one in await client.presences())
+
+
+def _tell(notice: Notice, display: Display) -> None:
+    """While a batch is made, only what went wrong is worth a line."""
+    if notice.what in ("died", "killed"):
+        display.say(f"{notice.unit} {notice.what}: {notice.detail}")
+
+
+class WorkshopUrl(Struct, frozen=True, kw_only=True):
+    """What `bottega url --json` prints."""
+
+    url: str
+
+
+def show_url(json: bool) -> None:
+    """Print the URL of the running workshop with the client's credentials: a secret, for whoever asked for it."""
+    shown = WorkshopUrl(url=needed_address(configured()).url_with_credentials)
+    sys.stdout.write(f"{encode(shown).decode() if json else shown.url}\n")

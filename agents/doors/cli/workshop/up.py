@@ -1,0 +1,76 @@
+"""`bottega up`: a workshop that stays, one line per event."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.text import Text
+
+from agents.doors.cli.settings import configured
+from agents.doors.cli.terminal.logs import logged_to
+from agents.shared.settings import Settings
+from agents.shared.supervisor.notice import Notice, What
+from agents.shared.supervisor.supervise import Workshop, running
+from bus.client import Client
+
+STYLES: dict[What, str] = {
+    "started": "cyan",
+    "ready": "green",
+    "died": "red",
+    "draining": "yellow",
+    "killed": "red",
+    "stopped": "dim",
+}
+
+
+def up(stand_in: str | None, quiet: bool) -> None:
+    """Run until SIGINT, SIGTERM or SIGHUP; then let the agents finish. A second signal ends them at once."""
+    settings = configured(stand_in=stand_in)
+    with logged_to(settings.home / "logs" / "supervisor.log"):
+        asyncio.run(_up(settings, Console(highlight=False), quiet))
+
+
+async def _up(settings: Settings, console: Console, quiet: bool) -> None:
+    def announce(notice: Notice) -> None:
+        if not quiet:
+            console.print(line(notice, time.strftime("%H:%M:%S")), soft_wrap=True)
+
+    stop = asyncio.Event()
+    _on_signals(stop.set)
+    async with running(settings, announce) as workshop:
+        _on_signals(lambda: workshop.kill() if stop.is_set() else stop.set())
+        if await _complete(workshop, stop):
+            announce(Notice("workshop", "ready"))
+            console.print(f"workshop ready at {workshop.client.url} · home {settings.home}", soft_wrap=True)
+        await stop.wait()
+        announce(Notice("workshop", "draining", f"at most {settings.drain_s:g} s; Ctrl-C again ends it at once"))
+
+
+def line(notice: Notice, clock: str) -> Text:
+    """`12:00:01  generator  died        signal 9; again in 0.2 s`."""
+    text = Text(f"{clock}  ", style="dim")
+    text.append(f"{notice.unit:<10} ", style="bold")
+    text.append(f"{notice.what:<10} ", style=STYLES[notice.what])
+    text.append(notice.detail, style="")
+    return text
+
+
+async def _complete(workshop: Workshop, stop: asyncio.Event) -> bool:
+    """Wait for every agent; false when a signal came first."""
+    async with Client.open(workshop.client) as client:
+        ready = asyncio.ensure_future(workshop.ready(client, patience=None))
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait((ready, stopped), return_when=asyncio.FIRST_COMPLETED)
+            return ready.done()
+        finally:
+            ready.cancel()
+            stopped.cancel()
+
+
+def _on_signals(act: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(sign, act)

@@ -1,0 +1,70 @@
+"""Whether a reference is already the map that a ControlNet follows, by what only such maps look like. Pure module.
+
+A photograph that is taken for a map, or a map that is prepared once more, gives pictures that follow nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.generator.control import openpose
+from agents.generator.control.ade20k import PALETTE
+from agents.shared.picture import Rgb
+from protocol.parameters import ControlKind
+
+NEAR = 12
+"""Steps of 255 by which JPEG moves a flat colour."""
+MOST = 0.9
+"""Part of the pixels that must look the part; edges between regions never do after JPEG."""
+
+
+def is_map(kind: ControlKind, picture: Rgb) -> bool:
+    """Whether a picture, (height, width, 3), is a map of that kind."""
+    pixels = picture.astype(np.int16)
+    bright = pixels.mean(2)
+    black, white = bright < 4 * NEAR, bright > 255 - 4 * NEAR
+    match kind:
+        case "canny":
+            return _grey(pixels) and _part(black | white) and 0.001 < float(white.mean()) < 0.4
+        case "depth":
+            between = float((black | white).mean()) < MOST and len(np.unique(pixels[..., 0])) > 32
+            return _grey(pixels) and between and _smooth(pixels[..., 0])
+        case "normal":
+            length = np.linalg.norm(pixels / 127.5 - 1, axis=2)
+            # Surfaces that are seen look at the camera: blue above its middle.
+            return _part(abs(length - 1) < 0.25) and _part(pixels[..., 2] > 120) and not _grey(pixels)
+        case "pose":
+            drawn = pixels.max(2) >= 4 * NEAR
+            figures = _near(pixels[drawn], openpose.COLOURS, 4 * NEAR)
+            return 0.001 < float(drawn.mean()) < 0.4 and float(figures.mean()) > 0.7
+        case "segmentation":
+            height, width, _ = pixels.shape
+            grid = pixels[:: max(1, height // 64), :: max(1, width // 64)].reshape(-1, 3)
+            return _flat(pixels) and _part(_near(grid, PALETTE, NEAR))
+
+
+def _part(where: NDArray[np.bool_]) -> bool:
+    return float(where.mean()) >= MOST
+
+
+def _grey(pixels: NDArray[np.int16]) -> bool:
+    return _part(np.ptp(pixels, axis=2) <= NEAR)
+
+
+def _smooth(plane: NDArray[np.int16]) -> bool:
+    """Whether most neighbours differ little; a photograph in grey has texture everywhere."""
+    return all(_part(abs(np.diff(plane, axis=axis)) <= NEAR // 2) for axis in (0, 1))
+
+
+def _flat(pixels: NDArray[np.int16]) -> bool:
+    """Whether most neighbours are of one colour."""
+    return all(_part(abs(np.diff(pixels, axis=axis)).max(2) <= NEAR) for axis in (0, 1))
+
+
+def _near(pixels: NDArray[np.int16], colours: Sequence[tuple[int, int, int]], by: int) -> NDArray[np.bool_]:
+    """Which of some pixels, (count, 3), have one of the colours."""
+    found = np.zeros(len(pixels), np.bool_)
+    for colour in colours:
+        found |= abs(pixels - np.array(colour, np.int16)).max(1) <= by
+    return found

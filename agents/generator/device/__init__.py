@@ -1,0 +1,1 @@
+"""The device: its lock, its memory, what stays on it, how it is tuned."""

@@ -1,0 +1,75 @@
+# pyright: basic
+"""What torch's and diffusers' exceptions mean to a client."""
+
+import torch
+from safetensors import SafetensorError
+
+from agents.generator.registry.entries import Model
+from protocol.errors import AcpError, Refused
+
+_CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory", "can't allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device had no memory left; the CPU's allocator says so in words only."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _CPU_ALLOCATOR)
+
+
+def is_the_devices(error: BaseException) -> bool:
+    """Whether an error speaks of the device, and not of what was loaded into it."""
+    return is_out_of_memory(error) or isinstance(error, torch.AcceleratorError)
+
+
+def is_compilers(error: BaseException) -> bool:
+    """Whether torch.compile could not make a program of a model."""
+    return type(error).__module__.startswith(("torch._dynamo.", "torch._inductor."))
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether the device is of no use to this process any more."""
+    return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
+
+
+def out_of_memory(model: Model, device: str, width: int, height: int) -> AcpError:
+    """A picture did not fit into the device's memory."""
+    return AcpError(
+        "out_of_memory",
+        f"{model.name} at {width}x{height} does not fit into the memory of {device}",
+        hint=f"ask for {model.native_sizes[0][0]}x{model.native_sizes[0][1]} or less, or for a smaller model",
+    )
+
+
+def not_compiled(model: Model, error: BaseException) -> AcpError:
+    """What the settings ask for cannot be done on this machine."""
+    reason = " ".join(str(error).split())[:300]
+    return AcpError("internal", f"{model.name} could not be compiled: {reason}", hint="unset BOTTEGA_COMPILE")
+
+
+def not_finite(model: Model, device: str) -> AcpError:
+    """The model computed something that is not a colour."""
+    return AcpError(
+        "internal",
+        f"{model.name} gave pixels that are not numbers on {device}",
+        hint='lower the guidance, drop LoRAs, or set dtype = "float32" for the model in models.toml',
+    )
+
+
+def withheld(model: Model) -> AcpError:
+    """The safety checker that came with the model blacked the picture out."""
+    return AcpError("internal", f"the safety checker of {model.name} withheld the picture", hint="change the prompt")
+
+
+def unloadable(model: Model, folder: object, error: Exception) -> AcpError:
+    """The model's folder cannot be loaded safely."""
+    reason = " ".join(str(error).split())[:300]
+    return Refused(
+        "not_installed",
+        f"the model {model.name} cannot be loaded from {folder}: {reason}",
+        hint="it must be a complete diffusers folder with safetensors weights and no code; download it again",
+    )
+
+
+UNLOADABLE = (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError, SafetensorError)
+"""What diffusers and transformers raise about a folder that is incomplete, foreign, or holds only pickles."""

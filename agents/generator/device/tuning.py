@@ -1,0 +1,105 @@
+# pyright: basic
+"""How a model is laid out on its device and which code computes it. By default nothing that changes a bit on a CPU."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from agents.shared.settings import Attention, Compiler, Offload, Settings
+from protocol.errors import Refused
+
+if TYPE_CHECKING:
+    import torch
+
+REPEATED = {"SD3Transformer2DModel": ["JointTransformerBlock"]}
+"""Class of a denoiser -> classes of its blocks, where diffusers names none (`_repeated_blocks`)."""
+
+VARIANTS = 1024
+"""Programs that torch keeps of one piece of code: it makes one for each size of calls and of pictures."""
+
+CONVOLUTIONAL = ("unet", "vae", "movq", "controlnet")
+"""Parts of pipelines, by name, that gain from another order of their weights."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """See the settings of the same names."""
+
+    compile: Compiler | None = None
+    attention: Attention | None = None
+    channels_last: bool = True
+    offload: Offload = "auto"
+
+    def said(self, device: str, compilable: bool) -> dict[str, str]:
+        """What of it decides the last bits of a picture on a device, by name, for its record."""
+        return {
+            **({"compile": self.compile} if self.compile and compilable else {}),
+            **({"attention": self.attention} if self.attention else {}),
+            **({"memory_format": "channels_last"} if self.channels_last and device.startswith("cuda") else {}),
+        }
+
+
+PLAIN = Tuning()
+"""What the settings are by default."""
+
+
+def tuning_of(settings: Settings) -> Tuning:
+    """What a person set."""
+    return Tuning(settings.compile, settings.attention, settings.channels_last, settings.offload)
+
+
+def tuning_said(versions: Mapping[str, str], offload: Offload) -> Tuning:
+    """What made a picture whose record has `versions`; unknown words in them are left out."""
+    compiler, attention = versions.get("compile"), versions.get("attention")
+    return Tuning(
+        compile=next((known for known in get_args(Compiler) if known == compiler), None),
+        attention=next((known for known in get_args(Attention) if known == attention), None),
+        channels_last="memory_format" in versions,
+        offload=offload,
+    )
+
+
+def tune(pipeline: Any, tuning: Tuning, device: "torch.device") -> None:
+    """Arrange a pipeline that was just loaded. Compiling itself happens in the first call of each shape.
+
+    Raises:
+        AcpError: this machine lacks what `attention` needs.
+    """
+    import torch
+
+    if tuning.channels_last and device.type == "cuda":
+        for part in _parts(pipeline, CONVOLUTIONAL):
+            part.to(memory_format=torch.channels_last)
+    for part in _parts(pipeline, ("unet", "transformer")):
+        if tuning.attention:
+            _attend(part, tuning.attention)
+        if tuning.compile:
+            _compile(part, tuning.compile)
+
+
+def _parts(pipeline: Any, names: tuple[str, ...]) -> list[Any]:
+    return [part for name in names if (part := getattr(pipeline, name, None)) is not None]
+
+
+def _attend(part: Any, backend: Attention) -> None:
+    try:
+        part.set_attention_backend(backend)
+    except (ImportError, RuntimeError, ValueError) as error:
+        raise Refused(
+            "not_installed",
+            f"the attention {backend} is not to be had here: {' '.join(str(error).split())[:300]}",
+            hint="install what it needs, or unset BOTTEGA_ATTENTION",
+        ) from error
+
+
+def _compile(part: Any, backend: Compiler) -> None:
+    """Its repeated blocks alone, each for the shapes that it meets: as fast as the whole, and ready in a tenth of the
+    time (diffusers, `compile_repeated_blocks`). Kandinsky's denoiser has none and stays as it is."""
+    import torch._dynamo
+
+    blocks = REPEATED.get(type(part).__name__) or part._repeated_blocks
+    if not blocks:
+        return
+    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = VARIANTS
+    part._repeated_blocks = blocks
+    part.compile_repeated_blocks(fullgraph=True, dynamic=False, backend=backend)

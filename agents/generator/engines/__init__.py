@@ -1,0 +1,1 @@
+"""Engines: what makes the picture of an order."""

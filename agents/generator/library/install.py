@@ -1,0 +1,276 @@
+"""Models, LoRAs and embeddings put on this machine's shelves and taken off: files in the home folder, entries in
+`models.toml`.
+
+What is added stays a link to the person's file where the disk allows it, so that it costs no room twice.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.generator.files.checkpoint_file import SINGLE_FILE
+from agents.generator.library import models_toml
+from agents.generator.library.hub_files import CONFIGURATION
+from agents.generator.library.recognise import Found, Kind, recognise
+from agents.generator.registry.entries import Model, on_hub
+from agents.generator.registry.registry import Registry, load
+from agents.generator.registry.weight_hashes import digest
+from protocol.errors import Refused
+from protocol.ids import is_id
+from protocol.nearest import nearest
+
+_TABLES: dict[Kind, str] = {
+    "folder": "models",
+    "checkpoint": "models",
+    "lora": "loras",
+    "embedding": "embeddings",
+    "ip_adapter": "ip_adapters",
+    "upscaler": "tools",
+    "face_restorer": "tools",
+}
+
+Configure = Callable[[Model, Path], None]
+"""Puts the configuration of a model of a hub into a folder."""
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """The folders of models and of LoRAs, and the person's own registry file. Embeddings lie beside the LoRAs."""
+
+    models: Path
+    loras: Path
+    own: Path
+
+    @property
+    def embeddings(self) -> Path:
+        """The folder of textual inversions."""
+        return self.loras.with_name("embeddings")
+
+    @property
+    def tools(self) -> Path:
+        """The folder of models that help with pictures."""
+        return self.loras.with_name("tools")
+
+    def registry(self) -> Registry:
+        """What is known and here now."""
+        return load(self.models, self.loras, self.own)
+
+    def enter(self, altered: Callable[[str], str]) -> None:
+        """Change the person's registry file, where a generator could read what comes of it.
+
+        Raises:
+            RegistryError: it could not; the file stays as it was.
+        """
+        models_toml.change(self.own, altered, lambda file: load(self.models, self.loras, file))
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came onto a shelf; `word` wakes a LoRA, or is what an embedding teaches."""
+
+    name: str
+    kind: Kind
+    platform: str | None
+    place: Path
+    word: str | None = None
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What went: `freed` bytes of files; files outside the home folder stay."""
+
+    name: str
+    freed: int
+    left: Path | None
+
+
+def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, configure: Configure) -> Added:
+    """Put a folder or file on its shelf; the name and the platform are the file's own where they are null.
+
+    Raises:
+        Refused: it cannot be used, its name is taken, or its platform is not told.
+        RegistryError: the person's registry file is wrong.
+    """
+    path = path.expanduser().absolute()
+    if not path.exists():
+        raise Refused("not_installed", f"there is nothing at {path}", hint="mend the path")
+    registry = shelves.registry()
+    found = recognise(path)
+    name = name or re.sub(r"[^A-Za-z0-9_-]+", "_", path.name if path.is_dir() else path.stem).strip("_")[:64]
+    if not is_id(name):
+        raise Refused(
+            "invalid_value", f"{name[:64]!r} cannot be a name", hint="give --name with letters, digits, _ and -"
+        )
+    if name in everything_placed(registry):
+        raise Refused("wrong_state", f"{name} is known already", hint="choose another with --name")
+    known = None if _TABLES[found.kind] == "tools" else platform_of(platform, found, registry, path)
+    added = _shelved(shelves, registry, found, path, name, known, configure)
+    fields: dict[str, object] = {"platform": added.platform} if added.platform else {}
+    match found.kind:
+        case "folder":
+            fields |= {"source": path.name, "path": str(path)}
+        case "ip_adapter":
+            fields |= {"source": path.name, "path": str(path), "weights": found.weights}
+        case "checkpoint":
+            fields |= {"source": path.name, "sha256": digest(path)}
+        case "lora":
+            fields |= {"sha256": digest(path)} | ({"trigger": added.word} if added.word else {})
+        case "embedding":
+            fields |= {"sha256": digest(path), "token": added.word}
+        case "upscaler" | "face_restorer":
+            fields |= {"kind": found.kind, "source": path.name, "sha256": digest(path)}
+            fields |= {"scale": found.scale} if found.scale else {}
+    table = f"{_TABLES[found.kind]}.{name}"
+    shelves.enter(lambda text: models_toml.with_entry(text, table, fields))
+    return added
+
+
+def remove(shelves: Shelves, name: str) -> Removed:
+    """Take a model or LoRA off its shelf: its files, where they lie in the home folder, and its entry.
+
+    Raises:
+        Refused: it is not known, or comes with bottega.
+        RegistryError: the person's registry file is wrong.
+    """
+    registry = shelves.registry()
+    places = everything_placed(registry)
+    if name not in places:
+        raise Refused("not_installed", f"nothing is called {name[:64]!r}", hint=nearest(name, places))
+    place = places[name]
+    ours = place.parent in (shelves.models, *(shelves.loras.with_name(table) for table in _tables(registry)))
+    table = next(table for table, known in _tables(registry).items() if name in known)
+    table = f"{table}.{name}"
+    text = shelves.own.read_text(encoding="utf-8") if shelves.own.is_file() else ""
+    entered = models_toml.without_entry(text, table) != text
+    if not entered and not (ours and place.exists()):
+        raise Refused(
+            "wrong_state",
+            f"{name} is not on a shelf of yours",
+            hint="it comes with bottega" if place.exists() else "it is not on this machine",
+        )
+    if entered:
+        shelves.enter(lambda text: models_toml.without_entry(text, table))
+    unfinished = list(place.parent.glob(f".{name}-*")) if ours else []
+    freed = sum(_delete(each) for each in [*([place] if ours else []), *unfinished])
+    return Removed(name, freed, left=None if ours or not place.exists() else place)
+
+
+def everything_placed(registry: Registry) -> dict[str, Path]:
+    """Where each entry of the registry lies or would lie."""
+    return {name: place for known in _tables(registry).values() for name, place in known.items()}
+
+
+def everything_installed(registry: Registry) -> frozenset[str]:
+    """The names of all that is on this machine."""
+    adapters = registry.installed_loras | registry.installed_embeddings | registry.installed_ip_adapters
+    parts = registry.installed_controls | registry.installed_motions
+    return registry.installed | adapters | parts | registry.installed_tools
+
+
+def platform_of(wanted: str | None, found: Found | None, registry: Registry, path: Path) -> str:
+    """The platform that a person names, by any of its names, or else the one that was found.
+
+    Raises:
+        Refused: neither is known.
+    """
+    names = {alias.lower(): model.platform for model in registry.models.values() for alias in model.aliases}
+    names |= {model.platform: model.platform for model in registry.models.values()}
+    if wanted is not None:
+        if wanted.lower() not in names:
+            raise Refused("not_installed", f"the platform {wanted[:64]!r} is not known", hint=nearest(wanted, names))
+        return names[wanted.lower()]
+    if found is None or found.platform is None:
+        known = ", ".join(sorted(set(names.values())))
+        raise Refused("missing_field", f"{path} does not tell its platform", hint=f"give --platform: {known}")
+    return found.platform
+
+
+def _shelved(
+    shelves: Shelves,
+    registry: Registry,
+    found: Found,
+    path: Path,
+    name: str,
+    platform: str | None,
+    configure: Configure,
+) -> Added:
+    match found.kind:
+        case "folder" | "ip_adapter":
+            place = path
+        case "checkpoint":
+            assert platform is not None
+            place = shelves.models / name
+            _unpack(registry, path, place, platform, configure)
+        case "lora" | "embedding" | "upscaler" | "face_restorer":
+            place = shelves.loras.with_name(_TABLES[found.kind]) / f"{name}.safetensors"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _link(path, place)
+    word = found.word or (name if found.kind == "embedding" else None)
+    return Added(name, found.kind, platform, place, word)
+
+
+def _tables(registry: Registry) -> dict[str, Mapping[str, Path]]:
+    """Table of `models.toml` -> where its entries lie."""
+    return {
+        "models": registry.places,
+        "loras": registry.lora_places,
+        "embeddings": registry.embedding_places,
+        "controls": registry.control_places,
+        "ip_adapters": registry.ip_adapter_places,
+        "motions": registry.motion_places,
+        "tools": registry.tool_places,
+    }
+
+
+def _unpack(registry: Registry, file: Path, place: Path, platform: str, configure: Configure) -> None:
+    """Make a model's folder of a single file, with the configuration of another model of its platform."""
+    others = [model for model in registry.models.values() if model.platform == platform]
+    base = next((model for model in others if model.name in registry.installed), None)
+    remote = next((model for model in others if on_hub(model.source)), None)
+    part = place.with_name(f".{place.name}-added")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    if base is not None:
+        _copy_configuration(registry.places[base.name], part)
+    elif remote is not None:
+        configure(remote, part)
+    else:
+        raise Refused(
+            "not_installed",
+            f"a single file needs the configuration of a model of {platform}, and none is here or on the hub",
+            hint="add a diffusers folder of that platform first",
+        )
+    _link(file, part / SINGLE_FILE)
+    part.rename(place)
+
+
+def _copy_configuration(folder: Path, to: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file() and file.suffix in CONFIGURATION and ".index." not in file.name:
+            target = to / file.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+
+
+def _link(file: Path, place: Path) -> None:
+    """The same file at another place; a copy where the disks differ."""
+    try:
+        os.link(file, place)
+    except OSError:
+        shutil.copyfile(file, place)
+
+
+def _delete(place: Path) -> int:
+    """Remove a file or folder; returns the bytes that it held."""
+    if place.is_dir() and not place.is_symlink():
+        size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+        shutil.rmtree(place)
+        return size
+    if not place.exists():
+        return 0
+    size = place.stat().st_size
+    place.unlink()
+    return size

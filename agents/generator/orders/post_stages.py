@@ -1,0 +1,177 @@
+"""Stages that follow the generation of a picture: from the steps of a job to what an engine can carry out, or to a
+refusal that says what to do. Pure module."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from msgspec.structs import replace as changed
+
+from agents.generator.orders.order import Order, order
+from agents.generator.registry.registry import Registry
+from agents.generator.registry.weights import Part
+from agents.generator.upscale.tiles import spans
+from agents.shared.picture import Rgb
+from protocol.catalogue import Blob
+from protocol.errors import Refused
+from protocol.ids import MAX_SEED
+from protocol.messages import Job
+from protocol.nearest import nearest
+from protocol.post import (
+    LANCZOS,
+    CorrectColour,
+    FaceBox,
+    PostStep,
+    Refine,
+    RemoveArtefacts,
+    RestoreFaces,
+    Upscale,
+    size_after,
+)
+from protocol.words import refined
+
+SHARED = 8
+"""Tiles share a part of their side with the next: one in so many."""
+
+
+@dataclass(frozen=True)
+class Enlargement:
+    """The picture through a network and then to a size in pixels; `network` is null where Lanczos does it alone.
+    `strength` is how much of what came out is taken, where the size stays."""
+
+    op: Literal["upscale", "artefact_removal"]
+    width: int
+    height: int
+    network: Part | None
+    strength: float = 1.0
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """See `Order.parts`."""
+        return (self.network,) if self.network else ()
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """The picture denoised again from noise of `strength`, whole or in tiles of the order's size, each of them a
+    drawing of `steps` steps."""
+
+    order: Order
+    strength: float
+    steps: int
+    drawings: int = 1
+    position: int = 0
+    op: Literal["refine"] = "refine"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """See `Order.parts`."""
+        return self.order.parts
+
+    def of_tile(self, number: int) -> Order:
+        """The order of a tile, by its number from 0, with noise of its own."""
+        if not number:
+            return self.order
+        job = self.order.job
+        return replace(self.order, job=changed(job, seed=seed_of(job.seed, self.position, number)))
+
+
+@dataclass(frozen=True)
+class Recolouring:
+    """The picture with the colours of another, which is the generated one where `blob` is null."""
+
+    strength: float
+    blob: Blob | None
+    position: int
+    towards: Rgb | None = None
+    op: Literal["colour_correct"] = "colour_correct"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """See `Order.parts`."""
+        return ()
+
+
+@dataclass(frozen=True)
+class FaceRestoration:
+    """Faces through a network, each alone."""
+
+    network: Part
+    faces: tuple[FaceBox, ...]
+    strength: float
+    op: Literal["face_restore"] = "face_restore"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """See `Order.parts`."""
+        return (self.network,)
+
+
+Stage = Enlargement | Refinement | Recolouring | FaceRestoration
+
+
+def staged(job: Job, registry: Registry) -> Order:
+    """What is to be made, with all that follows.
+
+    Raises:
+        Refused: something that a step names is not known or not installed; or see `orders.order`.
+        AcpError: see `orders.order`.
+    """
+    stages = tuple(_stage(step, position, job, registry) for position, step in enumerate(job.post))
+    return replace(order(job, registry), stages=stages)
+
+
+def seed_of(seed: int, position: int, tile: int = 0) -> int:
+    """The seed of a refinement, from the picture's, the place of its step from 0, and its tile's number: another one
+    than the picture's, since noise that was taken out already would come back."""
+    digest = hashlib.blake2b(f"{seed}/{position}/{tile}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) & MAX_SEED
+
+
+def _stage(step: PostStep, position: int, job: Job, registry: Registry) -> Stage:
+    width, height = size_after(job.post[:position], job.width, job.height)
+    path = f"$.job.post[{position}]"
+    match step:
+        case Upscale():
+            network = None if step.model == LANCZOS else _network(step.model, registry, path)
+            width, height = size_after([step], width, height)
+            return Enlargement("upscale", width, height, network)
+        case RemoveArtefacts():
+            network = _network(step.model, registry, path)
+            return Enlargement("artefact_removal", width, height, network, step.strength)
+        case Refine():
+            return _refinement(step, position, (width, height), job, registry)
+        case CorrectColour():
+            return Recolouring(step.strength, step.towards.blob if step.towards else None, position)
+        case RestoreFaces():
+            return FaceRestoration(_network(step.model, registry, path), tuple(step.faces), step.strength)
+
+
+def _refinement(step: Refine, position: int, size: tuple[int, int], job: Job, registry: Registry) -> Refinement:
+    steps, tile = step.steps or job.steps, step.tile
+    width, height = size if tile is None else (min(tile, size[0]), min(tile, size[1]))
+    across, down = (1 if tile is None else len(spans(side, tile, tile // SHARED)) for side in size)
+    refining = changed(
+        refined(job, step),
+        seed=seed_of(job.seed, position),
+        width=width,
+        height=height,
+        steps=steps,
+        guidance=job.guidance if step.guidance is None else step.guidance,
+        loras=job.loras if step.loras is None else step.loras,
+        init_image=None,
+        controls=[],
+        post=[],
+    )
+    return Refinement(order(refining, registry), step.strength, int(steps * step.strength), across * down, position)
+
+
+def _network(name: str, registry: Registry, path: str) -> Part:
+    if name not in registry.tools or name not in registry.installed_tools:
+        raise Refused(
+            "not_installed",
+            f"the network {name[:64]!r} is not on this machine",
+            path=f"{path}.model",
+            hint=f"{nearest(name, registry.installed_tools)}; or bottega models add FILE.safetensors",
+        )
+    return Part("tool", name, registry.tool_places[name])

@@ -1,0 +1,1 @@
+"""Diffusers pipelines in memory, and what is mounted on them for a picture."""

@@ -1,0 +1,117 @@
+# pyright: basic
+"""One picture by a diffusers pipeline: from an order to pixels."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from agents.generator.device.errors import not_finite, withheld
+from agents.generator.engine import Progressed
+from agents.generator.images import placement
+from agents.generator.orders.order import Order
+from agents.generator.pipelines.inpaint import Keeper
+
+Pixels = NDArray[np.uint8]
+"""Shape (height, width, 3), sRGB; of a sequence (frames, height, width, 3)."""
+
+
+def scheduler_for(order: Order, configuration: dict[str, Any]) -> Any:
+    """A scheduler of the picture's own, since it keeps the picture's history; `configuration` came with the model."""
+    options = dict(order.scheduler.options)
+    if order.motion is not None:
+        options["beta_schedule"] = order.motion.schedule
+    return getattr(diffusers, order.scheduler.name).from_config(configuration, **options)
+
+
+def draw(pipeline: Any, order: Order, progressed: Progressed, seen: Sequence[torch.Tensor] = ()) -> Pixels:
+    """Run a pipeline that belongs to this picture, scheduler included. The noise is drawn on the CPU from the order's
+    seed alone. `seen` is what each IP-Adapter of the order sees of its pictures (`IpAdapters.seen`).
+
+    Raises:
+        AcpError: the model's safety checker withheld the picture, or its pixels are no numbers.
+    """
+    job, model = order.job, order.model
+    result = pipeline(
+        num_inference_steps=job.steps,
+        guidance_scale=job.guidance,
+        # Kandinsky's pipeline scales colours to 0..1 for `np` alone.
+        output_type="np" if model.architecture == "kandinsky_3" else "pt",
+        callback_on_step_end=_after_step(pipeline, order, progressed),
+        **_said(order),
+        **_led_by(pipeline, order, seen),
+    )
+    if any(getattr(result, "nsfw_content_detected", None) or ()):
+        raise withheld(model)
+    image = (result.frames if job.motion else result.images)[0]
+    picture = torch.from_numpy(image) if isinstance(image, np.ndarray) else image.movedim(-3, -1)
+    if not torch.isfinite(picture).all():
+        raise not_finite(model, str(picture.device))
+    # As diffusers does it (image_processor.py, `numpy_to_pil`), on the device, so that a quarter of the bytes leave it.
+    made = (picture.float() * 255).round().to(torch.uint8).cpu().numpy()
+    return placement.pasted(made, order.start) if order.start else made
+
+
+def _said(order: Order) -> dict[str, Any]:
+    """The words and the noise; with regions a row for each prompt, of the same noise now and at every step."""
+    job = order.job
+    prompts = [job.prompt.text, *(region.prompt for region in job.regions)]
+    rows: dict[str, list[Any]] = {
+        "prompt": prompts,
+        "generator": [torch.Generator("cpu").manual_seed(job.seed) for _ in prompts],
+    }
+    if order.model.negative_prompt and job.prompt.negative:
+        rows["negative_prompt"] = [job.prompt.negative for _ in prompts]
+    return rows if job.regions else {name: values[0] for name, values in rows.items()}
+
+
+def _led_by(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[str, Any]:
+    """What a pipeline is given beside words: the size, and the pictures that the order is made from."""
+    job, start = order.job, order.start
+    options: dict[str, Any] = {"width": job.width, "height": job.height}
+    if job.motion is not None:
+        options["num_frames"] = job.motion.frames
+    if start is not None:
+        image = Image.fromarray(start.rgb)
+        options |= {
+            "image": [image] * (1 + len(job.regions)) if job.regions else image,
+            "strength": start.strength,
+        }
+    if order.controls:
+        maps = [Image.fromarray(lines) for lines in order.maps]
+        weights, starts, ends = zip(
+            *((one.said.weight, one.said.start, one.said.end) for one in order.controls), strict=True
+        )
+        alone = len(maps) == 1
+        options |= {
+            "image" if start is None else "control_image": maps[0] if alone else maps,
+            "controlnet_conditioning_scale": weights[0] if alone else list(weights),
+            "control_guidance_start": list(starts),
+            "control_guidance_end": list(ends),
+        }
+    if seen:
+        guided = job.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
+        # Without guidance a pipeline takes no row of nothing beside that of the pictures.
+        options["ip_adapter_image_embeds"] = [one if guided else one[1:] for one in seen]
+    # Some pipelines take the size from the picture that they start from.
+    taken = inspect.signature(type(pipeline).__call__).parameters
+    return {name: value for name, value in options.items() if name in taken or name not in ("width", "height")}
+
+
+def _after_step(pipeline: Any, order: Order, progressed: Progressed) -> Callable[..., dict[str, Any]]:
+    """A pipeline's callback that tells how far it is, and puts back what is to stay."""
+    anew = order.start.anew if order.start else None
+    keeper = None if anew is None else Keeper(pipeline.scheduler, anew)
+
+    def after_step(running: Any, step: int, timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
+        progressed(step, getattr(running, "num_timesteps", order.job.steps))
+        if keeper is not None:
+            state["latents"] = keeper.put_back(step, timestep, state["latents"])
+        return state
+
+    return after_step

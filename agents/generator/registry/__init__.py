@@ -1,0 +1,1 @@
+"""What has weights: entries, places, hashes; samplers."""

@@ -1,0 +1,141 @@
+# pyright: basic
+"""One picture in the step engine: what is asked for, how far it is, and what was measured when it is done."""
+
+import time
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.generator.engine import Progressed, Stop
+from agents.generator.orders.order import Order
+from agents.generator.pipelines.draw import Pixels
+from agents.generator.pipelines.resident import Resident
+from agents.generator.step_engine.buckets import Trace, bucket_at, extended
+from agents.generator.step_engine.model_proxies import Asked, Stage, Stepped
+from agents.generator.step_engine.pipeline_thread import Strand
+from protocol.messages import Buckets
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished picture and what was measured while it was made.
+
+    `stages` are seconds of the device by stage; of a call that was shared, this picture's part. `shareable` says
+    whether its model's calls can be shared at all.
+    """
+
+    pixels: Pixels
+    stages: dict[str, float]
+    peak_memory: int | None
+    gpu_util: float | None
+    mfu: float | None
+    buckets: Buckets
+    shareable: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """A picture that is wanted, `since` when. `done` gets the drawing or the reason why there is none."""
+
+    order: Order
+    progressed: Progressed
+    stop: Stop
+    probe: bool = False
+    since: float = field(default_factory=time.monotonic)
+    done: "Future[Drawing]" = field(default_factory=Future)
+
+
+@dataclass
+class Run:
+    """A picture that is being made. `said` is what it waits for; `since` when it began to; `accompanied` whether its
+    last denoising call was shared. `order` is what is drawn now, a refinement's own where there is one; `doing` the
+    step after generation that it is in, by its name."""
+
+    number: int
+    request: Request
+    resident: Resident
+    strand: "Strand[Asked | Stepped, Pixels]"
+    said: Any = None
+    since: float = 0.0
+    stage: Stage = "encode"
+    stages: dict[str, float] = field(default_factory=dict[str, float])
+    trace: Trace = ()
+    calls: int = 0
+    accompanied: bool = False
+    decode_bucket: int | None = None
+    doing: str | None = None
+    order: Order = field(init=False)
+    shareable: bool = True
+    peak_memory: int | None = None
+    utilisation: list[float] = field(default_factory=list[float])
+    mfu: list[float] = field(default_factory=list[float])
+
+    def __post_init__(self) -> None:
+        self.order = self.request.order
+
+    @property
+    def key(self) -> Hashable:
+        """What has to be the same in calls that are shared: model, adapters and their weights, shapes."""
+        order = self.order
+        adapters = tuple((str(one.file), one.weight) for one in order.adapters)
+        followed = tuple((str(one.file), one.layers, one.weight) for one in order.ip_adapters)
+        return (self.resident.number, adapters, followed, self.said.call.key)
+
+    @property
+    def unit(self) -> int:
+        """Rows that its buckets count in: its own. Of a picture with regions single ones, since no pinned size may be
+        a multiple of theirs."""
+        return 1 if self.order.job.regions else self.said.call.rows
+
+    def bucket(self, stage: Stage) -> int | None:
+        """The bucket that its next call must have; null where it follows the load. What is decoded again is decoded
+        alone, since one size is remembered; so are frames."""
+        if stage == "decode" and (self.decode_bucket is not None or self.order.motion is not None):
+            return 1
+        wanted = self.request.order.buckets
+        if wanted is None:
+            return None
+        return wanted.decode if stage == "decode" else bucket_at(wanted.denoise, self.calls)
+
+    def measured(self, peak: int | None, utilisation: float | None, mfu: float | None) -> None:
+        """What the device said after a call; null where it says nothing."""
+        if peak is not None:
+            self.peak_memory = max(peak, self.peak_memory or 0)
+        if utilisation is not None:
+            self.utilisation.append(utilisation)
+        if mfu is not None:
+            self.mfu.append(mfu)
+
+    def spent(self, seconds: float) -> None:
+        """Device time that was spent for it, in the step or else the stage that it is in."""
+        name = self.doing or self.stage
+        self.stages[name] = self.stages.get(name, 0.0) + seconds
+
+    def denoised(self, size: int) -> None:
+        """Its denoising call was made, as one of `size` rows; of none where such calls cannot be shared."""
+        shareable = self.said.call.rows > 0
+        self.shareable = self.shareable and shareable
+        self.trace = extended(self.trace, size // self.unit if shareable else 1)
+        self.calls += 1
+
+    def decoded(self, bucket: int) -> None:
+        """It was decoded, in a call with the room of so many pictures."""
+        if self.decode_bucket is None:
+            self.decode_bucket = bucket
+
+    def drawing(self, pixels: Pixels) -> Drawing:
+        """What became of it."""
+        return Drawing(
+            pixels=pixels,
+            stages=self.stages,
+            peak_memory=self.peak_memory,
+            gpu_util=_mean(self.utilisation),
+            mfu=_mean(self.mfu),
+            buckets=Buckets(denoise=[list(run) for run in self.trace], decode=self.decode_bucket or 1),
+            shareable=self.shareable,
+        )
+
+
+def _mean(figures: Sequence[float]) -> float | None:
+    return sum(figures) / len(figures) if figures else None

@@ -1,0 +1,1 @@
+"""Pictures and catalogues that a command brings, read before planning."""

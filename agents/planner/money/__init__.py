@@ -1,0 +1,1 @@
+"""Clients and their limits, reservations, intents of paid calls, charges."""

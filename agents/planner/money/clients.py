@@ -1,0 +1,195 @@
+"""Clients: who may begin work, and what the operator changes about them. Each function runs inside a transaction.
+
+A suspended client begins nothing: its pictures in flight are finished, its batches wait until it is resumed.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import UNSET, Struct
+from sqlalchemy import Connection, RowMapping
+
+from agents.planner.ledger.audit import note
+from agents.planner.ledger.tables import batches, clients
+from agents.shared.database.once import insert_once
+from protocol.errors import BadCommand, Refused
+from protocol.ids import is_id
+from protocol.money import dollars, micros
+from protocol.operator import CreateClient, LimitClient, ResumeClient, SuspendClient
+from protocol.replies import ClientBody, ClientList, ClientListBody, ClientReply
+
+ClientChange = CreateClient | LimitClient | SuspendClient | ResumeClient
+"""Commands that change a client."""
+
+_OF_CLIENT = clients.c.client_id == sa.bindparam("of_client")
+_ADD = insert_once(clients)
+_CLIENT = sa.select(clients).where(_OF_CLIENT)
+
+
+class _Stored(Struct):
+    completed: int = 0
+
+
+_stored = msgspec.json.Decoder(_Stored)
+
+
+def client_row(connection: Connection, client: str) -> RowMapping | None:
+    """The client, or null."""
+    return connection.execute(_CLIENT, {"of_client": client}).mappings().first()
+
+
+def admit(connection: Connection, client: str, now: float, open_door: bool = True) -> None:
+    """Let a client begin work; with an open door one that sends its first command gets a row by itself.
+
+    Raises:
+        Refused: `suspended`, or `unknown_client` where the door is closed.
+    """
+    if open_door:
+        _add(connection, CreateClient(client_id=client), now)
+    elif client_row(connection, client) is None:
+        raise Refused(
+            "unknown_client",
+            f"the client {client} is not known here",
+            hint="ask whoever runs the workshop: bottega clients create",
+        )
+    refuse_suspended(connection, client)
+
+
+def refuse_suspended(connection: Connection, client: str) -> None:
+    """Begin nothing, and go on with nothing, for a suspended client.
+
+    Raises:
+        Refused: `suspended`.
+    """
+    row = client_row(connection, client)
+    if row is not None and row["state"] == "suspended":
+        raise Refused("suspended", f"the client {client} is suspended", hint="ask whoever runs the workshop")
+
+
+def change(connection: Connection, command: ClientChange, now: float) -> ClientReply:
+    """Do what the operator asks; the client as it is then. A second time changes nothing.
+
+    Raises:
+        Refused: `unknown_client`; `wrong_state` for one that is there already.
+        BadCommand: a name that no client may have, or a change of nothing.
+    """
+    name = command.client_id
+    match command:
+        case CreateClient():
+            _create(connection, command, now)
+        case LimitClient():
+            _limit(connection, command, now)
+        case SuspendClient():
+            _turn(connection, name, "active", "suspended", now)
+        case ResumeClient():
+            _turn(connection, name, "suspended", "active", now)
+    return show(connection, name)
+
+
+def show(connection: Connection, client: str) -> ClientReply:
+    """One client.
+
+    Raises:
+        Refused: `unknown_client`.
+    """
+    row = client_row(connection, client)
+    if row is None:
+        raise _unknown(client)
+    return ClientReply(client=_bodies(connection, [row])[0])
+
+
+def page(connection: Connection, first: int, count: int) -> ClientList:
+    """A page of clients, by name."""
+    found = sa.select(clients).order_by(clients.c.client_id).offset(first).limit(count + 1)
+    rows = connection.execute(found).mappings().all()
+    shown = rows[:count]
+    following = first + count if len(rows) > count else None
+    return ClientList(client_list=ClientListBody(clients=_bodies(connection, shown), next=following))
+
+
+def _create(connection: Connection, command: CreateClient, now: float) -> None:
+    name = command.client_id
+    if not is_id(name):
+        raise BadCommand("invalid_value", f"{name!r} means something else", path="$.client_id", hint="another name")
+    if not _add(connection, command, now):
+        hint = f"bottega clients limit {name}"
+        raise Refused("wrong_state", f"the client {name} is there already", path="$.client_id", hint=hint)
+    limit = micros(command.limit.amount) if command.limit else None
+    note(
+        connection,
+        "client_created",
+        name,
+        now,
+        limit_micros=limit,
+        weight=command.weight,
+        max_in_flight=command.max_in_flight,
+    )
+
+
+def _limit(connection: Connection, command: LimitClient, now: float) -> None:
+    values: dict[str, int | None] = {}
+    if command.limit is not UNSET:
+        values["limit_micros"] = micros(command.limit.amount) if command.limit else None
+    if command.weight is not UNSET:
+        values["weight"] = command.weight
+    if command.max_in_flight is not UNSET:
+        values["max_in_flight"] = command.max_in_flight
+    if not values:
+        hint = '"limit", "weight" or "max_in_flight"'
+        raise BadCommand("missing_field", "the command changes nothing", path="$", hint=hint)
+    name = command.client_id
+    changed = sa.update(clients).where(clients.c.client_id == name).values(**values, updated_at=now)
+    if connection.execute(changed).rowcount != 1:
+        raise _unknown(name)
+    note(connection, "client_limited", name, now, None, None, **values)
+
+
+def _turn(connection: Connection, name: str, before: str, after: str, now: float) -> None:
+    turned = sa.update(clients).where(clients.c.client_id == name, clients.c.state == before)
+    if connection.execute(turned.values(state=after, updated_at=now)).rowcount == 1:
+        note(connection, f"client_{'suspended' if after == 'suspended' else 'resumed'}", name, now)
+
+
+def _add(connection: Connection, command: CreateClient, now: float) -> bool:
+    """Make the row of a client; false where there is one."""
+    values = {
+        "client_id": command.client_id,
+        "state": "active",
+        "limit_micros": micros(command.limit.amount) if command.limit else None,
+        "held_micros": 0,
+        "spent_micros": 0,
+        "weight": command.weight,
+        "max_in_flight": command.max_in_flight,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return connection.execute(_ADD, values).rowcount == 1
+
+
+def _bodies(connection: Connection, rows: Sequence[RowMapping]) -> list[ClientBody]:
+    pictures = dict.fromkeys((row["client_id"] for row in rows), 0)
+    of_these = sa.select(batches.c.client_id, batches.c.tally).where(batches.c.client_id.in_(list(pictures)))
+    for client, tally in connection.execute(of_these):
+        pictures[client] += _stored.decode(tally).completed
+    return [
+        ClientBody(
+            client_id=row["client_id"],
+            state=row["state"],
+            limit=None if row["limit_micros"] is None else dollars(row["limit_micros"]),
+            spent=dollars(row["spent_micros"]),
+            held=dollars(row["held_micros"]),
+            weight=row["weight"],
+            max_in_flight=row["max_in_flight"],
+            pictures=pictures[row["client_id"]],
+            created_at=datetime.fromtimestamp(row["created_at"], UTC).isoformat(timespec="seconds"),
+        )
+        for row in rows
+    ]
+
+
+def _unknown(client: str) -> Refused:
+    return Refused(
+        "unknown_client", f"there is no client {client}", path="$.client_id", hint="see bottega clients list"
+    )

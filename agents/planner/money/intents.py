@@ -1,0 +1,150 @@
+"""Intents: a paid call is written down before it is made, and made once.
+
+Each function runs inside a transaction of the writer. An intent is open from the answer to its opening until the
+generator says what the call cost. What nobody heard the end of is ambiguous: it counts as spent at its highest price.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from agents.planner.ledger.audit import note
+from agents.planner.ledger.batches import job_row, required, save
+from agents.planner.ledger.tables import intents
+from agents.planner.money.charges import Kind, charge
+from agents.planner.money.reservations import follow, hold_of
+from protocol.errors import AcpError, Refused, Unavailable
+from protocol.ids import image_id
+from protocol.messages import JobRef
+from protocol.spending import CloseIntent, IntentReply, OpenIntent
+
+Row = RowMapping
+
+_OF_PICTURE = (intents.c.hash == sa.bindparam("of_hash"), intents.c.index == sa.bindparam("of_index"))
+_OF_INTENT = (*_OF_PICTURE, intents.c.attempt == sa.bindparam("of_attempt"))
+_INTENTS = sa.select(intents).where(*_OF_PICTURE)
+_MOVE = sa.update(intents).where(*_OF_INTENT, intents.c.state == sa.bindparam("of_state"))
+_PROMISED = sa.select(sa.func.coalesce(sa.func.sum(intents.c.max_micros), 0)).where(
+    intents.c.hash == sa.bindparam("of_hash"), intents.c.state == "open"
+)
+_SILENT = sa.select(intents).where(intents.c.state == "open", intents.c.opened_at < sa.bindparam("before")).limit(1000)
+
+
+def open_intent(connection: Connection, asked: OpenIntent, now: float) -> IntentReply:
+    """Allow a paid call, once for each key, or say why it must not be made."""
+    rows = {row["attempt"]: row for row in _of_picture(connection, asked.ref)}
+    mine = rows.pop(asked.ref.attempt, None)
+    if mine is not None and mine["state"] == "open" and mine["key"] == asked.key:
+        return IntentReply(state="open")
+    if mine is not None and mine["state"] == "open":
+        _doubt(connection, mine, now)
+        return _denied(_charged_already(asked.ref), "ambiguous")
+    if mine is not None and mine["state"] != "refused":
+        return _denied(_charged_already(asked.ref), mine["state"])
+    if any(row["state"] == "open" for row in rows.values()):
+        return _denied(Unavailable("timeout", "the end of an earlier paid call for this picture is not known yet"))
+    try:
+        _check(connection, asked)
+    except Refused as error:
+        return _denied(error)
+    if mine is None:
+        values = {"hash": asked.ref.hash, "index": asked.ref.index, "attempt": asked.ref.attempt}
+        connection.execute(sa.insert(intents).values(**values, **_opened(asked, now)))
+    else:
+        _move(connection, asked.ref, "refused", **_opened(asked, now), closed_at=None)
+    note(connection, "intent", asked.ref.client_id, now, asked.ref.hash, asked.ref.index, micros=asked.max_micros)
+    return IntentReply(state="open")
+
+
+def close_intent(connection: Connection, told: CloseIntent, now: float) -> IntentReply:
+    """Settle a paid call at what it cost. Said twice it changes nothing; said late it corrects what was assumed."""
+    row = next((row for row in _of_picture(connection, told.ref) if row["attempt"] == told.ref.attempt), None)
+    if row is None or row["key"] != told.key:
+        return _denied(Refused("wrong_state", "no paid call was allowed under this key"))
+    cost = told.micros if told.outcome == "captured" else 0
+    reference = told.provider_reference
+    match row["state"]:
+        case "open":
+            _move(connection, told.ref, "open", state=told.outcome, provider_reference=reference, closed_at=now)
+            if told.outcome == "captured":
+                _charge(connection, row, "provider", cost, now)
+            return IntentReply(state=told.outcome)
+        case "ambiguous":
+            _move(connection, told.ref, "ambiguous", state="resolved", provider_reference=reference, closed_at=now)
+            _charge(connection, row, "correction", cost - row["max_micros"], now)
+            return IntentReply(state="resolved")
+        case state:
+            return IntentReply(state=state)
+
+
+def doubt_silent(connection: Connection, before: float, now: float) -> int:
+    """Take every intent that was opened `before` and never closed for charged; returns how many."""
+    rows = connection.execute(_SILENT, {"before": before}).mappings().all()
+    for row in rows:
+        _doubt(connection, row, now)
+    return len(rows)
+
+
+def _check(connection: Connection, asked: OpenIntent) -> None:
+    job = job_row(connection, asked.ref)
+    if job is None or job["state"] != "running" or job["stage"] != "generator":
+        raise Refused("cancelled", "this attempt is not wanted any more")
+    hold = hold_of(connection, asked.ref.hash)
+    promised: int = connection.execute(_PROMISED, {"of_hash": asked.ref.hash}).scalar_one()
+    if hold is not None and promised + asked.max_micros > hold.held:
+        raise Refused("exceeds_budget", "the call may cost more than is held for its batch", hint="raise the budget")
+
+
+def _opened(asked: OpenIntent, now: float) -> dict[str, Any]:
+    return {
+        "client_id": asked.ref.client_id,
+        "provider": asked.provider,
+        "request": asked.request,
+        "key": asked.key,
+        "max_micros": asked.max_micros,
+        "state": "open",
+        "opened_at": now,
+    }
+
+
+def _doubt(connection: Connection, row: Row, now: float) -> None:
+    _move(connection, _ref(row), "open", state="ambiguous", closed_at=now)
+    _charge(connection, row, "provider", row["max_micros"], now)
+    note(connection, "ambiguous", row["client_id"], now, row["hash"], row["index"], micros=row["max_micros"])
+
+
+def _charge(connection: Connection, row: Row, kind: Kind, micros: int, now: float) -> None:
+    batch = required(connection, row["hash"])
+    if charge(connection, batch, _ref(row), row["provider"], kind, micros, now):
+        follow(connection, batch, now)
+        save(connection, batch, now)
+
+
+def _of_picture(connection: Connection, ref: JobRef) -> list[Row]:
+    return list(connection.execute(_INTENTS, {"of_hash": ref.hash, "of_index": ref.index}).mappings())
+
+
+def _move(connection: Connection, ref: JobRef, before: str, **values: Any) -> None:
+    of = {"of_hash": ref.hash, "of_index": ref.index, "of_attempt": ref.attempt, "of_state": before}
+    changed = connection.execute(_MOVE, {**of, **values}).rowcount
+    assert changed == 1, "another writer was let in"
+
+
+def _ref(row: Row) -> JobRef:
+    index, batch = row["index"], row["hash"]
+    return JobRef(
+        hash=batch, client_id=row["client_id"], index=index, attempt=row["attempt"], image_id=image_id(batch, index)
+    )
+
+
+def _charged_already(ref: JobRef) -> AcpError:
+    return Refused(
+        "ambiguous_charge",
+        f"attempt {ref.attempt} was sent to the provider before and may have been charged; it is not sent again",
+        hint="see what the provider has, then RETRY the picture",
+    )
+
+
+def _denied(error: AcpError, state: Any = None) -> IntentReply:
+    return IntentReply(state=state, error=error.body)

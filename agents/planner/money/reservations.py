@@ -1,0 +1,160 @@
+"""Money held for batches: reserved by one conditional statement, settled and given back in the transaction of the
+transition that causes it, so that no crash leaves anything held.
+
+Each function runs inside a transaction of the writer. Money is integer micro-dollars.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from agents.planner.ledger.audit import note
+from agents.planner.ledger.batches import Batch
+from agents.planner.ledger.tables import clients, reservations
+from agents.planner.money.clients import client_row
+from agents.planner.planning.pricing import LOCAL, Hold, followed, highest_cost, over_budget, unknown_cost
+from protocol.money import micros
+
+_OF_CLIENT = clients.c.client_id == sa.bindparam("of_client")
+_AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
+_RESERVE = (
+    sa.update(clients)
+    .where(
+        _OF_CLIENT,
+        sa.or_(
+            clients.c.limit_micros.is_(None),
+            clients.c.held_micros + clients.c.spent_micros + _AMOUNT <= clients.c.limit_micros,
+        ),
+    )
+    .values(held_micros=clients.c.held_micros + _AMOUNT, updated_at=sa.bindparam("now"))
+)
+_SETTLE = (
+    sa.update(clients)
+    .where(_OF_CLIENT)
+    .values(
+        held_micros=clients.c.held_micros - sa.bindparam("freed", type_=sa.BigInteger),
+        spent_micros=clients.c.spent_micros + sa.bindparam("cost", type_=sa.BigInteger),
+        updated_at=sa.bindparam("now"),
+    )
+)
+_HOLD = sa.select(reservations).where(reservations.c.hash == sa.bindparam("of_hash"))
+_FOLLOW = sa.update(reservations).where(
+    reservations.c.hash == sa.bindparam("of_hash"),
+    reservations.c.settled_micros == sa.bindparam("of_settled"),
+    reservations.c.released_micros == sa.bindparam("of_released"),
+)
+
+
+def reserve(connection: Connection, batch: Batch, now: float) -> None:
+    """Hold the highest cost of a new batch; one whose attempts have no price holds nothing.
+
+    Raises:
+        Refused: `exceeds_budget` where the batch may cost more than its own budget or what its client has left, or
+            its cost is not known and somebody else than this workshop will charge it.
+    """
+    budget = batch.command.budget
+    cost = highest_cost(batch.quantity, batch.recipe.max_attempts, batch.recipe.highest_micros)
+    if cost is None:
+        limited = budget is not None or _client(connection, batch.client_id)["limit_micros"] is not None
+        if limited and batch.recipe.provider != LOCAL:
+            raise unknown_cost(batch.recipe.provider)
+        return
+    if budget is not None and cost > micros(budget.amount):
+        raise over_budget(cost, micros(budget.amount))
+    _hold(connection, batch.client_id, cost, now)
+    connection.execute(
+        sa.insert(reservations).values(
+            hash=batch.hash,
+            client_id=batch.client_id,
+            amount_micros=cost,
+            settled_micros=0,
+            released_micros=0,
+            state="open",
+        )
+    )
+    note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost)
+
+
+def reserve_more(connection: Connection, batch: Batch, pictures: int, now: float) -> None:
+    """Hold the highest cost of further pictures of a batch, such as failed ones that are tried again.
+
+    Raises:
+        Refused: `exceeds_budget`, as for a new batch; the budget of the batch counts all that it spent and holds.
+    """
+    cost = highest_cost(pictures, batch.recipe.max_attempts, batch.recipe.highest_micros)
+    if not cost:
+        return
+    row = connection.execute(_HOLD, {"of_hash": batch.hash}).mappings().one()
+    hold = _decode(row)
+    budget = batch.command.budget
+    if budget is not None and cost + hold.held + hold.settled > micros(budget.amount):
+        raise over_budget(cost, micros(budget.amount) - hold.held - hold.settled)
+    _hold(connection, batch.client_id, cost, now)
+    connection.execute(
+        sa.update(reservations)
+        .where(reservations.c.hash == batch.hash)
+        .values(amount_micros=max(hold.amount, hold.settled + hold.released) + cost, state="open")
+    )
+    note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost)
+
+
+def follow(connection: Connection, batch: Batch, now: float) -> None:
+    """Settle what the batch's attempts cost so far and give back what its remaining pictures cannot need."""
+    if batch.recipe.highest_micros is None:
+        return
+    row = connection.execute(_HOLD, {"of_hash": batch.hash}).mappings().first()
+    if row is None:
+        return
+    before = _decode(row)
+    left = batch.quantity - batch.tally.done
+    needed = highest_cost(left, batch.recipe.max_attempts, batch.recipe.highest_micros) or 0
+    after = followed(before, batch.tally.cost_micros, needed)
+    state = "open" if left else "closed"
+    if after == before and state == row["state"]:
+        return
+    changed = connection.execute(
+        _FOLLOW,
+        {
+            "of_hash": batch.hash,
+            "of_settled": before.settled,
+            "of_released": before.released,
+            "settled_micros": after.settled,
+            "released_micros": after.released,
+            "state": state,
+        },
+    ).rowcount
+    assert changed == 1, "another writer was let in"
+    connection.execute(
+        _SETTLE,
+        {
+            "of_client": batch.client_id,
+            "freed": before.held - after.held,
+            "cost": after.settled - before.settled,
+            "now": now,
+        },
+    )
+    if state == "closed":
+        note(connection, "settled", batch.client_id, now, batch.hash, micros=after.settled, released=after.released)
+
+
+def hold_of(connection: Connection, batch: str) -> Hold | None:
+    """The reservation of a batch; null where it holds nothing and never did."""
+    row = connection.execute(_HOLD, {"of_hash": batch}).mappings().first()
+    return _decode(row) if row else None
+
+
+def _hold(connection: Connection, client: str, cost: int, now: float) -> None:
+    changed = connection.execute(_RESERVE, {"of_client": client, "amount": cost, "now": now}).rowcount
+    if changed != 1:
+        row = _client(connection, client)
+        left = row["limit_micros"] - row["held_micros"] - row["spent_micros"]
+        raise over_budget(cost, left)
+
+
+def _client(connection: Connection, client: str) -> RowMapping:
+    row = client_row(connection, client)
+    assert row is not None, "a batch without a client"
+    return row
+
+
+def _decode(row: RowMapping) -> Hold:
+    return Hold(row["amount_micros"], row["settled_micros"], row["released_micros"])

@@ -1,0 +1,1 @@
+"""Messages kept with the transition that causes them, and their publishing."""

@@ -1,0 +1,88 @@
+"""The outbox: what a transition makes the planner say is kept with it, until the broker has it.
+
+A planner that dies between its commit and its messages leaves their rows; the next one says them at once. Ids follow
+from the messages, so that what was said already is dropped by the broker.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from agents.planner.ledger.tables import outbox
+from agents.planner.outbox.change import Change
+from agents.shared.database.once import insert_once
+from protocol import codec, subjects
+from protocol.messages import Work
+from protocol.replies import GenerationStatus
+
+AT_ONCE = 1000
+"""Messages read, or struck out, by one statement."""
+
+OTHER_CLOCK_S = 60.0
+"""What was kept later than this was kept by another clock, before it was put back."""
+
+_ADD = insert_once(outbox)
+_STRIKE = sa.delete(outbox).where(outbox.c.message_id.in_(sa.bindparam("said", expanding=True)))
+_LEFT = (
+    sa.select(outbox)
+    .where(
+        sa.or_(
+            outbox.c.created_at < sa.bindparam("before"),
+            outbox.c.created_at > sa.bindparam("before") + OTHER_CLOCK_S,
+        )
+    )
+    .order_by(outbox.c.created_at, outbox.c.message_id)
+    .limit(AT_ONCE)
+)
+
+_work = msgspec.json.Decoder(Work)
+_status = msgspec.json.Decoder(GenerationStatus)
+
+Letter = tuple[str, Work | tuple[GenerationStatus, str]]
+"""The id of a message, and work or a status with its client."""
+
+
+def post(connection: Connection, change: Change, now: float) -> Change:
+    """Keep what follows from a change: its work, and the statuses of batches that ended."""
+    rows = [_row(subjects.message_id(work), "work", change.client_id, work, now) for work in change.send]
+    rows += [_row(_status_id(status, one), "status", one.client_id, status, now) for status, one in _ended(change)]
+    if rows:
+        connection.execute(_ADD, rows)
+    return change
+
+
+def letters(change: Change) -> list[str]:
+    """The ids of what `post` kept of a change."""
+    ended = [_status_id(status, one) for status, one in _ended(change)]
+    return [subjects.message_id(work) for work in change.send] + ended
+
+
+def strike(connection: Connection, said: Sequence[str]) -> None:
+    """Forget what the broker has."""
+    for first in range(0, len(said), AT_ONCE):
+        connection.execute(_STRIKE, {"said": list(said[first : first + AT_ONCE])})
+
+
+def left(connection: Connection, before: float) -> list[Letter]:
+    """What was kept `before` and never said for certain, the oldest first, a page at a time."""
+    return [
+        (row.message_id, _work.decode(row.payload))
+        if row.kind == "work"
+        else (row.message_id, (_status.decode(row.payload), row.client_id))
+        for row in connection.execute(_LEFT, {"before": before})
+    ]
+
+
+def _ended(change: Change) -> list[tuple[GenerationStatus, Change]]:
+    return [(one.status, one) for one in change.every if one.finished and one.status is not None]
+
+
+def _status_id(status: GenerationStatus, change: Change) -> str:
+    return f"{subjects.status(change.client_id, status.hash)}.{change.revision}"
+
+
+def _row(name: str, kind: str, client: str, message: Work | GenerationStatus, now: float) -> dict[str, object]:
+    payload = codec.encode(message)
+    return {"message_id": name, "kind": kind, "client_id": client, "payload": payload, "created_at": now}

@@ -1,0 +1,340 @@
+"""From a command and what the workshop can do to a recipe, or to a refusal that names what would work.
+
+Pure module: no clock, no I/O.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agents.planner.planning import animation, post_processing, reference_images, regions, sizes
+from agents.planner.planning import source_images as pictures
+from agents.planner.planning.capabilities import Workshop
+from agents.planner.planning.device_time import effort, swept
+from agents.planner.planning.lora_syntax import triggers, unwoken
+from agents.planner.planning.model_choice import folded, missing_of, named, runnable, wanted_model
+from agents.planner.planning.pricing import LOCAL, price_of
+from agents.planner.planning.prompt_catalogue import Shelf
+from agents.planner.planning.quality_steps import steps_of
+from agents.planner.planning.reference_images import Following
+from agents.planner.planning.source_images import NOTHING, Given
+from agents.planner.planning.sweep import trials
+from protocol.animation import Motion
+from protocol.commands import GenerateImages, Lora
+from protocol.errors import BadCommand, ErrorBody, Refused, Unavailable
+from protocol.nearest import nearest
+from protocol.offers import ModelInfo
+from protocol.parameters import EngineKind
+from protocol.post import PostStep
+from protocol.replies import Stage
+from protocol.sources import ControlImage, ImagePrompt, InitImage
+
+MAX_STEPS_OF_USE = 30
+"""Denoising steps past which pictures hardly get better (seed 002)."""
+
+MAX_GUIDANCE_OF_USE = 9.0
+"""Guidance scale past which colours scream and posterise (seed 002)."""
+
+
+class Recipe(Struct, frozen=True, kw_only=True):
+    """Everything about a batch's pictures that does not change from one to the next. Sizes are pixels.
+
+    `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null. `catalogue`
+    is what the batch runs through, `triggers` what wakes the LoRAs. `price_micros` is expected of an attempt,
+    `highest_micros` held for it; null where nobody knows. `sizes` and `samplers` are what the swept values mean.
+    `init_image` and `controls` are what every picture is made from, `image_prompts` what it follows beside the words;
+    `following` is how those of combos are; with `motion` they are sequences. `engine` says whether model calls are
+    shared. `post` is done with each picture afterwards, `posts` with those of a swept size, and `stages` are what it
+    goes through.
+    """
+
+    platform: str
+    provider: str
+    model: str
+    models: list[str]
+    loras: list[Lora]
+    triggers: list[str] = []
+    width: int
+    height: int
+    native_width: int
+    native_height: int
+    steps: int
+    guidance: float
+    sampler: str
+    negative_supported: bool
+    style: str
+    style_reference: str | None
+    stand_in_for: str | None
+    min_score: float
+    max_attempts: int
+    price_micros: int | None
+    seconds_per_image: float | None
+    highest_micros: int | None = None
+    not_honoured: list[str]
+    warnings: list[str]
+    catalogue: Shelf | None = None
+    sizes: dict[str, tuple[int, int]] = {}
+    samplers: dict[str, str] = {}
+    init_image: InitImage | None = None
+    controls: list[ControlImage] = []
+    image_prompts: list[ImagePrompt] = []
+    following: Following = Following()
+    motion: Motion | None = None
+    engine: EngineKind | None = None
+    post: list[PostStep] = []
+    posts: dict[str, list[PostStep]] = {}
+    stages: list[Stage] = []
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Settings that decide where a command is silent. `price_per_hour` of the device is dollars, `max_seconds` what is
+    held for an attempt before one was measured. A plan that is estimated above `hold_over` dollars is held. Without an
+    `open_door` a client must be made known before its first command."""
+
+    stand_in: str | None
+    min_score: float
+    max_attempts: int
+    hold_over: float | None = None
+    price_per_hour: float | None = None
+    max_seconds: float = 120.0
+    open_door: bool = True
+
+
+def resolve(
+    command: GenerateImages,
+    workshop: Workshop,
+    defaults: Defaults,
+    shelf: Shelf | None = None,
+    given: Given = NOTHING,
+) -> Recipe:
+    """The recipe of a command, of the catalogue that it names and of the pictures it brings. Each value of a sweep is
+    tried in its place.
+
+    Raises:
+        BadCommand: a value that no workshop understands.
+        Refused: something that this workshop lacks, with what to do.
+        Unavailable: no generator is alive.
+    """
+    recipe = _resolve(command, workshop, defaults, given)
+    notes = dict.fromkeys(recipe.not_honoured), dict.fromkeys(recipe.warnings)
+    sizes_of: dict[str, tuple[int, int]] = {}
+    samplers_of: dict[str, str] = {}
+    posts_of: dict[str, list[PostStep]] = {}
+    costs: dict[str, list[float]] = {}
+    for path, name, value, changed in trials(command):
+        try:
+            one = _resolve(changed, workshop, defaults, given)
+        except (BadCommand, Refused) as error:
+            raise type(error)(error.code, error.body.message, path=path, hint=error.body.hint) from error
+        if recipe.seconds_per_image and one.seconds_per_image:
+            costs.setdefault(name, []).append(one.seconds_per_image)
+        for known, new in zip(notes, (one.not_honoured, one.warnings), strict=True):
+            known.update(dict.fromkeys(new))
+        if name == "resolution" and isinstance(value, str):
+            sizes_of[value] = (one.width, one.height)
+            posts_of[value] = one.post
+        if name == "sampler" and isinstance(value, str):
+            samplers_of[value] = one.sampler
+    not_honoured, warnings = map(list, notes)
+    if shelf is not None:
+        warnings += shelf.warnings
+        not_honoured += reference_images.left_out(shelf, recipe.model, recipe.following, len(recipe.image_prompts))
+    mean, largest = swept(recipe.seconds_per_image or 1.0, costs.values())
+    return replace(
+        recipe,
+        seconds_per_image=recipe.seconds_per_image and recipe.seconds_per_image * mean,
+        price_micros=_share(recipe, recipe.price_micros, mean),
+        highest_micros=_share(recipe, recipe.highest_micros, largest),
+        not_honoured=not_honoured,
+        warnings=warnings,
+        catalogue=shelf,
+        sizes=sizes_of,
+        samplers=samplers_of,
+        posts=posts_of,
+    )
+
+
+def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, given: Given) -> Recipe:
+    """The recipe without regard to what varies."""
+    wish = sizes.parse(command.requirements.resolution) if command.requirements.resolution else _wish_of(given)
+    if workshop.generators == 0:
+        raise Unavailable(
+            "no_generator",
+            "no generator is running",
+            hint="start one with `bottega agent generator`, or `bottega up`",
+        )
+    style, reference = _style(command, workshop)
+    checkpoints, loras = named(command, workshop)
+    wanted = wanted_model(command.platform, checkpoints, workshop)
+    model, stand_in_for = runnable(wanted, loras, workshop, defaults.stand_in)
+    not_honoured: list[str] = []
+    warnings: list[str] = []
+    if stand_in_for:
+        missing = ", ".join(missing_of(wanted, loras, workshop))
+        not_honoured.append(f"models: {missing} not installed; {model.name} stands in for {stand_in_for}")
+        if loras:
+            not_honoured.append(f"loras: {', '.join(lora.name for lora in loras)} left out with the stand-in")
+    (width, height), lost = sizes.fit(sizes.Wish(aspect=wish.aspect) if wish and stand_in_for else wish, _limits(model))
+    if stand_in_for and wish and (wish.width, wish.height) != (width, height):
+        lost = f"resolution: made at {width}x{height}, the native size of {model.name} nearest in aspect"
+    if lost:
+        not_honoured.append(lost)
+    if command.negative_prompt and not model.negative_prompt:
+        not_honoured.append(f"negative_prompt: {model.name} does not use one")
+    steps = steps_of(command.steps if command.steps is not None else model.steps, command.render_quality)
+    guidance = command.guidance if command.guidance is not None else model.guidance
+    regions.check(command.regions, model, workshop.models.values())
+    init_image, notes = pictures.start(command, given, model, workshop.models.values(), (width, height), steps)
+    warnings.extend(notes)
+    running = [] if stand_in_for else loras
+    motion, notes = animation.motion(command, running, model, workshop.motions, (width, height))
+    warnings.extend(notes)
+    following = reference_images.following(model, workshop.ip_adapters)
+    base = post_processing.Base(
+        model=model,
+        size=(width, height),
+        steps=steps,
+        loras=loras,
+        guidance=guidance,
+        seconds=_seconds(command, model, (width, height), int(steps * (init_image.strength if init_image else 1))),
+        regions=len(command.regions),
+        stand_in=stand_in_for is not None,
+    )
+    after = post_processing.planned(command.post, given, base, workshop)
+    warnings.extend(after.notes)
+    not_honoured.extend(after.not_honoured)
+    timed = replace(model, seconds_per_image=after.seconds)
+    price = price_of(timed, defaults.price_per_hour, defaults.max_seconds)
+    woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
+    warnings.extend([*_advice(command, model, steps, guidance), *unwoken(command.prompts, woken_by)])
+    return Recipe(
+        platform=model.platform,
+        provider=model.provider,
+        model=model.name,
+        models=command.models or [wanted.name],
+        loras=running,
+        triggers=woken_by,
+        width=width,
+        height=height,
+        native_width=model.native_sizes[0][0],
+        native_height=model.native_sizes[0][1],
+        steps=steps,
+        guidance=guidance,
+        sampler=_sampler(command, model, workshop),
+        negative_supported=model.negative_prompt,
+        style=style,
+        style_reference=reference,
+        stand_in_for=stand_in_for,
+        min_score=command.quality.min_score if command.quality.min_score is not None else defaults.min_score,
+        max_attempts=command.max_attempts or defaults.max_attempts,
+        price_micros=price.expected,
+        highest_micros=price.highest,
+        seconds_per_image=after.seconds,
+        not_honoured=not_honoured,
+        warnings=warnings,
+        init_image=init_image,
+        controls=pictures.controls(command.controls, given, model, workshop.controls),
+        image_prompts=reference_images.image_prompts(
+            command.references, given.references, model, following, workshop.ip_adapters
+        ),
+        following=following,
+        motion=motion,
+        engine="pipeline" if motion else model.engine,
+        post=after.steps,
+        stages=after.stages,
+    )
+
+
+def _share(recipe: Recipe, micros: int | None, share: float) -> int | None:
+    """A share of a price; providers name one for every picture alike."""
+    return micros if micros is None or recipe.provider != LOCAL else ceil(micros * share)
+
+
+def _seconds(command: GenerateImages, model: ModelInfo, size: tuple[int, int], steps: int) -> float | None:
+    """Seconds until a picture is denoised, null before any was measured; `steps` are those that are run."""
+    if model.seconds_per_image is None:
+        return None
+    return model.seconds_per_image * effort(
+        model,
+        size,
+        steps,
+        command.guidance if command.guidance is not None else model.guidance,
+        prompts=1 + len(command.regions),
+        controls=len(command.controls),
+        frames=command.animation.frames if command.animation else 1,
+    )
+
+
+def alternatives(error: ErrorBody, workshop: Workshop, defaults: Defaults) -> list[str]:
+    """What would work now, for a plan that was refused because its model or an adapter of it is not installed. Of tools
+    and ControlNets another model has no more."""
+    if error.code != "not_installed" or not (error.path or "").startswith(("$.models", "$.loras", "$.platform")):
+        return []
+    installed = sorted({model.platform for model in workshop.models.values() if model.installed})
+    found = [f'"platform": "{platform}"' for platform in installed]
+    if defaults.stand_in is None and "pocket" in installed:
+        found.append("let the pocket model stand in: bottega up --stand-in pocket")
+    return found
+
+
+def _style(command: GenerateImages, workshop: Workshop) -> tuple[str, str | None]:
+    style = command.style or "plain"
+    reference = command.requirements.style_reference
+    if workshop.prompters:
+        if style not in workshop.styles:
+            raise Refused(
+                "unknown_style",
+                f"the style {style!r} is not known",
+                path="$.style",
+                hint=nearest(style, workshop.styles),
+            )
+        if reference and reference not in workshop.style_references:
+            raise Refused(
+                "unknown_style",
+                f"the style reference {reference!r} is not known",
+                path="$.requirements.style_reference",
+                hint=nearest(reference, workshop.style_references),
+            )
+    return style, reference
+
+
+def _sampler(command: GenerateImages, model: ModelInfo, workshop: Workshop) -> str:
+    if command.sampler is None:
+        return model.sampler
+    for known in workshop.samplers:
+        if folded(known) == folded(command.sampler):
+            return known
+    raise BadCommand(
+        "invalid_value",
+        f"the sampler {command.sampler!r} is not known",
+        path="$.sampler",
+        hint=nearest(command.sampler, workshop.samplers),
+    )
+
+
+def _advice(command: GenerateImages, model: ModelInfo, steps: int, guidance: float) -> list[str]:
+    found: list[str] = []
+    low, high = model.guidance_range
+    if not low <= guidance <= high:
+        found.append(f"guidance {guidance:g} is outside {low:g} to {high:g}, the range of {model.name}")
+    elif guidance > MAX_GUIDANCE_OF_USE and command.guidance is not None:
+        found.append(f"guidance above {MAX_GUIDANCE_OF_USE:g} makes colours scream and posterise")
+    if steps > MAX_STEPS_OF_USE and command.steps is not None:
+        found.append(f"over {MAX_STEPS_OF_USE} steps, pictures hardly get better")
+    if command.quality.consistency is not None and command.requirements.quantity == 1:
+        found.append("consistency needs at least two pictures")
+    return found
+
+
+def _wish_of(given: Given) -> sizes.Wish | None:
+    """The size of the picture that leads, where the command names none."""
+    if (shape := given.shape) is None:
+        return None
+    return sizes.parse(f"{shape.width}x{shape.height}")
+
+
+def _limits(model: ModelInfo) -> sizes.Limits:
+    return sizes.Limits(tuple(model.native_sizes), model.max_pixels, model.multiple_of)

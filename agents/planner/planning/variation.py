@@ -1,0 +1,155 @@
+"""What tells one picture of a batch from the next: swept values, prompt and combo of a catalogue, number. Pure module.
+
+Nothing is expanded: each picture follows from its index. Outermost are combos, then prompts, then combinations of the
+sweep, then the quantity.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from agents.planner.planning.attempts import seed_of
+from agents.planner.planning.recipe import Recipe
+from agents.planner.planning.sweep import combination, combinations, weighted
+from protocol.catalogue import Catalogued
+from protocol.commands import GenerateImages
+from protocol.errors import BadCommand
+from protocol.messages import Job, PromptWish
+from protocol.parameters import MAX_QUANTITY, Lora, Scalar
+from protocol.sweep import LORA
+from protocol.template import CATALOGUE_TEMPLATE
+
+MAX_PAGE_BYTES = 512 * 1024
+"""Wishes of one request for prompts: half of the largest message."""
+
+_WISHED = ("brief", "prompt", "negative_prompt", "style", "style_reference")
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One picture. `number` counts those that no swept value tells apart: seeds and words are dealt by it, so that each
+    combination of a sweep is tried with the same ones. `entry` and `combo` are places in the catalogue."""
+
+    number: int
+    swept: dict[str, Scalar]
+    entry: int | None = None
+    combo: int | None = None
+
+
+def pictures(command: GenerateImages, recipe: Recipe) -> int:
+    """How many pictures a command asks for: combos x prompts x combinations x quantity.
+
+    Raises:
+        BadCommand: more than a batch may have.
+    """
+    count = _pairs(recipe) * combinations(command.sweep) * command.requirements.quantity
+    if count > MAX_QUANTITY:
+        raise BadCommand(
+            "invalid_value",
+            f"{count} pictures are more than the {MAX_QUANTITY} of one batch",
+            path="$.requirements.quantity",
+            hint="lower the quantity, or sweep over less",
+        )
+    return count
+
+
+def variation(command: GenerateImages, recipe: Recipe, index: int) -> Variation:
+    """Picture `index` of a batch. After the last combination they begin anew with further numbers, so that a batch may
+    be given a larger quantity."""
+    if command.sweep is None and recipe.catalogue is None:
+        return Variation(index, {})
+    repeats, tried, pairs = command.requirements.quantity, combinations(command.sweep), _pairs(recipe)
+    rest, repeat = divmod(index, repeats)
+    rest, chosen = divmod(rest, tried)
+    round_, pair = divmod(rest, pairs)
+    swept = combination(command.sweep, chosen)
+    number = (round_ * pairs + pair) * repeats + repeat
+    if recipe.catalogue is None:
+        return Variation(number, swept)
+    combo, entry = divmod(pair, len(recipe.catalogue.entries))
+    return Variation(number, swept, entry, combo if recipe.catalogue.combos else None)
+
+
+def wish(varied: Variation) -> PromptWish:
+    """What is asked of the prompt of a picture."""
+    texts = {name: value for name, value in varied.swept.items() if name in _WISHED and isinstance(value, str)}
+    return PromptWish(number=varied.number, entry=varied.entry, combo=varied.combo, **texts)
+
+
+def wishes(command: GenerateImages, recipe: Recipe, first: int, count: int) -> list[PromptWish]:
+    """One wish per prompt of a page, at least one and as many as fit a message; none where prompts follow from their
+    index."""
+    if command.sweep is None and recipe.catalogue is None:
+        return []
+    page: list[PromptWish] = []
+    size = 0
+    for index in range(first, first + count):
+        one = wish(variation(command, recipe, index))
+        size += sum(len(getattr(one, name) or "") * 4 for name in _WISHED)
+        if page and size > MAX_PAGE_BYTES:
+            break
+        page.append(one)
+    return page
+
+
+def vary(job: Job, command: GenerateImages, recipe: Recipe, seed: int) -> Job:
+    """The job with what tells its picture from the others of its batch; `seed` is the batch's."""
+    if command.sweep is None and recipe.catalogue is None:
+        return job
+    varied = variation(command, recipe, job.index)
+    swept = {name: value for name, value in varied.swept.items() if value is not None}
+    width, height = recipe.sizes.get(str(swept.get("resolution")), (job.width, job.height))
+    changes: dict[str, Any] = {name: swept[name] for name in ("steps", "guidance", "style") if name in swept}
+    if "sampler" in swept:
+        changes["sampler"] = recipe.samplers[str(swept["sampler"])]
+    return replace(
+        job,
+        seed=seed_of(int(swept.get("seed", seed)), varied.number, job.attempt),  # pyright: ignore[reportArgumentType]
+        width=width,
+        height=height,
+        post=recipe.posts.get(str(swept.get("resolution")), job.post),
+        loras=_loras(job.loras, swept),
+        swept=varied.swept,
+        catalogued=catalogued(command, recipe, varied),
+        name_template=name_template(command),
+        **changes,
+    )
+
+
+def catalogued(command: GenerateImages, recipe: Recipe, varied: Variation) -> Catalogued | None:
+    """The place of a picture in the catalogue; null where there is none."""
+    shelf = recipe.catalogue
+    if shelf is None or varied.entry is None:
+        return None
+    catalogue, prompt_id = shelf.entries[varied.entry]
+    wardrobe, ui_style, combo = shelf.combos[varied.combo] if varied.combo is not None else (None, None, None)
+    resolution = varied.swept.get("resolution") or command.requirements.resolution
+    return Catalogued(
+        catalogue=catalogue,
+        prompt_id=prompt_id,
+        quality=str(resolution or f"{recipe.width}x{recipe.height}"),
+        wardrobe=wardrobe,
+        ui_style=ui_style,
+        combo=combo,
+    )
+
+
+def name_template(command: GenerateImages) -> str | None:
+    """How the files of a batch are named; null where the workshop's own template does."""
+    return (command.catalogue.output_template or CATALOGUE_TEMPLATE) if command.catalogue else None
+
+
+def _loras(loras: list[Lora], swept: Mapping[str, Scalar]) -> list[Lora]:
+    """The adapters with the weights of a combination."""
+    for name, weight in swept.items():
+        if name.startswith(LORA):
+            loras = weighted(loras, name, weight)
+    return loras
+
+
+def _pairs(recipe: Recipe) -> int:
+    """Prompts times combos; 1 without a catalogue."""
+    shelf = recipe.catalogue
+    return len(shelf.entries) * max(1, len(shelf.combos)) if shelf else 1

@@ -1,0 +1,1 @@
+"""Requests answered: of clients, of the operator, of generators that pay."""

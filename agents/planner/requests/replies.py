@@ -1,0 +1,288 @@
+"""Replies about plans and batches, from records. Pure but for the reads it is given a connection for."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from agents.planner.ledger.batches import Batch, decode_batch
+from agents.planner.ledger.records import Evidence, Outcome
+from agents.planner.ledger.tables import attempts, batches, jobs
+from agents.planner.planning.capabilities import Workshop
+from agents.planner.planning.recipe import Recipe
+from agents.planner.planning.variation import catalogued, variation
+from agents.planner.requests.paging import fitting
+from protocol.catalogue import Catalogued
+from protocol.commands import MAX_QUANTITY, NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
+from protocol.errors import ErrorBody
+from protocol.ids import image_id
+from protocol.messages import GenerateImage, Presence, Work
+from protocol.parameters import Scalar
+from protocol.replies import (
+    BatchList,
+    BatchListBody,
+    BatchSummary,
+    CapabilitiesBody,
+    CapabilityReport,
+    Cost,
+    GenerationPlan,
+    GenerationResult,
+    Image,
+    ImageMetadata,
+    ImageStatus,
+    ModelSummary,
+    PlanBody,
+    ProcessInfo,
+    ResultBody,
+    Size,
+)
+
+SHOWN_PROMPTS = 8
+"""Prompts that a plan shows."""
+
+_work = msgspec.json.Decoder(Work)
+
+
+def plan_of(batch: Batch, prompts: list[str], generators: int) -> GenerationPlan:
+    """The plan of an accepted or held batch."""
+    recipe = batch.recipe
+    return GenerationPlan(
+        generation_plan=PlanBody(
+            state="held" if batch.state == "held" else "accepted",
+            quantity=batch.quantity,
+            platform=recipe.platform,
+            provider=recipe.provider,
+            models=recipe.models,
+            stand_in=recipe.model if recipe.stand_in_for else None,
+            size=Size(width=recipe.width, height=recipe.height),
+            native_size=Size(width=recipe.native_width, height=recipe.native_height),
+            steps=recipe.steps,
+            guidance=recipe.guidance,
+            sampler=recipe.sampler,
+            engine=recipe.engine,
+            stages=recipe.stages,
+            min_score=recipe.min_score,
+            max_attempts=recipe.max_attempts,
+            prompts=prompts,
+            estimated_cost=estimated_cost(recipe, batch.quantity),
+            estimated_seconds=estimated_seconds(recipe, batch.quantity, generators),
+            not_honoured=recipe.not_honoured,
+            warnings=recipe.warnings,
+            approval=batch.approval if batch.state == "held" else None,
+            expires=_time(batch.expires_at) if batch.state == "held" else None,
+            metadata=batch.command.metadata,
+        ),
+        hash=batch.hash,
+    )
+
+
+def refusal_of(error: ErrorBody, quantity: int, works: list[str]) -> GenerationPlan:
+    """A plan that says why nothing will be made, and what would work."""
+    return GenerationPlan(
+        generation_plan=PlanBody(state="refused", quantity=quantity, refusal=error, alternatives=works),
+        hash=None,
+    )
+
+
+def estimated_seconds(recipe: Recipe, quantity: int, generators: int) -> float | None:
+    """Measured seconds of a picture times the quantity, shared by the live generators; null before a measurement."""
+    if recipe.seconds_per_image is None:
+        return None
+    return round(recipe.seconds_per_image * quantity / max(1, generators), 3)
+
+
+def estimated_cost(recipe: Recipe, quantity: int) -> Cost | None:
+    """Price of a picture times the quantity; null where nothing is priced."""
+    if recipe.price_micros is None:
+        return None
+    return Cost(
+        amount=recipe.price_micros * quantity / 1e6,
+        breakdown={"generation": recipe.price_micros * quantity / 1e6},
+    )
+
+
+def result_of(connection: Connection, batch: Batch, first: int, count: int) -> GenerationResult:
+    """A page of a batch's pictures: at most `count`, fewer where they would not fit into a reply."""
+    last = min(batch.quantity, first + count)
+    rows = {
+        row["index"]: row
+        for row in connection.execute(
+            sa.select(jobs).where(jobs.c.hash == batch.hash, jobs.c.index >= first, jobs.c.index < last)
+        ).mappings()
+    }
+    tried: dict[int, list[sa.RowMapping]] = {}
+    for row in connection.execute(
+        sa.select(attempts).where(attempts.c.hash == batch.hash, attempts.c.index >= first, attempts.c.index < last)
+    ).mappings():
+        tried.setdefault(row["index"], []).append(row)
+    ended = batch.state in ("completed", "cancelled")
+    unstarted = "paused" if batch.state == "paused" else "pending"
+    missing = unstarted if not ended else "cancelled" if batch.state == "cancelled" else "failed"
+    images = fitting(
+        [
+            _image(batch, rows[index], tried.get(index, [])) if index in rows else _unmade(batch, index, missing)
+            for index in range(first, last)
+        ]
+    )
+    following = first + len(images)
+    return GenerationResult(
+        generation_result=ResultBody(
+            state=batch.state,  # pyright: ignore[reportArgumentType] - the column holds exactly these words
+            quantity=batch.quantity,
+            images=images,
+            next=following if following < batch.quantity else None,
+            contact_sheet=batch.contact_sheet or None,
+            generation_status=batch.status.generation_status,
+            metadata=batch.command.metadata,
+            parent=batch.parent,
+        ),
+        hash=batch.hash,
+    )
+
+
+def _unmade(batch: Batch, index: int, status: ImageStatus) -> Image:
+    """A picture that was not handed out."""
+    swept, place = _told_apart(batch, index)
+    return Image(
+        id=image_id(batch.hash, index),
+        index=index,
+        status=status,
+        swept=swept,
+        catalogued=place,
+    )
+
+
+def _told_apart(batch: Batch, index: int) -> tuple[dict[str, Scalar], Catalogued | None]:
+    """What tells a picture of a batch from the others."""
+    varied = variation(batch.command, batch.recipe, index)
+    return varied.swept, catalogued(batch.command, batch.recipe, varied)
+
+
+def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Image:
+    outcome = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
+    shown = next((one for one in tried if one["attempt"] == (outcome.attempt or row["attempt"])), None)
+    evidence = msgspec.json.decode(shown["evidence"], type=Evidence) if shown and shown["evidence"] else None
+    work = _work.decode(row["message"]) if row["message"] else None
+    job = evidence.job if evidence else work.job if isinstance(work, GenerateImage) else None
+    picture = evidence.picture if evidence else None
+    swept, place = (job.swept, job.catalogued) if job else _told_apart(batch, row["index"])
+    spent = [one["cost_micros"] for one in tried if one["cost_micros"] is not None]
+    return Image(
+        id=image_id(batch.hash, row["index"]),
+        index=row["index"],
+        status=_shown(row["state"], row["stage"], row["attempt"], batch.state == "paused"),
+        image_url=outcome.url,
+        storage_key=outcome.key,
+        path=outcome.path,
+        provider_used=picture.provider if picture else None,
+        cost=Cost(amount=sum(spent) / 1e6, breakdown={"generation": sum(spent) / 1e6}) if spent else None,
+        dimensions=Size(width=picture.width, height=picture.height) if picture else None,
+        quality_score=shown["score"] if shown else None,
+        metadata=ImageMetadata(
+            generated_at=_time(outcome.finished_at),
+            prompt_used=job.prompt.text,
+            revised_prompt=picture.revised_prompt if picture else None,
+            model_version=picture.model_version if picture else None,
+            seed=job.seed,
+            processing_time_s=picture.seconds if picture and row["reused"] is None else None,
+            stages=picture.stages if picture and row["reused"] is None else {},
+            engine=picture.engine if picture else None,
+        )
+        if job
+        else None,
+        attempts=len(tried) if row["reused"] is None else 0,
+        error=outcome.error,
+        swept=swept,
+        catalogued=place,
+        parent=row["parent"],
+        reused=row["reused"],
+    )
+
+
+def _shown(state: str, stage: str, attempt: int, paused: bool) -> ImageStatus:
+    """A job's state in the words that clients know."""
+    match state:
+        case "completed" | "failed" | "cancelled":
+            return state
+        case "waiting":
+            return "paused" if paused else "retry"
+        case _ if paused and stage == "generator":
+            return "paused"
+        case _:
+            return "retry" if attempt > 1 else "running"
+
+
+def list_of(connection: Connection, client: str, first: int, count: int) -> BatchList:
+    """A page of a client's batches, newest first: at most `count`, fewer where they would not fit into a reply."""
+    rows = (
+        connection.execute(
+            sa.select(batches)
+            .where(batches.c.client_id == client)
+            .order_by(batches.c.created_at.desc(), batches.c.hash)
+            .offset(first)
+            .limit(count + 1)
+        )
+        .mappings()
+        .all()
+    )
+    shown = fitting([_summary(decode_batch(row)) for row in rows[:count]])
+    return BatchList(
+        batch_list=BatchListBody(batches=shown, next=first + len(shown) if len(rows) > len(shown) else None)
+    )
+
+
+def _summary(batch: Batch) -> BatchSummary:
+    return BatchSummary(
+        hash=batch.hash,
+        state=batch.state,  # pyright: ignore[reportArgumentType] - the column holds exactly these words
+        quantity=batch.quantity,
+        completed=batch.tally.completed,
+        failed=batch.tally.failed,
+        cancelled=batch.tally.cancelled,
+        brief=batch.command.brief,
+        style=batch.recipe.style,
+        platform=batch.recipe.stand_in_for or batch.recipe.platform,
+        created_at=batch.created_text,
+        priority=batch.priority,
+        parent=batch.parent,
+    )
+
+
+def capabilities_of(presences: list[Presence], workshop: Workshop, stand_in: str | None) -> CapabilityReport:
+    """What can be asked for now."""
+    unbuilt_fields = [name for names in NOT_BUILT_FIELDS.values() for name in names]
+    unbuilt_commands = [str(kind.__struct_config__.tag) for kind in NOT_BUILT_COMMANDS]
+    return CapabilityReport(
+        capabilities=CapabilitiesBody(
+            processes=[
+                msgspec.convert(presence, ProcessInfo, from_attributes=True)
+                for presence in sorted(presences, key=lambda presence: (presence.role, presence.instance))
+            ],
+            models=[
+                ModelSummary(
+                    name=model.name,
+                    platform=model.platform,
+                    installed=model.installed,
+                    native_size=Size(width=model.native_sizes[0][0], height=model.native_sizes[0][1]),
+                    steps=model.steps,
+                    guidance=model.guidance,
+                    sampler=model.sampler,
+                    install=None if model.installed else model.install,
+                    licence=model.licence,
+                )
+                for model in sorted(workshop.models.values(), key=lambda model: (-model.priority, model.name))
+            ],
+            loras=sorted(name for name, lora in workshop.loras.items() if lora.installed),
+            samplers=list(workshop.samplers),
+            styles=list(workshop.styles),
+            style_references=list(workshop.style_references),
+            stand_in=stand_in,
+            max_quantity=MAX_QUANTITY,
+            not_supported=[*unbuilt_commands, *unbuilt_fields],
+        )
+    )
+
+
+def _time(moment: float | None) -> str | None:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds") if moment is not None else None

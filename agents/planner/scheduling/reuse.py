@@ -1,0 +1,100 @@
+"""Stored pictures instead of new ones: which may be there already, what they are found by, and the work that returns
+one. Pure module."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agents.planner.ledger.batches import Batch
+from protocol.errors import Unavailable
+from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, StoreImage
+from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.post import LANCZOS, CorrectColour, Refine
+from protocol.reuse import StoredPicture, pixel_digest
+from protocol.sources import adapters_of
+from protocol.words import refined, words_of
+
+Announced = ModelInfo | LoraInfo | EmbeddingInfo | ControlInfo | IpAdapterInfo | MotionInfo | ToolInfo
+
+
+class Unsought(Unavailable):
+    """Pictures of a page of prompts may be there already: storage is to be asked before the page is heard. `jobs` are
+    their first attempts."""
+
+    def __init__(self, page: PromptsWritten, jobs: Sequence[Job]) -> None:
+        super().__init__("timeout", "storage was not asked yet which of these pictures are there already")
+        self.page = page
+        self.jobs = jobs
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A page of prompts, and what storage has of its pictures, by index."""
+
+    page: PromptsWritten
+    stored: Mapping[int, StoredPicture]
+
+
+def reuses(batch: Batch) -> bool:
+    """Whether pictures of a batch may be there already: their seeds are given, the client allows it, and they are not
+    made again from others."""
+    command = batch.command
+    swept = command.sweep is not None and "seed" in command.sweep.values
+    return command.reuse and batch.parent is None and (command.seed is not None or swept)
+
+
+def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str]:
+    """What each picture is found by, by index. Those whose weights are not known for certain have nothing."""
+    known = {
+        "model": agreed(model for presence in presences for model in presence.models),
+        "lora": agreed(lora for presence in presences for lora in presence.loras),
+        "control": agreed(control for presence in presences for control in presence.controls),
+        "ip_adapter": agreed(adapter for presence in presences for adapter in presence.ip_adapters),
+        "motion": agreed(motion for presence in presences for motion in presence.motions),
+        "word": agreed(word for presence in presences for word in presence.embeddings),
+        "tool": agreed(tool for presence in presences for tool in presence.tools),
+    }
+    words = [word for presence in presences for word in presence.embeddings if word.installed]
+    found: dict[int, str] = {}
+    for job in jobs:
+        tokens = {word.name: word.token for word in words if word.platform == job.platform}
+        versions = [known[kind].get(name) for kind, name in _weights(job, tokens)]
+        if None not in versions:
+            found[job.index] = pixel_digest(job, "+".join(filter(None, versions)))
+    return found
+
+
+def _weights(job: Job, tokens: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Everything with weights that a picture is made with, as (kind, name), in the order of `Picture.model_version`;
+    `tokens` is how prompts write learned words, by name."""
+    parts = [("model", job.model)]
+    parts += [("lora", lora.name) for lora in job.loras]
+    parts += [("control", control.model) for control in job.controls]
+    parts += [("ip_adapter", name) for name in adapters_of(job.image_prompts)]
+    parts += [("motion", job.motion.model)] if job.motion else []
+    parts += [("word", name) for name in words_of(job, tokens)]
+    for step in job.post:
+        if isinstance(step, Refine):
+            parts += [("lora", lora.name) for lora in step.loras or []]
+            parts += [("word", name) for name in words_of(refined(job, step), tokens)]
+        elif not isinstance(step, CorrectColour) and step.model != LANCZOS:
+            parts.append(("tool", step.model))
+    return dict.fromkeys(parts)
+
+
+def agreed(announced: Iterable[Announced]) -> dict[str, str | None]:
+    """The hash of each installed model or adapter, by name; null where a generator does not know it yet, or two differ,
+    because any of them may take the job."""
+    versions: dict[str, set[str | None]] = {}
+    for one in announced:
+        if one.installed:
+            versions.setdefault(one.name, set()).add(one.version)
+    return {name: known.pop() if len(known) == 1 else None for name, known in versions.items()}
+
+
+def first_work(job: Job, stored: StoredPicture | None) -> GenerateImage | StoreImage:
+    """The first work for a picture: to file the one that is there, if it was judged and reaches the bar of this job,
+    else to make it."""
+    score = stored.assessment.score if stored else None
+    if stored is None or score is None or score < job.min_score:
+        return GenerateImage(job=job)
+    return StoreImage(job=job, picture=stored.picture, assessment=stored.assessment, reused=stored.image_id)

@@ -1,0 +1,86 @@
+"""Work messages made of a batch: the next page of prompts, one picture, a contact sheet."""
+
+from agents.planner.ledger.batches import Batch
+from agents.planner.ledger.states import PROMPT_PAGE
+from agents.planner.ledger.unit_of_work import Books
+from agents.planner.planning.attempts import seed_of
+from agents.planner.planning.reference_images import with_combo
+from agents.planner.planning.variation import vary, wishes
+from agents.planner.scheduling.upgrade import upgraded
+from protocol.ids import image_id
+from protocol.messages import Job, MakeContactSheet, Prompt, WritePrompts
+
+
+def write_prompts(batch: Batch) -> WritePrompts:
+    """The request for the next page of prompts."""
+    command, recipe = batch.command, batch.recipe
+    count = min(PROMPT_PAGE, batch.quantity - batch.written)
+    wished = wishes(command, recipe, batch.written, count)
+    return WritePrompts(
+        hash=batch.hash,
+        client_id=batch.client_id,
+        first=batch.written,
+        revision=batch.tally.amended,
+        count=len(wished) or count,
+        seed=batch.seed,
+        style=recipe.style,
+        style_reference=recipe.style_reference,
+        brief=command.brief,
+        subjects=command.subjects,
+        prompts=command.prompts,
+        negative_prompt=command.negative_prompt,
+        negative_supported=recipe.negative_supported,
+        platform=recipe.platform,
+        triggers=recipe.triggers,
+        wishes=wished,
+        catalogue=recipe.catalogue.blob if recipe.catalogue else None,
+    )
+
+
+def job_for(books: Books, batch: Batch, index: int, attempt: int) -> Job:
+    """One attempt at a picture whose prompt is written."""
+    if batch.parent is not None:
+        return upgraded(batch, books.original(batch.hash, index), index, attempt)
+    return job_of(batch, books.prompt(batch.hash, index), index, attempt)
+
+
+def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
+    recipe = batch.recipe
+    job = Job(
+        hash=batch.hash,
+        client_id=batch.client_id,
+        index=index,
+        attempt=attempt,
+        image_id=image_id(batch.hash, index),
+        prompt=prompt,
+        seed=seed_of(batch.seed, index, attempt),
+        width=recipe.width,
+        height=recipe.height,
+        steps=recipe.steps,
+        guidance=recipe.guidance,
+        sampler=recipe.sampler,
+        platform=recipe.platform,
+        model=recipe.model,
+        models=recipe.models,
+        loras=recipe.loras,
+        stand_in_for=recipe.stand_in_for,
+        style=recipe.style,
+        section=batch.command.section,
+        min_score=recipe.min_score,
+        created_at=batch.created_text,
+        metadata=batch.command.metadata,
+        init_image=recipe.init_image,
+        controls=recipe.controls,
+        image_prompts=with_combo(recipe.image_prompts, prompt.references, recipe.following),
+        regions=batch.command.regions,
+        post=recipe.post,
+        motion=recipe.motion,
+        priority=batch.priority,
+        strict=batch.command.determinism == "strict",
+    )
+    return vary(job, batch.command, recipe, batch.seed)
+
+
+def sheet_of(batch: Batch) -> MakeContactSheet:
+    """The request for a batch's contact sheet; it is drawn anew after every retry."""
+    return MakeContactSheet(hash=batch.hash, client_id=batch.client_id, edition=batch.tally.retries)

@@ -1,0 +1,1 @@
+"""Transitions of batches and pictures, by cause."""

@@ -1,0 +1,1 @@
+"""What the five agents share and none of them owns."""

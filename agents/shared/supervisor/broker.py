@@ -1,0 +1,76 @@
+"""The broker of a workshop: an embedded nats-server that is kept alive, or any other server by its URL."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from agents.shared.settings import Settings
+from agents.shared.supervisor.notice import Notice
+from agents.shared.supervisor.restart import BackOff
+from bus.connection import Address
+from bus.server import EmbeddedServer, ServerUnavailable
+from protocol.errors import Unavailable
+
+
+class Broker:
+    """Where the agents of a workshop meet. `address` knows every login."""
+
+    def __init__(self, address: Callable[[str], Address], server: EmbeddedServer | None) -> None:
+        self.address = address
+        self._server = server
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the embedded server; null where the server is someone else's."""
+        return self._server.pid if self._server else None
+
+    async def keep(self, announce: Callable[[Notice], None], policy: BackOff, back: Callable[[], None]) -> None:
+        """Start the embedded server again whenever it dies, then call `back`. Runs until cancelled."""
+        if self._server is None:
+            return
+        deaths = 0
+        while True:
+            born = time.monotonic()
+            code = await self._server.wait()
+            deaths = policy.deaths_in_a_row(deaths, time.monotonic() - born)
+            pause = policy.pause_s(deaths)
+            announce(Notice("nats", "died", f"exit status {code}; again in {pause:.1f} s"))
+            await asyncio.sleep(pause)
+            before = self._server.url
+            await _start(self._server, announce)
+            if self._server.url != before:
+                raise Unavailable(
+                    "timeout",
+                    f"another program took {before} while nats-server was restarted",
+                    hint="start the workshop again: bottega up; nothing that was planned is lost",
+                )
+            back()
+
+
+@asynccontextmanager
+async def open_broker(settings: Settings, announce: Callable[[Notice], None]) -> AsyncGenerator[Broker]:
+    """The broker that the settings name, running.
+
+    Raises:
+        Unavailable: the embedded server cannot be started.
+    """
+    if settings.nats_url is not None:
+        address = Address.parse(settings.nats_url)
+        yield Broker(lambda _: address, None)
+        return
+    server = EmbeddedServer(settings.nats_folder)
+    await _start(server, announce)
+    try:
+        yield Broker(server.address, server)
+    finally:
+        await server.stop()
+        announce(Notice("nats", "stopped"))
+
+
+async def _start(server: EmbeddedServer, announce: Callable[[Notice], None]) -> None:
+    try:
+        await server.start()
+    except ServerUnavailable as error:
+        raise Unavailable("timeout", str(error), hint="ask: bottega doctor") from error
+    announce(Notice("nats", "started", f"pid {server.pid}"))

@@ -1,0 +1,115 @@
+"""One process of the workshop: started, its log kept, started again when it dies, drained at the end."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+
+from agents.shared.supervisor.notice import Notice, Unit
+from agents.shared.supervisor.restart import BackOff
+
+MAX_LOG_BYTES = 8 * 1024 * 1024
+"""A log larger than this is set aside as `<name>.old.log` at the next start of its process."""
+
+LAST_WORDS_BYTES = 2000
+"""How much of a log's end is looked at for its last line."""
+
+
+class Child:
+    """A process that is kept alive. `deaths` counts those in a row."""
+
+    def __init__(
+        self,
+        unit: Unit,
+        command: Sequence[str],
+        environment: Callable[[], Mapping[str, str]],
+        log: Path,
+        policy: BackOff,
+        announce: Callable[[Notice], None],
+    ) -> None:
+        self.unit: Unit = unit
+        self.deaths = 0
+        self.log = log
+        self._command = command
+        self._environment = environment
+        self._policy = policy
+        self._announce = announce
+        self._draining = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the current life, null between two."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def keep(self) -> None:
+        """Run the process, again and again, until it is drained."""
+        while not self._draining.is_set():
+            born = time.monotonic()
+            code = await self._live()
+            if self._draining.is_set():
+                self._announce(Notice(self.unit, "stopped", _ending(code)))
+                return
+            self.deaths = self._policy.deaths_in_a_row(self.deaths, time.monotonic() - born)
+            pause = self._policy.pause_s(self.deaths)
+            self._announce(Notice(self.unit, "died", f"{_ending(code)}; again in {pause:.1f} s; log: {self.log}"))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._draining.wait()
+
+    def drain(self) -> None:
+        """Ask the process to finish what it has in hand and end; it is not started again."""
+        self._draining.set()
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End the process at once, where it still lives."""
+        if self._process and self._process.returncode is None:
+            self._announce(Notice(self.unit, "killed", "did not finish in time"))
+            self._process.kill()
+
+    def last_words(self) -> str:
+        """The last error in the log, else its last line, for a person who asks why."""
+        with contextlib.suppress(OSError), self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - LAST_WORDS_BYTES))
+            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
+            errors = [line for line in lines if line.startswith("error: ")]
+            if said := errors or [line for line in lines if line]:
+                return said[-1].removeprefix("error: ")
+        return "it said nothing"
+
+    async def _live(self) -> int:
+        with open_log(self.log) as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=dict(self._environment()),
+                start_new_session=True,
+            )
+        self._announce(Notice(self.unit, "started", f"pid {self._process.pid}"))
+        if self._draining.is_set():
+            self._process.terminate()
+        return await self._process.wait()
+
+
+@contextlib.contextmanager
+def open_log(path: Path) -> Generator[int]:
+    """A descriptor that appends to the log; one that grew too large is set aside first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > MAX_LOG_BYTES:
+            path.replace(path.with_suffix(".old.log"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

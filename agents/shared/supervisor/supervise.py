@@ -1,0 +1,157 @@
+"""A workshop: the broker, its streams, five agents; kept running, and drained with the broker last, so that what
+the agents say at their end is still heard."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from agents.shared.settings import Settings
+from agents.shared.supervisor.address import WorkshopAddress, home_lock, write_address
+from agents.shared.supervisor.broker import Broker, open_broker
+from agents.shared.supervisor.child import Child
+from agents.shared.supervisor.notice import Notice
+from agents.shared.supervisor.restart import BackOff
+from bus import topology
+from bus.client import Client
+from bus.connection import Address, connect
+from protocol.errors import Unavailable
+from protocol.messages import ROLES, Role
+
+LOOK_S = 0.05
+"""Pause between two looks whether every agent is there."""
+
+HOPELESS = 3
+"""Deaths in a row after which an agent that was never ready is taken to be unable to start."""
+
+
+class CannotStart(Unavailable):
+    """An agent dies again and again before it is ready."""
+
+    def __init__(self, child: Child) -> None:
+        super().__init__(
+            "timeout", f"the {child.unit} agent does not start: {child.last_words()}", hint=f"see {child.log}"
+        )
+
+
+class Workshop:
+    """A running workshop: where clients find it, and whether it is complete."""
+
+    def __init__(self, client: Address, children: Sequence[Child]) -> None:
+        self.client = client
+        self._children = children
+
+    async def ready(self, client: Client, patience: int | None = HOPELESS) -> None:
+        """Wait until every agent has announced itself; for ever where `patience` is null.
+
+        Raises:
+            CannotStart: an agent died `patience` times in a row.
+        """
+        here = socket.gethostname()
+        while True:
+            present = {one.pid for one in await client.presences() if one.host == here}
+            if all(child.pid in present for child in self._children):
+                return
+            for child in self._children:
+                if patience is not None and child.deaths >= patience:
+                    raise CannotStart(child)
+            await asyncio.sleep(LOOK_S)
+
+    def kill(self) -> None:
+        """End every agent at once."""
+        for child in self._children:
+            child.kill()
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, announce: Callable[[Notice], None], policy: BackOff | None = None
+) -> AsyncGenerator[Workshop]:
+    """Run a workshop as long as the context is open.
+
+    Raises:
+        HomeTaken: a workshop runs in this home already.
+        Unavailable: nats-server cannot be started, or the server of `nats_url` does not answer.
+    """
+    policy = policy or BackOff()
+    with home_lock(settings.address_file):
+        async with open_broker(settings, announce) as broker:
+            admin = await connect(broker.address("admin"), name="supervisor")
+            try:
+                await topology.apply(admin, settings.presence_ttl_s)
+                if broker.pid is None:
+                    announce(Notice("nats", "ready", f"{broker.address('admin').url} (not ours)"))
+                _publish_address(settings, broker)
+                children = [_child(role, settings, broker, policy, announce) for role in ROLES]
+                async with asyncio.TaskGroup() as group:
+                    care = (
+                        group.create_task(topology.maintain(admin, settings.presence_ttl_s)),
+                        group.create_task(broker.keep(announce, policy, lambda: _publish_address(settings, broker))),
+                    )
+                    lives = [group.create_task(child.keep()) for child in children]
+                    try:
+                        yield Workshop(broker.address("client"), children)
+                    finally:
+                        await _drain(children, lives, settings.drain_s)
+                        for task in care:
+                            task.cancel()
+            finally:
+                await admin.close()
+
+
+async def _drain(children: Sequence[Child], lives: Sequence[asyncio.Task[None]], seconds: float) -> None:
+    """Let every agent finish what it has in hand; those that have not after `seconds` are killed."""
+    for child in children:
+        child.drain()
+    await asyncio.wait(lives, timeout=seconds)
+    for child in children:
+        child.kill()
+    await asyncio.wait(lives)
+
+
+def environment_of(role: Role, settings: Settings, address: Address, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of an agent: the workshop's settings where flags changed them, and its own login.
+
+    QA judges on one thread unless a person says otherwise, so that it does not slow down a generator on the CPU.
+    """
+    environment = {
+        **inherited,
+        "BOTTEGA_HOME": str(settings.home),
+        "BOTTEGA_NATS_URL": address.url_with_credentials,
+    }
+    if settings.stand_in is not None:
+        environment["BOTTEGA_STAND_IN"] = settings.stand_in
+    if role == "qa":
+        environment.setdefault("OMP_NUM_THREADS", "1")
+    return environment
+
+
+def _child(
+    role: Role, settings: Settings, broker: Broker, policy: BackOff, announce: Callable[[Notice], None]
+) -> Child:
+    return Child(
+        unit=role,
+        command=(sys.executable, "-m", "agents.doors.cli", "agent", role, "--lifeline"),
+        environment=lambda: environment_of(role, settings, broker.address(role), os.environ),
+        log=settings.home / "logs" / f"{role}.log",
+        policy=policy,
+        announce=announce,
+    )
+
+
+def _publish_address(settings: Settings, broker: Broker) -> None:
+    client = broker.address("client")
+    write_address(
+        settings.address_file,
+        WorkshopAddress(
+            url=client.url,
+            user=client.user,
+            password=client.password,
+            supervisor=os.getpid(),
+            nats=broker.pid,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+    )

@@ -1,0 +1,113 @@
+import pytest
+
+from agents.doors.cli.errors import BAD_INPUT, Failure
+from agents.doors.cli.generate.order import Options, animation_of, command_of, lora_of, region_of
+from protocol.animation import Animation
+from protocol.commands import GenerateImages, Lora, Quality, Requirements
+from protocol.errors import AcpError
+from protocol.parameters import Region
+
+
+def test_flags_become_fields_of_the_command():
+    options = Options(
+        brief="a red car",
+        number=3,
+        style="plain",
+        platform="pocket",
+        size="128x128",
+        seed=7,
+        steps=20,
+        guidance=4.5,
+        loras=["product_lora_v3:0.7"],
+        min_score=0.6,
+        negative="text",
+        reuse=False,
+    )
+    assert command_of(options) == GenerateImages(
+        brief="a red car",
+        style="plain",
+        platform="pocket",
+        requirements=Requirements(quantity=3, resolution="128x128"),
+        quality=Quality(min_score=0.6),
+        negative_prompt="text",
+        seed=7,
+        steps=20,
+        guidance=4.5,
+        loras=[Lora(name="product_lora_v3", weight=0.7)],
+        reuse=False,
+    )
+
+
+def test_a_flag_that_was_not_given_leaves_its_field_to_the_planner():
+    assert command_of(Options(brief="a red car")) == GenerateImages(brief="a red car")
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        pytest.param(Options(brief=""), "$.brief", id="an empty brief"),
+        pytest.param(Options(brief="x", number=0), "$.requirements.quantity", id="no picture"),
+        pytest.param(Options(brief="x", min_score=2.0), "$.quality.min_score", id="a score above 1"),
+        pytest.param(Options(brief="x", steps=-1), "$.steps", id="negative steps"),
+        pytest.param(Options(brief="x", seed=2**60), "$.seed", id="a seed beyond 2^53"),
+        pytest.param(Options(brief="x", loras=["a:99"]), "$.loras[0].weight", id="a weight out of range"),
+    ],
+)
+def test_what_the_planner_would_refuse_is_refused_before_a_workshop_is_started(options: Options, path: str):
+    with pytest.raises(AcpError) as raised:
+        command_of(options)
+    assert raised.value.body.path == path
+
+
+@pytest.mark.parametrize(
+    ("text", "lora"),
+    [
+        ("product_lora_v3", Lora(name="product_lora_v3")),
+        ("product_lora_v3:0.7", Lora(name="product_lora_v3", weight=0.7)),
+        ("a:b:-1", Lora(name="a:b", weight=-1.0)),
+    ],
+)
+def test_a_lora_is_a_name_and_perhaps_a_weight(text: str, lora: Lora):
+    assert lora_of(text) == lora
+
+
+@pytest.mark.parametrize("text", ["product_lora_v3:strong", "product_lora_v3:nan"])
+def test_a_weight_that_is_no_number_is_bad_input(text: str):
+    with pytest.raises(Failure) as raised:
+        lora_of(text)
+    assert raised.value.exit_code == BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    "options", [Options(brief="x", guidance=float("nan")), Options(brief="x", min_score=float("inf"))]
+)
+def test_a_number_that_json_cannot_say_is_bad_input(options: Options):
+    with pytest.raises(Failure) as raised:
+        command_of(options)
+    assert raised.value.exit_code == BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("a red mug@0,0,0.5,1", Region(prompt="a red mug", box=[0, 0, 0.5, 1])),
+        ("me@home @ desk@.5,0,.5,1:0.7", Region(prompt="me@home @ desk", box=[0.5, 0, 0.5, 1], weight=0.7)),
+    ],
+)
+def test_a_region_is_a_prompt_and_where_it_is(text: str, region: Region):
+    assert region_of(text) == region
+
+
+@pytest.mark.parametrize(
+    "text", ["a red mug", "@0,0,1,1", "mug@0,0,1", "mug@0,0,1,one", "mug@0,0,1,nan", "mug@0,0,1,1:x"]
+)
+def test_a_region_without_its_place_is_refused(text: str):
+    with pytest.raises(Failure) as raised:
+        region_of(text)
+    assert raised.value.exit_code == BAD_INPUT
+
+
+def test_frames_or_their_pace_make_a_sequence():
+    assert animation_of(None, None) is None
+    assert animation_of(8, None) == Animation(frames=8)
+    assert animation_of(None, 12) == Animation(fps=12)

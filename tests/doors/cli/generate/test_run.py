@@ -1,0 +1,70 @@
+"""`bottega generate` on a machine with nothing running: a workshop for the occasion, in a process of its own."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.doors.cli.conftest import ANSWER_S, Home, line_with
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+def test_a_workshop_is_started_for_the_occasion_and_stopped(home: Home):
+    with home.start("generate", "a red car", "-n", "2", "--json") as generate:
+        said, _ = generate.communicate(timeout=ANSWER_S)
+    assert generate.returncode == 0
+    images = json.loads(said)["images"]
+    assert len(images) == 2
+    assert all(Path(image["path"]).is_relative_to(home.folder / "pictures") for image in images)
+    assert home.run("status").returncode == 3
+
+
+def test_pictures_below_the_bar_are_made_again_and_then_failed(home: Home):
+    flat = {"BOTTEGA_QA_SCORING": "true"}
+    with home.start("generate", "a red car", "-n", "2", "--min-score", "0.9", "--json", **flat) as generate:
+        said, _ = generate.communicate(timeout=ANSWER_S)
+    assert generate.returncode == 1
+    done = json.loads(said)
+    assert done["images"] == []
+    assert done["generation_status"]["failed"] == 2
+    assert done["generation_status"]["quality_metrics"]["rejection_rate"] == 1.0
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_cancels_the_batch_and_stops_the_workshop(home: Home, sign: signal.Signals):
+    with home.start("generate", "a red car", "-n", "5000") as generate:
+        line_with(generate, "[1/5000]")
+        generate.send_signal(sign)
+        said, _ = generate.communicate(timeout=ANSWER_S)
+    assert generate.returncode == 130
+    assert "cancelled · " in said
+    assert "Traceback" not in said
+    assert home.run("status").returncode == 3
+
+
+def test_the_pocket_model_draws_what_the_brief_says(home: Home):
+    """Real diffusion: the picture is not flat, has the model's native size, and QA measured a score."""
+    real = {"BOTTEGA_GENERATOR": "diffusers", "BOTTEGA_QA_SCORING": "true"}
+    brief = ("generate", "a magenta mug on a teal background", "--platform", "pocket", "--seed", "7", "--json")
+    with home.start(*brief, "--min-score", "0", **real) as generate:
+        said, _ = generate.communicate(timeout=150)
+    assert generate.returncode == 0, said
+    done = json.loads(said)
+    [image] = done["images"]
+    assert image["width"] == image["height"] > 0
+    assert 0 < image["score"] <= 1
+    assert done["generation_status"]["performance"]["avg_time"] > 0
+
+
+def test_the_same_sentence_with_the_same_seed_is_answered_with_the_pictures_that_are_there(home: Home):
+    """Each time with a workshop of its own: what the pictures were made with is known before one is made."""
+    real = {"BOTTEGA_GENERATOR": "diffusers", "BOTTEGA_QA_SCORING": "true"}
+    order = ("generate", "a magenta mug", "-n", "2", "--platform", "pocket", "--seed", "7", "--steps", "4")
+    with home.start(*order, "--min-score", "0", "--json", **real) as generate:
+        first, _ = generate.communicate(timeout=80)
+    with home.start(*order, "--min-score", "0", **real) as generate:
+        again, _ = generate.communicate(timeout=80)
+    assert [image["reused"] for image in json.loads(first)["images"]] == [None, None]
+    assert "2 of 2 pictures were there already (reused, no cost)" in again

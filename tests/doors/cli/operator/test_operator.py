@@ -1,0 +1,139 @@
+"""What the operator of a running workshop types: clients, and messages that were given up."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from bus import credentials
+from bus.connection import connect
+from bus.topology import inbox_prefix
+from protocol import codec, subjects
+from protocol.codec import decode_reply
+from protocol.messages import WritePrompts
+from protocol.replies import ClientList, ClientReply
+from tests.doors.cli.conftest import Home
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+LOST = WritePrompts(hash="gen_batch_lost", client_id="acme", first=0, count=1, seed=1, style="a style that nobody has")
+
+
+def client_of(home: Home, *arguments: str) -> ClientReply:
+    done = home.run("clients", *arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    reply = decode_reply(done.stdout.encode())
+    assert isinstance(reply, ClientReply)
+    return reply
+
+
+async def publish(home: Home, subject: str, payload: bytes, headers: dict[str, str]) -> None:
+    """Put a message where an agent takes it, with the right of the operator to say things again."""
+    kept = credentials.read(home.folder / "nats")
+    assert kept is not None
+    operator = kept.address("operator")
+    connection = await connect(operator, name="tests", inbox_prefix=inbox_prefix("operator"), wait_s=5)
+    try:
+        await connection.client.request(subject, payload, timeout=5, headers=headers)
+    finally:
+        await connection.close()
+
+
+def letters_of(home: Home, count: int, *arguments: str) -> list[dict[str, object]]:
+    """The dead letters, once there are so many; the test's own timeout bounds it."""
+    while True:
+        done = home.run("dead-letters", "list", *arguments, "--json")
+        assert done.returncode == 0, done.stdout
+        if len(letters := json.loads(done.stdout)["dead_letters"]) == count:
+            return letters
+
+
+def test_a_client_is_made_limited_suspended_and_resumed(workshop: Home) -> None:
+    made = client_of(workshop, "create", "acme", "--limit", "5.00", "--weight", "2").client
+    assert (made.limit, made.weight, made.max_in_flight, made.state) == (5.0, 2, None, "active")
+    changed = client_of(workshop, "limit", "acme", "--limit", "none", "--max-in-flight", "3").client
+    assert (changed.limit, changed.weight, changed.max_in_flight) == (None, 2, 3)
+    assert client_of(workshop, "suspend", "acme").client.state == "suspended"
+    assert client_of(workshop, "resume", "acme").client.state == "active"
+    assert client_of(workshop, "show", "acme").client == changed
+    listed = decode_reply(workshop.run("clients", "list", "--json").stdout.encode())
+    assert isinstance(listed, ClientList)
+    assert changed in listed.client_list.clients
+    for command in (("show", "acme"), ("list",)):
+        shown = workshop.run("clients", *command).stdout
+        assert "acme" in shown
+        assert "0.0000 USD" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["create", "twice"], "wrong_state"),
+        (["show", "nobody"], "unknown_client"),
+        (["create", "a.b"], "invalid_value"),
+        (["create", "admin"], "invalid_value"),
+        (["limit", "nobody"], "invalid_value"),
+        (["limit", "nobody", "--limit", "much"], "invalid_value"),
+        (["limit", "nobody", "--limit", "nan"], "invalid_value"),
+        (["limit", "nobody", "--max-in-flight", "0"], "invalid_value"),
+    ],
+)
+def test_what_cannot_be_done_for_a_client_is_bad_input_with_a_hint(
+    workshop: Home, arguments: list[str], code: str
+) -> None:
+    workshop.run("clients", "create", "twice")
+    done = workshop.run("clients", *arguments, "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == code
+    assert error["hint"]
+
+
+def test_a_message_that_was_given_up_is_listed_shown_and_dropped_where_nobody_waits_for_it(
+    workshop: Home, tmp_path: Path
+) -> None:
+    payload, headers = codec.pack(LOST)
+    asyncio.run(publish(workshop, subjects.subject_of(LOST), payload, headers))
+    (letter,) = letters_of(workshop, 1, "--subject", "acp.v1.work.prompt.>")
+    assert (letter["kind"], letter["client"], letter["hash"]) == ("WritePrompts", "acme", "gen_batch_lost")
+    assert "a style that nobody has" in str(letter["reason"])
+    raw = tmp_path / "letter"
+    shown = json.loads(workshop.run("dead-letters", "show", str(letter["id"]), "--raw", str(raw), "--json").stdout)
+    assert shown["dead_letter"] == letter
+    assert shown["message"]["style"] == "a style that nobody has"
+    assert raw.read_bytes() == payload
+    assert "gen_batch_lost" in workshop.run("dead-letters", "list").stdout
+    assert '"a style that nobody has"' in workshop.run("dead-letters", "show", str(letter["id"])).stdout
+    done = workshop.run("dead-letters", "replay", str(letter["id"]), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (dropped,) = json.loads(done.stdout)["dropped"]
+    assert dropped == {"id": letter["id"], "reason": "there is no batch gen_batch_lost"}
+    assert letters_of(workshop, 0) == []
+    assert workshop.run("dead-letters", "show", str(letter["id"])).returncode == 2
+    assert "no dead letters" in workshop.run("dead-letters", "list").stdout
+
+
+def test_a_letter_that_cannot_be_read_is_kept(workshop: Home) -> None:
+    asyncio.run(publish(workshop, "acp.v1.work.qa.garbage.0.1", b"{}", {}))
+    (letter,) = letters_of(workshop, 1)
+    assert letter["kind"] is None
+    assert "cannot be read" in workshop.run("dead-letters", "show", str(letter["id"])).stdout
+    done = workshop.run("dead-letters", "replay", "--all")
+    assert done.returncode == 1
+    assert "0 said again, 0 dropped, 1 kept" in done.stdout
+    assert letters_of(workshop, 1) == [letter]
+
+
+@pytest.mark.parametrize("arguments", [[], ["1", "--all"], ["1", "--subject", ">"], ["4711"]])
+def test_a_replay_says_which_letters(workshop: Home, arguments: list[str]) -> None:
+    done = workshop.run("dead-letters", "replay", *arguments)
+    assert done.returncode == 2
+    assert "try:" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["clients", "list"], ["dead-letters", "list"]])
+def test_without_a_workshop_there_is_nobody_to_ask(home: Home, arguments: list[str]) -> None:
+    done = home.run(*arguments)
+    assert done.returncode == 3
+    assert "bottega up" in done.stderr

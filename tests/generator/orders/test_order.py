@@ -1,0 +1,86 @@
+"""From a job to an order: what is looked up, and what is refused with which advice."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.generator.announce import Speeds, Versions, models, slots_per_platform
+from agents.generator.orders.order import order
+from agents.generator.registry.registry import Registry
+from protocol.commands import Lora
+from protocol.errors import AcpError
+from protocol.messages import Job
+from protocol.money import device_cost
+
+Jobs = Callable[..., Job]
+Load = Callable[[], Registry]
+
+
+def test_an_order_has_the_folder_the_scheduler_and_the_lora_files(job: Jobs, load: Load, home: Path, tiny_folder: Path):
+    (home / "loras" / "glow.safetensors").write_bytes(b"")
+    ready = order(job(sampler="euler a", loras=[Lora(name="glow", weight=0.6)]), load())
+    assert ready.folder == tiny_folder
+    assert ready.scheduler.name == "EulerAncestralDiscreteScheduler"
+    assert [(adapter.file, adapter.weight) for adapter in ready.adapters] == [
+        (home / "loras" / "glow.safetensors", 0.6)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "path", "hint"),
+    [
+        ({"model": "tinny"}, "not_installed", "$.job.model", "did you mean tiny?"),
+        ({"model": "base_sdxl"}, "not_installed", "$.job.model", "bottega models pull base_sdxl"),
+        ({"sampler": "Eular"}, "not_installed", "$.job.sampler", "did you mean Euler?"),
+        ({"loras": [Lora(name="glo")]}, "not_installed", "$.job.loras[0].name", "did you mean glow?"),
+        ({"loras": [Lora(name="glow")]}, "not_installed", "$.job.loras[0].name", "glow.safetensors"),
+        ({"loras": [Lora(name="product_lora_v3")]}, "not_installed", "$.job.loras[0].name", "stable_diffusion_xl"),
+        ({"width": 60}, "invalid_value", "$.job.width", "64x64"),
+        ({"height": 0}, "invalid_value", "$.job.width", "64x64"),
+        ({"width": 4096, "height": 4096}, "invalid_value", "$.job.width", "64x64"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_with_what_to_do(
+    job: Jobs, load: Load, fields: dict[str, Any], code: str, path: str, hint: str
+):
+    with pytest.raises(AcpError) as refused:
+        order(job(**fields), load())
+    assert (refused.value.code, refused.value.body.path) == (code, path)
+    assert hint in (refused.value.body.hint or "")
+    assert not refused.value.retryable
+
+
+def test_every_model_is_announced_and_the_missing_ones_say_how_to_get_them(load: Load):
+    announced = {model.name: model for model in models(load(), Speeds(), Versions())}
+    assert announced["tiny"].installed
+    assert announced["tiny"].install is None
+    assert not announced["base_sdxl"].installed
+    assert "base_sdxl" in (announced["base_sdxl"].install or "")
+    assert "sdxl" in announced["base_sdxl"].aliases
+
+
+def test_speed_is_the_median_of_pictures_at_the_defaults_and_null_before_the_first(job: Jobs, load: Load):
+    known, speeds = load(), Speeds()
+    assert speeds.median("tiny") is None
+    for seconds in (1.0, 9.0, 2.0):
+        speeds.note(job(), known.models["tiny"], seconds)
+    speeds.note(job(steps=100), known.models["tiny"], 100.0)
+    speeds.note(job(guidance=1.0), known.models["tiny"], 0.1)
+    speeds.note(job(guidance=1.0), known.models["tiny"], 0.1)
+    assert speeds.median("tiny") == 2.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "price", "micros"), [(3600.0, 2.5, 2_500_000), (1.2, 3.0, 1000), (0.0, 3.0, 0), (5.0, None, None)]
+)
+def test_cost_is_the_price_of_the_measured_time(seconds: float, price: float | None, micros: int | None):
+    assert device_cost(seconds, price) == micros
+
+
+@pytest.mark.parametrize(
+    ("slots", "platforms", "each"), [(2, 1, 2), (2, 3, 2), (1, 3, 1), (8, 2, 4), (8, 8, 2), (4, 0, 4)]
+)
+def test_slots_are_shared_but_two_are_left_to_each_platform(slots: int, platforms: int, each: int):
+    assert slots_per_platform(slots, platforms) == each

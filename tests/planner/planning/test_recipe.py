@@ -1,0 +1,200 @@
+"""Recipes: what a command becomes in this workshop, or why it is refused and what would work."""
+
+import msgspec
+import pytest
+
+from agents.planner.planning.capabilities import Workshop, survey
+from agents.planner.planning.recipe import Defaults, alternatives, resolve
+from protocol.commands import GenerateImages, Lora, Quality, Requirements
+from protocol.errors import AcpError, ErrorBody
+from protocol.messages import LoraInfo, ModelInfo, Presence
+
+POCKET = ModelInfo(
+    name="pocket",
+    platform="pocket",
+    installed=True,
+    native_sizes=[(128, 128)],
+    steps=20,
+    guidance=4.0,
+    guidance_range=(2.0, 8.0),
+    sampler="DPM++ 2M Karras",
+    negative_prompt=True,
+    max_pixels=128 * 128,
+)
+SDXL = ModelInfo(
+    name="base_sdxl",
+    platform="stable_diffusion_xl",
+    aliases=["SDXL"],
+    installed=False,
+    native_sizes=[(1024, 1024)],
+    steps=30,
+    guidance=7.0,
+    guidance_range=(7.0, 12.0),
+    sampler="Euler",
+    negative_prompt=True,
+    max_pixels=1536 * 1536,
+    priority=5,
+    install="put the folder of stable-diffusion-xl-base-1.0 at models/base_sdxl",
+)
+FLUX = msgspec.structs.replace(
+    SDXL,
+    name="flux_dev",
+    platform="flux_1_dev",
+    aliases=["FLUX.1-dev"],
+    negative_prompt=False,
+    guidance=3.5,
+    guidance_range=(3.0, 4.0),
+    steps=28,
+)
+LORA = LoraInfo(name="product_lora_v3", platform="stable_diffusion_xl", installed=False, install="put it into loras/")
+SEED = GenerateImages(
+    style="product_photography",
+    requirements=Requirements(quantity=100, resolution="1024x1024", style_reference="brand_guidelines_v2"),
+    platform="stable_diffusion_xl",
+    models=["base_sdxl", "product_lora_v3"],
+    quality=Quality(min_score=0.85, consistency=0.90),
+)
+ALONE = Defaults(stand_in=None, min_score=0.5, max_attempts=3)
+STAND_IN = Defaults(stand_in="pocket", min_score=0.5, max_attempts=3)
+
+
+def workshop(*models: ModelInfo, loras: tuple[LoraInfo, ...] = (LORA,)) -> Workshop:
+    return Workshop(
+        models={model.name: model for model in models},
+        loras={lora.name: lora for lora in loras},
+        samplers=("DPM++ 2M Karras", "Euler", "Euler a"),
+        styles=("plain", "product_photography"),
+        style_references=("brand_guidelines_v2",),
+        generators=1,
+        prompters=1,
+    )
+
+
+BARE = workshop(POCKET, SDXL, FLUX)
+INSTALLED = workshop(
+    POCKET, msgspec.structs.replace(SDXL, installed=True), loras=(msgspec.structs.replace(LORA, installed=True),)
+)
+
+
+def test_the_seeds_command_runs_on_its_own_models_where_they_are_installed() -> None:
+    recipe = resolve(SEED, INSTALLED, STAND_IN)
+    assert (recipe.model, recipe.platform, recipe.stand_in_for) == ("base_sdxl", "stable_diffusion_xl", None)
+    assert (recipe.width, recipe.height, recipe.steps, recipe.guidance) == (1024, 1024, 30, 7.0)
+    assert recipe.loras == [Lora(name="product_lora_v3", weight=0.8)]
+    assert recipe.min_score == 0.85
+    assert not recipe.not_honoured
+
+
+def test_the_seeds_command_is_refused_with_what_to_install_where_they_are_not() -> None:
+    with pytest.raises(AcpError) as caught:
+        resolve(SEED, BARE, ALONE)
+    body = caught.value.body
+    assert body.code == "not_installed"
+    assert "base_sdxl" in body.message
+    assert "product_lora_v3" in body.message
+    assert "models/base_sdxl" in (body.hint or "")
+    assert any("--stand-in pocket" in way for way in alternatives(body, BARE, ALONE))
+
+
+def test_what_would_work_is_told_where_something_is_not_installed() -> None:
+    missing = ErrorBody(code="not_installed", message="no model", path="$.platform")
+    assert alternatives(missing, INSTALLED, STAND_IN) == [
+        f'"platform": "{platform}"' for platform in ("pocket", "stable_diffusion_xl")
+    ]
+    assert alternatives(msgspec.structs.replace(missing, path="$.post[0].model"), INSTALLED, ALONE) == []
+    assert alternatives(msgspec.structs.replace(missing, code="unknown_style"), INSTALLED, ALONE) == []
+
+
+def test_the_pocket_model_stands_in_at_its_own_native_size_and_the_recipe_says_so() -> None:
+    recipe = resolve(SEED, BARE, STAND_IN)
+    assert (recipe.model, recipe.platform, recipe.stand_in_for) == ("pocket", "pocket", "stable_diffusion_xl")
+    assert (recipe.width, recipe.height) == (128, 128)
+    assert recipe.models == ["base_sdxl", "product_lora_v3"]
+    assert recipe.loras == []
+    said = " ".join(recipe.not_honoured)
+    assert all(word in said for word in ("base_sdxl", "stands in", "product_lora_v3", "128x128"))
+
+
+def test_a_recipe_names_the_model_that_was_meant_where_a_stand_in_draws() -> None:
+    recipe = resolve(GenerateImages(platform="sdxl"), BARE, STAND_IN)
+    assert (recipe.model, recipe.models) == ("pocket", ["base_sdxl"])
+
+
+@pytest.mark.parametrize("name", ["SDXL", "sdxl", "stable_diffusion_xl", "Stable-Diffusion-XL"])
+def test_platforms_are_known_by_the_names_that_people_use(name: str) -> None:
+    assert resolve(GenerateImages(platform=name), INSTALLED, ALONE).model == "base_sdxl"
+
+
+def test_a_silent_command_gets_an_installed_model_before_a_better_one_that_is_not() -> None:
+    assert resolve(GenerateImages(), BARE, ALONE).model == "pocket"
+    assert resolve(GenerateImages(), INSTALLED, ALONE).model == "base_sdxl"
+
+
+def test_named_values_win_over_defaults_and_unwise_ones_are_warned_of_not_changed() -> None:
+    recipe = resolve(
+        GenerateImages(steps=40, guidance=12.0, sampler="euler A", max_attempts=5), workshop(POCKET), ALONE
+    )
+    assert (recipe.steps, recipe.guidance, recipe.sampler, recipe.max_attempts) == (40, 12.0, "Euler a", 5)
+    assert len(recipe.warnings) == 2
+
+
+def test_a_negative_prompt_that_a_model_ignores_is_said() -> None:
+    installed = workshop(msgspec.structs.replace(FLUX, installed=True))
+    recipe = resolve(GenerateImages(negative_prompt="text"), installed, ALONE)
+    assert not recipe.negative_supported
+    assert any(line.startswith("negative_prompt") for line in recipe.not_honoured)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "path", "hint"),
+    [
+        (GenerateImages(style="product_fotography"), "unknown_style", "$.style", "product_photography"),
+        (
+            GenerateImages(requirements=Requirements(style_reference="brand_guidelines_v3")),
+            "unknown_style",
+            "$.requirements.style_reference",
+            "brand_guidelines_v2",
+        ),
+        (GenerateImages(platform="midjourney"), "not_installed", "$.platform", "pocket"),
+        (GenerateImages(models=["base_sdx"]), "not_installed", "$.models[0]", "base_sdxl"),
+        (GenerateImages(loras=[Lora(name="nobody")]), "not_installed", "$.loras[0].name", "nobody.safetensors"),
+        (GenerateImages(sampler="DPM"), "invalid_value", "$.sampler", "Euler"),
+        (GenerateImages(platform="pocket", models=["base_sdxl"]), "invalid_value", "$.platform", "stable_diffusion_xl"),
+        (GenerateImages(platform="FLUX.1-dev"), "not_installed", "$.models", "models/"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_path_and_what_would_work(
+    command: GenerateImages, code: str, path: str, hint: str
+) -> None:
+    with pytest.raises(AcpError) as caught:
+        resolve(command, BARE, ALONE)
+    body = caught.value.body
+    assert (body.code, body.path) == (code, path)
+    assert hint in (body.hint or "")
+
+
+def test_a_lora_of_another_platform_is_refused() -> None:
+    mixed = workshop(POCKET, loras=(msgspec.structs.replace(LORA, installed=True),))
+    with pytest.raises(AcpError) as caught:
+        resolve(GenerateImages(platform="pocket", loras=[Lora(name="product_lora_v3")]), mixed, ALONE)
+    assert caught.value.code == "invalid_value"
+
+
+def test_without_a_generator_the_answer_is_to_come_again() -> None:
+    with pytest.raises(AcpError) as caught:
+        resolve(GenerateImages(), Workshop(), ALONE)
+    assert caught.value.code == "no_generator"
+    assert caught.value.retryable
+
+
+def test_a_model_counts_as_installed_if_any_generator_has_it() -> None:
+    def presence(instance: str, model: ModelInfo) -> Presence:
+        return Presence(
+            role="generator", instance=instance, pid=1, host="h", version="0", started_at="", slots=1, models=[model]
+        )
+
+    found = survey(
+        [presence("a", SDXL), presence("b", msgspec.structs.replace(SDXL, installed=True)), presence("c", SDXL)]
+    )
+    assert found.models["base_sdxl"].installed
+    assert found.generators == 3
