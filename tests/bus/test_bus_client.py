@@ -8,7 +8,6 @@ from contextlib import aclosing
 
 import pytest
 from nats.aio.client import Client as Nats
-from scripted import BATCH, Scripted, admin_of, job, put, served, write_prompts, written
 
 from bus.agent import Endpoint
 from bus.client import Client
@@ -27,6 +26,7 @@ from protocol.replies import (
     QualityMetrics,
     StatusBody,
 )
+from tests.bus.scripted import BATCH, Scripted, admin_of, job, put, served, write_prompts, written
 
 Login = Callable[[str], Address]
 COMMANDS = "acp.v1.command.*"

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from scripted import Scripted, admin_of, put, served, stored, until_stored, write_prompts, written
 
 from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import Address
@@ -14,6 +13,7 @@ from bus.operator import Operator
 from bus.server import EmbeddedServer
 from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
 from protocol.errors import BadCommand, Refused
+from tests.bus.scripted import Scripted, admin_of, put, served, stored, until_stored, write_prompts, written
 
 Login = Callable[[str], Address]
 

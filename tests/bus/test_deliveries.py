@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from nats.aio.msg import Msg
-from scripted import (
+
+from bus.agent import Delivery, Inbound, Intake, Outbound
+from bus.connection import Address
+from bus.server import EmbeddedServer
+from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
+from protocol import codec, subjects
+from protocol.errors import BadCommand, Unavailable
+from protocol.messages import CancelBatch, PromptsFailed
+from tests.bus.scripted import (
     BATCH,
     Scripted,
     admin_of,
@@ -18,14 +26,6 @@ from scripted import (
     write_prompts,
     written,
 )
-
-from bus.agent import Delivery, Inbound, Intake, Outbound
-from bus.connection import Address
-from bus.server import EmbeddedServer
-from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
-from protocol import codec, subjects
-from protocol.errors import BadCommand, Unavailable
-from protocol.messages import CancelBatch, PromptsFailed
 
 CANCEL = CancelBatch(hash=BATCH, client_id="local")
 Login = Callable[[str], Address]

@@ -3,7 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from scripted import (
+from bus.agent import Delivery, Inbound, Outbound
+from bus.connection import Address
+from bus.server import EmbeddedServer
+from bus.topology import ACP_EVENTS, ACP_WORK
+from protocol import codec, subjects
+from protocol.messages import CancelBatch, Drain
+from tests.bus.scripted import (
     BATCH,
     PLANNER_EVENTS,
     Scripted,
@@ -15,13 +21,6 @@ from scripted import (
     write_prompts,
     written,
 )
-
-from bus.agent import Delivery, Inbound, Outbound
-from bus.connection import Address
-from bus.server import EmbeddedServer
-from bus.topology import ACP_EVENTS, ACP_WORK
-from protocol import codec, subjects
-from protocol.messages import CancelBatch, Drain
 
 Login = Callable[[str], Address]
 

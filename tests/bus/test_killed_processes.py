@@ -8,10 +8,17 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-from scripted import (
+
+from bus import topology
+from bus.agent import Delivery, Inbound, Outbound
+from bus.connection import Address
+from bus.server import EmbeddedServer
+from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
+from protocol import codec, subjects
+from protocol.messages import PromptsFailed, PromptsWritten
+from tests.bus.scripted import (
     PLANNER_EVENTS,
     Scripted,
     admin_of,
@@ -24,22 +31,13 @@ from scripted import (
     written,
 )
 
-from bus import topology
-from bus.agent import Delivery, Inbound, Outbound
-from bus.connection import Address
-from bus.server import EmbeddedServer
-from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
-from protocol import codec, subjects
-from protocol.messages import PromptsFailed, PromptsWritten
-
 Login = Callable[[str], Address]
-WORKER = Path(__file__).with_name("worker.py")
 
 
 @asynccontextmanager
 async def worker(address: Address, mode: str) -> AsyncGenerator[Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(WORKER), address.url_with_credentials, mode, stdout=PIPE
+        sys.executable, "-m", "tests.bus.worker", address.url_with_credentials, mode, stdout=PIPE
     )
     try:
         yield process

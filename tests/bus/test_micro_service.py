@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from nats.aio.client import Client as Nats
-from scripted import Scripted, admin_of, served, stored
 
 from bus.connection import Address
 from bus.server import EmbeddedServer
@@ -14,6 +13,7 @@ from bus.service import may_answer
 from bus.topology import ACP_STATUS
 from protocol.errors import BadCommand
 from protocol.messages import ROLES, Role
+from tests.bus.scripted import Scripted, admin_of, served, stored
 
 Login = Callable[[str], Address]
 COMMANDS = "acp.v1.command.*"

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable, Sequence
 
 import pytest
-from scripted import Scripted, admin_of, listen, put, served, write_prompts
 
 from bus import topology
 from bus.agent import Delivery, Inbound, Outbound
@@ -17,6 +16,7 @@ from bus.presence import Announcer, time_left
 from bus.publisher import Publisher
 from bus.server import EmbeddedServer
 from bus.topology import PRESENCE_PREFIX, PRESENCE_STREAM
+from tests.bus.scripted import Scripted, admin_of, listen, put, served, write_prompts
 
 Login = Callable[[str], Address]
 

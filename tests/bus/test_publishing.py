@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 from nats.errors import BadSubjectError
-from scripted import admin_of, listen, stored
 
 from bus.publisher import Publication, Publisher
 from bus.server import EmbeddedServer
 from bus.topology import ACP_DEAD, ACP_WORK
+from tests.bus.scripted import admin_of, listen, stored
 
 
 def publication(subject: str, name: str = "1") -> Publication:

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 from nats.aio.client import Client
-from scripted import admin_of, put, stored, write_prompts
 
 from bus import topology
 from bus.connection import ApiError, Connection, connect
 from bus.server import EmbeddedServer
 from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_STATUS, ACP_WORK, LOGINS, PRESENCE_STREAM
 from protocol.messages import ROLES
+from tests.bus.scripted import admin_of, put, stored, write_prompts
 
 STREAMS = {ACP_WORK, ACP_EVENTS, ACP_STATUS, ACP_DEAD, PRESENCE_STREAM}
 

@@ -9,13 +9,13 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from scripted import BATCH, PLANNER_EVENTS, Scripted, admin_of, listen, served, write_prompts, written
 
 from bus import telemetry
 from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import Address
 from bus.server import EmbeddedServer
 from protocol import subjects
+from tests.bus.scripted import BATCH, PLANNER_EVENTS, Scripted, admin_of, listen, served, write_prompts, written
 
 Login = Callable[[str], Address]
 TRACE = "0af7651916cd43dd8448eb211c80319c"

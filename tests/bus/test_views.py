@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 
 from nats.aio.msg import Msg
-from scripted import Scripted, admin_of, put, served, write_prompts, written
 
 from bus import topology
 from bus.agent import Watch
@@ -16,6 +15,7 @@ from bus.server import EmbeddedServer
 from bus.view import View
 from protocol import subjects
 from protocol.messages import Event
+from tests.bus.scripted import Scripted, admin_of, put, served, write_prompts, written
 
 Login = Callable[[str], Address]
 PROMPTS = Watch(subjects.event_filter("prompts_written"))

@@ -10,12 +10,11 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from scripted import Scripted, written
-
 from bus import telemetry
 from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import Address
 from bus.runner import RunnerOptions, serve
+from tests.bus.scripted import Scripted, written
 
 
 async def main(url: str, mode: str) -> None:

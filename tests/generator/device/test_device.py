@@ -14,7 +14,7 @@ from protocol.errors import AcpError
 HOLDER = """
 import sys
 from pathlib import Path
-from agents.generator import lock
+from agents.generator.device import lock
 with lock.held(Path(sys.argv[1]), "cpu"):
     print("held", flush=True)
     sys.stdin.read()
