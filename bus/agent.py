@@ -61,11 +61,11 @@ class Outlet(Protocol):
         """Publish a batch's status; the stream keeps the last one. Calls are published in their order."""
         ...
 
-    def progress(self, progress: Progress) -> None:
+    def publish_progress(self, progress: Progress) -> None:
         """Say how far an attempt is. Lossy; may be called from any thread."""
         ...
 
-    async def control(self, role: Role, message: Control) -> None:
+    async def publish_control(self, role: Role, message: Control) -> None:
         """Tell every process of a role, beside the queue."""
         ...
 
@@ -77,7 +77,7 @@ class Outlet(Protocol):
         """Drop what of a batch is queued for generators; what one has in hand goes on."""
         ...
 
-    async def ask(self, call: SpendingCall) -> IntentReply:
+    async def ask_about_paid_call(self, call: SpendingCall) -> IntentReply:
         """Ask the planner about a paid call. Asking again changes nothing, as long as the call's key is the same.
 
         Raises:
@@ -145,5 +145,5 @@ class Agent:
     async def observe(self, message: Event) -> None:
         """See an event of a watch."""
 
-    async def control(self, message: Control) -> None:
+    async def handle_control(self, message: Control) -> None:
         """Obey a control message; `Drain` is the runner's own."""

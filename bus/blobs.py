@@ -31,16 +31,16 @@ class Blobs(Protocol):
         """Whether the blob is there; its time begins anew, as if it were put again. For where it is promised."""
         ...
 
-    async def idle(self, name: str, before: float) -> int:
+    async def idle_bytes(self, name: str, before: float) -> int:
         """Bytes of a blob that nobody put or touched since `before`, seconds since the epoch; 0 where it is absent or
         younger."""
         ...
 
-    def stale(self, before: float) -> AsyncGenerator[list[str]]:
+    def list_idle(self, before: float) -> AsyncGenerator[list[str]]:
         """Names of blobs that nobody put or touched since `before`, seconds since the epoch, some at a time."""
         ...
 
-    async def release(self, name: str, before: float) -> int:
+    async def remove_idle(self, name: str, before: float) -> int:
         """Remove a blob that nobody put or touched since `before`; returns the bytes that it had, 0 where nothing was
         removed."""
         ...

@@ -22,7 +22,7 @@ from protocol.replies import GenerationStatus, Reply
 
 log = structlog.get_logger()
 
-BACKLOG = 10_000
+MAX_BACKLOG = 10_000
 """Messages that a slow reader of a watch may leave unread; then the broker's side waits."""
 
 
@@ -84,8 +84,8 @@ class Client:
 
     async def watch_progress(self, client_id: str, batch: str) -> AsyncGenerator[Progress]:
         """Progress of a batch's attempts from now on; lossy. Endless."""
-        arrived: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
-        subscription = await self._connection.subscribe(subjects.progress(client_id, batch), _unpacked_into(arrived))
+        arrived: asyncio.Queue[bytes] = asyncio.Queue(MAX_BACKLOG)
+        subscription = await self._connection.subscribe(subjects.progress(client_id, batch), _unpack_into(arrived))
         try:
             while True:
                 progress = codec.decode_message(await arrived.get())
@@ -99,8 +99,8 @@ class Client:
         return await self._board.presences()
 
     async def _watch(self, stream: str, filter_subject: str) -> AsyncGenerator[bytes]:
-        arrived: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
-        view = View(self._connection, stream, filter_subject, _unpacked_into(arrived), start="all")
+        arrived: asyncio.Queue[bytes] = asyncio.Queue(MAX_BACKLOG)
+        view = View(self._connection, stream, filter_subject, _unpack_into(arrived), start="all")
         looking = self._tasks.create_task(view.run())
         try:
             while True:
@@ -125,7 +125,7 @@ async def ask_planner(
     return codec.decode_reply(codec.unpack(answer.data, answer.headers))
 
 
-def _unpacked_into(queue: asyncio.Queue[bytes]) -> Callable[[Msg], Awaitable[None]]:
+def _unpack_into(queue: asyncio.Queue[bytes]) -> Callable[[Msg], Awaitable[None]]:
     async def receive(message: Msg) -> None:
         try:
             await queue.put(codec.unpack(message.data, message.headers))

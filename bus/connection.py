@@ -35,7 +35,7 @@ API_WAIT_S = 1.0
 LEAVE_WAIT_S = 1.0
 """Bound of the last round trip of a subscription."""
 
-_REFUSED = "authorization violation"
+_REFUSED_TEXT = "authorization violation"
 
 log = structlog.get_logger()
 
@@ -132,7 +132,7 @@ class Connection:
         refused = asyncio.Event()
 
         async def on_error(error: Exception) -> None:
-            if _REFUSED in str(error).lower():  # one of its errors has no class of its own
+            if _REFUSED_TEXT in str(error).lower():  # one of its errors has no class of its own
                 refused.set()
             self._log_error(error)
 
@@ -196,7 +196,7 @@ class Connection:
         """Give each message of a subject to `receive`, one after the other."""
         return await self.client.subscribe(subject, queue=queue, cb=receive)  # pyright: ignore[reportUnknownMemberType]
 
-    async def leave(self, subscription: Subscription) -> None:
+    async def end_subscription(self, subscription: Subscription) -> None:
         """End a subscription so that what the broker already sent is received. Never fails: a connection that is lost
         has left it already."""
         with contextlib.suppress(NatsError, TimeoutError, OSError):
@@ -206,7 +206,7 @@ class Connection:
             else:
                 await subscription.unsubscribe()
 
-    async def ask(self, endpoint: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def request_api(self, endpoint: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """One request to the JetStream API, such as `STREAM.INFO.<stream>`.
 
         Raises:

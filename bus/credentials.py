@@ -34,7 +34,7 @@ def credentials_file(folder: Path) -> Path:
     return folder / "credentials.json"
 
 
-def read(folder: Path) -> Credentials | None:
+def read_credentials(folder: Path) -> Credentials | None:
     """The kept credentials; null where there are none or they are of another version."""
     try:
         data = json.loads(credentials_file(folder).read_text())
@@ -44,12 +44,12 @@ def read(folder: Path) -> Credentials | None:
     return found if set(found.passwords) == set(LOGINS) else None
 
 
-def draw(port: int | None = None) -> Credentials:
+def new_credentials(port: int | None = None) -> Credentials:
     """Fresh passwords, and a port that is free now."""
     return Credentials(port or free_port(), {name: secrets.token_urlsafe(24) for name in LOGINS})
 
 
-def write(folder: Path, credentials: Credentials) -> None:
+def write_credentials(folder: Path, credentials: Credentials) -> None:
     """Keep the credentials, readable by their owner alone; whole or not at all."""
     write_private(credentials_file(folder), json.dumps({"port": credentials.port, "passwords": credentials.passwords}))
 

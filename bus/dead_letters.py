@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from bus.connection import ApiError, Connection
 from bus.handling import decode
-from bus.publisher import MESSAGE_ID_HEADER, refusal
+from bus.publisher import MESSAGE_ID_HEADER, refusal_of
 from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
 from protocol.errors import AcpError, Refused, Unavailable
 from protocol.messages import Event, Work
@@ -19,10 +19,10 @@ from protocol.messages import Event, Work
 WAIT_S = 5.0
 """Longest wait for one answer of the broker."""
 
-_OWN = ("Nats-", "Acp-Dead-")
+_OWN_HEADERS = ("Nats-", "Acp-Dead-")
 """Headers that the broker and the runner add to the original's."""
 
-_NOT_FOUND = 10043
+_NOT_FOUND_CODE = 10043
 """JSStreamMsgDeleteFailedF: there is no such message any more."""
 
 
@@ -63,7 +63,7 @@ class DeadLetters:
         Raises:
             Unavailable: the broker does not answer.
         """
-        info = await self._ask(f"STREAM.INFO.{ACP_DEAD}", {"deleted_details": True})
+        info = await self._request_api(f"STREAM.INFO.{ACP_DEAD}", {"deleted_details": True})
         state = info["state"]
         removed: set[int] = set(state.get("deleted") or ())
         last: int = state["last_seq"] if before is None else min(before - 1, state["last_seq"])
@@ -79,9 +79,9 @@ class DeadLetters:
         """
         request = json.dumps({"seq": id}).encode()
         answer = await self._request(f"$JS.API.DIRECT.GET.{ACP_DEAD}", request, {})
-        return None if (answer.headers or {}).get("Status") else _letter(answer)
+        return None if (answer.headers or {}).get("Status") else _dead_letter_of(answer)
 
-    async def say_again(self, letter: DeadLetter) -> None:
+    async def republish(self, letter: DeadLetter) -> None:
         """Publish the original bytes where they were. Saying a letter again twice makes one message: its id follows
         from the letter, and the work stream holds one message per subject.
 
@@ -94,7 +94,7 @@ class DeadLetters:
             raise Refused("invalid_value", f"{letter.subject!r} is neither a place of work nor of events")
         headers = {**letter.headers, MESSAGE_ID_HEADER: f"again.{letter.id}.{letter.origin}"}
         answer = await self._request(letter.subject, letter.data, headers)
-        if problem := refusal(answer):
+        if problem := refusal_of(answer):
             raise Unavailable("timeout", f"the broker did not take letter {letter.id}: {problem}", hint="try again")
 
     async def remove(self, letter: DeadLetter) -> None:
@@ -104,27 +104,27 @@ class DeadLetters:
             Unavailable: the broker does not answer.
         """
         try:
-            await self._ask(f"STREAM.MSG.DELETE.{ACP_DEAD}", {"seq": letter.id, "no_erase": True})
+            await self._request_api(f"STREAM.MSG.DELETE.{ACP_DEAD}", {"seq": letter.id, "no_erase": True})
         except ApiError as error:
-            if error.code != _NOT_FOUND:
+            if error.code != _NOT_FOUND_CODE:
                 raise Unavailable("timeout", f"letter {letter.id} cannot be removed: {error}") from error
 
-    async def _ask(self, endpoint: str, request: Mapping[str, object]) -> dict[str, Any]:
+    async def _request_api(self, endpoint: str, request: Mapping[str, object]) -> dict[str, Any]:
         try:
-            return await self._connection.ask(endpoint, request)
+            return await self._connection.request_api(endpoint, request)
         except ApiError:
             raise
         except (NatsError, TimeoutError) as error:
-            raise _silent() from error
+            raise _no_answer() from error
 
     async def _request(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> Msg:
         try:
             return await self._connection.client.request(subject, payload, timeout=WAIT_S, headers=dict(headers))
         except (NatsError, TimeoutError) as error:
-            raise _silent() from error
+            raise _no_answer() from error
 
 
-def _letter(message: Msg) -> DeadLetter:
+def _dead_letter_of(message: Msg) -> DeadLetter:
     """What the broker kept and the runner wrote."""
     headers = message.headers or {}
     return DeadLetter(
@@ -137,9 +137,9 @@ def _letter(message: Msg) -> DeadLetter:
         delivered=int(headers.get("Acp-Dead-Delivered", "0")),
         at=datetime.fromisoformat(headers["Nats-Time-Stamp"]),
         data=message.data,
-        headers={name: value for name, value in headers.items() if not name.startswith(_OWN)},
+        headers={name: value for name, value in headers.items() if not name.startswith(_OWN_HEADERS)},
     )
 
 
-def _silent() -> Unavailable:
+def _no_answer() -> Unavailable:
     return Unavailable("timeout", "the broker does not answer about the dead letters", hint="see `bottega doctor`")

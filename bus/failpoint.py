@@ -19,7 +19,7 @@ from typing import Literal, cast
 Action = Literal["kill", "stop", "delay", "full", "fail"]
 """SIGKILL and SIGSTOP to this process; a pause of `seconds` in the calling thread; ENOSPC; EIO."""
 
-_FORM = re.compile(
+_RULE_PATTERN = re.compile(
     r"(?P<point>[a-z_.]+)=(?P<action>kill|stop|full|fail|delay:(?P<seconds>\d+(?:\.\d+)?))"
     r"(?:@(?P<first>[1-9]\d*)(?P<last>-[1-9]\d*|-)?)?"
 )
@@ -36,17 +36,17 @@ class Rule:
     seconds: float = 0.0
 
 
-def parse(text: str) -> list[Rule]:
+def parse_rules(text: str) -> list[Rule]:
     """The rules in a value of the variable.
 
     Raises:
         ValueError: it has another form; the message shows a right one.
     """
-    return [_rule(part.strip()) for part in text.split(",") if part.strip()]
+    return [_parse_rule(part.strip()) for part in text.split(",") if part.strip()]
 
 
-def _rule(text: str) -> Rule:
-    found = _FORM.fullmatch(text)
+def _parse_rule(text: str) -> Rule:
+    found = _RULE_PATTERN.fullmatch(text)
     if found is None:
         raise ValueError(
             f"BOTTEGA_FAILPOINT: {text!r} is no failpoint; write point=action@hit, such as sql.committed=kill@3,"
@@ -62,15 +62,15 @@ def _rule(text: str) -> Rule:
     )
 
 
-class Armed:
+class ArmedFailpoints:
     """Counts how often each point is passed, from any thread, and does what its rule says."""
 
     def __init__(self, rules: list[Rule]) -> None:
         self._rules = {rule.point: rule for rule in rules}
-        self._passed: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def reached(self, point: str) -> None:
+    def pass_failpoint(self, point: str) -> None:
         """Pass a point.
 
         Raises:
@@ -80,13 +80,13 @@ class Armed:
         if rule is None:
             return
         with self._lock:
-            self._passed[point] += 1
-            passed = self._passed[point]
+            self._counts[point] += 1
+            passed = self._counts[point]
         if passed >= rule.first and (rule.last is None or passed <= rule.last):
-            _act(rule)
+            _perform(rule)
 
 
-def _act(rule: Rule) -> None:
+def _perform(rule: Rule) -> None:
     # Written past every buffer, so that it is said also by a process that is killed.
     os.write(2, f'{{"event": "failpoint", "point": "{rule.point}", "action": "{rule.action}"}}\n'.encode())
     match rule.action:
@@ -102,11 +102,11 @@ def _act(rule: Rule) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO), rule.point)
 
 
-def _nothing(point: str) -> None:
+def _do_nothing(point: str) -> None:
     """No point is armed in this process."""
 
 
-_rules = parse(os.environ.get("BOTTEGA_FAILPOINT", ""))
+_rules = parse_rules(os.environ.get("BOTTEGA_FAILPOINT", ""))
 
-reached: Callable[[str], None] = Armed(_rules).reached if _rules else _nothing
+pass_failpoint: Callable[[str], None] = ArmedFailpoints(_rules).pass_failpoint if _rules else _do_nothing
 """Pass a point of this process."""

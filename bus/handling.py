@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from bus.agent import Agent, Delivery, Inbound, Intake
 from bus.disposition import GiveUp, Retry, before_handling, on_failure
-from bus.failpoint import reached
+from bus.failpoint import pass_failpoint
 from bus.outlet import AgentOutlet
 from bus.publisher import MESSAGE_ID_HEADER
 from bus.pull import Settle
@@ -29,7 +29,7 @@ MAX_REASON_CHARS = 512
 _INBOUND: tuple[type, ...] = get_args(Inbound)
 
 
-class Handling:
+class DeliveryHandler:
     """Handles the deliveries of one agent."""
 
     def __init__(
@@ -49,8 +49,8 @@ class Handling:
         metadata = message.metadata
         headers = message.headers or {}
         delivery = Delivery(message.subject, metadata.num_delivered, headers)
-        with self._traces.processing(message.subject, headers, SpanKind.CONSUMER) as span:
-            decision, content = await self._attempt(delivery, message.data, intake.max_deliver)
+        with self._traces.processing_span(message.subject, headers, SpanKind.CONSUMER) as span:
+            decision, content = await self._handle_and_publish(delivery, message.data, intake.max_deliver)
             if decision is None:
                 await settle(b"")
                 return
@@ -61,25 +61,25 @@ class Handling:
                     await settle(b"-NAK " + later)
                 case GiveUp(error=error):
                     origin = f"{metadata.stream}.{metadata.sequence.stream}"
-                    await self._dead_letter(message, delivery, origin, error)
-                    await self._say_given_up(content, error)
+                    await self._publish_dead_letter(message, delivery, origin, error)
+                    await self._publish_given_up(content, error)
                     await settle(b"+TERM given up")
 
-    async def _attempt(
+    async def _handle_and_publish(
         self, delivery: Delivery, data: bytes, max_deliver: int
     ) -> tuple[Retry | GiveUp | None, Inbound | None]:
         """Decode, handle, publish; what to do where that failed, and the content where it could be read."""
         content: Inbound | None = None
         try:
             content = decode(data, delivery.headers)
-            self._traces.remember(subjects.batch_of(content))
+            self._traces.remember_batch(subjects.batch_of(content))
             if poison := before_handling(delivery.delivered, max_deliver):
                 return poison, content
-            reached("message.received")
+            pass_failpoint("message.received")
             outputs = await self._agent.handle(content, delivery)
-            reached("message.handled")
+            pass_failpoint("message.handled")
             await self._outlet.publish(*outputs)
-            reached("message.published")
+            pass_failpoint("message.published")
         except Exception as failure:  # the boundary of the agents: any failure becomes a decision
             decision = on_failure(failure, delivery.delivered, max_deliver, self._backoff)
             known = isinstance(failure, AcpError)
@@ -94,13 +94,13 @@ class Handling:
             return decision, content
         return None, content
 
-    async def _dead_letter(self, message: Msg, delivery: Delivery, origin: str, error: AcpError) -> None:
+    async def _publish_dead_letter(self, message: Msg, delivery: Delivery, origin: str, error: AcpError) -> None:
         """Keep the original bytes and headers where a person can look at them."""
         subject = subjects.dead_letter(self._agent.role)
         await self._outlet.publish_raw(subject, message.data, dead_letter_headers(delivery, origin, error))
         log.error("given up; kept in the dead letters", subject=delivery.subject, origin=origin, error=str(error))
 
-    async def _say_given_up(self, content: Inbound | None, error: AcpError) -> None:
+    async def _publish_given_up(self, content: Inbound | None, error: AcpError) -> None:
         if content is None:
             return
         try:

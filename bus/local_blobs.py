@@ -13,14 +13,14 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from bus.blobs import BlobMissing
-from bus.durable import make_folder, sync_folder
-from bus.failpoint import reached
+from bus.durable_folders import make_folder, sync_folder
+from bus.failpoint import pass_failpoint
 from bus.partial_files import PartialFiles
 
-PARTIAL = ".partial"
+PARTIAL_FOLDER = ".partial"
 """Folder of unfinished blobs below the store's."""
 
-_NAME = re.compile(r"[0-9a-f]{64}")
+_NAME_PATTERN = re.compile(r"[0-9a-f]{64}")
 
 
 class LocalBlobs:
@@ -28,8 +28,8 @@ class LocalBlobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._partial = PartialFiles(folder / PARTIAL)
-        self._partial.sweep()
+        self._partial_files = PartialFiles(folder / PARTIAL_FOLDER)
+        self._partial_files.sweep()
 
     async def put(self, data: bytes) -> str:
         """Store bytes durably, created only if absent; returns their SHA-256 in hexadecimal."""
@@ -51,20 +51,20 @@ class LocalBlobs:
         """Whether the blob is there; its time begins anew, as if it were put again."""
         return await asyncio.to_thread(self._touch, name)
 
-    async def idle(self, name: str, before: float) -> int:
+    async def idle_bytes(self, name: str, before: float) -> int:
         """Bytes of a blob that nobody put or touched since `before`, seconds since the epoch; 0 where it is absent or
         younger."""
-        return await asyncio.to_thread(self._idle, name, before)
+        return await asyncio.to_thread(self._idle_bytes, name, before)
 
-    async def release(self, name: str, before: float) -> int:
+    async def remove_idle(self, name: str, before: float) -> int:
         """Remove a blob that nobody put or touched since `before`; returns the bytes that it had, 0 where nothing was
         removed."""
-        return await asyncio.to_thread(self._release, name, before)
+        return await asyncio.to_thread(self._remove_idle, name, before)
 
-    async def stale(self, before: float) -> AsyncGenerator[list[str]]:
+    async def list_idle(self, before: float) -> AsyncGenerator[list[str]]:
         """Names of blobs that nobody put or touched since `before`, seconds since the epoch, a folder at a time."""
         for number in range(256):
-            yield await asyncio.to_thread(self._stale, self.folder / f"{number:02x}", before)
+            yield await asyncio.to_thread(self._list_idle, self.folder / f"{number:02x}", before)
 
     def path(self, name: str) -> Path:
         """The file of a blob.
@@ -72,7 +72,7 @@ class LocalBlobs:
         Raises:
             BlobMissing: the name is not a SHA-256 in hexadecimal, so it cannot lead out of the folder.
         """
-        if _NAME.fullmatch(name) is None:
+        if _NAME_PATTERN.fullmatch(name) is None:
             raise BlobMissing(f"{name[:80]!r} is not the SHA-256 of a blob")
         return self.folder / name[:2] / name
 
@@ -84,9 +84,9 @@ class LocalBlobs:
                 os.utime(target)
                 return name
         make_folder(target.parent)
-        with self._partial.written(data, "blob.written") as partial:
+        with self._partial_files.write(data, "blob.written") as partial:
             partial.replace(target)
-            reached("blob.renamed")
+            pass_failpoint("blob.renamed")
         sync_folder(target.parent)
         return name
 
@@ -97,19 +97,19 @@ class LocalBlobs:
             return False
         return True
 
-    def _idle(self, name: str, before: float) -> int:
+    def _idle_bytes(self, name: str, before: float) -> int:
         try:
             found = self.path(name).stat()
         except FileNotFoundError:
             return 0
         return found.st_size if found.st_mtime < before else 0
 
-    def _release(self, name: str, before: float) -> int:
+    def _remove_idle(self, name: str, before: float) -> int:
         path = self.path(name)
-        if not self._idle(name, before):
+        if not self._idle_bytes(name, before):
             return 0
         try:
-            with self._partial.withdrawn(path) as aside:
+            with self._partial_files.withdraw(path) as aside:
                 found = aside.stat()
                 if found.st_mtime < before:
                     return found.st_size
@@ -119,9 +119,9 @@ class LocalBlobs:
             pass
         return 0
 
-    def _stale(self, folder: Path, before: float) -> list[str]:
+    def _list_idle(self, folder: Path, before: float) -> list[str]:
         with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
-            return [one.name for one in found if _NAME.fullmatch(one.name) and one.stat().st_mtime < before]
+            return [one.name for one in found if _NAME_PATTERN.fullmatch(one.name) and one.stat().st_mtime < before]
         return []
 
     def _get(self, name: str, limit: int) -> bytes:

@@ -17,7 +17,7 @@ class Operator:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.letters = DeadLetters(connection)
+        self.dead_letters = DeadLetters(connection)
 
     @classmethod
     @asynccontextmanager

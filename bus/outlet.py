@@ -28,7 +28,7 @@ log = structlog.get_logger()
 MAX_PAYLOAD_BYTES = codec.MAX_MESSAGE_BYTES - 16 * 1024
 """The broker counts headers in; a dead letter carries a few more of them than its original."""
 
-PROGRESS_BACKLOG = 256
+MAX_PROGRESS_BACKLOG = 256
 """Progress messages that wait to be sent; the oldest are dropped."""
 
 ASK_WAIT_S = 5.0
@@ -52,8 +52,8 @@ class AgentOutlet:
         self._traces = traces
         self._loop = asyncio.get_running_loop()
         self._status_order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._progress: deque[Progress] = deque(maxlen=PROGRESS_BACKLOG)
-        self._progress_waits = asyncio.Event()
+        self._progress: deque[Progress] = deque(maxlen=MAX_PROGRESS_BACKLOG)
+        self._has_progress = asyncio.Event()
 
     async def publish(self, *messages: Outbound, resend: int = 0) -> None:
         """Publish work or events durably; see `bus.agent.Outlet`."""
@@ -71,15 +71,15 @@ class AgentOutlet:
         async with lock:
             payload = codec.encode(status)
             headers = {codec.VERSION_HEADER: codec.VERSION}
-            self._traces.sending(subject, headers, status.hash)
+            self._traces.inject_trace(subject, headers, status.hash)
             await self._publisher.publish([Publication(subject, payload, headers)])
 
-    def progress(self, progress: Progress) -> None:
+    def publish_progress(self, progress: Progress) -> None:
         """Say how far an attempt is. Lossy; from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody looks any more
-            self._loop.call_soon_threadsafe(self._take_progress, progress)
+            self._loop.call_soon_threadsafe(self._enqueue_progress, progress)
 
-    async def control(self, role: Role, message: Control) -> None:
+    async def publish_control(self, role: Role, message: Control) -> None:
         """Tell every process of a role, beside the queue."""
         payload, headers = codec.pack(message)
         with contextlib.suppress(NatsError, OSError):
@@ -101,7 +101,7 @@ class AgentOutlet:
         """
         await self._purge_all(batch, (subjects.batch_generation(batch),))
 
-    async def ask(self, call: SpendingCall) -> IntentReply:
+    async def ask_about_paid_call(self, call: SpendingCall) -> IntentReply:
         """Ask the planner about a paid call; see `bus.agent.Outlet`."""
         answer = await self._request(subjects.ledger(call), call, ASK_WAIT_S, "the planner about a paid call")
         reply = codec.decode_spending(answer)
@@ -124,15 +124,15 @@ class AgentOutlet:
     async def run(self) -> None:
         """Send progress as it comes; runs until cancelled."""
         while True:
-            await self._progress_waits.wait()
-            self._progress_waits.clear()
+            await self._has_progress.wait()
+            self._has_progress.clear()
             while self._progress:
                 progress = self._progress.popleft()
                 await self._connection.send(subjects.subject_of(progress), codec.encode(progress))
 
-    def _take_progress(self, progress: Progress) -> None:
+    def _enqueue_progress(self, progress: Progress) -> None:
         self._progress.append(progress)
-        self._progress_waits.set()
+        self._has_progress.set()
 
     async def _request(self, subject: str, question: msgspec.Struct, wait_s: float, whom: str) -> bytes:
         """The JSON of the answer to a question."""
@@ -154,7 +154,7 @@ class AgentOutlet:
     async def _purge(self, filter_subject: str) -> None:
         while True:
             try:
-                await self._connection.ask(f"STREAM.PURGE.{ACP_WORK}", {"filter": filter_subject})
+                await self._connection.request_api(f"STREAM.PURGE.{ACP_WORK}", {"filter": filter_subject})
             except (NatsError, TimeoutError) as error:
                 log.warning("the broker does not purge", error=repr(error))
                 await asyncio.sleep(PURGE_RETRY_S)
@@ -172,5 +172,5 @@ class AgentOutlet:
             )
         repeat = f".{resend}" if resend else ""
         headers[MESSAGE_ID_HEADER] = f"{subjects.message_id(message)}{repeat}"
-        self._traces.sending(subject, headers, subjects.batch_of(message))
+        self._traces.inject_trace(subject, headers, subjects.batch_of(message))
         return Publication(subject, payload, headers)

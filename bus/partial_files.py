@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from bus.durable import make_folder
-from bus.failpoint import reached
+from bus.durable_folders import make_folder
+from bus.failpoint import pass_failpoint
 
 
 class PartialFiles:
@@ -22,14 +22,14 @@ class PartialFiles:
         self.folder = folder
 
     @contextmanager
-    def written(self, data: bytes, point: str) -> Generator[Path]:
+    def write(self, data: bytes, point: str) -> Generator[Path]:
         """A durable file of these bytes, to be linked or renamed in the block; what is left of it then goes. `point` is
         a failpoint between writing and syncing."""
-        file, partial = self._locked()
+        file, partial = self._create_locked()
         with file:
             try:
                 file.write(data)
-                reached(point)
+                pass_failpoint(point)
                 file.flush()
                 os.fsync(file.fileno())
                 yield partial
@@ -37,7 +37,7 @@ class PartialFiles:
                 partial.unlink(missing_ok=True)
 
     @contextmanager
-    def withdrawn(self, path: Path) -> Generator[Path]:
+    def withdraw(self, path: Path) -> Generator[Path]:
         """A named file, taken from its name for the block; it goes with it unless the block names it again.
 
         Raises:
@@ -53,7 +53,7 @@ class PartialFiles:
             finally:
                 partial.unlink(missing_ok=True)
 
-    def _locked(self) -> tuple[BinaryIO, Path]:
+    def _create_locked(self) -> tuple[BinaryIO, Path]:
         """A new file that no sweep takes; one that was swept before it was locked is made again."""
         make_folder(self.folder)
         while True:
@@ -71,10 +71,10 @@ class PartialFiles:
         """Remove the partial files of processes that are dead; returns how many there were."""
         if not self.folder.is_dir():
             return 0
-        return sum(_removed_if_abandoned(path) for path in self.folder.iterdir())
+        return sum(_remove_if_abandoned(path) for path in self.folder.iterdir())
 
 
-def _removed_if_abandoned(path: Path) -> bool:
+def _remove_if_abandoned(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -33,17 +33,17 @@ class PresenceBoard:
     def __init__(self, connection: Connection, ttl_s: float) -> None:
         self._ttl_s = ttl_s
         self._entries: dict[str, tuple[Presence, float]] = {}
-        self._wanted = asyncio.Event()
+        self._asked_for = asyncio.Event()
         self._view = View(connection, PRESENCE_STREAM, f"{PRESENCE_PREFIX}.>", self._receive, start="last_per_subject")
 
     async def run(self) -> None:
         """Keep the board once somebody asked; runs until cancelled."""
-        await self._wanted.wait()
+        await self._asked_for.wait()
         await self._view.run()
 
     async def presences(self) -> list[Presence]:
         """Live processes in the order of their keys."""
-        self._wanted.set()
+        self._asked_for.set()
         try:
             async with asyncio.timeout(CAUGHT_UP_WAIT_S):
                 await self._view.caught_up.wait()
@@ -74,7 +74,7 @@ def time_left(age_s: float, ttl_s: float) -> float:
     return ttl_s - age_s if 0 <= age_s <= ttl_s else ttl_s
 
 
-class Announcer:
+class PresenceAnnouncer:
     """Renews the entry of one process."""
 
     def __init__(self, publisher: Publisher, agent: Agent, instance: str, ttl_s: float) -> None:
@@ -82,7 +82,7 @@ class Announcer:
         self._agent = agent
         self._instance = instance
         self._ttl_s = ttl_s
-        self.busy: Callable[[], int] = lambda: 0
+        self.count_busy: Callable[[], int] = lambda: 0
         """How many deliveries the process has in hand."""
 
     async def run(self) -> None:
@@ -93,11 +93,11 @@ class Announcer:
 
     async def announce(self) -> None:
         """Announce now."""
-        presence = replace(self._agent.presence(self._instance), busy=self.busy())
+        presence = replace(self._agent.presence(self._instance), busy=self.count_busy())
         payload, headers = codec.pack(presence)
         await self._put(payload, headers)
 
-    async def leave(self) -> None:
+    async def withdraw(self) -> None:
         """Take the entry away."""
         await self._put(b"", {"KV-Operation": "DEL"})
 

@@ -16,19 +16,19 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError
 
 from bus.connection import Connection
-from bus.failpoint import reached
+from bus.failpoint import pass_failpoint
 
 log = structlog.get_logger()
 
 REPEAT_S = 2.0
 """An unanswered message is sent again after this time."""
 
-REFUSED_S = 0.25
+RETRY_S = 0.25
 """A message that the broker cannot take now (no stream, full) is sent again after this time, doubled up to REPEAT_S."""
 
 MESSAGE_ID_HEADER = "Nats-Msg-Id"
 
-_STORE_FAILED = 10077
+_STORE_FAILED_CODE = 10077
 """JSStreamStoreFailed: among its causes only "maximum messages per subject" means that the message is there."""
 
 
@@ -79,7 +79,7 @@ class Publisher:
 
     async def run(self) -> None:
         """Send again what is not answered; runs until cancelled."""
-        forget = self._connection.on_reconnect(self._all_due)
+        forget = self._connection.on_reconnect(self._make_all_due)
         try:
             while True:
                 await self._wake.wait()
@@ -90,7 +90,7 @@ class Publisher:
                 if not self._unacknowledged:
                     self._wake.clear()
                 else:
-                    await asyncio.sleep(REFUSED_S)
+                    await asyncio.sleep(RETRY_S)
         finally:
             forget()
 
@@ -110,7 +110,7 @@ class Publisher:
                 tokens.append(token)
                 waiting.append(entry.answered)
                 await self._transmit(token, entry)
-                reached("message.sent")
+                pass_failpoint("message.sent")
             self._wake.set()
             for answered in waiting:
                 await answered
@@ -131,20 +131,20 @@ class Publisher:
         entry = self._unacknowledged.get(message.subject.rpartition(".")[2])
         if entry is None or entry.answered.done():
             return
-        problem = refusal(message)
+        problem = refusal_of(message)
         if problem is None:
             entry.answered.set_result(None)
             return
-        entry.due = self._loop.time() + min(REFUSED_S * 2**entry.refusals, REPEAT_S)
+        entry.due = self._loop.time() + min(RETRY_S * 2**entry.refusals, REPEAT_S)
         entry.refusals += 1
         log.warning("the broker cannot take a message now", subject=entry.publication.subject, reason=problem)
 
-    def _all_due(self) -> None:
+    def _make_all_due(self) -> None:
         for entry in self._unacknowledged.values():
             entry.due = 0.0
 
 
-def refusal(message: Msg) -> str | None:
+def refusal_of(message: Msg) -> str | None:
     """Why the broker does not have the message; null when it has it."""
     if message.headers and message.headers.get("Status") == "503":
         return "no stream takes this subject"
@@ -152,6 +152,6 @@ def refusal(message: Msg) -> str | None:
         error = _ack_decoder.decode(message.data).error
     except msgspec.DecodeError:
         return "the answer is no acknowledgement"
-    if error is None or (error.err_code == _STORE_FAILED and "per subject" in error.description):
+    if error is None or (error.err_code == _STORE_FAILED_CODE and "per subject" in error.description):
         return None
     return f"{error.err_code} {error.description}"

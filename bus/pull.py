@@ -20,10 +20,10 @@ from bus.connection import Connection
 
 log = structlog.get_logger()
 
-EXPIRES_S = 1.5
+REQUEST_EXPIRES_S = 1.5
 """Life of one request for messages; an idle process asks again this often."""
 
-SILENCE_S = 1.0
+MAX_SILENCE_S = 1.0
 """Past its life a request must have been answered; if it was not, the session is begun anew."""
 
 CANCEL_WAIT_S = 2.0
@@ -39,7 +39,7 @@ MAX_RETRY_S = 2.0
 
 _NANOSECONDS = 1_000_000_000
 
-_Number = tuple[str, int]
+_DeliveryId = tuple[str, int]
 """When the consumer was made, and the message's place in the stream."""
 
 Settle = Callable[[bytes], Awaitable[None]]
@@ -65,20 +65,20 @@ class Pull:
         self._tasks = tasks
         self._ack_wait_s = ack_wait_s
         self._heartbeat_s = heartbeat_s
-        self._in_hand: dict[_Number, tuple[asyncio.Task[None], Msg]] = {}
-        self._made = ""
-        self._known = asyncio.Event()
-        self._asked = 0
+        self._in_hand: dict[_DeliveryId, tuple[asyncio.Task[None], Msg]] = {}
+        self._consumer_created = ""
+        self._consumer_known = asyncio.Event()
+        self._requested = 0
         self._last_request = 0.0
         self._changed = asyncio.Event()
-        self._beat = asyncio.Event()
+        self._heartbeat_due = asyncio.Event()
         self._broken = False
         self._refusal: str | None = None
         self._retry_s = RETRY_S
         self._stopping = False
 
     @property
-    def busy(self) -> int:
+    def busy_count(self) -> int:
         """Deliveries in hand."""
         return len(self._in_hand)
 
@@ -89,7 +89,7 @@ class Pull:
             while not self._stopping:
                 try:
                     await self._ensure_consumer()
-                    await self._session()
+                    await self._read_inbox()
                 except (NatsError, TimeoutError, OSError) as error:
                     log.warning("cannot read the queue", consumer=self.intake.durable, error=repr(error))
                     await asyncio.sleep(self._retry_s)
@@ -103,17 +103,17 @@ class Pull:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._heartbeat_s):
-                    await self._beat.wait()
-            self._beat.clear()
+                    await self._heartbeat_due.wait()
+            self._heartbeat_due.clear()
             for (made, _), (_, message) in tuple(self._in_hand.items()):
-                if made == self._made:
+                if made == self._consumer_created:
                     await self._connection.send(message.reply, b"+WPI")
 
     def stop(self) -> None:
         """Ask for nothing more; what still arrives is handed back, and `run` ends."""
         self._stopping = True
         self._changed.set()
-        self._known.set()
+        self._consumer_known.set()
 
     async def finish(self, within_s: float) -> None:
         """Let the deliveries in hand end; those that take longer are cancelled and handed back at once."""
@@ -147,38 +147,40 @@ class Pull:
                 endpoint += f".{only}"
             case several:
                 config["filter_subjects"] = list(several)
-        await self._connection.ask(endpoint, {"stream_name": intake.stream, "config": config})
+        await self._connection.request_api(endpoint, {"stream_name": intake.stream, "config": config})
         # Asked for by itself: of a consumer that it has just recovered, nats-server 2.15 answers the creation with now.
-        info = await self._connection.ask(f"CONSUMER.INFO.{intake.stream}.{intake.durable}", {})
-        self._made = info["created"]
-        self._known.set()
+        info = await self._connection.request_api(f"CONSUMER.INFO.{intake.stream}.{intake.durable}", {})
+        self._consumer_created = info["created"]
+        self._consumer_known.set()
 
-    async def _session(self) -> None:
+    async def _read_inbox(self) -> None:
         """Ask and receive over one inbox, until it is broken. A fresh inbox makes the count of what was asked exact."""
         client = self._connection.client
         inbox = client.new_inbox()
-        self._asked, self._broken, self._refusal = 0, False, None
+        self._requested, self._broken, self._refusal = 0, False, None
         subscription = await self._connection.subscribe(inbox, self._on_message)
         next_subject = f"$JS.API.CONSUMER.MSG.NEXT.{self.intake.stream}.{self.intake.durable}"
         loop = asyncio.get_running_loop()
         try:
             while not self._broken and not self._stopping:
                 self._changed.clear()
-                if wanted := self._wanted():
-                    request = {"batch": wanted, "expires": int(EXPIRES_S * _NANOSECONDS)}
-                    self._asked += wanted
+                if wanted := self._count_to_request():
+                    request = {"batch": wanted, "expires": int(REQUEST_EXPIRES_S * _NANOSECONDS)}
+                    self._requested += wanted
                     self._last_request = loop.time()
                     await client.publish(next_subject, json.dumps(request).encode(), reply=inbox)
                 try:
-                    async with asyncio.timeout_at(self._last_request + EXPIRES_S + SILENCE_S if self._asked else None):
+                    async with asyncio.timeout_at(
+                        self._last_request + REQUEST_EXPIRES_S + MAX_SILENCE_S if self._requested else None
+                    ):
                         await self._changed.wait()
                 except TimeoutError:
-                    if not self._asked:  # all slots are taken
+                    if not self._requested:  # all slots are taken
                         continue
-                    log.info("the queue went silent", consumer=self.intake.durable, asked=self._asked)
+                    log.info("the queue went silent", consumer=self.intake.durable, asked=self._requested)
                     return
         finally:
-            await self._connection.leave(subscription)
+            await self._connection.end_subscription(subscription)
         if self._refusal is not None:
             raise NatsError(self._refusal)
 
@@ -186,55 +188,57 @@ class Pull:
         """Answer the consumer that made a delivery. After a wiped store another one has its name, and would take the
         answer for that to its own delivery of the same number: a message would be lost that nobody handled."""
         if not self._connection.client.is_connected and not self._stopping:
-            self._known.clear()
-        await self._known.wait()
-        if made == self._made:
+            self._consumer_known.clear()
+        await self._consumer_known.wait()
+        if made == self._consumer_created:
             await self._connection.send(message.reply, answer)
 
     async def _hand_back(self, message: Msg) -> None:
         await self._connection.send(message.reply, b"-NAK")
 
-    def _wanted(self) -> int:
+    def _count_to_request(self) -> int:
         """How many deliveries to ask for now. A few free slots wait for more, so that requests are few under load."""
-        free = self.intake.slots - self.busy - self._asked
-        return free if free > 0 and (self._asked == 0 or free * 4 >= self.intake.slots) else 0
+        free = self.intake.slots - self.busy_count - self._requested
+        return free if free > 0 and (self._requested == 0 or free * 4 >= self.intake.slots) else 0
 
     async def _on_message(self, message: Msg) -> None:
         status = message.headers.get("Status") if message.headers and not message.data else None
         if status is not None and not message.reply.startswith("$JS.ACK"):
             self._on_status(status, message.headers or {})
             return
-        self._asked = max(0, self._asked - 1)
+        self._requested = max(0, self._requested - 1)
         if self._stopping:
             await self._hand_back(message)
             return
         self._retry_s = RETRY_S
         sequence = message.metadata.sequence.stream
-        number = (self._made, sequence)
+        number = (self._consumer_created, sequence)
         if number in self._in_hand:  # delivered again while it is worked on: its first ack settles both
             self._changed.set()
             return
-        task = self._tasks.create_task(self._handle(message, self.intake, partial(self._settle, self._made, message)))
+        task = self._tasks.create_task(
+            self._handle(message, self.intake, partial(self._settle, self._consumer_created, message))
+        )
         self._in_hand[number] = (task, message)
         task.add_done_callback(lambda _: self._forget(number))
 
-    def _forget(self, number: _Number) -> None:
+    def _forget(self, number: _DeliveryId) -> None:
         del self._in_hand[number]
-        if self._wanted():
+        if self._count_to_request():
             self._changed.set()
 
     def _on_status(self, status: str, headers: dict[str, str]) -> None:
         pending = int(headers.get("Nats-Pending-Messages", "0"))
-        self._asked = max(0, self._asked - pending)
+        self._requested = max(0, self._requested - pending)
         if status not in ("404", "408"):  # the consumer is gone, or the broker is about to be
             self._refusal = f"{status} {headers.get('Description', '')}"
             self._broken = True
         self._changed.set()
-        self._beat.set()
+        self._heartbeat_due.set()
 
     def _break(self) -> None:
         self._broken = True
         if not self._stopping:
-            self._known.clear()
+            self._consumer_known.clear()
         self._changed.set()
-        self._beat.set()
+        self._heartbeat_due.set()

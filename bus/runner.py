@@ -18,9 +18,9 @@ from opentelemetry.trace import Tracer
 from bus import telemetry
 from bus.agent import Agent, Watch
 from bus.connection import Address, Connection, connect
-from bus.handling import Handling, decode
+from bus.handling import DeliveryHandler, decode
 from bus.outlet import AgentOutlet
-from bus.presence import Announcer, PresenceBoard
+from bus.presence import PresenceAnnouncer, PresenceBoard
 from bus.publisher import Publisher
 from bus.pull import Pull
 from bus.service import Service
@@ -79,7 +79,7 @@ async def serve(agent: Agent, address: Address, options: RunnerOptions | None = 
     )
     stop = options.stop or asyncio.Event()
     try:
-        with _stopped_by_signals(stop) if options.signals else contextlib.nullcontext():
+        with _stop_on_signals(stop) if options.signals else contextlib.nullcontext():
             await _Serving(agent, connection, options, instance, stop).run()
     except BaseExceptionGroup as group:
         raise _only_cause(group) from None
@@ -99,17 +99,17 @@ class _Serving:
         self._options = options
         self._instance = instance
         self._stop = stop
-        self._traces = telemetry.tracing(agent.role, options.tracer)
+        self._traces = telemetry.tracing_of(agent.role, options.tracer)
         self._publisher = Publisher(connection)
         self._board = PresenceBoard(connection, options.presence_ttl_s)
         self._outlet = AgentOutlet(connection, self._publisher, self._board, self._traces)
-        self._announcer = Announcer(self._publisher, agent, instance, options.presence_ttl_s)
+        self._announcer = PresenceAnnouncer(self._publisher, agent, instance, options.presence_ttl_s)
 
     async def run(self) -> None:
         """Serve until stopped, then drain."""
         await self._publisher.start()
         async with (
-            _background(self._publisher.run(), self._outlet.run(), self._board.run(), self._end_when_closed()),
+            _run_in_background(self._publisher.run(), self._outlet.run(), self._board.run(), self._end_when_closed()),
             self._agent.running(self._outlet),
             asyncio.TaskGroup() as tasks,
         ):
@@ -117,7 +117,7 @@ class _Serving:
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         options, agent = self._options, self._agent
-        handling = Handling(agent, self._outlet, self._traces, options.backoff)
+        handling = DeliveryHandler(agent, self._outlet, self._traces, options.backoff)
         pulls = [
             Pull(
                 self._connection,
@@ -129,7 +129,7 @@ class _Serving:
             )
             for intake in agent.intakes()
         ]
-        self._announcer.busy = lambda: sum(pull.busy for pull in pulls)
+        self._announcer.count_busy = lambda: sum(pull.busy_count for pull in pulls)
         service = Service(
             self._connection,
             self._traces,
@@ -143,24 +143,24 @@ class _Serving:
         await self._connection.subscribe(subjects.control(agent.role), self._on_control)
         await service.start()
         heartbeats = [pull.heartbeat() for pull in pulls]
-        views = [self._view(watch).run() for watch in agent.watches()]
-        async with _background(*heartbeats, *views):
+        views = [self._view_of(watch).run() for watch in agent.watches()]
+        async with _run_in_background(*heartbeats, *views):
             reading = [tasks.create_task(pull.run()) for pull in pulls]
             # Answered after the subscriptions above are known to the broker: ready means that it can be called.
-            await self._briefly(self._announcer.announce())
-            async with _background(self._announcer.run()):
+            await self._wait_briefly(self._announcer.announce())
+            async with _run_in_background(self._announcer.run()):
                 log.info("ready", instance=self._instance)
                 if options.on_ready is not None:
                     options.on_ready()
                 await self._stop.wait()
-                log.info("draining", in_hand=self._announcer.busy())
+                log.info("draining", in_hand=self._announcer.count_busy())
             await self._drain(pulls, reading, service)
 
     async def _drain(self, pulls: list[Pull], reading: list[asyncio.Task[None]], service: Service) -> None:
         """Take nothing new, let what is in hand end, hand back the rest."""
         for pull in pulls:
             pull.stop()
-        await self._briefly(self._announcer.leave())
+        await self._wait_briefly(self._announcer.withdraw())
         if reading:
             _, late = await asyncio.wait(reading, timeout=STOP_WAIT_S)
             for task in late:
@@ -168,7 +168,7 @@ class _Serving:
         ends = [pull.finish(self._options.drain_s) for pull in pulls]
         await asyncio.gather(service.stop(self._options.drain_s), *ends)
 
-    async def _briefly(self, call: Awaitable[None]) -> None:
+    async def _wait_briefly(self, call: Awaitable[None]) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_WAIT_S):
                 await call
@@ -189,11 +189,11 @@ class _Serving:
                 if instance in (None, self._instance):
                     self._stop.set()
             case CancelBatch() | CancelImage():
-                await self._contained(self._agent.control(content), "control")
+                await self._contain_failure(self._agent.handle_control(content), "control")
             case _:
                 log.warning("not a control message", type=type(content).__name__)
 
-    def _view(self, watch: Watch) -> View:
+    def _view_of(self, watch: Watch) -> View:
         async def observe(message: Msg) -> None:
             try:
                 content = decode(message.data, message.headers or {})
@@ -201,11 +201,11 @@ class _Serving:
                 log.warning("an event cannot be read", subject=message.subject, error=str(error))
                 return
             # The stream of events holds events alone.
-            await self._contained(self._agent.observe(content), "observe")  # pyright: ignore[reportArgumentType]
+            await self._contain_failure(self._agent.observe(content), "observe")  # pyright: ignore[reportArgumentType]
 
         return View(self._connection, ACP_EVENTS, watch.filter_subject, observe)
 
-    async def _contained(self, call: Awaitable[None], what: str) -> None:
+    async def _contain_failure(self, call: Awaitable[None], what: str) -> None:
         """A failure beside the queue costs one message, never the process."""
         try:
             await call
@@ -222,7 +222,7 @@ def _only_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 @contextlib.asynccontextmanager
-async def _background(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+async def _run_in_background(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
     """Run endless work beside the body; it ends with the body, and the body with its failure."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one) for one in work]
@@ -234,7 +234,7 @@ async def _background(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(stop: asyncio.Event) -> Generator[None]:
+def _stop_on_signals(stop: asyncio.Event) -> Generator[None]:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import structlog
 
-from bus import credentials, tether
+from bus import credentials, die_with_parent
 from bus.connection import Address
 from bus.credentials import HOST, Credentials
 from bus.topology import server_users
@@ -83,12 +83,12 @@ class EmbeddedServer:
     @property
     def pid(self) -> int:
         """Process id of the running server."""
-        return self._running().pid
+        return self._require_process().pid
 
     @property
     def url(self) -> str:
         """The URL without credentials."""
-        return self._known().address("client").url
+        return self._require_credentials().address("client").url
 
     @property
     def log_file(self) -> Path:
@@ -96,13 +96,13 @@ class EmbeddedServer:
         return self.folder / "nats.log"
 
     @property
-    def store(self) -> Path:
+    def store_folder(self) -> Path:
         """Folder of the JetStream store."""
         return self.folder / "store"
 
     def address(self, login: str) -> Address:
         """The address for one login of `bus.topology.LOGINS`."""
-        return self._known().address(login)
+        return self._require_credentials().address(login)
 
     async def start(self) -> None:
         """Start the server and return when it answers. A server left over from a dead parent is ended first.
@@ -116,15 +116,15 @@ class EmbeddedServer:
         self._take_lock()
         await self._end_leftover()
         for _ in range(START_ATTEMPTS):
-            self._credentials = self._settle_credentials()
+            self._credentials = self._choose_credentials()
             if await self._launch(binary):
                 return
-        complaint = self._complaints.read_text(errors="replace").strip()[-500:]
+        complaint = self._start_errors.read_text(errors="replace").strip()[-500:]
         raise ServerUnavailable(f"nats-server does not start; see {self.log_file}. {complaint}")
 
     async def wait(self) -> int:
         """Wait for the end of the server; returns its exit status, negative for a signal."""
-        return await self._running().wait()
+        return await self._require_process().wait()
 
     async def stop(self) -> None:
         """Stop the server, at once if it does not end by itself; harmless when it does not run."""
@@ -153,12 +153,12 @@ class EmbeddedServer:
     ) -> None:
         await self.stop()
 
-    def _running(self) -> Process:
+    def _require_process(self) -> Process:
         if self._process is None:
             raise ServerUnavailable("the embedded server was not started")
         return self._process
 
-    def _known(self) -> Credentials:
+    def _require_credentials(self) -> Credentials:
         if self._credentials is None:
             raise ServerUnavailable("the embedded server was not started")
         return self._credentials
@@ -188,17 +188,17 @@ class EmbeddedServer:
                 os.kill(pid, sign)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WAIT_S):
-                    await _end_of(pid, self._configuration)
+                    await _wait_for_end(pid, self._configuration)
                     return
 
-    def _settle_credentials(self) -> Credentials:
-        kept = credentials.read(self.folder)
-        settled = kept or credentials.draw()
+    def _choose_credentials(self) -> Credentials:
+        kept = credentials.read_credentials(self.folder)
+        settled = kept or credentials.new_credentials()
         if not credentials.port_is_free(settled.port):
             log.warning("the kept port is taken by somebody else; another is chosen", port=settled.port)
             settled = dataclasses.replace(settled, port=credentials.free_port())
         if settled != kept:
-            credentials.write(self.folder, settled)
+            credentials.write_credentials(self.folder, settled)
         return settled
 
     @property
@@ -206,19 +206,19 @@ class EmbeddedServer:
         return self.folder / "nats.conf"
 
     @property
-    def _complaints(self) -> Path:
+    def _start_errors(self) -> Path:
         """What the server says before its log is open."""
         return self.folder / "start.err"
 
     async def _launch(self, binary: Path) -> bool:
         """Start the child; false when it ended before it was ready, such as for a port that was taken meanwhile."""
-        known = self._known()
+        known = self._require_credentials()
         # The configuration language of nats-server is a superset of JSON.
         credentials.write_private(self._configuration, json.dumps(server_configuration(self.folder, known), indent=1))
-        with self._complaints.open("w") as complaints:
+        with self._start_errors.open("w") as complaints:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-I", str(Path(tether.__file__)), str(os.getpid())),
+                *("-I", str(Path(die_with_parent.__file__)), str(os.getpid())),
                 *(str(binary), "-c", str(self._configuration)),
                 stdin=PIPE,
                 stdout=DEVNULL,
@@ -230,7 +230,7 @@ class EmbeddedServer:
         (self.folder / "server.pid").write_text(str(process.pid))
         try:
             async with asyncio.timeout(READY_WAIT_S):
-                while not await _answers(known.port):
+                while not await _is_answering(known.port):
                     if process.returncode is not None:
                         return False
                     await asyncio.sleep(PROBE_S)
@@ -259,7 +259,7 @@ def server_configuration(folder: Path, known: Credentials) -> dict[str, Any]:
     }
 
 
-async def _answers(port: int) -> bool:
+async def _is_answering(port: int) -> bool:
     """Whether a server with JetStream greets there."""
     try:
         reader, writer = await asyncio.open_connection(HOST, port)
@@ -274,7 +274,7 @@ async def _answers(port: int) -> bool:
         writer.close()
 
 
-async def _end_of(pid: int, configuration: Path) -> None:
+async def _wait_for_end(pid: int, configuration: Path) -> None:
     """Wait for the end of a server that is nobody's child any more, so that only looking can tell."""
     while _runs_configuration(pid, configuration):  # noqa: ASYNC110 - nothing tells of its end
         await asyncio.sleep(PROBE_S)

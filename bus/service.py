@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from bus.agent import Endpoint
 from bus.connection import Connection
-from bus.failpoint import reached
+from bus.failpoint import pass_failpoint
 from bus.telemetry import Tracing
 from bus.topology import inbox_prefix
 from protocol import codec, subjects
@@ -35,7 +35,7 @@ batch to end costs nothing meanwhile and must not keep others out."""
 MAX_REPLY_BYTES = codec.MAX_MESSAGE_BYTES - 16 * 1024
 """The broker counts headers in."""
 
-ASK_FOR_LESS = "ask for fewer entries at once, with count"
+TOO_LARGE_HINT = "ask for fewer entries at once, with count"
 
 QUEUE_GROUP = "q"
 """The group that ADR-32 names as the default: one process of the group answers a request."""
@@ -44,7 +44,7 @@ _SERVICE_ERROR = "Nats-Service-Error"
 _SERVICE_ERROR_CODE = "Nats-Service-Error-Code"
 
 
-class _Hash(msgspec.Struct):
+class _HashOnly(msgspec.Struct):
     hash: str | None = None
 
 
@@ -79,7 +79,7 @@ class Service:
         self._identity: dict[str, Any] = {"name": name, "id": instance, "version": version, "metadata": {}}
         self._description = description
         self._started = datetime.now(UTC).isoformat()
-        self._free = asyncio.Semaphore(MAX_REQUESTS)
+        self._free_slots = asyncio.Semaphore(MAX_REQUESTS)
         self._in_hand: set[asyncio.Task[None]] = set()
         self._endpoint_subscriptions: list[Subscription] = []
 
@@ -98,7 +98,7 @@ class Service:
         for pattern, endpoint in self._endpoints.items():
 
             async def take(message: Msg, pattern: str = pattern, endpoint: Endpoint = endpoint) -> None:
-                await self._free.acquire()
+                await self._free_slots.acquire()
                 task = self._tasks.create_task(self._answer(message, pattern, endpoint))
                 self._in_hand.add(task)
                 task.add_done_callback(self._forget)
@@ -108,7 +108,7 @@ class Service:
     async def stop(self, within_s: float) -> None:
         """Take no new request, and let those in hand end."""
         for subscription in self._endpoint_subscriptions:
-            await self._connection.leave(subscription)
+            await self._connection.end_subscription(subscription)
         if self._in_hand:
             _, late = await asyncio.wait(self._in_hand, timeout=within_s)
             for task in late:
@@ -116,21 +116,21 @@ class Service:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._in_hand.discard(task)
-        self._free.release()
+        self._free_slots.release()
 
     async def _answer(self, message: Msg, pattern: str, endpoint: Endpoint) -> None:
         """Handle one request; the boundary at which an endpoint's failure becomes a reply."""
         statistics = self._statistics[pattern]
         began = time.perf_counter_ns()
         request_headers = message.headers or {}
-        with self._traces.processing(message.subject, request_headers, SpanKind.SERVER) as span:
+        with self._traces.processing_span(message.subject, request_headers, SpanKind.SERVER) as span:
             try:
-                reached("request.received")
+                pass_failpoint("request.received")
                 payload, headers = await endpoint(message.data, request_headers, message.subject)
-                reached("request.answered")
+                pass_failpoint("request.answered")
                 if len(payload) > MAX_REPLY_BYTES:
                     raise BadMessage(
-                        "too_large", f"the reply is larger than {MAX_REPLY_BYTES} bytes", hint=ASK_FOR_LESS
+                        "too_large", f"the reply is larger than {MAX_REPLY_BYTES} bytes", hint=TOO_LARGE_HINT
                     )
                 self._remember_batch(payload, headers)
             except Exception as failure:
@@ -158,11 +158,11 @@ class Service:
     def _remember_batch(self, payload: bytes, headers: Mapping[str, str]) -> None:
         """A reply that names a batch ties it to the trace of its command."""
         try:
-            batch = msgspec.json.decode(codec.unpack(payload, headers), type=_Hash).hash
+            batch = msgspec.json.decode(codec.unpack(payload, headers), type=_HashOnly).hash
         except (AcpError, msgspec.DecodeError):
             return
         if batch is not None:
-            self._traces.remember(batch)
+            self._traces.remember_batch(batch)
 
     def _ping(self) -> dict[str, Any]:
         return {**self._identity, "type": "io.nats.micro.v1.ping_response"}
@@ -202,10 +202,10 @@ class Service:
 def may_answer(subject: str, reply: str) -> bool:
     """Whether the answer to a request on `subject` may go to `reply`. Whoever asks chooses that and the agent publishes
     with its own rights: anywhere but the inbox of who may ask there, a client would speak with the agent's voice."""
-    return reply.startswith(f"{inbox_prefix(_asker(subject))}.")
+    return reply.startswith(f"{inbox_prefix(_login_that_asks(subject))}.")
 
 
-def _asker(subject: str) -> str:
+def _login_that_asks(subject: str) -> str:
     """The login that may ask on a subject."""
     match subject:
         case subjects.OPERATOR:

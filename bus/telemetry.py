@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from bus.trace_ids import MAX_BATCHES, TraceIds, place
+from bus.trace_ids import MAX_BATCHES, TraceIds, current_trace
 
 _propagator = TraceContextTextMapPropagator()
 
@@ -47,27 +47,27 @@ def configure_logging(role: str, level: str = "info") -> None:
 class Tracing(Protocol):
     """The place of messages in traces."""
 
-    def processing(
+    def processing_span(
         self, subject: str, headers: Mapping[str, str] | None, kind: SpanKind
     ) -> AbstractContextManager[Span]:
         """The handling of one received message, child of the span its headers name."""
         ...
 
-    def sending(self, subject: str, headers: MutableMapping[str, str], batch: str | None) -> None:
+    def inject_trace(self, subject: str, headers: MutableMapping[str, str], batch: str | None) -> None:
         """Write the place of one message that is sent into its headers. One that nothing received causes joins the
         trace of its batch."""
         ...
 
-    def remember(self, batch: str) -> None:
+    def remember_batch(self, batch: str) -> None:
         """The current trace is the trace of this batch."""
         ...
 
 
-def tracing(role: str, tracer: Tracer | None = None) -> Tracing:
+def tracing_of(role: str, tracer: Tracer | None = None) -> Tracing:
     """What a process traces with: `tracer`, or an exporter over OTLP/HTTP where the standard variable names an
     endpoint, or trace ids alone."""
     if tracer is not None:
-        return Traces(tracer)
+        return SpanTracing(tracer)
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return TraceIds()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -77,10 +77,10 @@ def tracing(role: str, tracer: Tracer | None = None) -> Tracing:
         resource=Resource.create({"service.name": f"bottega-{role}"}), sampler=ParentBased(ALWAYS_ON)
     )
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return Traces(provider.get_tracer("bottega.bus"))
+    return SpanTracing(provider.get_tracer("bottega.bus"))
 
 
-def destination(subject: str) -> str:
+def subject_without_ids(subject: str) -> str:
     """A subject without its ids, for span names: few enough to be counted. Pure."""
     tokens = subject.split(".")
     match tokens[2:3]:
@@ -93,7 +93,7 @@ def destination(subject: str) -> str:
             return ".".join(tokens[:3])
 
 
-class Traces:
+class SpanTracing:
     """Spans around messages, and the memory of which trace a batch belongs to.
 
     An agent's own loop says things that no delivery causes; such a message joins the trace of its batch.
@@ -104,11 +104,11 @@ class Traces:
         self._batches: OrderedDict[str, Context] = OrderedDict()
 
     @contextmanager
-    def processing(self, subject: str, headers: Mapping[str, str] | None, kind: SpanKind) -> Generator[Span]:
+    def processing_span(self, subject: str, headers: Mapping[str, str] | None, kind: SpanKind) -> Generator[Span]:
         """A span for the handling of one received message, child of the span its headers name."""
         parent = _propagator.extract(headers or {})
         with self._tracer.start_as_current_span(
-            f"process {destination(subject)}",
+            f"process {subject_without_ids(subject)}",
             context=parent,
             kind=kind,
             attributes={
@@ -119,7 +119,7 @@ class Traces:
         ) as span:
             yield span
 
-    def sending(self, subject: str, headers: MutableMapping[str, str], batch: str | None) -> None:
+    def inject_trace(self, subject: str, headers: MutableMapping[str, str], batch: str | None) -> None:
         """A span for one message that is sent, written into its headers."""
         around = trace.get_current_span()
         within = None
@@ -130,7 +130,7 @@ class Traces:
         elif batch is not None:
             within = self._batches.get(batch)
         span = self._tracer.start_span(
-            f"send {destination(subject)}",
+            f"send {subject_without_ids(subject)}",
             context=within,
             kind=SpanKind.PRODUCER,
             attributes={
@@ -145,7 +145,7 @@ class Traces:
             self._remember(batch, context)
         span.end()
 
-    def remember(self, batch: str) -> None:
+    def remember_batch(self, batch: str) -> None:
         """The current span's trace is the trace of this batch."""
         if trace.get_current_span().get_span_context().is_valid:
             self._remember(batch, otel_context.get_current())
@@ -169,7 +169,7 @@ def _add_origin(role: str) -> structlog.typing.Processor:
 
 
 def _add_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if (here := place()) is not None:
+    if (here := current_trace()) is not None:
         event["trace_id"], event["span_id"] = here.trace, here.span
         return event
     context = trace.get_current_span().get_span_context()

@@ -132,12 +132,12 @@ def inbox_prefix(login: str) -> str:
     return f"_INBOX_{login}" if login in (*ROLES, "operator") else "_INBOX"
 
 
-def _watch(stream: str) -> tuple[str, ...]:
+def _watch_rights(stream: str) -> tuple[str, ...]:
     """Rights to look at a stream through an ephemeral push consumer into the own inbox."""
     return (f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.CONSUMER.CREATE.{stream}.*.{STREAM_OF_FILTER[stream]}")
 
 
-def _read(stream: str, durable: str, filter_subject: str) -> tuple[str, ...]:
+def _read_rights(stream: str, durable: str, filter_subject: str) -> tuple[str, ...]:
     """Rights to read one durable consumer. The name is a wildcard where a role has a consumer per platform; the
     filter in the subject still keeps it to its own work when it creates one."""
     return (
@@ -149,11 +149,11 @@ def _read(stream: str, durable: str, filter_subject: str) -> tuple[str, ...]:
     )
 
 
-def _events(*kinds: str) -> tuple[str, ...]:
+def _event_subjects(*kinds: str) -> tuple[str, ...]:
     return tuple(subjects.event_filter(kind) for kind in kinds)
 
 
-_RETURNS: Mapping[Role, tuple[str, ...]] = {
+_PUBLISHES: Mapping[Role, tuple[str, ...]] = {
     "planner": (
         subjects.work_filter("prompt"),
         subjects.work_filter("generate"),
@@ -167,22 +167,22 @@ _RETURNS: Mapping[Role, tuple[str, ...]] = {
         subjects.STORED,
         f"{inbox_prefix('operator')}.>",
     ),
-    "prompt": _events("prompts_written", "prompts_failed"),
-    "generator": (*_events("generated", "failed", "cancelled"), subjects.work_filter("qa"), subjects.LEDGER),
-    "qa": (*_events("scored", "failed", "cancelled"), subjects.work_filter("storage")),
+    "prompt": _event_subjects("prompts_written", "prompts_failed"),
+    "generator": (*_event_subjects("generated", "failed", "cancelled"), subjects.work_filter("qa"), subjects.LEDGER),
+    "qa": (*_event_subjects("scored", "failed", "cancelled"), subjects.work_filter("storage")),
     "storage": (
-        *_events("stored", "failed", "cancelled", "contact_sheet"),
+        *_event_subjects("stored", "failed", "cancelled", "contact_sheet"),
         f"{inbox_prefix('planner')}.>",  # answers about stored pictures
     ),
 }
 """What each role says about its work."""
 
 _READS: Mapping[Role, tuple[str, ...]] = {
-    "planner": (*_read(ACP_EVENTS, "planner", subjects.EVENTS), *_watch(PRESENCE_STREAM)),
-    "prompt": _read(ACP_WORK, "prompt", subjects.work_filter("prompt")),
-    "generator": _read(ACP_WORK, "*", subjects.work_filter("generate")),
-    "qa": _read(ACP_WORK, "qa", subjects.work_filter("qa")),
-    "storage": _read(ACP_WORK, "storage", subjects.work_filter("storage")),
+    "planner": (*_read_rights(ACP_EVENTS, "planner", subjects.EVENTS), *_watch_rights(PRESENCE_STREAM)),
+    "prompt": _read_rights(ACP_WORK, "prompt", subjects.work_filter("prompt")),
+    "generator": _read_rights(ACP_WORK, "*", subjects.work_filter("generate")),
+    "qa": _read_rights(ACP_WORK, "qa", subjects.work_filter("qa")),
+    "storage": _read_rights(ACP_WORK, "storage", subjects.work_filter("storage")),
 }
 """Which durable consumers each role reads."""
 
@@ -194,14 +194,14 @@ _ANSWERS: Mapping[Role, tuple[str, ...]] = {
 """Where each role takes requests."""
 
 
-def _agent(role: Role) -> Login:
+def _agent_login(role: Role) -> Login:
     return Login(
         name=role,
         inbox_prefix=inbox_prefix(role),
         publish=(
-            *_RETURNS[role],
+            *_PUBLISHES[role],
             *_READS[role],
-            *_watch(ACP_EVENTS),
+            *_watch_rights(ACP_EVENTS),
             subjects.dead_letter(role),
             f"{PRESENCE_PREFIX}.{role}.>",
             "acp.v1.progress.>",
@@ -218,7 +218,7 @@ def _agent(role: Role) -> Login:
 
 LOGINS: Mapping[str, Login] = {
     "admin": Login(name="admin", publish=(">",), subscribe=(">",), inbox_prefix=inbox_prefix("admin")),
-    **{role: _agent(role) for role in ROLES},
+    **{role: _agent_login(role) for role in ROLES},
     "operator": Login(
         name="operator",
         inbox_prefix=inbox_prefix("operator"),
@@ -237,9 +237,9 @@ LOGINS: Mapping[str, Login] = {
         inbox_prefix=inbox_prefix("client"),
         publish=(
             subjects.COMMANDS,
-            *_watch(ACP_STATUS),
-            *_watch(ACP_EVENTS),
-            *_watch(PRESENCE_STREAM),
+            *_watch_rights(ACP_STATUS),
+            *_watch_rights(ACP_EVENTS),
+            *_watch_rights(PRESENCE_STREAM),
             f"$JS.API.DIRECT.GET.{ACP_STATUS}.>",
             "$SRV.>",
         ),
@@ -261,7 +261,7 @@ def server_users(passwords: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-async def apply(connection: Connection, presence_ttl_s: float = PRESENCE_TTL_S) -> None:
+async def apply_topology(connection: Connection, presence_ttl_s: float = PRESENCE_TTL_S) -> None:
     """Create or update every stream. Idempotent; for the `admin` login.
 
     Raises:
@@ -275,11 +275,11 @@ async def _put_stream(connection: Connection, config: StreamConfig) -> None:
     request = config.as_dict()
     for attempt in range(5):
         try:
-            await connection.ask(f"STREAM.CREATE.{config.name}", request)
+            await connection.request_api(f"STREAM.CREATE.{config.name}", request)
         except ApiError as error:
             match error.code:
                 case 10058:  # it exists with another configuration
-                    await connection.ask(f"STREAM.UPDATE.{config.name}", request)
+                    await connection.request_api(f"STREAM.UPDATE.{config.name}", request)
                     return
                 case 10049 if attempt < 4:  # a stream of this name was just deleted; the broker is not done with it
                     await asyncio.sleep(0.05 * 2**attempt)
@@ -289,7 +289,7 @@ async def _put_stream(connection: Connection, config: StreamConfig) -> None:
             return
 
 
-async def maintain(connection: Connection, presence_ttl_s: float = PRESENCE_TTL_S) -> None:
+async def maintain_topology(connection: Connection, presence_ttl_s: float = PRESENCE_TTL_S) -> None:
     """Keep the streams there for ever: after a wiped store they are made again. Runs until cancelled."""
     again = asyncio.Event()
     forget = connection.on_reconnect(again.set)
@@ -297,7 +297,7 @@ async def maintain(connection: Connection, presence_ttl_s: float = PRESENCE_TTL_
         while True:
             again.clear()
             try:
-                await apply(connection, presence_ttl_s)
+                await apply_topology(connection, presence_ttl_s)
             except (NatsError, TimeoutError) as error:
                 log.warning("the streams cannot be looked after", error=repr(error))
             try:

@@ -30,7 +30,7 @@ INACTIVE_S = 30.0
 
 _NANOSECONDS = 1_000_000_000
 
-Start = Literal["all", "last_per_subject"]
+StartAt = Literal["all", "last_per_subject"]
 
 
 class View:
@@ -43,18 +43,18 @@ class View:
         filter_subject: str,
         receive: Callable[[Msg], Awaitable[None]],
         *,
-        start: Start = "all",
+        start: StartAt = "all",
     ) -> None:
         self._connection = connection
         self._stream = stream
         self._filter = filter_subject
         self._receive = receive
-        self._start: Start = start
+        self._start: StartAt = start
         self._created = ""
         self._last_sequence = 0
-        self._expected = 1
-        self._remaining = 0
-        self._heard = 0.0
+        self._expected_sequence = 1
+        self._remaining_count = 0
+        self._last_heard = 0.0
         self._broken = asyncio.Event()
         self.caught_up = asyncio.Event()
         """Set when everything that the stream held at the start was received."""
@@ -66,7 +66,7 @@ class View:
         try:
             while True:
                 try:
-                    await self._look()
+                    await self._consume()
                     delay = RETRY_S
                 except (NatsError, TimeoutError, OSError) as error:
                     log.info("cannot look at the stream", stream=self._stream, error=repr(error))
@@ -75,21 +75,21 @@ class View:
         finally:
             forget()
 
-    async def _look(self) -> None:
+    async def _consume(self) -> None:
         """One consumer's life."""
         self._broken.clear()
-        stream = await self._connection.ask(f"STREAM.INFO.{self._stream}", {})
+        stream = await self._connection.request_api(f"STREAM.INFO.{self._stream}", {})
         anew = stream["created"] != self._created or stream["state"]["last_seq"] < self._last_sequence
         if anew:  # another stream of the same name, or one that lost its end: its sequences begin again
             self._created, self._last_sequence = stream["created"], 0
-        self._expected, self._remaining = 1, -1
+        self._expected_sequence, self._remaining_count = 1, -1
         inbox = self._connection.client.new_inbox()
         subscription = await self._connection.subscribe(inbox, self._on_message)
         try:
             name = inbox.rpartition(".")[2]
             request = {"stream_name": self._stream, "config": self._configuration(name, inbox)}
-            made = await self._connection.ask(f"CONSUMER.CREATE.{self._stream}.{name}.{self._filter}", request)
-            self._remaining += 1 + int(made.get("num_pending", 0)) + int(made["delivered"]["consumer_seq"])
+            made = await self._connection.request_api(f"CONSUMER.CREATE.{self._stream}.{name}.{self._filter}", request)
+            self._remaining_count += 1 + int(made.get("num_pending", 0)) + int(made["delivered"]["consumer_seq"])
             self._note_progress()
             await self._until_broken()
         finally:
@@ -98,13 +98,13 @@ class View:
 
     async def _until_broken(self) -> None:
         loop = asyncio.get_running_loop()
-        self._heard = loop.time()
+        self._last_heard = loop.time()
         while not self._broken.is_set():
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._broken.wait()
             except TimeoutError:
-                if loop.time() - self._heard > 3 * HEARTBEAT_S:
+                if loop.time() - self._last_heard > 3 * HEARTBEAT_S:
                     return
 
     def _configuration(self, name: str, inbox: str) -> dict[str, Any]:
@@ -126,25 +126,25 @@ class View:
         }
 
     async def _on_message(self, message: Msg) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self._last_heard = asyncio.get_running_loop().time()
         if message.headers and message.headers.get("Status") == "100":
-            if int(message.headers.get("Nats-Last-Consumer", "0")) >= self._expected:
+            if int(message.headers.get("Nats-Last-Consumer", "0")) >= self._expected_sequence:
                 self._broken.set()  # the tail was lost
             return
         if self._broken.is_set():
             return
         place = message.metadata.sequence
-        if place.consumer != self._expected:
+        if place.consumer != self._expected_sequence:
             self._broken.set()
             return
-        self._expected += 1
+        self._expected_sequence += 1
         self._last_sequence = place.stream
         try:
             await self._receive(message)
         finally:
-            self._remaining -= 1
+            self._remaining_count -= 1
             self._note_progress()
 
     def _note_progress(self) -> None:
-        if self._remaining == 0:
+        if self._remaining_count == 0:
             self.caught_up.set()

@@ -31,7 +31,7 @@ async def nats_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
 async def workshop_server(nats_server: EmbeddedServer) -> EmbeddedServer:
     """A running server with streams and presence bucket."""
     admin = await connect(nats_server.address("admin"), name="tests", wait_s=5)
-    await topology.apply(admin)
+    await topology.apply_topology(admin)
     await admin.close()
     return nats_server
 

@@ -12,20 +12,20 @@ from msgspec.structs import replace
 
 from agents.generator import announce
 from agents.generator.device.tuning import tuning_of
-from agents.generator.engine import Engine, Rendering, Stopped
+from agents.generator.engine import Engine, GenerationStopped, Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.engines.flat_colour_engine import InstantEngine
+from agents.generator.engines.flat_colour_engine import FlatColourEngine
 from agents.generator.orders import source_images
 from agents.generator.orders.order import Order
-from agents.generator.orders.post_stages import staged
+from agents.generator.orders.post_stages import order_with_stages
 from agents.generator.registry import registry, samplers
 from agents.generator.registry.registry import Registry
-from agents.generator.registry.weights import installed_parts
-from agents.shared.presence import this_process
+from agents.generator.registry.weights import installed_weights
+from agents.shared.presence import base_presence
 from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
 from bus.blobs import Blobs
-from bus.failpoint import reached
+from bus.failpoint import pass_failpoint
 from bus.local_blobs import LocalBlobs
 from protocol import subjects
 from protocol.errors import AcpError, NotSupported
@@ -95,15 +95,17 @@ class Generator(Agent):
     def presence(self, instance: str) -> Presence:
         """Every known model, with what to do about those that are not installed."""
         return replace(
-            this_process("generator", instance, sum(intake.slots for intake in self.intakes())),
+            base_presence("generator", instance, sum(intake.slots for intake in self.intakes())),
             device=self._engine.device,
-            models=announce.models(self._registry, self._speeds, self._versions, references=self._engine.references),
-            loras=announce.loras(self._registry, self._versions),
-            controls=announce.controls(self._registry, self._versions),
-            ip_adapters=announce.ip_adapters(self._registry, self._versions),
-            tools=announce.tools(self._registry, self._speeds, self._versions),
-            motions=announce.motions(self._registry, self._versions),
-            embeddings=announce.embeddings(self._registry, self._versions),
+            models=announce.model_infos(
+                self._registry, self._speeds, self._versions, references=self._engine.max_references
+            ),
+            loras=announce.lora_infos(self._registry, self._versions),
+            controls=announce.control_infos(self._registry, self._versions),
+            ip_adapters=announce.ip_adapter_infos(self._registry, self._versions),
+            tools=announce.tool_infos(self._registry, self._speeds, self._versions),
+            motions=announce.motion_infos(self._registry, self._versions),
+            embeddings=announce.embedding_infos(self._registry, self._versions),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
         )
 
@@ -111,9 +113,9 @@ class Generator(Agent):
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
         """Hold the device; warm the pocket model up meanwhile."""
         self._outlet = outlet
-        async with self._engine.opened():
+        async with self._engine.open():
             await self._look_up_versions()
-            warming = asyncio.create_task(self._warm())
+            warming = asyncio.create_task(self._warm_up())
             try:
                 yield
             finally:
@@ -126,20 +128,20 @@ class Generator(Agent):
         if not isinstance(message, GenerateImage):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job, ref = message.job, ref_of(message.job)
-        ready = await source_images.load(self._blobs, staged(job, self._registry))
+        ready = await source_images.load_source_images(self._blobs, order_with_stages(job, self._registry))
         try:
             rendering = await self._engine.generate(
                 ready,
-                lambda step, steps: self._progress(job, step, steps),
+                lambda step, steps: self._report_progress(job, step, steps),
                 lambda: (job.client_id, job.hash) in self._cancelled or ref in self._cancelled,
             )
-        except Stopped:
+        except GenerationStopped:
             log.info("a cancelled picture is dropped", batch=job.hash, index=job.index, attempt=job.attempt)
             return [JobCancelled(ref=ref)]
         self._speeds.note(job, ready.model, rendering.seconds)
         self._speeds.note_stages(job, rendering.stages)
-        self._versions.note(ready, rendering.model_version)
-        picture = await self._filed(ready, rendering)
+        self._versions.remember_order(ready, rendering.model_version)
+        picture = await self._store_picture(ready, rendering)
         return [ImageGenerated(ref=ref, picture=picture), ScoreImage(job=job, picture=picture)]
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
@@ -148,7 +150,7 @@ class Generator(Agent):
             return [JobFailed(ref=ref_of(message.job), stage="generator", error=error.body)]
         return ()
 
-    async def control(self, message: Control) -> None:
+    async def handle_control(self, message: Control) -> None:
         """Drop a cancelled batch or picture, also what is being made now."""
         match message:
             case CancelBatch():
@@ -160,7 +162,7 @@ class Generator(Agent):
         while len(self._cancelled) > MAX_CANCELLED:
             self._cancelled.popitem(last=False)
 
-    async def _filed(self, made: Order, rendering: Rendering) -> Picture:
+    async def _store_picture(self, made: Order, rendering: Rendering) -> Picture:
         cost = rendering.cost_micros
         if cost is None:
             cost = device_cost(rendering.seconds, self._price_per_hour)
@@ -187,28 +189,28 @@ class Generator(Agent):
             versions=rendering.versions,
         )
 
-    def _progress(self, job: Job, step: int, steps: int) -> None:
-        reached("generator.denoised")
+    def _report_progress(self, job: Job, step: int, steps: int) -> None:
+        pass_failpoint("generator.denoised")
         if self._outlet:
-            self._outlet.progress(Progress(ref=ref_of(job), stage="generator", step=step, steps=steps))
+            self._outlet.publish_progress(Progress(ref=ref_of(job), stage="generator", step=step, steps=steps))
 
     async def _look_up_versions(self) -> None:
         """What is small or was hashed before is known at once; the rest once a picture is made with it."""
-        for part in installed_parts(self._registry):
+        for part in installed_weights(self._registry):
             if version := await self._engine.known_version(part):
-                self._versions.learn(part, version)
+                self._versions.remember(part, version)
 
-    async def _warm(self) -> None:
+    async def _warm_up(self) -> None:
         """One step of the pocket model, so that the first picture is quick. It is only a convenience."""
         if "pocket" not in self._registry.installed:
             return
         try:
-            await self._engine.warm(staged(_probe(self._registry), self._registry))
+            await self._engine.warm_up(order_with_stages(_warm_up_job(self._registry), self._registry))
         except Exception:
             log.exception("the pocket model could not be warmed up")
 
 
-def _probe(known: Registry) -> Job:
+def _warm_up_job(known: Registry) -> Job:
     """The smallest job for the pocket model."""
     model = known.models["pocket"]
     width, height = model.native_sizes[0]
@@ -240,10 +242,10 @@ def build(settings: Settings) -> Generator:
     run = settings.home / "run"
     instant = settings.generator == "instant"
     device = DiffusersEngine(settings.device, settings.torch_threads, run, tuning_of(settings))
-    engine = InstantEngine(settings.instant_s) if instant else device
+    engine = FlatColourEngine(settings.instant_s) if instant else device
     return Generator(
         engine,
-        known.with_everything() if instant else known,
+        known.with_everything_installed() if instant else known,
         LocalBlobs(settings.blobs),
         slots=settings.generator_slots,
         price_per_hour=settings.gpu_price_per_hour,

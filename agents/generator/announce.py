@@ -7,22 +7,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from agents.generator.architectures.architecture import KEEPERS, SHARING, class_for
-from agents.generator.control.maps import SEEN_BY
-from agents.generator.files.rrdb_file import UPSCALER, NotAnUpscaler, describe
-from agents.generator.files.safetensors_header import Unsound, read_header
-from agents.generator.orders.ip_adapter_choice import MOST, install_ip_adapter
-from agents.generator.orders.order import Order, install_control, install_lora, install_model, install_motion
+from agents.generator.architectures.architecture import KEEPERS, SHARING, pipeline_class_for
+from agents.generator.control.maps import TOOL_FOR_MAP
+from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, describe
+from agents.generator.files.safetensors_header import UnsoundFile, read_header
+from agents.generator.orders.ip_adapter_choice import MAX_IMAGE_PROMPTS, ip_adapter_install_hint
+from agents.generator.orders.order import (
+    Order,
+    control_install_hint,
+    lora_install_hint,
+    model_install_hint,
+    motion_install_hint,
+)
 from agents.generator.registry.entries import Model, ToolEntry
 from agents.generator.registry.registry import Registry
-from agents.generator.registry.weights import Kind, Part
+from agents.generator.registry.weights import Weights, WeightsKind
 from agents.generator.upscale import spandrel_networks
 from protocol.messages import Job
 from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
 from protocol.parameters import ControlKind
 from protocol.post import LANCZOS, CorrectColour, Refine, size_after
 
-LANCZOS_MOST = 8
+MAX_LANCZOS_SCALE = 8
 """Times that Lanczos enlarges at most: the bound of a step's scale."""
 
 SPEED_WINDOW = 31
@@ -34,14 +40,14 @@ class Speeds:
     and of the seconds of a megapixel, by tool."""
 
     def __init__(self) -> None:
-        self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
-        self._tools: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
+        self._seconds_by_model: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
+        self._seconds_by_tool: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
 
     def note(self, job: Job, model: Model, seconds: float) -> None:
         """Remember the time of one picture, in seconds."""
         usual = job.steps == model.steps and (job.guidance > 1) == (model.guidance > 1)
-        if usual and (job.width, job.height) in model.native_sizes and not _more(job):
-            self._seconds[model.name].append(seconds)
+        if usual and (job.width, job.height) in model.native_sizes and not _has_extras(job):
+            self._seconds_by_model[model.name].append(seconds)
 
     def note_stages(self, job: Job, stages: Mapping[str, float]) -> None:
         """Remember the time of what followed the generation of a picture, `stages` in seconds by the name of the step.
@@ -51,20 +57,20 @@ class Speeds:
             op = str(step.__struct_config__.tag)
             if op in stages and ops[op] == 1 and not isinstance(step, Refine | CorrectColour):
                 width, height = size_after(job.post[: position + 1], job.width, job.height)
-                self._tools[step.model].append(stages[op] / (width * height / 1e6))
+                self._seconds_by_tool[step.model].append(stages[op] / (width * height / 1e6))
 
-    def per_megapixel(self, tool: str) -> float | None:
+    def seconds_per_megapixel(self, tool: str) -> float | None:
         """Seconds of a megapixel of a tool's result, or null before the first one."""
-        seconds = self._tools.get(tool)
+        seconds = self._seconds_by_tool.get(tool)
         return statistics.median(seconds) if seconds else None
 
-    def median(self, model: str) -> float | None:
+    def seconds_per_image(self, model: str) -> float | None:
         """Seconds per picture, or null before the first one."""
-        seconds = self._seconds.get(model)
+        seconds = self._seconds_by_model.get(model)
         return statistics.median(seconds) if seconds else None
 
 
-def _more(job: Job) -> bool:
+def _has_extras(job: Job) -> bool:
     """Whether a picture takes another time than from words alone."""
     more = job.loras, job.controls, job.image_prompts, job.regions, job.motion, job.init_image, job.post
     return any(more)
@@ -74,23 +80,23 @@ class Versions:
     """Versions of models, adapters and tools, as far as this process knows them."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Kind, str], str] = {}
+        self._versions: dict[tuple[WeightsKind, str], str] = {}
 
-    def of(self, kind: Kind, name: str) -> str | None:
+    def find(self, kind: WeightsKind, name: str) -> str | None:
         """A version, or null while it is not known."""
-        return self._known.get((kind, name))
+        return self._versions.get((kind, name))
 
-    def learn(self, part: Part, version: str) -> None:
+    def remember(self, part: Weights, version: str) -> None:
         """Remember the version of a part."""
-        self._known[part.kind, part.name] = version
+        self._versions[part.kind, part.name] = version
 
-    def note(self, made: Order, version: str | None) -> None:
+    def remember_order(self, made: Order, version: str | None) -> None:
         """Remember what a picture was made with: the version of each part of its order, joined by `+`."""
-        for part, found in zip(made.parts, version.split("+") if version else (), strict=False):
-            self.learn(part, found)
+        for part, found in zip(made.weights, version.split("+") if version else (), strict=False):
+            self.remember(part, found)
 
 
-def models(
+def model_infos(
     registry: Registry, speeds: Speeds, versions: Versions, provider: str = "local", references: int = 0
 ) -> list[ModelInfo]:
     """Every known model, installed or not; `references` is how many reference pictures the engine follows by itself."""
@@ -111,19 +117,21 @@ def models(
             priority=model.priority,
             aliases=list(model.aliases),
             provider=provider,
-            install=None if model.name in registry.installed else install_model(model, registry.places[model.name]),
+            install=None
+            if model.name in registry.installed
+            else model_install_hint(model, registry.places[model.name]),
             licence=model.licence,
-            seconds_per_image=speeds.median(model.name),
-            references=MOST if model.platform in followed else references,
-            starts=starts(model),
+            seconds_per_image=speeds.seconds_per_image(model.name),
+            references=MAX_IMAGE_PROMPTS if model.platform in followed else references,
+            starts=supported_starts(model),
             engine=None if provider != "local" else "steps" if model.architecture in SHARING else "pipeline",
-            version=versions.of("model", model.name),
+            version=versions.find("model", model.name),
         )
         for model in registry.models.values()
     ]
 
 
-def loras(registry: Registry, versions: Versions) -> list[LoraInfo]:
+def lora_infos(registry: Registry, versions: Versions) -> list[LoraInfo]:
     """Every known LoRA, installed or not."""
     return [
         LoraInfo(
@@ -133,14 +141,14 @@ def loras(registry: Registry, versions: Versions) -> list[LoraInfo]:
             trigger=lora.trigger,
             install=None
             if lora.name in registry.installed_loras
-            else install_lora(lora, registry.lora_places[lora.name]),
-            version=versions.of("lora", lora.name),
+            else lora_install_hint(lora, registry.lora_places[lora.name]),
+            version=versions.find("lora", lora.name),
         )
         for lora in registry.loras.values()
     ]
 
 
-def embeddings(registry: Registry, versions: Versions) -> list[EmbeddingInfo]:
+def embedding_infos(registry: Registry, versions: Versions) -> list[EmbeddingInfo]:
     """Every word that can be taught, installed or not."""
     return [
         EmbeddingInfo(
@@ -151,13 +159,13 @@ def embeddings(registry: Registry, versions: Versions) -> list[EmbeddingInfo]:
             install=None
             if one.name in registry.installed_embeddings
             else one.install or f"bottega models add FILE --name {one.name}, then restart the generator",
-            version=versions.of("word", one.name),
+            version=versions.find("word", one.name),
         )
         for one in registry.embeddings.values()
     ]
 
 
-def controls(registry: Registry, versions: Versions) -> list[ControlInfo]:
+def control_infos(registry: Registry, versions: Versions) -> list[ControlInfo]:
     """Every known ControlNet, installed or not."""
     return [
         ControlInfo(
@@ -167,15 +175,15 @@ def controls(registry: Registry, versions: Versions) -> list[ControlInfo]:
             installed=one.name in registry.installed_controls,
             install=None
             if one.name in registry.installed_controls
-            else install_control(one, registry.control_places[one.name]),
-            prepare=_prepare(one.kind, registry),
-            version=versions.of("control", one.name),
+            else control_install_hint(one, registry.control_places[one.name]),
+            prepare=_annotator_install_hint(one.kind, registry),
+            version=versions.find("control", one.name),
         )
         for one in registry.controls.values()
     ]
 
 
-def ip_adapters(registry: Registry, versions: Versions) -> list[IpAdapterInfo]:
+def ip_adapter_infos(registry: Registry, versions: Versions) -> list[IpAdapterInfo]:
     """Every known IP-Adapter, installed or not."""
     return [
         IpAdapterInfo(
@@ -185,27 +193,27 @@ def ip_adapters(registry: Registry, versions: Versions) -> list[IpAdapterInfo]:
             installed=one.name in registry.installed_ip_adapters,
             install=None
             if one.name in registry.installed_ip_adapters
-            else install_ip_adapter(one, registry.ip_adapter_places[one.name]),
-            version=versions.of("ip_adapter", one.name),
+            else ip_adapter_install_hint(one, registry.ip_adapter_places[one.name]),
+            version=versions.find("ip_adapter", one.name),
         )
         for one in registry.ip_adapters.values()
     ]
 
 
-def tools(registry: Registry, speeds: Speeds, versions: Versions) -> list[ToolInfo]:
+def tool_infos(registry: Registry, speeds: Speeds, versions: Versions) -> list[ToolInfo]:
     """Lanczos, and every known network for finished pictures, usable or not."""
     found = [
         ToolInfo(
             name=LANCZOS,
             kind="upscaler",
             installed=True,
-            scale=LANCZOS_MOST,
-            seconds_per_megapixel=speeds.per_megapixel(LANCZOS),
+            scale=MAX_LANCZOS_SCALE,
+            seconds_per_megapixel=speeds.seconds_per_megapixel(LANCZOS),
         )
     ]
     for name, entry in registry.tools.items():
         if entry.kind == "upscaler" or entry.kind == "face_restorer":
-            scale, install = _usable(entry, registry.tool_places[name])
+            scale, install = _scale_or_install_hint(entry, registry.tool_places[name])
             found.append(
                 ToolInfo(
                     name=name,
@@ -213,34 +221,34 @@ def tools(registry: Registry, speeds: Speeds, versions: Versions) -> list[ToolIn
                     installed=scale is not None,
                     scale=scale or entry.scale or 1,
                     install=install,
-                    seconds_per_megapixel=speeds.per_megapixel(name),
-                    version=versions.of("tool", name),
+                    seconds_per_megapixel=speeds.seconds_per_megapixel(name),
+                    version=versions.find("tool", name),
                 )
             )
     return found
 
 
-def _usable(entry: ToolEntry, place: Path) -> tuple[int | None, str | None]:
+def _scale_or_install_hint(entry: ToolEntry, place: Path) -> tuple[int | None, str | None]:
     """The scale of a network that can be used, else null and what to do about it."""
     if not place.is_file():
         return None, entry.install or f"put the file at {place}, then restart the generator"
-    if scale := _scale_told(place, place.stat().st_mtime_ns):
+    if scale := _scale_in_header(place, place.stat().st_mtime_ns):
         return scale, None
     if entry.scale is not None:
-        return (entry.scale, None) if spandrel_networks.is_available() else (None, spandrel_networks.INSTALL)
+        return (entry.scale, None) if spandrel_networks.is_available() else (None, spandrel_networks.INSTALL_HINT)
     return None, f"{place} is no ESRGAN network: get it again, or give its scale in models.toml"
 
 
 @lru_cache
-def _scale_told(place: Path, changed: int) -> int | None:
+def _scale_in_header(place: Path, changed: int) -> int | None:
     """The scale of an ESRGAN network by its header; null for another file. `changed` is the time of its last change."""
     try:
-        return describe(read_header(place, UPSCALER)).scale
-    except (Unsound, NotAnUpscaler, OSError):
+        return describe(read_header(place, UPSCALER_BOUNDS)).scale
+    except (UnsoundFile, NotAnUpscaler, OSError):
         return None
 
 
-def motions(registry: Registry, versions: Versions) -> list[MotionInfo]:
+def motion_infos(registry: Registry, versions: Versions) -> list[MotionInfo]:
     """Every known motion adapter, installed or not."""
     return [
         MotionInfo(
@@ -250,24 +258,24 @@ def motions(registry: Registry, versions: Versions) -> list[MotionInfo]:
             installed=one.name in registry.installed_motions,
             install=None
             if one.name in registry.installed_motions
-            else install_motion(one, registry.motion_places[one.name]),
-            version=versions.of("motion", one.name),
+            else motion_install_hint(one, registry.motion_places[one.name]),
+            version=versions.find("motion", one.name),
         )
         for one in registry.motions.values()
     ]
 
 
-def _prepare(kind: ControlKind, registry: Registry) -> str | None:
+def _annotator_install_hint(kind: ControlKind, registry: Registry) -> str | None:
     """How to get what makes maps of a kind; null where it is here. Edges need no model."""
-    seen_by = SEEN_BY.get(kind)
+    seen_by = TOOL_FOR_MAP.get(kind)
     if seen_by is None or any(registry.tools[name].kind == seen_by for name in registry.installed_tools):
         return None
     return f"bottega models pull {seen_by}, then restart the generator"
 
 
-def starts(model: Model) -> list[Literal["picture", "mask"]]:
+def supported_starts(model: Model) -> list[Literal["picture", "mask"]]:
     """What a model can begin from, beside noise."""
-    if class_for(model.architecture, picture=True, along=False) is None:
+    if pipeline_class_for(model.architecture, picture=True, along=False) is None:
         return []
     return ["picture", "mask"] if model.architecture in KEEPERS else ["picture"]
 

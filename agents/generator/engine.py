@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agents.generator.orders.order import Order
-from agents.generator.registry.weights import Part
+from agents.generator.registry.weights import Weights
 from protocol.messages import Buckets
 from protocol.parameters import EngineKind
 
-Progressed = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Told the number of the denoising step that ended (from 0) and the number of steps; from any thread."""
 
-Stop = Callable[[], bool]
+ShouldStop = Callable[[], bool]
 """Whether the picture is no longer wanted; asked between denoising steps, from any thread."""
 
 
-class Stopped(Exception):
+class GenerationStopped(Exception):
     """The picture was no longer wanted, and was not finished."""
 
 
@@ -59,7 +59,7 @@ class Engine(Protocol):
     """A way to make pictures. `device` is known while it is open."""
 
     @property
-    def references(self) -> int:
+    def max_references(self) -> int:
         """How many reference pictures it follows by itself, without an IP-Adapter."""
         ...
 
@@ -68,7 +68,7 @@ class Engine(Protocol):
         """The device in words of torch, such as `cuda:0`; null where there is none or it is not open."""
         ...
 
-    def opened(self) -> AbstractAsyncContextManager[None]:
+    def open(self) -> AbstractAsyncContextManager[None]:
         """Hold the device for as long as the context lasts.
 
         Raises:
@@ -76,16 +76,16 @@ class Engine(Protocol):
         """
         ...
 
-    async def known_version(self, part: Part) -> str | None:
+    async def known_version(self, part: Weights) -> str | None:
         """The version of a model or an adapter, as a `Rendering` would name it; null where it is not known
         and the weights take long to read."""
         ...
 
-    async def warm(self, order: Order) -> None:
+    async def warm_up(self, order: Order) -> None:
         """Make the next picture of that kind quick."""
         ...
 
-    async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
+    async def generate(self, order: Order, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """Make one picture. Cancelling the call also stops the device at the next step.
 
         Raises:

@@ -9,27 +9,27 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from agents.planner.inputs.catalogue_loader import Shelves
-from agents.planner.inputs.image_loader import Sources
-from agents.planner.ledger.retention_loop import Upkeep
-from agents.planner.money.intents import doubt_silent
+from agents.planner.inputs.catalogue_loader import CatalogueLoader
+from agents.planner.inputs.image_loader import ImageLoader
+from agents.planner.ledger.retention_loop import RetentionLoop
+from agents.planner.money.intents import mark_silent_ambiguous
 from agents.planner.outbox.change import Change
-from agents.planner.outbox.outbox import post
+from agents.planner.outbox.outbox import enqueue
 from agents.planner.outbox.relay import Relay
 from agents.planner.planning.recipe import Defaults
-from agents.planner.requests.client import Desk, error_reply
-from agents.planner.requests.operator import Office
-from agents.planner.requests.paid_calls import Till
-from agents.planner.scheduling.rebuild_window import look
-from agents.planner.scheduling.reuse import Sought, Unsought
-from agents.planner.scheduling.reuse_lookup import look_up
+from agents.planner.requests.client import ClientRequests, error_reply
+from agents.planner.requests.operator import OperatorRequests
+from agents.planner.requests.paid_calls import PaidCallRequests
+from agents.planner.scheduling.rebuild_window import rebuild_window
+from agents.planner.scheduling.reuse import NeedsLookup, WithLookup
+from agents.planner.scheduling.reuse_lookup import look_up_stored
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions import client_commands
-from agents.planner.transitions.apply_events import hear
-from agents.planner.transitions.recovery import Overdue, overdue
+from agents.planner.transitions.apply_events import apply_events
+from agents.planner.transitions.recovery import OverdueWork, find_overdue
 from agents.shared.database.engine import migrate, open_engine
 from agents.shared.database.group_commit import GroupCommit
-from agents.shared.presence import this_process
+from agents.shared.presence import base_presence
 from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from bus.local_blobs import LocalBlobs
@@ -57,9 +57,9 @@ class Planner(Agent):
         self._ledger: GroupCommit | None = None
         self._outlet: Outlet | None = None
         self._relay: Relay | None = None
-        self._till: Till | None = None
-        self._office: Office | None = None
-        self._desk: Desk | None = None
+        self._paid_call_requests: PaidCallRequests | None = None
+        self._operator_requests: OperatorRequests | None = None
+        self._client_requests: ClientRequests | None = None
 
     def intakes(self) -> Sequence[Intake]:
         return (
@@ -73,10 +73,14 @@ class Planner(Agent):
         )
 
     def endpoints(self) -> Mapping[str, Endpoint]:
-        return {subjects.COMMANDS: self._endpoint, subjects.OPERATOR: self._operate, subjects.LEDGER: self._pay}
+        return {
+            subjects.COMMANDS: self._answer_client,
+            subjects.OPERATOR: self._answer_operator,
+            subjects.LEDGER: self._answer_paid_call,
+        }
 
     def presence(self, instance: str) -> Presence:
-        return this_process("planner", instance, self._settings.planner_slots)
+        return base_presence("planner", instance, self._settings.planner_slots)
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
@@ -84,8 +88,8 @@ class Planner(Agent):
         await asyncio.to_thread(migrate, engine, MIGRATIONS)
         async with GroupCommit(engine) as ledger:
             self._ledger, self._outlet = ledger, outlet
-            self._relay, self._till = Relay(ledger, outlet), Till(ledger)
-            self._office = Office(ledger, self._publish, self._window)
+            self._relay, self._paid_call_requests = Relay(ledger, outlet), PaidCallRequests(ledger)
+            self._operator_requests = OperatorRequests(ledger, self._publish, self._window)
             defaults = Defaults(
                 self._settings.stand_in,
                 self._settings.min_score,
@@ -96,11 +100,13 @@ class Planner(Agent):
                 open_door=self._settings.open_door,
             )
             blobs = LocalBlobs(self._settings.blobs)
-            shelves = Shelves(self._settings.catalogues, self._settings.combos, blobs)
-            sources = Sources(ledger, blobs)
-            self._desk = Desk(ledger, outlet, self._publish, defaults, self._window, shelves, sources)
+            shelves = CatalogueLoader(self._settings.catalogues, self._settings.combos, blobs)
+            sources = ImageLoader(ledger, blobs)
+            self._client_requests = ClientRequests(
+                ledger, outlet, self._publish, defaults, self._window, shelves, sources
+            )
             async with asyncio.TaskGroup() as group:
-                upkeep = Upkeep(ledger, blobs, self._settings)
+                upkeep = RetentionLoop(ledger, blobs, self._settings)
                 work = (self._relay.run(), self._reconcile_forever(), upkeep.run())
                 beside = [group.create_task(one) for one in work]
                 try:
@@ -108,36 +114,40 @@ class Planner(Agent):
                 finally:
                     for task in beside:
                         task.cancel()
-            await self._relay.strike()
+            await self._relay.delete_delivered()
         engine.dispose()
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         assert self._ledger is not None
         assert self._outlet is not None
         try:
-            changes = await self._ledger.write_each(self._hear, message)
-        except Unsought as unsought:
-            stored = await look_up(self._outlet, unsought.jobs)
-            changes = await self._ledger.write_each(self._hear, Sought(unsought.page, stored))
+            changes = await self._ledger.write_each(self._apply_events, message)
+        except NeedsLookup as unsought:
+            stored = await look_up_stored(self._outlet, unsought.jobs)
+            changes = await self._ledger.write_each(self._apply_events, WithLookup(unsought.page, stored))
         await self._publish(*changes)
         return ()
 
-    def _hear(self, connection: Connection, said: Sequence[Inbound | Sought]) -> list[list[Change] | Exception]:
+    def _apply_events(
+        self, connection: Connection, said: Sequence[Inbound | WithLookup]
+    ) -> list[list[Change] | Exception]:
         """What follows from events that came together. It is in the outbox once it is committed, so that all but the
         first are at their end: the first says it."""
         now = time.time()
-        outcomes = hear(connection, said, self._window, now)
+        outcomes = apply_events(connection, said, self._window, now)
         for outcome in outcomes:
             for change in outcome if isinstance(outcome, list) else ():
-                post(connection, change, now)
+                enqueue(connection, change, now)
         return outcomes
 
-    async def _endpoint(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+    async def _answer_client(
+        self, data: bytes, headers: Mapping[str, str], subject: str
+    ) -> tuple[bytes, Mapping[str, str]]:
         """Answer one request, in the encoding it came in."""
         encoding: codec.Encoding = "identity"
         try:
             encoding = codec.encoding_of(headers)
-            reply = await self._answer(codec.unpack(data, headers), subject)
+            reply = await self._decode_and_answer(codec.unpack(data, headers), subject)
         except AcpError as error:
             reply = error_reply(error)
         except Exception as error:  # the boundary where a failure becomes a reply
@@ -148,76 +158,82 @@ class Planner(Agent):
             return codec.compress(body), {codec.ENCODING_HEADER: "zstd", codec.VERSION_HEADER: codec.VERSION}
         return body, {codec.VERSION_HEADER: codec.VERSION}
 
-    async def _answer(self, data: bytes, subject: str) -> Reply:
-        assert self._desk is not None
-        return await self._desk.answer(codec.decode_command(data), subject.rsplit(".", 1)[-1])
+    async def _decode_and_answer(self, data: bytes, subject: str) -> Reply:
+        assert self._client_requests is not None
+        return await self._client_requests.answer(codec.decode_command(data), subject.rsplit(".", 1)[-1])
 
-    async def _operate(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
-        assert self._office is not None
-        return await self._office.endpoint(data, headers, subject)
+    async def _answer_operator(
+        self, data: bytes, headers: Mapping[str, str], subject: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        assert self._operator_requests is not None
+        return await self._operator_requests.endpoint(data, headers, subject)
 
-    async def _pay(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
-        assert self._till is not None
-        return await self._till.endpoint(data, headers, subject)
+    async def _answer_paid_call(
+        self, data: bytes, headers: Mapping[str, str], subject: str
+    ) -> tuple[bytes, Mapping[str, str]]:
+        assert self._paid_call_requests is not None
+        return await self._paid_call_requests.endpoint(data, headers, subject)
 
     async def _publish(self, *changes: Change) -> None:
         """Say what follows from a committed transition, and wake those who wait for it."""
         assert self._relay is not None
-        assert self._desk is not None
+        assert self._client_requests is not None
         await self._relay.publish(*changes)
-        for one in (one for change in changes for one in change.every):
+        for one in (one for change in changes for one in change.all_changes):
             if one.status is not None:
-                self._desk.wake(one.status.hash)
+                self._client_requests.wake_waiting(one.status.hash)
 
     async def _reconcile_forever(self) -> None:
         assert self._relay is not None
-        await self._contained(self._relay.publish_left(time.time()))
-        await self._contained(self._look_around())
+        await self._run_and_log_failure(self._relay.publish_unsent(time.time()))
+        await self._run_and_log_failure(self._rebuild_window())
         while True:
             await asyncio.sleep(self._settings.reconcile_s)
-            await self._contained(self._reconcile())
+            await self._run_and_log_failure(self._reconcile())
 
-    async def _contained(self, work: Awaitable[None]) -> None:
+    async def _run_and_log_failure(self, work: Awaitable[None]) -> None:
         """The next round looks again; a failing broker or disk must not end the planner."""
         try:
             await work
         except Exception:
             log.exception("reconciliation failed")
 
-    async def _look_around(self) -> None:
+    async def _rebuild_window(self) -> None:
         """See what waits, and hand it out where places are free."""
         assert self._ledger is not None
         now = time.time()
         await self._publish(
-            await self._ledger.write(lambda connection: post(connection, look(connection, self._window, now), now))
+            await self._ledger.write(
+                lambda connection: enqueue(connection, rebuild_window(connection, self._window, now), now)
+            )
         )
 
     async def _reconcile(self) -> None:
         assert self._ledger is not None
         assert self._outlet is not None
-        await self._look_around()
+        await self._rebuild_window()
         now = time.time()
-        expired, found = await self._ledger.write(lambda connection: self._lost(connection, now))
-        for said in found.unwanted.values():
-            await self._outlet.control("generator", said)
+        expired, found = await self._ledger.write(lambda connection: self._expire_and_find_overdue(connection, now))
+        for said in found.unanswered_cancels.values():
+            await self._outlet.publish_control("generator", said)
             if isinstance(said, CancelBatch):
-                await self._empty(said.hash)
+                await self._purge_batch_queue(said.hash)
         for change in expired + found.changes:
             await self._publish(change)
-        for message, count in found.again:
+        for message, count in found.resends:
             log.info("sent again", subject=subjects.subject_of(message), count=count)
             await self._outlet.publish(message, resend=count)
 
-    def _lost(self, connection: Connection, now: float) -> tuple[list[Change], Overdue]:
+    def _expire_and_find_overdue(self, connection: Connection, now: float) -> tuple[list[Change], OverdueWork]:
         """What time alone brings about."""
-        doubt_silent(connection, now - self._settings.intent_s, now)
-        expired = client_commands.expire(connection, self._window, now)
-        found = overdue(connection, now, self._settings.stale_s, self._window)
+        mark_silent_ambiguous(connection, now - self._settings.intent_s, now)
+        expired = client_commands.expire_batches(connection, self._window, now)
+        found = find_overdue(connection, now, self._settings.stale_s, self._window)
         for change in expired + found.changes:
-            post(connection, change, now)
+            enqueue(connection, change, now)
         return expired, found
 
-    async def _empty(self, batch: str) -> None:
+    async def _purge_batch_queue(self, batch: str) -> None:
         assert self._outlet is not None
         try:
             await self._outlet.purge_batch(batch)

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from agents.prompt.library import Library
+from agents.prompt.prompt_requests import request_of_wish, with_references
 from agents.prompt.style import Style, StyleReference, read_reference, read_style
-from agents.prompt.wishes import wished, with_references
-from agents.prompt.writer import write
-from agents.shared.presence import this_process
+from agents.prompt.style_files import StyleFiles
+from agents.prompt.writer import write_prompt
+from agents.shared.presence import base_presence
 from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound
 from bus.blobs import BlobMissing, Blobs
@@ -22,7 +22,7 @@ from protocol.errors import AcpError, Refused
 from protocol.messages import Presence, Prompt, PromptsFailed, PromptsWritten, PromptWish, WritePrompts
 from protocol.nearest import nearest
 
-PACKAGED = Path(__file__).parent
+PACKAGE_FOLDER = Path(__file__).parent
 
 SLOTS = 4
 """Requests at once. Writing takes milliseconds of processor time, so more would only wait for each other."""
@@ -43,8 +43,8 @@ class PromptWriter(Agent):
     role = "prompt"
 
     def __init__(self, styles: Sequence[Path], references: Sequence[Path], blobs: Blobs) -> None:
-        self._styles: Library[Style] = Library(styles, read_style)
-        self._references: Library[StyleReference] = Library(references, read_reference)
+        self._styles: StyleFiles[Style] = StyleFiles(styles, read_style)
+        self._references: StyleFiles[StyleReference] = StyleFiles(references, read_reference)
         self._blobs = blobs
         self._catalogue: tuple[str, CatalogueSnapshot] | None = None
 
@@ -53,9 +53,9 @@ class PromptWriter(Agent):
 
     def presence(self, instance: str) -> Presence:
         return replace(
-            this_process("prompt", instance, SLOTS),
-            styles=sorted(self._styles.look()),
-            style_references=sorted(self._references.look()),
+            base_presence("prompt", instance, SLOTS),
+            styles=sorted(self._styles.read_all()),
+            style_references=sorted(self._references.read_all()),
         )
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
@@ -70,18 +70,18 @@ class PromptWriter(Agent):
             raise AcpError("invalid_value", f"no page has {message.count} prompts from {message.first}")
         if message.wishes and len(message.wishes) != message.count:
             raise AcpError("invalid_value", f"{len(message.wishes)} wishes for {message.count} prompts")
-        snapshot = await self._snapshot(message.catalogue)
+        snapshot = await self._load_snapshot(message.catalogue)
         numbers = range(message.first, message.first + message.count)
         wishes = message.wishes or [PromptWish(number=number) for number in numbers]
-        styles, references = self._styles.look(), self._references.look()
+        styles, references = self._styles.read_all(), self._references.read_all()
 
         def written(wish: PromptWish) -> Prompt:
-            request = wished(message, wish, snapshot)
-            style = _style(request.style, styles)
-            reference = _reference(request.style_reference, references)
-            return with_references(write(request, style, reference, wish.number), wish, snapshot)
+            request = request_of_wish(message, wish, snapshot)
+            style = _require_style(request.style, styles)
+            reference = _require_reference(request.style_reference, references)
+            return with_references(write_prompt(request, style, reference, wish.number), wish, snapshot)
 
-        prompts = _fitting(map(written, wishes))
+        prompts = _write_fitting(map(written, wishes))
         batch, client = message.hash, message.client_id
         return [
             PromptsWritten(
@@ -99,7 +99,7 @@ class PromptWriter(Agent):
             )
         ]
 
-    async def _snapshot(self, blob: str | None) -> CatalogueSnapshot | None:
+    async def _load_snapshot(self, blob: str | None) -> CatalogueSnapshot | None:
         """The catalogue of a page. It never changes, so the one that was read last is kept.
 
         Raises:
@@ -121,13 +121,13 @@ class PromptWriter(Agent):
 def build(settings: Settings) -> PromptWriter:
     """The prompt agent of a workshop: the packaged styles, overridden by those in the home folder."""
     return PromptWriter(
-        styles=(PACKAGED / "styles", settings.home / "styles"),
-        references=(PACKAGED / "references", settings.home / "references"),
+        styles=(PACKAGE_FOLDER / "styles", settings.home / "styles"),
+        references=(PACKAGE_FOLDER / "references", settings.home / "references"),
         blobs=LocalBlobs(settings.blobs),
     )
 
 
-def _fitting(prompts: Iterable[Prompt]) -> list[Prompt]:
+def _write_fitting(prompts: Iterable[Prompt]) -> list[Prompt]:
     """The first prompts, at least one, that fit one message; those after them are not even written."""
     fitting, size = list[Prompt](), 0
     for prompt in prompts:
@@ -138,14 +138,14 @@ def _fitting(prompts: Iterable[Prompt]) -> list[Prompt]:
     return fitting
 
 
-def _style(name: str, styles: Mapping[str, Style]) -> Style:
+def _require_style(name: str, styles: Mapping[str, Style]) -> Style:
     if name not in styles:
         problem = f"there is no style {name!r}"
         raise Refused("unknown_style", problem, path="$.style", hint=nearest(name, styles))
     return styles[name]
 
 
-def _reference(name: str | None, references: Mapping[str, StyleReference]) -> StyleReference | None:
+def _require_reference(name: str | None, references: Mapping[str, StyleReference]) -> StyleReference | None:
     if name is None:
         return None
     if name not in references:

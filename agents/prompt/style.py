@@ -33,11 +33,11 @@ class StyleFileError(ValueError):
     """A style or reference file cannot be used; the message names the file and the field."""
 
 
-class _Table(BaseModel):
+class _TomlTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Advice(_Table):
+class StyleAdvice(_TomlTable):
     """Settings that suit the style, for the person who sends the command. Nothing applies them silently."""
 
     sampler: str | None = None
@@ -48,7 +48,7 @@ class Advice(_Table):
     resolution: str | None = None
 
 
-class Style(_Table):
+class Style(_TomlTable):
     """A named, versioned template. `subjects` are shown where a command names nothing to show; `dialects` are
     templates for platforms that understand other words."""
 
@@ -59,7 +59,7 @@ class Style(_Table):
     negative: Negative = ""
     subjects: Words
     words: dict[str, Words] = {}
-    advice: Advice = Advice()
+    advice: StyleAdvice = StyleAdvice()
     dialects: dict[str, Template] = {}
 
     @model_validator(mode="after")
@@ -74,14 +74,14 @@ class Style(_Table):
         return self.dialects.get(platform, self.template)
 
 
-class Colour(_Table):
+class Colour(_TomlTable):
     """A colour of a brand: `name` is what prompts say, `hex` is exact."""
 
     name: Word
     hex: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
 
 
-class StyleReference(_Table):
+class StyleReference(_TomlTable):
     """What a brand brings to any style: palette, backgrounds, mood, lens, negative prompt."""
 
     name: str
@@ -94,7 +94,7 @@ class StyleReference(_Table):
     negative: Negative = ""
 
 
-Kind = TypeVar("Kind", Style, StyleReference)
+FileKind = TypeVar("FileKind", Style, StyleReference)
 
 
 def read_style(path: Path) -> Style:
@@ -115,7 +115,7 @@ def read_reference(path: Path) -> StyleReference:
     return _read(path, StyleReference, "style reference")
 
 
-def _read(path: Path, kind: type[Kind], noun: Literal["style", "style reference"]) -> Kind:
+def _read(path: Path, kind: type[FileKind], noun: Literal["style", "style reference"]) -> FileKind:
     if not _NAME.fullmatch(path.stem):
         raise StyleFileError(
             f"{path}: a {noun}'s file is named by small letters, digits, _ and -, such as my_style.toml"

@@ -18,7 +18,7 @@ COLOURS = (
 )
 """Colours and backgrounds of a style that names none: basic colour words, which image models follow best."""
 
-KIN = (
+SIMILAR_COLOURS = (
     frozenset({"red", "orange", "brown"}),
     frozenset({"red", "magenta", "pink", "purple"}),
     frozenset({"teal", "green", "blue"}),
@@ -26,16 +26,18 @@ KIN = (
 )
 """Colours that are easily taken for each other: a thing and its background are not both of one family."""
 
-_NAMED_GROUND = (" background", " backdrop")
+_BACKGROUND_WORDS = (" background", " backdrop")
 
 
-def write(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> Prompt:
+def write_prompt(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> Prompt:
     """The prompt of picture `index`, counted from 0 over the whole batch."""
-    subject = _content(request, style, reference, index)
-    words = _words(request, style, reference, index) | {"subject": subject}
+    subject = _content_of(request, style, reference, index)
+    words = _choose_words(request, style, reference, index) | {"subject": subject}
     return Prompt(
-        text=_awake(_fill(style.template_for(request.platform), words), () if request.prompts else request.triggers),
-        negative=_negative(request, style, reference) if request.negative_supported else "",
+        text=_add_triggers(
+            _fill_template(style.template_for(request.platform), words), () if request.prompts else request.triggers
+        ),
+        negative=_join_negatives(request, style, reference) if request.negative_supported else "",
         subject=subject,
         template=style.name,
         template_version=style.version,
@@ -43,34 +45,34 @@ def write(request: WritePrompts, style: Style, reference: StyleReference | None,
     )
 
 
-def _content(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> str:
+def _content_of(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> str:
     """What the picture shows: a given prompt, the brief, or a subject in a colour on a background."""
     if request.prompts:
         return request.prompts[index % len(request.prompts)]
     if request.brief and not request.subjects:
         return request.brief
-    subject = _deal(request.subjects or style.subjects, index, request.seed, "subject")
+    subject = _pick(request.subjects or style.subjects, index, request.seed, "subject")
     if request.brief:
         return f"{subject}, {request.brief}"
     palette = tuple(colour.name for colour in reference.palette) if reference else ()
-    colour = _deal(palette or style.words.get("colour", COLOURS), index, request.seed, "colour")
+    colour = _pick(palette or style.words.get("colour", COLOURS), index, request.seed, "colour")
     branded = (reference.backgrounds or palette) if reference else ()
     grounds = branded or style.words.get("background", COLOURS)
     shown = [colour] if _is_bare_noun(subject) else subject.lower().split()
-    apart = [ground for ground in grounds if not any(_alike(ground, word) for word in shown)]
-    return _scene(subject, colour, _deal(apart or grounds, index, request.seed, "background"))
+    apart = [ground for ground in grounds if not any(_are_similar(ground, word) for word in shown)]
+    return _complete_scene(subject, colour, _pick(apart or grounds, index, request.seed, "background"))
 
 
-def _alike(one: str, other: str) -> bool:
-    return one == other or any({one, other} <= family for family in KIN)
+def _are_similar(one: str, other: str) -> bool:
+    return one == other or any({one, other} <= family for family in SIMILAR_COLOURS)
 
 
-def _scene(subject: str, colour: str, background: str) -> str:
+def _complete_scene(subject: str, colour: str, background: str) -> str:
     """A bare noun gets a colour and a background; somebody's own phrase a background, if it names none."""
     ground = f"on {_with_article(background)} background"
     if _is_bare_noun(subject):
         return f"{_with_article(f'{colour} {subject}')} {ground}"
-    return subject if any(word in subject.lower() for word in _NAMED_GROUND) else f"{subject} {ground}"
+    return subject if any(word in subject.lower() for word in _BACKGROUND_WORDS) else f"{subject} {ground}"
 
 
 def _is_bare_noun(text: str) -> bool:
@@ -88,16 +90,16 @@ def _with_article(phrase: str) -> str:
     return f"{'an' if phrase[:1].lower() in tuple('aeiou') else 'a'} {phrase}"
 
 
-def _words(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> dict[str, str]:
+def _choose_words(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> dict[str, str]:
     """A word for each placeholder of the template; those of the reference go before the style's own."""
     pools: dict[str, Sequence[str]] = dict(style.words)
     if reference:
-        pools["palette"] = (_enumeration([colour.name for colour in reference.palette]),)
+        pools["palette"] = (_enumerate_names([colour.name for colour in reference.palette]),)
         pools |= {name: pool for name, pool in (("mood", reference.mood), ("lens", reference.lens)) if pool}
-    return {name: _deal(pool, index, request.seed, name) for name, pool in pools.items()}
+    return {name: _pick(pool, index, request.seed, name) for name, pool in pools.items()}
 
 
-def _fill(template: str, words: Mapping[str, str]) -> str:
+def _fill_template(template: str, words: Mapping[str, str]) -> str:
     """The template with its words; a phrase between commas whose placeholder has no word is left out."""
     phrases = [
         PLACEHOLDER.sub(lambda match: words[match[1]], phrase.strip())
@@ -107,12 +109,12 @@ def _fill(template: str, words: Mapping[str, str]) -> str:
     return ", ".join(phrases)
 
 
-def _awake(text: str, triggers: Sequence[str]) -> str:
+def _add_triggers(text: str, triggers: Sequence[str]) -> str:
     """The text with each trigger of a LoRA that it lacks."""
     return ", ".join([text, *(word for word in triggers if word.casefold() not in text.casefold())])
 
 
-def _negative(request: WritePrompts, style: Style, reference: StyleReference | None) -> str:
+def _join_negatives(request: WritePrompts, style: Style, reference: StyleReference | None) -> str:
     """The negative prompts of command, style and reference, each phrase once."""
     sources = (request.negative_prompt or "", style.negative, reference.negative if reference else "")
     first: dict[str, str] = {}
@@ -122,17 +124,17 @@ def _negative(request: WritePrompts, style: Style, reference: StyleReference | N
     return ", ".join(first.values())
 
 
-def _enumeration(names: Sequence[str]) -> str:
+def _enumerate_names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _deal(pool: Sequence[str], index: int, seed: int, name: str) -> str:
+def _pick(pool: Sequence[str], index: int, seed: int, name: str) -> str:
     turn, place = divmod(index, len(pool))
-    return pool[_shuffled(len(pool), seed, name, turn)[place]]
+    return pool[_shuffle(len(pool), seed, name, turn)[place]]
 
 
 @lru_cache(maxsize=256)
-def _shuffled(size: int, seed: int, name: str, turn: int) -> tuple[int, ...]:
+def _shuffle(size: int, seed: int, name: str, turn: int) -> tuple[int, ...]:
     """A permutation of `size` places, ordered by a hash: no library's random numbers can change it."""
 
     def rank(place: int) -> bytes:

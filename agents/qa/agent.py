@@ -14,11 +14,11 @@ import structlog
 from msgspec.structs import replace
 
 from agents.pocket.paths import SCORER
-from agents.qa.look import Look, look
-from agents.qa.memory import Memory, Remembered
+from agents.qa.inspect_picture import Inspection, inspect_picture
+from agents.qa.judgement_memory import Judgement, JudgementMemory
 from agents.qa.score import NEAR_DUPLICATE, judge
 from agents.qa.scorer import Scorer, is_installed
-from agents.shared.presence import this_process
+from agents.shared.presence import base_presence
 from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet, Watch
 from bus.blobs import BlobMissing, Blobs
@@ -50,7 +50,7 @@ class Qa(Agent):
         self._scorer = scorer
         self._slots = slots
         self._scoring = scoring
-        self._memory = Memory()
+        self._memory = JudgementMemory()
 
     def intakes(self) -> Sequence[Intake]:
         return (Intake("ACP_WORK", "qa", (work_filter("qa"),), slots=self._slots),)
@@ -59,7 +59,7 @@ class Qa(Agent):
         return (Watch(event_filter("scored")),) if self._scoring else ()
 
     def presence(self, instance: str) -> Presence:
-        return replace(this_process(self.role, instance, self._slots), device="cpu")
+        return replace(base_presence(self.role, instance, self._slots), device="cpu")
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
@@ -74,7 +74,7 @@ class Qa(Agent):
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         if not isinstance(message, ScoreImage):
             raise Refused("wrong_state", f"QA takes SCORE_IMAGE, not {type(message).__name__}")
-        assessment = await self._assess(message) if self._scoring else await self._wave_through(message)
+        assessment = await self._assess(message) if self._scoring else await self._accept_unseen(message)
         said: list[Outbound] = [ImageScored(ref=ref_of(message.job), assessment=assessment)]
         if assessment.accepted:
             said.append(StoreImage(job=message.job, picture=message.picture, assessment=assessment))
@@ -95,16 +95,16 @@ class Qa(Agent):
         started = time.perf_counter()
         job = message.job
         data = await self._fetch(message)
-        found = await asyncio.to_thread(look, data, message, self._scorer)
+        found = await asyncio.to_thread(inspect_picture, data, message, self._scorer)
         # From here to `_remember` nothing is awaited: of two equal pictures that are judged at once, one is the second.
-        near_duplicate = found.signature is not None and self._memory.near_duplicate(
+        near_duplicate = found.signature is not None and self._memory.has_near_duplicate(
             job.hash, job.index, job.attempt, found.signature
         )
         verdict = judge(found.measures, found.gates, min_score=job.min_score, near_duplicate=near_duplicate)
         assessment = Assessment(
             score=verdict.score,
             accepted=verdict.accepted,
-            measures=_by_name(found),
+            measures=_measures_by_name(found),
             reasons=list(verdict.reasons),
             embedding=found.embedding,
             signature=found.signature,
@@ -122,21 +122,21 @@ class Qa(Agent):
         )
         return assessment
 
-    async def _wave_through(self, message: ScoreImage) -> Assessment:
+    async def _accept_unseen(self, message: ScoreImage) -> Assessment:
         """Accept unseen; nothing was measured, so nothing is stated."""
         if not await self._blobs.has(message.picture.blob):
-            raise _missing(message)
+            raise _pixels_missing(message)
         return Assessment(score=None, accepted=True, measures={})
 
     async def _fetch(self, message: ScoreImage) -> bytes:
         try:
             return await self._blobs.get(message.picture.blob)
         except BlobMissing as error:
-            raise _missing(message) from error
+            raise _pixels_missing(message) from error
 
     def _remember(self, batch: str, index: int, attempt: int, assessment: Assessment) -> None:
         if assessment.signature is not None:
-            judgement = Remembered(
+            judgement = Judgement(
                 attempt=attempt,
                 signature=assessment.signature,
                 accepted=assessment.accepted,
@@ -166,13 +166,13 @@ def build(settings: Settings) -> Qa:
     )
 
 
-def _by_name(found: Look) -> dict[str, float | None]:
+def _measures_by_name(found: Inspection) -> dict[str, float | None]:
     if found.measures is None:
         return {}
     return {name: None if v is None else round(v, 4) for name, v in asdict(found.measures).items()}
 
 
-def _missing(message: ScoreImage) -> Unavailable:
+def _pixels_missing(message: ScoreImage) -> Unavailable:
     return Unavailable(
         "pixels_missing",
         f"the pixels of {message.job.image_id}, blob {message.picture.blob}, are not in the blob store",

@@ -80,7 +80,7 @@ def luma(rgb: Rgb) -> Floats:
 def spread(rgb: Rgb) -> float:
     """Root mean square distance of the pixels from their mean colour, over all three channels; 0 (one flat colour) to
     0.5. Colour counts, so that red on a green of equal luma is not blank."""
-    variances = [float(plane.var()) for plane in _planes(rgb)]
+    variances = [float(plane.var()) for plane in _split_planes(rgb)]
     return float(np.sqrt(np.mean(variances)) / 255)
 
 
@@ -103,11 +103,11 @@ def sharpness(rgb: Rgb) -> float | None:
     picture = _shrink(rgb, ANALYSIS_SIDE)
     if min(picture.shape[:2]) < 2 * EDGE_RADIUS + 1:
         return None
-    reach = _window(picture, np.maximum) - _window(picture, np.minimum)
+    reach = _window_extremes(picture, np.maximum) - _window_extremes(picture, np.minimum)
     edges = reach >= max(MIN_EDGE, int(reach.max()) / 3)
     if not edges.any():
         return None
-    acutance = np.minimum(_window(_steps(picture), np.maximum)[edges] / reach[edges], 1)
+    acutance = np.minimum(_window_extremes(_neighbour_differences(picture), np.maximum)[edges] / reach[edges], 1)
     ramp = 1 / (2 * EDGE_RADIUS)
     return float(np.clip((np.percentile(acutance, 90) - ramp) / (1 - ramp), 0, 1))
 
@@ -139,13 +139,13 @@ def clipping(rgb: Rgb) -> tuple[float, float]:
     """
     border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
     ground = np.median(border, axis=0)
-    away = [np.abs(plane.astype(np.int16) - int(of)) for plane, of in zip(_planes(rgb), ground, strict=True)]
+    away = [np.abs(plane.astype(np.int16) - int(of)) for plane, of in zip(_split_planes(rgb), ground, strict=True)]
     subject = reduce(np.maximum, away) > BACKDROP_DISTANCE
     count = int(subject.sum())
     if not count:
         return 0.0, 0.0
-    low = (reduce(np.maximum, _planes(rgb)) <= CLIP_LOW) & subject
-    high = (reduce(np.minimum, _planes(rgb)) >= CLIP_HIGH) & subject
+    low = (reduce(np.maximum, _split_planes(rgb)) <= CLIP_LOW) & subject
+    high = (reduce(np.minimum, _split_planes(rgb)) >= CLIP_HIGH) & subject
     return float(low.sum() / count), float(high.sum() / count)
 
 
@@ -165,7 +165,7 @@ def posterisation(rgb: Rgb) -> float:
     return gaps * float(np.clip((tones - 2.5) / 2.5, 0, 1))
 
 
-def _planes(rgb: Rgb) -> list[NDArray[np.uint8]]:
+def _split_planes(rgb: Rgb) -> list[NDArray[np.uint8]]:
     """The three channels, each contiguous: numpy is slow along an axis of three."""
     return [np.ascontiguousarray(rgb[..., channel]) for channel in range(3)]
 
@@ -186,7 +186,7 @@ def _shrink(rgb: Rgb, side: int) -> Rgb:
     return blocks.mean(axis=(1, 3), dtype=np.float32).astype(np.uint8)
 
 
-def _steps(rgb: Rgb) -> Rgb:
+def _neighbour_differences(rgb: Rgb) -> Rgb:
     """Absolute difference to the next neighbour, the greater of the one below and the one to the right."""
     steps = np.zeros_like(rgb)
     for axis in (0, 1):
@@ -197,7 +197,7 @@ def _steps(rgb: Rgb) -> Rgb:
     return steps
 
 
-def _window(values: Rgb, extreme: np.ufunc) -> Rgb:
+def _window_extremes(values: Rgb, extreme: np.ufunc) -> Rgb:
     """Greatest or least value in the window around each pixel; separable, edges repeated."""
     for axis in (0, 1):
         pad = [(EDGE_RADIUS, EDGE_RADIUS) if a == axis else (0, 0) for a in range(3)]

@@ -17,13 +17,13 @@ Gate = Literal["undecodable", "wrong_format", "wrong_size", "blank"]
 
 NEAR_DUPLICATE = "near_duplicate"
 
-BLANK_SPREAD = 0.012
+MIN_SPREAD = 0.012
 """Below this spread (3 levels of 255) there is nothing but a decoder's grain."""
 
-FLOOR = 0.05
+MIN_MERIT = 0.05
 """Least merit: one measure alone ruins a score and does not erase it."""
 
-DOUBT = 0.5
+REASON_BELOW = 0.5
 """A merit below this is named among the reasons."""
 
 
@@ -47,10 +47,10 @@ class Verdict:
 
 def ramp(value: float, bad: float, good: float) -> float:
     """0.05 at `bad` and beyond, 1 at `good` and beyond, straight between; `good` may be the smaller one."""
-    return min(1.0, max(FLOOR, (value - bad) / (good - bad)))
+    return min(1.0, max(MIN_MERIT, (value - bad) / (good - bad)))
 
 
-def shown(adherence: float) -> float:
+def adherence_merit(adherence: float) -> float:
     """The merit of an adherence: 0.05 up to 0.1, 0.75 at 0.5, 1 at 1, straight between.
 
     Adherence is calibrated as the probability that the text is true, against texts with one attribute changed. 0.75
@@ -59,7 +59,7 @@ def shown(adherence: float) -> float:
     """
     if adherence >= 0.5:
         return 0.75 + (adherence - 0.5) / 2
-    return max(FLOOR, 0.05 + (adherence - 0.1) * 1.75)
+    return max(MIN_MERIT, 0.05 + (adherence - 0.1) * 1.75)
 
 
 def merits(taken: Measures) -> list[Merit]:
@@ -77,7 +77,7 @@ def merits(taken: Measures) -> list[Merit]:
     if taken.sharpness is not None:
         found.append(Merit(ramp(taken.sharpness, 0.08, 0.25), 0.15, "blurred"))
     if taken.adherence is not None:
-        found.append(Merit(shown(taken.adherence), 0.55, "off_prompt"))
+        found.append(Merit(adherence_merit(taken.adherence), 0.55, "off_prompt"))
     return found
 
 
@@ -92,14 +92,14 @@ def judge(
 ) -> Verdict:
     """The verdict over a picture; `taken` is null where it could not be decoded, and then a gate says so."""
     failed: list[str] = list(gates)
-    if taken is not None and taken.spread < BLANK_SPREAD:
+    if taken is not None and taken.spread < MIN_SPREAD:
         failed.append("blank")
     if failed or taken is None:
         return Verdict(0.0, accepted=False, reasons=tuple(failed))
     found = merits(taken)
     # Rounded before it is compared: a score of 0.85 that is shown was not refused at a bar of 0.85.
     score = round(score_of(found), 4)
-    reasons = [m.reason for m in sorted(found, key=lambda m: m.value) if m.value < DOUBT]
+    reasons = [m.reason for m in sorted(found, key=lambda m: m.value) if m.value < REASON_BELOW]
     if near_duplicate:
         reasons.insert(0, NEAR_DUPLICATE)
     if score < min_score and not reasons:

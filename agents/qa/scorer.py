@@ -18,11 +18,11 @@ from PIL import Image
 
 from agents.shared.picture import Rgb
 
-MAX_TEXT = 2000
+MAX_TEXT_CHARS = 2000
 """Characters of a text that are looked at; the models cut at 77 tokens or fewer anyway."""
 
 
-class Line(Struct, frozen=True):
+class AdherenceCurve(Struct, frozen=True):
     """adherence = sigmoid(slope · cosine + offset)."""
 
     slope: float
@@ -36,11 +36,11 @@ class Calibration(Struct, frozen=True):
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    adherence: Line
+    adherence: AdherenceCurve
 
 
 @dataclass(frozen=True)
-class Judgement:
+class TextMatch:
     """`adherence` 0 to 1; `embedding` the picture's unit vector as little-endian float16."""
 
     adherence: float
@@ -99,23 +99,23 @@ class Scorer:
                 output_loading_info=True,
             )
         except (OSError, ValueError, KeyError, SafetensorError, msgspec.MsgspecError) as error:
-            raise self._broken(str(error)) from error
+            raise self._broken_scorer(str(error)) from error
         model, report = loaded
         # transformers only warns of weights that are missing, and draws them at random.
         if report["missing_keys"] or report["mismatched_keys"]:
-            raise self._broken("model.safetensors lacks weights that config.json asks for")
+            raise self._broken_scorer("model.safetensors lacks weights that config.json asks for")
         if not hasattr(model, "get_image_features"):
-            raise self._broken(f"{type(model).__name__} has no image and text towers")
+            raise self._broken_scorer(f"{type(model).__name__} has no image and text towers")
         self._model = model.eval()
         return calibration
 
-    def _broken(self, fault: str) -> ScorerBroken:
+    def _broken_scorer(self, fault: str) -> ScorerBroken:
         return ScorerBroken(
             f"no usable scorer in {self._folder}: {fault}. It needs config.json, model.safetensors, tokenizer files "
             "and calibration.json (agents/qa/README.md, 'Another scorer')"
         )
 
-    def judge(self, rgb: Rgb, text: str) -> Judgement:
+    def match(self, rgb: Rgb, text: str) -> TextMatch:
         """How well the picture shows the text. Takes a few milliseconds with the pocket scorer.
 
         Raises:
@@ -127,11 +127,13 @@ class Scorer:
 
         with self._lock, torch.inference_mode():
             # Padding to the full length is what SigLIP was trained with; CLIP is indifferent to it.
-            tokens = self._tokenizer([text[:MAX_TEXT]], padding="max_length", truncation=True, return_tensors="pt")
+            tokens = self._tokenizer(
+                [text[:MAX_TEXT_CHARS]], padding="max_length", truncation=True, return_tensors="pt"
+            )
             out = self._model(**tokens, pixel_values=torch.from_numpy(pixels[None]))
-            image, words = _unit(out.image_embeds[0].numpy()), _unit(out.text_embeds[0].numpy())
+            image, words = _normalise(out.image_embeds[0].numpy()), _normalise(out.text_embeds[0].numpy())
         adherence = _sigmoid(calibration.adherence.slope * float(image @ words) + calibration.adherence.offset)
-        return Judgement(adherence=adherence, embedding=image.astype("<f2").tobytes())
+        return TextMatch(adherence=adherence, embedding=image.astype("<f2").tobytes())
 
 
 def prepare(rgb: Rgb, calibration: Calibration) -> NDArray[np.float32]:
@@ -143,7 +145,7 @@ def prepare(rgb: Rgb, calibration: Calibration) -> NDArray[np.float32]:
     return np.ascontiguousarray(normal.transpose(2, 0, 1), dtype=np.float32)
 
 
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+def _normalise(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 

@@ -19,12 +19,12 @@ SIDE = 16
 SHAPE_BYTES = 28
 LENGTH = 32
 
-SHAPE_BOUND = 0.02
+MAX_SHAPE_DISTANCE = 0.02
 """Greatest distance of two unit shape vectors. Of copies (JPEG 70 and 90, WebP 60 and 85, ±5 % brightness) 81 % stay
 below it; in a batch of 24 renders that differ in the seed alone, 0.03 pictures on average come below it (at 0.035: 93 %
 and 0.4). A copy that slips through costs less than a picture that is refused three times for its plain subject."""
 
-COLOUR_BOUND = 4
+MAX_COLOUR_DISTANCE = 4
 """Greatest difference of a colour byte: 8 levels of 255. Copies stay below 3.5."""
 
 _FREQUENCIES = sorted(((v, u) for v in range(SIDE) for u in range(SIDE)), key=lambda at: (sum(at), at))
@@ -55,7 +55,7 @@ def signature(rgb: Rgb) -> bytes:
     return np.concatenate([shape, np.clip(np.rint(colour / 2), -128, 127)]).astype(np.int8).tobytes()
 
 
-def nearest(one: bytes, others: Sequence[bytes]) -> tuple[int, float] | None:
+def find_near_duplicate(one: bytes, others: Sequence[bytes]) -> tuple[int, float] | None:
     """Position of the near-duplicate with the smallest shape distance among `others`, and that distance (0 to 2).
 
     None where none of them is a near-duplicate. All signatures are 32 bytes.
@@ -64,12 +64,12 @@ def nearest(one: bytes, others: Sequence[bytes]) -> tuple[int, float] | None:
         return None
     table = np.frombuffer(b"".join(others), np.int8).reshape(len(others), LENGTH).astype(np.float32)
     probe = np.frombuffer(one, np.int8).astype(np.float32)
-    distance = np.linalg.norm(_unit(table[:, :SHAPE_BYTES]) - _unit(probe[None, :SHAPE_BYTES]), axis=1)
+    distance = np.linalg.norm(_normalise(table[:, :SHAPE_BYTES]) - _normalise(probe[None, :SHAPE_BYTES]), axis=1)
     colour = np.abs(table[:, SHAPE_BYTES:] - probe[SHAPE_BYTES:]).max(axis=1)
-    distance[colour > COLOUR_BOUND] = np.inf
+    distance[colour > MAX_COLOUR_DISTANCE] = np.inf
     best = int(distance.argmin())
-    return (best, float(distance[best])) if distance[best] <= SHAPE_BOUND else None
+    return (best, float(distance[best])) if distance[best] <= MAX_SHAPE_DISTANCE else None
 
 
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _normalise(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)

@@ -12,7 +12,7 @@ Mask = NDArray[np.bool_]
 Plane = NDArray[np.floating[Any]]
 
 SIGMA = 1.0
-LOW, HIGH = 0.04, 0.11
+LOW_THRESHOLD, HIGH_THRESHOLD = 0.04, 0.11
 """Changes of brightness (0 to 1) per pixel of the blurred picture: edges begin above HIGH and go on above LOW."""
 
 
@@ -21,26 +21,26 @@ def canny(picture: NDArray[np.uint8]) -> Mask:
 
     Of the three colours the one with the steepest slope counts at each pixel.
     """
-    planes = np.moveaxis(_blurred(picture.astype(np.float32) / 255), -1, 0)
+    planes = np.moveaxis(_blur(picture.astype(np.float32) / 255), -1, 0)
     dy, dx = np.stack([np.gradient(plane) for plane in planes], 1)
     steepest = np.hypot(dx, dy).argmax(0)[None]
     dy, dx = (np.take_along_axis(d, steepest, 0)[0] for d in (dy, dx))
     slope = np.hypot(dx, dy)
-    ridge = slope * (slope >= _beside(slope, dx, dy))
-    return connected(ridge > HIGH, ridge > LOW)
+    ridge = slope * (slope >= _neighbour_slope(slope, dx, dy))
+    return hysteresis(ridge > HIGH_THRESHOLD, ridge > LOW_THRESHOLD)
 
 
-def agreement(asked: Mask, found: Mask, within: int = 2) -> float:
+def edge_f_score(asked: Mask, found: Mask, within: int = 2) -> float:
     """The F-score of found edges against asked ones, where an edge counts if one of the other kind lies at most
     `within` pixels away; 0 if either is empty."""
     if not asked.any() or not found.any():
         return 0.0
-    precision = float(grown(asked, within)[found].mean())
-    recall = float(grown(found, within)[asked].mean())
+    precision = float(dilate(asked, within)[found].mean())
+    recall = float(dilate(found, within)[asked].mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def grown(mask: Mask, by: int) -> Mask:
+def dilate(mask: Mask, by: int) -> Mask:
     """A mask with every pixel that lies within `by` pixels of it, also diagonally."""
     for axis in (0, 1):
         for _ in range(by):
@@ -50,7 +50,7 @@ def grown(mask: Mask, by: int) -> Mask:
     return mask
 
 
-def connected(strong: Mask, weak: Mask) -> Mask:
+def hysteresis(strong: Mask, weak: Mask) -> Mask:
     """What is weak and hangs together with what is strong, also diagonally."""
     found, free = np.pad(strong & weak, 1), np.pad(weak, 1)
     flat, open_ = found.reshape(-1), (free & ~found).reshape(-1)
@@ -64,7 +64,7 @@ def connected(strong: Mask, weak: Mask) -> Mask:
     return found[1:-1, 1:-1]
 
 
-def _blurred(picture: Plane) -> Plane:
+def _blur(picture: Plane) -> Plane:
     reach = np.arange(-3, 4)
     weights = np.exp(-(reach**2) / (2 * SIGMA**2))
     weights /= weights.sum()
@@ -75,7 +75,7 @@ def _blurred(picture: Plane) -> Plane:
     return picture
 
 
-def _beside(slope: Plane, dx: Plane, dy: Plane) -> Plane:
+def _neighbour_slope(slope: Plane, dx: Plane, dy: Plane) -> Plane:
     """The greater slope of the two neighbours across the edge, its direction rounded to eighths of a turn."""
     padded = np.pad(slope, 1)
     height, width = slope.shape

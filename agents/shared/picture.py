@@ -42,7 +42,7 @@ class Undecodable(ValueError):
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedPicture:
     """A picture and the media type its bytes really have."""
 
     rgb: Rgb
@@ -54,7 +54,7 @@ class Decoded:
         return self.rgb.shape[1], self.rgb.shape[0]
 
 
-def look_into(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> str:
+def media_type_of(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> str:
     """The media type of a picture whose size and chunks are in order; its pixels are not decoded.
 
     Raises:
@@ -62,13 +62,13 @@ def look_into(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_
     """
     if len(data) > max_bytes:
         raise Undecodable("too_large", f"{len(data)} bytes, more than {max_bytes}")
-    with _faults(data), Image.open(BytesIO(data), formats=FORMATS) as image:
+    with _raise_undecodable(data), Image.open(BytesIO(data), formats=FORMATS) as image:
         _check_size(image.size, max_pixels)
         image.verify()
         return Image.MIME[image.format or ""]
 
 
-def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> DecodedPicture:
     """Decode a whole picture; of an animation the first frame. Transparency is laid over white.
 
     The size is read from the header and checked before a pixel is allocated. Every chunk's checksum is verified
@@ -77,11 +77,11 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
     Raises:
         Undecodable: `too_large`, `unknown_format`, or `broken` (truncated, wrong checksum, inconsistent).
     """
-    look_into(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    media_type_of(data, max_bytes=max_bytes, max_pixels=max_pixels)
     # `verify` leaves an image that cannot be loaded any more.
-    with _faults(data), Image.open(BytesIO(data), formats=FORMATS) as image:
+    with _raise_undecodable(data), Image.open(BytesIO(data), formats=FORMATS) as image:
         media_type = Image.MIME[image.format or ""]
-        return Decoded(np.asarray(_flatten(image), dtype=np.uint8), media_type)
+        return DecodedPicture(np.asarray(_flatten(image), dtype=np.uint8), media_type)
 
 
 def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -90,8 +90,8 @@ def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = 
     Raises:
         Undecodable: see `decode`; `max_pixels` are those of all frames.
     """
-    look_into(data, max_bytes=max_bytes, max_pixels=max_pixels)
-    with _faults(data), Image.open(BytesIO(data), formats=FORMATS) as image:
+    media_type_of(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    with _raise_undecodable(data), Image.open(BytesIO(data), formats=FORMATS) as image:
         count = getattr(image, "n_frames", 1)
         if count * image.width * image.height > max_pixels:
             raise Undecodable(
@@ -102,7 +102,7 @@ def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = 
 
 
 @contextmanager
-def _faults(data: bytes) -> Generator[None]:
+def _raise_undecodable(data: bytes) -> Generator[None]:
     """What Pillow raises, as `Undecodable`."""
     try:
         yield

@@ -11,7 +11,7 @@ STARTED_AT = datetime.now(UTC).isoformat(timespec="seconds")
 """When this process began, as near as it can tell."""
 
 
-def this_process(role: Role, instance: str, slots: int) -> Presence:
+def base_presence(role: Role, instance: str, slots: int) -> Presence:
     """The part of a presence that every agent says in the same way; what it can do is added with `replace`."""
     return Presence(
         role=role,

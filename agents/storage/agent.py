@@ -13,18 +13,18 @@ from typing import Literal, cast
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from agents.shared.presence import this_process
+from agents.shared.presence import base_presence
 from agents.shared.settings import Settings
 from agents.storage import names
-from agents.storage.catalogue import Catalogue, Entry, entry_of, open_catalogue, settles
+from agents.storage.atomic_files import AtomicFiles
+from agents.storage.catalogue import Catalogue, CatalogueRow, open_catalogue, row_of, stands_against
 from agents.storage.colour import dominant_colour
-from agents.storage.contact_sheet import MAX_PICTURES, SHEET_NAME, Frame, draw_sheet
-from agents.storage.files import AtomicFiles
+from agents.storage.contact_sheet import MAX_PICTURES, SHEET_NAME, SheetFrame, draw_sheet
 from agents.storage.filing import NoFreeName, discard_picture, file_picture, original_of, remove_picture
 from agents.storage.png import BrokenPng
 from agents.storage.record import Record, record_of
 from agents.storage.retention import Retention
-from agents.storage.stored import stored_picture
+from agents.storage.stored_picture import stored_picture
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
@@ -70,37 +70,37 @@ class Storage(Agent):
         self._template = check_template(name_template, "name_template")
         self._slots = slots
         self._retain_days = retain_days
-        self._open: Catalogue | None = None
+        self._opened_catalogue: Catalogue | None = None
 
     @property
     def _catalogue(self) -> Catalogue:
-        if self._open is None:
+        if self._opened_catalogue is None:
             raise AcpError("internal", "the catalogue is not open", retryable=True)
-        return self._open
+        return self._opened_catalogue
 
     def intakes(self) -> Sequence[Intake]:
         return [Intake(ACP_WORK, "storage", (subjects.work_filter("storage"),), slots=self._slots)]
 
     def endpoints(self) -> Mapping[str, Endpoint]:
-        return {subjects.STORED: self._find}
+        return {subjects.STORED: self._answer_find_stored}
 
     def presence(self, instance: str) -> Presence:
-        return this_process("storage", instance, self._slots)
+        return base_presence("storage", instance, self._slots)
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
         if swept := await asyncio.to_thread(self._files.sweep):
             _log.info("partial_files_swept", count=swept)
         async with open_catalogue(self._catalogue_url) as catalogue:
-            self._open = catalogue
+            self._opened_catalogue = catalogue
             try:
-                async with self._removing(catalogue):
+                async with self._remove_expired(catalogue):
                     yield
             finally:
-                self._open = None
+                self._opened_catalogue = None
 
     @asynccontextmanager
-    async def _removing(self, catalogue: Catalogue) -> AsyncGenerator[None]:
+    async def _remove_expired(self, catalogue: Catalogue) -> AsyncGenerator[None]:
         """Remove pictures whose time is over, beside everything else."""
         if self._retain_days is None:
             yield
@@ -123,7 +123,7 @@ class Storage(Agent):
         try:
             match message:
                 case StoreImage():
-                    return [await self._store(message)]
+                    return [await self._store_picture(message)]
                 case MakeContactSheet():
                     return [await self._make_sheet(message)]
                 case _:
@@ -143,33 +143,33 @@ class Storage(Agent):
         if not isinstance(message, StoreImage):
             return ()
         held = await self._catalogue.find(message.job.hash, message.job.index)
-        if held is not None and settles(held, message.disposition):
-            return [self._stored(held)]
+        if held is not None and stands_against(held, message.disposition):
+            return [self._image_stored(held)]
         try:
-            await self._discard(message, held)
+            await self._discard_picture(message, held)
         except (BlobMissing, BrokenPng, OSError) as failure:
             _log.warning("what was filed of a picture could not be removed", picture=message.job.image_id, why=failure)
         return [JobFailed(ref=ref_of(message.job), stage="storage", error=error.body)]
 
-    async def _store(self, message: StoreImage) -> ImageStored:
+    async def _store_picture(self, message: StoreImage) -> ImageStored:
         if not self._with_files:
-            return self._stored(await self._catalogue.add(entry_of(message, record_of(message, None), None)))
+            return self._image_stored(await self._catalogue.add(row_of(message, record_of(message, None), None)))
         job = message.job
         held = await self._catalogue.find(job.hash, job.index)
-        if held is not None and settles(held, message.disposition):
-            return self._stored(held)
+        if held is not None and stands_against(held, message.disposition):
+            return self._image_stored(held)
         data = await self._blobs.get(message.picture.blob)
-        record, path = await asyncio.to_thread(self._file, message, data)
-        entry = entry_of(message, record, path.relative_to(self._files.root))
+        record, path = await asyncio.to_thread(self._file_picture, message, data)
+        entry = row_of(message, record, path.relative_to(self._files.root))
         if held is not None and held.path is not None and held.path != entry.path:
             # Before its row is replaced: a death in between is mended by the next delivery.
             await asyncio.to_thread(remove_picture, self._files, self._files.root / held.path)
         held = await self._catalogue.add(entry)
         if held.path != entry.path:
             await asyncio.to_thread(remove_picture, self._files, path)
-        return self._stored(held)
+        return self._image_stored(held)
 
-    async def _discard(self, message: StoreImage, held: Entry | None) -> None:
+    async def _discard_picture(self, message: StoreImage, held: CatalogueRow | None) -> None:
         data = await self._blobs.get(message.picture.blob)
         kept = self._files.root / held.path if held is not None and held.path is not None else None
 
@@ -179,11 +179,11 @@ class Storage(Agent):
 
         await asyncio.to_thread(discard)
 
-    def _file(self, message: StoreImage, data: bytes) -> tuple[Record, Path]:
+    def _file_picture(self, message: StoreImage, data: bytes) -> tuple[Record, Path]:
         record = record_of(message, dominant_colour(data))
         return record, file_picture(self._files, self._template, record, data)
 
-    def _stored(self, entry: Entry) -> ImageStored:
+    def _image_stored(self, entry: CatalogueRow) -> ImageStored:
         path = self._files.root / entry.path if entry.path else None
         return ImageStored(
             ref=JobRef(
@@ -199,16 +199,18 @@ class Storage(Agent):
             disposition=cast("Literal['accepted', 'kept']", entry.disposition),
         )
 
-    async def _find(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
+    async def _answer_find_stored(
+        self, data: bytes, headers: Mapping[str, str], subject: str
+    ) -> tuple[bytes, Mapping[str, str]]:
         """Answer which pictures are there already."""
         question = codec.decode_reuse(codec.unpack(data, headers))
         if not isinstance(question, FindStored):
             raise BadMessage("invalid_value", f"{type(question).__name__} is no question about stored pictures")
-        entries = await self._catalogue.held(question.client_id, question.digests)
-        readable = [entry for entry in entries if await self._is_at_hand(entry)]
+        entries = await self._catalogue.find_by_digest(question.client_id, question.digests)
+        readable = [entry for entry in entries if await self._ensure_at_hand(entry)]
         return codec.pack(StoredPictures(found=[stored_picture(entry) for entry in readable]))
 
-    async def _is_at_hand(self, entry: Entry) -> bool:
+    async def _ensure_at_hand(self, entry: CatalogueRow) -> bool:
         """Whether the pixels of a picture that nobody removed are in the blob store; from its file they come back."""
         path = self._files.root / entry.path if entry.path else None
         if path is not None and not await asyncio.to_thread(path.is_file):
@@ -222,18 +224,18 @@ class Storage(Agent):
         """Draw the sheet of what the catalogue has; its path is null where it has nothing."""
         client, batch = message.client_id, message.hash
         key = names.sheet_key(client, batch)
-        entries = await self._catalogue.batch(client, batch, MAX_PICTURES)
+        entries = await self._catalogue.list_batch(client, batch, MAX_PICTURES)
         if not entries:
             return ContactSheetMade(hash=batch, client_id=client, key=key, edition=message.edition)
         total = await self._catalogue.count(client, batch)
-        frames = [self._frame(entry) for entry in entries]
+        frames = [self._frame_of(entry) for entry in entries]
         path = self._files.root / names.batch_folder(client, batch) / SHEET_NAME
         sheet = await asyncio.to_thread(draw_sheet, batch, frames, total)
         await asyncio.to_thread(self._files.replace, path, sheet)
         return ContactSheetMade(hash=batch, client_id=client, key=key, path=str(path), edition=message.edition)
 
-    def _frame(self, entry: Entry) -> Frame:
-        return Frame(
+    def _frame_of(self, entry: CatalogueRow) -> SheetFrame:
+        return SheetFrame(
             path=self._files.root / entry.path if entry.path else None,
             index=entry.index,
             seed=entry.seed,

@@ -57,15 +57,15 @@ images = sa.Table(
 )
 """What the newest migration made."""
 
-_IS = sa.and_(images.c.hash == sa.bindparam("of_hash"), images.c["index"] == sa.bindparam("of_index"))
-_FIND = sa.select(images).where(_IS)
+_IS_PICTURE = sa.and_(images.c.hash == sa.bindparam("of_hash"), images.c["index"] == sa.bindparam("of_index"))
+_FIND = sa.select(images).where(_IS_PICTURE)
 _FIND_ALL = sa.select(images).where(
     images.c.hash == sa.bindparam("of_hash"), images.c["index"].in_(sa.bindparam("of_indices", expanding=True))
 )
 _INSERT = images.insert()
-_REPLACE = images.update().where(_IS)
+_REPLACE = images.update().where(_IS_PICTURE)
 _NEWEST_FIRST = (images.c.created_at.desc(), images.c.image_id)
-_SOUGHT = (
+_NEWEST_BY_DIGEST = (
     sa.select(
         images.c.image_id,
         sa.func.row_number().over(partition_by=images.c.digest, order_by=_NEWEST_FIRST).label("place"),
@@ -77,10 +77,12 @@ _SOUGHT = (
     )
     .subquery()
 )
-_HELD = sa.select(images).where(images.c.image_id.in_(sa.select(_SOUGHT.c.image_id).where(_SOUGHT.c.place == 1)))
+_FIND_BY_DIGEST = sa.select(images).where(
+    images.c.image_id.in_(sa.select(_NEWEST_BY_DIGEST.c.image_id).where(_NEWEST_BY_DIGEST.c.place == 1))
+)
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class CatalogueRow(Struct, frozen=True, kw_only=True):
     """One row. `path` is relative to the pictures' folder, null where the picture is in the blob store alone; `record`
     is everything that the picture's file says; `digest` that of its pixels (`protocol.reuse`), null where the hash of
     the weights is not known."""
@@ -115,10 +117,10 @@ class Entry(Struct, frozen=True, kw_only=True):
     digest: str | None = None
 
 
-def entry_of(message: StoreImage, record: Record, path: Path | None) -> Entry:
+def row_of(message: StoreImage, record: Record, path: Path | None) -> CatalogueRow:
     """The catalogue row of a picture; `path` is relative to the pictures' folder, null where it has no file."""
     version, assessment = message.picture.model_version, message.assessment
-    return Entry(
+    return CatalogueRow(
         image_id=record.image_id,
         client=record.client,
         hash=record.batch,
@@ -150,7 +152,7 @@ def entry_of(message: StoreImage, record: Record, path: Path | None) -> Entry:
     )
 
 
-def settles(held: Entry, disposition: str) -> bool:
+def stands_against(held: CatalogueRow, disposition: str) -> bool:
     """Whether a row that is there stands against a picture of that disposition."""
     return held.disposition == "accepted" or disposition == "kept"
 
@@ -161,20 +163,20 @@ class Catalogue:
     def __init__(self, commits: GroupCommit) -> None:
         self._commits = commits
 
-    async def find(self, batch: str, index: int) -> Entry | None:
+    async def find(self, batch: str, index: int) -> CatalogueRow | None:
         """The row of a picture, or null."""
-        return await self._commits.read(lambda connection: _find(connection, batch, index))
+        return await self._commits.read(lambda connection: _find_row(connection, batch, index))
 
-    async def add(self, entry: Entry) -> Entry:
+    async def add(self, entry: CatalogueRow) -> CatalogueRow:
         """Add a row durably; returns the row that is there now, which is an earlier one where that settles it.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database refused or failed; nothing was added.
         """
 
-        return await self._commits.write_each(_put, entry)
+        return await self._commits.write_each(_add_rows, entry)
 
-    async def batch(self, client: str, batch: str, limit: int) -> Sequence[Entry]:
+    async def list_batch(self, client: str, batch: str, limit: int) -> Sequence[CatalogueRow]:
         """The first rows of a batch, in the order of their index."""
         query = (
             sa.select(images)
@@ -183,27 +185,27 @@ class Catalogue:
             .limit(limit)
         )
         return await self._commits.read(
-            lambda connection: [Entry(**row) for row in connection.execute(query).mappings()]
+            lambda connection: [CatalogueRow(**row) for row in connection.execute(query).mappings()]
         )
 
-    async def held(self, client: str, digests: Sequence[str]) -> Sequence[Entry]:
+    async def find_by_digest(self, client: str, digests: Sequence[str]) -> Sequence[CatalogueRow]:
         """The rows of a client's accepted pictures with these digests, the newest one of each."""
         sought = {"of_client": client, "of_digests": list(digests)}
         return await self._commits.read(
-            lambda connection: [Entry(**row) for row in connection.execute(_HELD, sought).mappings()]
+            lambda connection: [CatalogueRow(**row) for row in connection.execute(_FIND_BY_DIGEST, sought).mappings()]
         )
 
-    async def older(self, ordered: str, after: tuple[str, str], limit: int) -> Sequence[Entry]:
+    async def list_ordered_before(self, ordered: str, after: tuple[str, str], limit: int) -> Sequence[CatalogueRow]:
         """Rows of pictures that were ordered before a time, in ISO 8601, the oldest first; those that follow `after`,
         a time and an id."""
         place = sa.tuple_(images.c.created_at, images.c.image_id)
         query = sa.select(images).where(images.c.created_at < ordered, place > sa.tuple_(*after))
         in_order = query.order_by(images.c.created_at, images.c.image_id).limit(limit)
         return await self._commits.read(
-            lambda connection: [Entry(**row) for row in connection.execute(in_order).mappings()]
+            lambda connection: [CatalogueRow(**row) for row in connection.execute(in_order).mappings()]
         )
 
-    async def alone(self, blobs: Sequence[str], ordered: str) -> set[str]:
+    async def blobs_without_file(self, blobs: Sequence[str], ordered: str) -> set[str]:
         """Those of these blobs that are, without a file, a picture that was ordered since a time."""
         query = sa.select(images.c.blob).where(
             images.c.blob.in_(blobs), images.c.path.is_(None), images.c.created_at >= ordered
@@ -233,15 +235,15 @@ async def open_catalogue(url: str) -> AsyncGenerator[Catalogue]:
         engine.dispose()
 
 
-def _put(connection: sa.Connection, entries: Sequence[Entry]) -> list[Entry]:
+def _add_rows(connection: sa.Connection, entries: Sequence[CatalogueRow]) -> list[CatalogueRow]:
     """Add rows that came together; returns for each the row that is there now."""
-    rows = _held(connection, entries)
-    added: dict[tuple[str, int], Entry] = {}
-    put: list[Entry] = []
+    rows = _find_existing(connection, entries)
+    added: dict[tuple[str, int], CatalogueRow] = {}
+    put: list[CatalogueRow] = []
     for entry in entries:
         place = (entry.hash, entry.index)
         held = rows.get(place)
-        if held is not None and settles(held, entry.disposition):
+        if held is not None and stands_against(held, entry.disposition):
             put.append(held)
             continue
         if held is None or place in added:
@@ -256,18 +258,18 @@ def _put(connection: sa.Connection, entries: Sequence[Entry]) -> list[Entry]:
     return put
 
 
-def _held(connection: sa.Connection, entries: Sequence[Entry]) -> dict[tuple[str, int], Entry]:
+def _find_existing(connection: sa.Connection, entries: Sequence[CatalogueRow]) -> dict[tuple[str, int], CatalogueRow]:
     """The rows that are there for these pictures, with one statement for each batch."""
     indices: dict[str, list[int]] = {}
     for entry in entries:
         indices.setdefault(entry.hash, []).append(entry.index)
     return {
-        (name, row["index"]): Entry(**row)
+        (name, row["index"]): CatalogueRow(**row)
         for name, wanted in indices.items()
         for row in connection.execute(_FIND_ALL, {"of_hash": name, "of_indices": wanted}).mappings()
     }
 
 
-def _find(connection: sa.Connection, batch: str, index: int) -> Entry | None:
+def _find_row(connection: sa.Connection, batch: str, index: int) -> CatalogueRow | None:
     row = connection.execute(_FIND, {"of_hash": batch, "of_index": index}).mappings().one_or_none()
-    return None if row is None else Entry(**row)
+    return None if row is None else CatalogueRow(**row)

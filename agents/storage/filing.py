@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from agents.storage import names, png
-from agents.storage.files import AtomicFiles
-from agents.storage.record import Record, record_from, sidecar, texts_of
+from agents.storage.atomic_files import AtomicFiles
+from agents.storage.record import Record, record_of_texts, sidecar_of, texts_of
 
 
 class NoFreeName(RuntimeError):
@@ -26,17 +26,17 @@ def file_picture(files: AtomicFiles, template: str, record: Record, data: bytes)
         NoFreeName: other pictures have all the names it could have.
     """
     complete = png.with_text(data, texts_of(record))
-    for path in _places(files, template, record):
-        if _claimed(files, path, complete, record.image_id):
-            files.replace(sidecar_path(path), sidecar(record))
+    for path in _candidate_paths(files, template, record):
+        if _claim_path(files, path, complete, record.image_id):
+            files.replace(sidecar_path(path), sidecar_of(record))
             return path
-    raise NoFreeName(f"no name is free for {record.image_id} in {files.root / names.folder(record)}")
+    raise NoFreeName(f"no name is free for {record.image_id} in {files.root / names.picture_folder(record)}")
 
 
 def discard_picture(files: AtomicFiles, template: str, record: Record, kept: Path | None) -> None:
     """Remove what filing a picture left, unless it is the file `kept`."""
-    for path in _places(files, template, record):
-        if path != kept and _owner(path) == record.image_id:
+    for path in _candidate_paths(files, template, record):
+        if path != kept and _picture_id_in(path) == record.image_id:
             remove_picture(files, path)
 
 
@@ -67,28 +67,28 @@ def read_record(data: bytes) -> Record:
         png.BrokenPng: the bytes are not a whole PNG file.
         msgspec.MsgspecError: the picture carries no record.
     """
-    return record_from(png.read_text(data))
+    return record_of_texts(png.read_text(data))
 
 
-def _places(files: AtomicFiles, template: str, record: Record) -> Iterator[Path]:
+def _candidate_paths(files: AtomicFiles, template: str, record: Record) -> Iterator[Path]:
     """Where a picture may lie, in the order in which names are tried."""
-    named = names.path(template, record)
-    for name in names.alternatives(named.name, record):
-        yield files.root / names.folder(record) / named.parent / f"{name}.png"
+    named = names.picture_path(template, record)
+    for name in names.candidate_names(named.name, record):
+        yield files.root / names.picture_folder(record) / named.parent / f"{name}.png"
 
 
-def _claimed(files: AtomicFiles, path: Path, data: bytes, image_id: str) -> bool:
+def _claim_path(files: AtomicFiles, path: Path, data: bytes, image_id: str) -> bool:
     """Whether the picture now lies under this name: the name was free, or its own already."""
     try:
         files.create(path, data)
     except FileExistsError:
-        if _owner(path) != image_id:
+        if _picture_id_in(path) != image_id:
             return False
         files.replace(path, data)
     return True
 
 
-def _owner(path: Path) -> str | None:
+def _picture_id_in(path: Path) -> str | None:
     """The id of the picture in a file; null where it is not one of ours."""
     try:
         return read_record(path.read_bytes()).image_id

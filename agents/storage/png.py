@@ -13,7 +13,7 @@ XMP_KEYWORD = "XML:com.adobe.xmp"
 """Keyword of the iTXt chunk that holds an XMP packet (XMP specification part 3)."""
 
 _TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
-_FRAME = 12
+_CHUNK_OVERHEAD = 12
 """Bytes of a chunk around its content: length, kind, CRC."""
 
 
@@ -40,9 +40,9 @@ def chunks(data: bytes) -> Iterator[Chunk]:
     if not data.startswith(SIGNATURE):
         raise BrokenPng("the bytes do not begin with the PNG signature")
     view, start = memoryview(data), len(SIGNATURE)
-    while start + _FRAME <= len(data):
+    while start + _CHUNK_OVERHEAD <= len(data):
         length = int.from_bytes(view[start : start + 4])
-        end = start + _FRAME + length
+        end = start + _CHUNK_OVERHEAD + length
         if end > len(data):
             raise BrokenPng(f"the chunk at byte {start} is cut off")
         kind = bytes(view[start + 4 : start + 8])

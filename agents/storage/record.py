@@ -153,28 +153,28 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
 def texts_of(record: Record) -> dict[str, str]:
     """The texts of the PNG file by keyword: first what other tools read, then each field that has a value."""
     fields = msgspec.structs.asdict(record)
-    own = {name: _said(value) for name, value in fields.items() if value not in (None, "", [], {})}
-    common = {"parameters": parameters(record), "Software": record.software, XMP_KEYWORD: xmp(record)}
+    own = {name: _text_of(value) for name, value in fields.items() if value not in (None, "", [], {})}
+    common = {"parameters": parameters_of(record), "Software": record.software, XMP_KEYWORD: xmp_of(record)}
     return common | own
 
 
-def record_from(texts: dict[str, str]) -> Record:
+def record_of_texts(texts: dict[str, str]) -> Record:
     """The record in the texts of a PNG file.
 
     Raises:
         msgspec.MsgspecError: the texts are not of this program or were changed by another.
     """
     fields = msgspec.structs.fields(Record)
-    found = {field.name: _heard(texts[field.name], field.type) for field in fields if field.name in texts}
+    found = {field.name: _value_of(texts[field.name], field.type) for field in fields if field.name in texts}
     return msgspec.convert(found, Record)
 
 
-def sidecar(record: Record) -> bytes:
+def sidecar_of(record: Record) -> bytes:
     """The record as a JSON file."""
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
 
 
-def parameters(record: Record) -> str:
+def parameters_of(record: Record) -> str:
     """The text that AUTOMATIC1111's web UI writes under `parameters` and many tools read.
 
     Source: modules/processing.py `create_infotext` of AUTOMATIC1111/stable-diffusion-webui.
@@ -194,11 +194,11 @@ def parameters(record: Record) -> str:
     lines = [record.prompt + adapters]
     if record.negative_prompt:
         lines.append(f"Negative prompt: {record.negative_prompt}")
-    lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in settings.items() if value is not None))
+    lines.append(", ".join(f"{name}: {_quote(str(value))}" for name, value in settings.items() if value is not None))
     return "\n".join(lines)
 
 
-def xmp(record: Record) -> str:
+def xmp_of(record: Record) -> str:
     """An XMP packet: made by a trained model, by which software, showing what."""
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -208,29 +208,29 @@ def xmp(record: Record) -> str:
         ' xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"'
         ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
         f"<Iptc4xmpExt:DigitalSourceType>{DIGITAL_SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>"
-        f"<xmp:CreatorTool>{_xml(record.software)}</xmp:CreatorTool>"
+        f"<xmp:CreatorTool>{_escape_xml(record.software)}</xmp:CreatorTool>"
         "<Iptc4xmpCore:AltTextAccessibility><rdf:Alt>"
-        f'<rdf:li xml:lang="x-default">{_xml(record.subject or record.prompt)}</rdf:li>'
+        f'<rdf:li xml:lang="x-default">{_escape_xml(record.subject or record.prompt)}</rdf:li>'
         "</rdf:Alt></Iptc4xmpCore:AltTextAccessibility>"
         "</rdf:Description></rdf:RDF></x:xmpmeta>"
         '<?xpacket end="w"?>'
     )
 
 
-def _xml(text: str) -> str:
+def _escape_xml(text: str) -> str:
     """Text for XML 1.0, without the characters that it cannot hold."""
     return escape("".join(character for character in text if character in "\n\t" or character.isprintable()))
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     return msgspec.json.encode(value).decode() if set(',:\n"') & set(value) else value
 
 
-def _said(value: object) -> str:
+def _text_of(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _heard(text: str, kind: Any) -> Any:
+def _value_of(text: str, kind: Any) -> Any:
     return text if _is_text(kind) else msgspec.json.decode(text)
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import structlog
 
-from agents.storage.catalogue import Catalogue, Entry
+from agents.storage.atomic_files import AtomicFiles
+from agents.storage.catalogue import Catalogue, CatalogueRow
 from agents.storage.contact_sheet import SHEET_NAME
-from agents.storage.files import AtomicFiles
 from agents.storage.filing import remove_picture, sidecar_path
 from bus.blobs import Blobs
 
-AT_ONCE = 100
+PAGE_SIZE = 100
 """Pictures in one step."""
 
 ROUND_S = 600.0
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 @dataclass
-class Removed:
+class RemovedPictures:
     """What a round removed, or would."""
 
     pictures: int = 0
@@ -49,7 +49,7 @@ class Retention:
         """A round now and then, until cancelled."""
         while True:
             try:
-                removed = await self.round(time.time())
+                removed = await self.run_once(time.time())
             except Exception:
                 log.exception("pictures were not removed; the next round tries again")
             else:
@@ -57,49 +57,49 @@ class Retention:
                     log.info("pictures_removed", count=removed.pictures, bytes=removed.picture_bytes)
             await asyncio.sleep(ROUND_S)
 
-    async def round(self, now: float, *, dry_run: bool = False) -> Removed:
+    async def run_once(self, now: float, *, dry_run: bool = False) -> RemovedPictures:
         """Remove every picture that was ordered and filed more than the days ago; with `dry_run` only count them."""
         before = now - self._days * DAY_S
         ordered = datetime.fromtimestamp(before, UTC).isoformat(timespec="seconds")
-        removed = Removed()
+        removed = RemovedPictures()
         after = ("", "")
-        while page := await self._catalogue.older(ordered, after, AT_ONCE):
+        while page := await self._catalogue.list_ordered_before(ordered, after, PAGE_SIZE):
             after = (page[-1].created_at, page[-1].image_id)
-            over = await self._over(page, before)
+            over = await self._find_expired(page, before)
             removed.pictures += len(over)
             removed.picture_bytes += sum(size for _, size in over)
             if not dry_run:
                 await self._remove([entry for entry, _ in over], ordered, before)
         return removed
 
-    async def _remove(self, entries: Sequence[Entry], ordered: str, before: float) -> None:
+    async def _remove(self, entries: Sequence[CatalogueRow], ordered: str, before: float) -> None:
         await asyncio.to_thread(self._unlink, entries)
         alone = {entry.blob for entry in entries if entry.path is None}
-        for blob in alone - await self._catalogue.alone(sorted(alone), ordered):
-            await self._blobs.release(blob, before)
+        for blob in alone - await self._catalogue.blobs_without_file(sorted(alone), ordered):
+            await self._blobs.remove_idle(blob, before)
         await self._catalogue.remove([entry.image_id for entry in entries])
 
-    async def _over(self, page: Sequence[Entry], before: float) -> list[tuple[Entry, int]]:
+    async def _find_expired(self, page: Sequence[CatalogueRow], before: float) -> list[tuple[CatalogueRow, int]]:
         """The pictures that were not filed since, with their bytes; those without a file have none of their own."""
         files = [(entry, self._files.root / entry.path) for entry in page if entry.path is not None]
-        sized = await asyncio.to_thread(lambda: [(entry, _size(path, before)) for entry, path in files])
+        sized = await asyncio.to_thread(lambda: [(entry, _expired_size(path, before)) for entry, path in files])
         alone = [entry for entry in page if entry.path is None]
         return [(entry, size) for entry, size in sized if size is not None] + [
-            (entry, 0) for entry in alone if not await self._is_young(entry.blob, before)
+            (entry, 0) for entry in alone if not await self._is_recent(entry.blob, before)
         ]
 
-    async def _is_young(self, blob: str, before: float) -> bool:
-        return await self._blobs.has(blob) and not await self._blobs.idle(blob, before)
+    async def _is_recent(self, blob: str, before: float) -> bool:
+        return await self._blobs.has(blob) and not await self._blobs.idle_bytes(blob, before)
 
-    def _unlink(self, entries: Sequence[Entry]) -> None:
+    def _unlink(self, entries: Sequence[CatalogueRow]) -> None:
         for entry in entries:
             if entry.path is None:
                 continue
             path = self._files.root / entry.path
             remove_picture(self._files, path)
-            self._tidy(path.parent)
+            self._remove_empty_folders(path.parent)
 
-    def _tidy(self, folder: Path) -> None:
+    def _remove_empty_folders(self, folder: Path) -> None:
         """Remove folders that hold nothing any more, or only the contact sheet of pictures that are gone."""
         while folder != self._files.root and folder.is_dir():
             if not {path.name for path in folder.iterdir()} <= {SHEET_NAME}:
@@ -110,7 +110,7 @@ class Retention:
             folder = folder.parent
 
 
-def _size(path: Path, before: float) -> int | None:
+def _expired_size(path: Path, before: float) -> int | None:
     """Bytes of a picture and its sidecar; null where it was filed since. What is gone already has none."""
     try:
         found = path.stat()

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from agents.shared.supervisor.supervise import running
+from agents.shared.supervisor.supervise import run_workshop
 from bus.client import Client
 from protocol.commands import GenerateImages, Requirements
 from protocol.replies import GenerationPlan
@@ -37,8 +37,8 @@ async def measure(pictures: int, window: int) -> None:
         }
         settings = instant_settings(Path(folder), window=window)
         settings.blobs.symlink_to(pixels, target_is_directory=True)
-        async with running(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-            await workshop.ready(client)
+        async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
+            await workshop.wait_until_ready(client)
             await batch(client, 32)
             before = await cpu_by_role(client)
             seconds, first_status = await batch(client, pictures)

@@ -22,7 +22,7 @@ from diffusers import StableDiffusionPipeline
 
 from agents.pocket.paths import MODEL
 from agents.shared.settings import Settings
-from agents.shared.supervisor.supervise import running
+from agents.shared.supervisor.supervise import run_workshop
 from bus.client import Client
 from protocol.commands import GenerateImages, Quality, Requirements
 from protocol.messages import Job
@@ -40,8 +40,8 @@ async def measure(pictures: int, rounds: int) -> None:
     ratios: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder))
-        async with running(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-            await workshop.ready(client)
+        async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
+            await workshop.wait_until_ready(client)
             await through_workshop(client, jobs[:4])
             await asyncio.to_thread(by_loop, pipeline, jobs[:1], threads)
             for number in range(rounds):

@@ -24,7 +24,7 @@ from diffusers import StableDiffusionPipeline
 
 from agents.generator.engine import Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.orders.order import Order, order
+from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry
 from agents.pocket.paths import MODEL
 from protocol.messages import Job, Prompt
@@ -86,10 +86,10 @@ async def measure(pictures: int, rounds: int, threads: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         known = registry.load(home / "models", home / "loras", home / "models.toml")
-        orders = [order(one, known) for one in jobs]
+        orders = [order_of(one, known) for one in jobs]
         engine = DiffusersEngine("cpu", threads, home)
-        async with engine.opened():
-            await engine.warm(orders[0])
+        async with engine.open():
+            await engine.warm_up(orders[0])
             await by_engine(engine, orders[:4])
             await asyncio.to_thread(by_loop, pipeline, jobs[:1], threads)
             print(

@@ -21,13 +21,13 @@ from typing import Any, get_args
 import diffusers
 import torch
 
-from agents.generator.device.device import arithmetic
-from agents.generator.device.tuning import PLAIN, Tuning
-from agents.generator.orders.order import Order, order
-from agents.generator.pipelines.resident import Pipelines
+from agents.generator.device.device import numeric_environment
+from agents.generator.device.tuning import DEFAULT_TUNING, Tuning
+from agents.generator.orders.order import Order, order_of
+from agents.generator.pipelines.resident import ResidentPipelines
 from agents.generator.registry import registry
 from agents.generator.registry.registry import Registry
-from agents.generator.step_engine.flops import peak_of
+from agents.generator.step_engine.flops import peak_flops_of
 from agents.shared.settings import Compiler
 from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
@@ -99,7 +99,7 @@ class Setting:
             platform=subject.platform,
             model=subject.model,
         )
-        return order(job, self.known)
+        return order_of(job, self.known)
 
 
 def measure(name: str, setting: Setting, until: float, report: Report) -> None:
@@ -111,10 +111,10 @@ def measure(name: str, setting: Setting, until: float, report: Report) -> None:
     pipeline = built(subject, setting.device, setting.dtype, setting.tiny)
     report.note(name, "built_s", time.monotonic() - started)
     sizes = (TINY_SIZE,) if setting.tiny else subject.sizes
-    ways = [("eager", PLAIN), *([("compiled", Tuning(compile=setting.compiler))] if setting.compiler else [])]
+    ways = [("eager", DEFAULT_TUNING), *([("compiled", Tuning(compile=setting.compiler))] if setting.compiler else [])]
     for number, (way, tuning) in enumerate(ways):
-        pipelines = Pipelines(setting.device, tuning)
-        pipelines.hold(setting.known.models[subject.model], pipeline)
+        pipelines = ResidentPipelines(setting.device, tuning)
+        pipelines.add(setting.known.models[subject.model], pipeline)
         with engine(setting.device, setting.threads, pipelines) as make:
             for place, size in enumerate(sizes):
                 left = (len(ways) - number) * len(sizes) - place
@@ -144,8 +144,8 @@ def _of_size(
 
 def run(setting: Setting, sections: Sequence[str], seconds: float, report: Report) -> None:
     """All sections, each with an equal share of what time is left."""
-    known = arithmetic(setting.device)
-    peak = peak_of(known.get("gpu", ""))
+    known = numeric_environment(setting.device)
+    peak = peak_flops_of(known.get("gpu", ""))
     report.note("machine", "device", known | {"kind": setting.device.type, "peak_flops": peak})
     report.note("machine", "versions", {name: version(name) for name in ("torch", "diffusers")})
     end = time.monotonic() + seconds
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device=device,
         dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
         tiny=said.tiny,
-        known=registry.load(nowhere, nowhere, nowhere / "models.toml").with_everything(),
+        known=registry.load(nowhere, nowhere, nowhere / "models.toml").with_everything_installed(),
         threads=0,
         compiler=None if said.compiler == "none" else said.compiler,
         sizes=(1, 2, 4) if said.tiny else (1, 2, 4, 8, 16),

@@ -17,14 +17,14 @@ import torch
 from agents.generator.device import errors
 from agents.generator.orders.order import Order
 from agents.generator.pipelines.draw import Pixels, draw, scheduler_for
-from agents.generator.pipelines.resident import Pipelines
+from agents.generator.pipelines.resident import ResidentPipelines
 from agents.generator.registry import samplers
 from agents.generator.step_engine import model_calls
 from agents.generator.step_engine.buckets import knee
-from agents.generator.step_engine.flops import Counter
+from agents.generator.step_engine.flops import FlopCounter
 from agents.generator.step_engine.loop import StepLoop
 from agents.generator.step_engine.model_calls import ModelCall
-from agents.generator.step_engine.model_proxies import Asked, Stepped, for_one_picture
+from agents.generator.step_engine.model_proxies import CallRequest, StepRequest, pipeline_for_one_picture
 from agents.generator.step_engine.run import Drawing, Request
 
 FLOOR = 788e12
@@ -62,21 +62,21 @@ def first_call(pipeline: Any, order: Order) -> ModelCall:
     """The denoising call that an order begins with, arguments and all."""
     found: list[ModelCall] = []
 
-    def ask(said: Asked | Stepped) -> Any:
-        if isinstance(said, Asked) and said.stage == "denoise":
+    def ask(said: CallRequest | StepRequest) -> Any:
+        if isinstance(said, CallRequest) and said.stage == "denoise":
             found.append(said.call)
             raise _Reached
-        return said.run() if isinstance(said, Stepped) else said.call.run()
+        return said.run() if isinstance(said, StepRequest) else said.call.run()
 
     with suppress(_Reached):
-        draw(for_one_picture(pipeline, _scheduler(pipeline, order), ask), order, _quiet)
+        draw(pipeline_for_one_picture(pipeline, _scheduler(pipeline, order), ask), order, _quiet)
     return found[0]
 
 
 def denoiser(call: ModelCall, sizes: Sequence[int], device: torch.device, until: float) -> dict[str, Any]:
     """Calls of these numbers of rows, until the time `until` or the end of memory: seconds, of them those that the host
     takes to issue the work, operations per second, as parts of `FLOOR`, and the knee."""
-    with torch.compiler.set_stance("force_eager"), Counter() as counter:
+    with torch.compiler.set_stance("force_eager"), FlopCounter() as counter:
         call.run()
     per_row = counter.total / call.rows
     found: list[dict[str, float | int | None]] = []
@@ -100,7 +100,7 @@ def _timed(call: ModelCall, rows: int, per_row: float, device: torch.device) -> 
     taken: list[tuple[float, float]] = []
     for _ in range(2 + TIMED):
         started = time.perf_counter()
-        model_calls.shared([call], rows)
+        model_calls.run_shared([call], rows)
         issued = time.perf_counter()
         wait_for(device)
         taken.append((time.perf_counter() - started, issued - started))
@@ -116,7 +116,7 @@ def _timed(call: ModelCall, rows: int, per_row: float, device: torch.device) -> 
 
 
 @contextmanager
-def engine(device: torch.device, threads: int, pipelines: Pipelines) -> Generator[Make]:
+def engine(device: torch.device, threads: int, pipelines: ResidentPipelines) -> Generator[Make]:
     """The step engine around pipelines that are in memory."""
     steps = StepLoop(device, threads, pipelines)
     thread = ThreadPoolExecutor(1, "device")
@@ -128,10 +128,10 @@ def engine(device: torch.device, threads: int, pipelines: Pipelines) -> Generato
         for request in requests:
             steps.submit(request)
         for request in requests:
-            wait((request.done, ended), return_when=FIRST_COMPLETED)
+            wait((request.future, ended), return_when=FIRST_COMPLETED)
             if ended.done():
                 ended.result()
-        return time.perf_counter() - started, [request.done.result() for request in requests]
+        return time.perf_counter() - started, [request.future.result() for request in requests]
 
     try:
         yield make
@@ -195,7 +195,7 @@ def _loop(pipeline: Any, orders: Sequence[Order]) -> float:
 
 
 def _scheduler(pipeline: Any, order: Order) -> Any:
-    return scheduler_for(order, samplers.configuration(pipeline.scheduler.config))
+    return scheduler_for(order, samplers.portable_configuration(pipeline.scheduler.config))
 
 
 def _median(function: Callable[[], object], device: torch.device) -> float:

@@ -92,7 +92,7 @@ async def measure(messages: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with EmbeddedServer(Path(folder)) as server:
             admin = await connect(server.address("admin"), name="bench")
-            await topology.apply(admin)
+            await topology.apply_topology(admin)
             counter = Counter(messages)
             stop = asyncio.Event()
             ready = [asyncio.Event(), asyncio.Event()]

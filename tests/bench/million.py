@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agents.shared.supervisor.supervise import Workshop, running
+from agents.shared.supervisor.supervise import Workshop, run_workshop
 from bus.client import Client
 from protocol.commands import Cancel, GenerateImages, Requirements
 from protocol.replies import GenerationPlan, GenerationStatus
@@ -42,8 +42,8 @@ async def measure(seconds: float, picture: float) -> None:
             "BOTTEGA_STORAGE_FILES": "false",
         }
         settings = instant_settings(Path(folder), instant_s=picture, reconcile_s=5.0, stale_s=20.0)
-        async with running(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-            await workshop.ready(client)
+        async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
+            await workshop.wait_until_ready(client)
             alone = [await small_batch(client) for _ in range(ROUNDS_ALONE)]
             started = time.perf_counter()
             huge = await planned(client, QUANTITY, "acme")

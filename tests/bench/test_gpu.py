@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from agents.generator.step_engine.flops import Counter
+from agents.generator.step_engine.flops import FlopCounter
 from tests.bench import gpu
 from tests.bench.full_size import SUBJECTS, built
 
@@ -58,7 +58,7 @@ def test_a_model_has_the_parameters_and_takes_the_operations_that_are_known_of_i
     pipeline = built(SUBJECTS[name], META, torch.bfloat16, tiny=False)
     found = {part: sum(one.numel() for one in getattr(pipeline, part).parameters()) / 1e6 for part in millions}
     assert found == pytest.approx(millions, abs=0.1)
-    with torch.no_grad(), Counter() as counter:
+    with torch.no_grad(), FlopCounter() as counter:
         getattr(pipeline, next(iter(millions)))(**arguments)
     assert counter.total / 1e12 == pytest.approx(tflop, rel=1e-3)
 

@@ -91,7 +91,7 @@ class Scripted(Agent):
     async def observe(self, message: Event) -> None:
         self.observed.put_nowait(message)
 
-    async def control(self, message: Control) -> None:
+    async def handle_control(self, message: Control) -> None:
         self.controls.put_nowait(message)
 
 
@@ -129,7 +129,7 @@ async def put(connection: Connection, *messages: Outbound) -> None:
 
 async def stored(connection: Connection, stream: str) -> int:
     """How many messages a stream holds."""
-    return (await connection.ask(f"STREAM.INFO.{stream}", {}))["state"]["messages"]
+    return (await connection.request_api(f"STREAM.INFO.{stream}", {}))["state"]["messages"]
 
 
 async def until_stored(connection: Connection, stream: str, count: int) -> None:
@@ -142,7 +142,7 @@ async def listen(connection: Connection, subject: str) -> asyncio.Queue[Msg]:
     """Messages of a subject from now on."""
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
     await connection.subscribe(subject, arrived.put)
-    await connection.ask("INFO", {})  # the broker answers after it knows the subscription
+    await connection.request_api("INFO", {})  # the broker answers after it knows the subscription
     return arrived
 
 

@@ -208,7 +208,7 @@ async def test_progress_is_heard_by_who_watches(workshop_server: EmbeddedServer,
     ):
         first = asyncio.ensure_future(anext(heard))
         while not first.done():  # lossy: what was said before the watch began is not heard
-            await asyncio.to_thread(generator.outlet.progress, progress)
+            await asyncio.to_thread(generator.outlet.publish_progress, progress)
             await client.presences()
         assert await first == progress
 

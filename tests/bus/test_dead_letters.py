@@ -44,7 +44,7 @@ async def seen(letters: DeadLetters, before: int | None = None) -> list[DeadLett
 
 
 async def test_a_letter_says_what_was_given_up_where_and_why(operator: Operator) -> None:
-    letter = await operator.letters.find(2)
+    letter = await operator.dead_letters.find(2)
     assert letter is not None
     assert letter.content == write_prompts(1)
     assert (letter.role, letter.code, letter.delivered) == ("prompt", "invalid_value", 1)
@@ -55,24 +55,24 @@ async def test_a_letter_says_what_was_given_up_where_and_why(operator: Operator)
 
 
 async def test_letters_come_newest_first_and_a_page_goes_on_where_the_last_one_ended(operator: Operator) -> None:
-    assert [letter.id for letter in await seen(operator.letters)] == [4, 3, 2, 1]
-    assert [letter.id for letter in await seen(operator.letters, before=3)] == [2, 1]
-    assert await seen(operator.letters, before=1) == []
+    assert [letter.id for letter in await seen(operator.dead_letters)] == [4, 3, 2, 1]
+    assert [letter.id for letter in await seen(operator.dead_letters, before=3)] == [2, 1]
+    assert await seen(operator.dead_letters, before=1) == []
 
 
 async def test_a_letter_that_was_taken_away_is_not_there_and_cannot_be_taken_twice(operator: Operator) -> None:
-    letter = await operator.letters.find(3)
+    letter = await operator.dead_letters.find(3)
     assert letter is not None
     for _ in range(2):
-        await operator.letters.remove(letter)
-    assert await operator.letters.find(3) is None
-    assert [letter.id for letter in await seen(operator.letters)] == [4, 2, 1]
+        await operator.dead_letters.remove(letter)
+    assert await operator.dead_letters.find(3) is None
+    assert [letter.id for letter in await seen(operator.dead_letters)] == [4, 2, 1]
 
 
 async def test_where_nothing_was_given_up_there_are_no_letters(workshop_server: EmbeddedServer, login: Login) -> None:
     async with asyncio.timeout(20), Operator.open(login("operator")) as operator:
-        assert await seen(operator.letters) == []
-        assert await operator.letters.find(1) is None
+        assert await seen(operator.dead_letters) == []
+        assert await operator.dead_letters.find(1) is None
 
 
 async def test_a_letter_is_handled_once_however_often_it_is_said_again(
@@ -84,23 +84,23 @@ async def test_a_letter_is_handled_once_however_often_it_is_said_again(
         handled.append(message)
         return await answer(message, delivery)
 
-    letter = await operator.letters.find(1)
+    letter = await operator.dead_letters.find(1)
     assert letter is not None
     async with asyncio.timeout(20), admin_of(workshop_server) as admin:
         for _ in range(3):
-            await operator.letters.say_again(letter)
+            await operator.dead_letters.republish(letter)
         assert await stored(admin, ACP_WORK) == 1
         async with served(Scripted("prompt", note), login("prompt")):
             await until_stored(admin, ACP_WORK, 0)
             for _ in range(3):
-                await operator.letters.say_again(letter)
+                await operator.dead_letters.republish(letter)
             assert await stored(admin, ACP_WORK) == 0
             await until_stored(admin, ACP_EVENTS, 5)
     assert handled == [write_prompts(0)]
 
 
 async def test_only_places_of_work_and_events_are_spoken_on(operator: Operator) -> None:
-    letter = await operator.letters.find(1)
+    letter = await operator.dead_letters.find(1)
     assert letter is not None
     with pytest.raises(Refused):
-        await operator.letters.say_again(replace(letter, subject="acp.v1.control.qa"))
+        await operator.dead_letters.republish(replace(letter, subject="acp.v1.control.qa"))

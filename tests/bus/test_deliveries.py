@@ -59,7 +59,7 @@ async def test_as_many_deliveries_are_handled_at_once_as_there_are_slots_and_no_
         await put(admin, *(write_prompts(first) for first in range(12)))
         async with served(Scripted(handle=handle), login("prompt")):
             await four_in.wait()
-            consumer = await admin.ask(f"CONSUMER.INFO.{ACP_WORK}.prompt", {})
+            consumer = await admin.request_api(f"CONSUMER.INFO.{ACP_WORK}.prompt", {})
             assert consumer["num_ack_pending"] == 4, "a slot is free before a delivery is asked for"
             assert consumer["num_pending"] == 8
             go.set()
@@ -106,15 +106,15 @@ async def test_work_is_not_acknowledged_before_its_outputs_are_stored(
 
     async with asyncio.timeout(20), admin_of(workshop_server) as admin:
         await put(admin, write_prompts())
-        events = (await admin.ask(f"STREAM.INFO.{ACP_EVENTS}", {}))["config"]
-        await admin.ask(f"STREAM.DELETE.{ACP_EVENTS}", {})
+        events = (await admin.request_api(f"STREAM.INFO.{ACP_EVENTS}", {}))["config"]
+        await admin.request_api(f"STREAM.DELETE.{ACP_EVENTS}", {})
         attempts = await listen(admin, subjects.EVENTS)
         async with served(Scripted(handle=handle), login("prompt")):
             await handled.wait()
             first, second = await attempts.get(), await attempts.get()
             assert first.headers == second.headers, "repeated with the same id until the broker has it"
             assert await stored(admin, ACP_WORK) == 1, "and until then the work is not acknowledged"
-            await admin.ask(f"STREAM.CREATE.{ACP_EVENTS}", events)
+            await admin.request_api(f"STREAM.CREATE.{ACP_EVENTS}", events)
             await until_stored(admin, ACP_EVENTS, 1)
             await until_stored(admin, ACP_WORK, 0)
 

@@ -44,7 +44,7 @@ async def test_what_is_in_hand_ends_and_what_waits_is_left_to_others(
             go.set()
         assert await stored(admin, ACP_EVENTS) == 4
         await until_stored(admin, ACP_WORK, 6)
-        consumer = await admin.ask(f"CONSUMER.INFO.{ACP_WORK}.prompt", {})
+        consumer = await admin.request_api(f"CONSUMER.INFO.{ACP_WORK}.prompt", {})
         assert consumer["num_ack_pending"] == 0
 
 
@@ -96,10 +96,10 @@ async def test_a_drain_message_ends_the_process_it_names_and_no_other(
         served(named, login("prompt"), instance="one") as end_of_one,
         served(other, login("prompt"), instance="two") as end_of_two,
     ):
-        await planner.outlet.control("prompt", Drain(instance="one"))
+        await planner.outlet.publish_control("prompt", Drain(instance="one"))
         await end_of_one.wait()
         assert not end_of_two.is_set()
-        await planner.outlet.control("prompt", Drain())
+        await planner.outlet.publish_control("prompt", Drain())
         await end_of_two.wait()
 
 
@@ -124,7 +124,7 @@ async def test_a_cancel_reaches_an_agent_whose_slots_are_all_taken(
         await put(admin, *(write_prompts(first) for first in range(10)))
         for _ in range(4):
             await full.acquire()
-        await planner.outlet.control("prompt", cancel)
+        await planner.outlet.publish_control("prompt", cancel)
         assert await agent.controls.get() == cancel
         go.set()
 

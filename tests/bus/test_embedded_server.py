@@ -34,8 +34,8 @@ asyncio.run(main())
 ELSEWHERE = """
 import sys
 sys.platform = "elsewhere"
-from bus import tether
-tether.main(int(sys.argv[1]), sys.argv[2:])
+from bus import die_with_parent
+die_with_parent.main(int(sys.argv[1]), sys.argv[2:])
 """
 
 

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from bus.failpoint import Armed, Rule, parse
+from bus.failpoint import ArmedFailpoints, Rule, parse_rules
 
 PROGRAM = """
-from bus.failpoint import reached
+from bus.failpoint import pass_failpoint
 for number in range(1, 6):
-    reached("sql.committed")
+    pass_failpoint("sql.committed")
     print(number, flush=True)
 """
 
@@ -38,13 +38,13 @@ def passing(value: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_the_variable_names_points_actions_and_hits(text: str, rules: list[Rule]) -> None:
-    assert parse(text) == rules
+    assert parse_rules(text) == rules
 
 
 @pytest.mark.parametrize("text", ["kill", "a=explode", "a=kill@0", "a=delay", "a=kill@1-0", "A=kill"])
 def test_another_form_is_refused_with_a_right_one(text: str) -> None:
     with pytest.raises(ValueError, match=r"such as sql\.committed=kill@3"):
-        parse(text)
+        parse_rules(text)
 
 
 def test_a_process_is_killed_when_it_passes_the_point_for_the_named_time() -> None:
@@ -64,11 +64,11 @@ def test_a_process_that_is_not_meant_goes_on(value: str) -> None:
 
 @pytest.mark.parametrize(("action", "number"), [("full", errno.ENOSPC), ("fail", errno.EIO)])
 def test_a_disk_is_full_or_broken_for_the_named_hits_only(action: str, number: int) -> None:
-    armed = Armed(parse(f"blob.written={action}@2-3"))
+    armed = ArmedFailpoints(parse_rules(f"blob.written={action}@2-3"))
 
-    armed.reached("blob.written")
+    armed.pass_failpoint("blob.written")
     for _ in range(2):
         with pytest.raises(OSError, match=r"blob\.written") as raised:
-            armed.reached("blob.written")
+            armed.pass_failpoint("blob.written")
         assert raised.value.errno == number
-    armed.reached("blob.written")
+    armed.pass_failpoint("blob.written")

@@ -175,15 +175,15 @@ async def test_after_the_store_was_wiped_streams_and_consumers_come_back(
         served(Scripted(handle=relay), login("prompt")),
         admin_of(workshop_server) as admin,
     ):
-        keeping = group.create_task(topology.maintain(keeper))
+        keeping = group.create_task(topology.maintain_topology(keeper))
         await put(admin, write_prompts(0))
         await until_stored(admin, ACP_EVENTS, 1)
         os.kill(workshop_server.pid, signal.SIGKILL)
         await workshop_server.wait()
-        shutil.rmtree(workshop_server.store)
+        shutil.rmtree(workshop_server.store_folder)
         await workshop_server.start()
         async with admin_of(workshop_server) as again:
-            await topology.apply(again)
+            await topology.apply_topology(again)
             await put(again, write_prompts(1))
             async with asyncio.timeout(5):
                 await until_stored(again, ACP_EVENTS, 1)
@@ -199,7 +199,7 @@ async def test_a_deleted_consumer_is_made_again(workshop_server: EmbeddedServer,
     ):
         await put(admin, write_prompts(0))
         await until_stored(admin, ACP_EVENTS, 1)
-        await admin.ask(f"CONSUMER.DELETE.{ACP_WORK}.prompt", {})
+        await admin.request_api(f"CONSUMER.DELETE.{ACP_WORK}.prompt", {})
         await put(admin, write_prompts(1))
         async with asyncio.timeout(4):
             await until_stored(admin, ACP_EVENTS, 2)
@@ -223,7 +223,7 @@ async def test_an_agent_may_start_before_what_it_needs(nats_server: EmbeddedServ
         if missing == "server":
             await nats_server.start()
         async with admin_of(nats_server) as admin:
-            await topology.apply(admin)
+            await topology.apply_topology(admin)
             await put(admin, write_prompts())
             await until_stored(admin, ACP_EVENTS, 1)
         stop.set()
@@ -279,10 +279,10 @@ async def test_what_was_in_hand_when_the_store_was_wiped_takes_nothing_of_the_ne
             assert await taken.get() == write_prompts(0)
             os.kill(workshop_server.pid, signal.SIGKILL)
             await workshop_server.wait()
-            shutil.rmtree(workshop_server.store)
+            shutil.rmtree(workshop_server.store_folder)
             await workshop_server.start()
             async with admin_of(workshop_server) as admin:
-                await topology.apply(admin)
+                await topology.apply_topology(admin)
                 await put(admin, write_prompts(1))  # the first of its stream, as the one in hand was of the other
                 assert await taken.get() == write_prompts(1)
                 await until_stored(admin, ACP_WORK, 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bus.blobs import BlobMissing, Blobs
-from bus.local_blobs import PARTIAL, LocalBlobs
+from bus.local_blobs import PARTIAL_FOLDER, LocalBlobs
 
 DATA = b"pixels" * 1000
 NAME = hashlib.sha256(DATA).hexdigest()
@@ -42,9 +42,9 @@ async def test_an_absent_blob_is_missing_and_releasing_it_is_fine(blobs: Blobs) 
     assert not await blobs.has(NAME)
     with pytest.raises(BlobMissing):
         await blobs.get(NAME)
-    assert await blobs.release(NAME, math.inf) == 0
+    assert await blobs.remove_idle(NAME, math.inf) == 0
     await blobs.put(DATA)
-    assert await blobs.release(NAME, math.inf) == len(DATA)
+    assert await blobs.remove_idle(NAME, math.inf) == len(DATA)
     assert not await blobs.has(NAME)
 
 
@@ -52,9 +52,9 @@ async def test_a_blob_is_idle_from_when_it_was_put_last(blobs: Blobs, tmp_path: 
     await blobs.put(DATA)
     (path,) = files(tmp_path)
     os.utime(path, (1000.0, 1000.0))
-    assert (await blobs.idle(NAME, 1000.0), await blobs.idle(NAME, 1001.0)) == (0, len(DATA))
+    assert (await blobs.idle_bytes(NAME, 1000.0), await blobs.idle_bytes(NAME, 1001.0)) == (0, len(DATA))
     await blobs.put(DATA)
-    assert await blobs.release(NAME, 1001.0) == 0
+    assert await blobs.remove_idle(NAME, 1001.0) == 0
     assert await blobs.get(NAME) == DATA
 
 
@@ -64,7 +64,7 @@ async def test_a_touched_blob_is_as_young_as_one_that_was_put_again(blobs: Blobs
     (path,) = files(tmp_path)
     os.utime(path, (1000.0, 1000.0))
     assert await blobs.touch(NAME)
-    assert await blobs.release(NAME, 1001.0) == 0
+    assert await blobs.remove_idle(NAME, 1001.0) == 0
     assert await blobs.get(NAME) == DATA
 
 
@@ -76,7 +76,7 @@ async def test_a_blob_that_is_touched_while_it_is_released_is_there_if_the_touch
             await blobs.put(DATA)
             (path,) = files(tmp_path)
             os.utime(path, (1000.0, 1000.0))
-            touched, _ = await asyncio.gather(blobs.touch(NAME), blobs.release(NAME, 1001.0))
+            touched, _ = await asyncio.gather(blobs.touch(NAME), blobs.remove_idle(NAME, 1001.0))
             assert not touched or await blobs.has(NAME)
 
 
@@ -86,7 +86,7 @@ async def test_bytes_that_are_put_while_their_blob_is_released_are_there_after_i
             await blobs.put(DATA)
             (path,) = files(tmp_path)
             os.utime(path, (1000.0, 1000.0))
-            await asyncio.gather(blobs.put(DATA), blobs.release(NAME, 1001.0))
+            await asyncio.gather(blobs.put(DATA), blobs.remove_idle(NAME, 1001.0))
             assert await blobs.get(NAME) == DATA
     assert len(files(tmp_path)) == 1
 
@@ -113,14 +113,14 @@ async def test_a_name_that_is_no_hash_leads_nowhere(blobs: Blobs, name: str) -> 
     with pytest.raises(BlobMissing):
         await blobs.get(name)
     with pytest.raises(BlobMissing):
-        await blobs.release(name, math.inf)
+        await blobs.remove_idle(name, math.inf)
 
 
 async def test_partial_blobs_of_dead_writers_are_swept_and_those_of_living_ones_left(tmp_path: Path) -> None:
     folder = tmp_path / "blobs"
     await LocalBlobs(folder).put(DATA)
     (blob,) = files(folder)
-    dead, living = folder / PARTIAL / "dead", folder / PARTIAL / "living"
+    dead, living = folder / PARTIAL_FOLDER / "dead", folder / PARTIAL_FOLDER / "living"
     for path in (dead, living):
         path.write_bytes(b"part")
     with living.open("rb") as file:
@@ -133,7 +133,7 @@ async def test_stale_blobs_are_those_that_nobody_put_since(blobs: LocalBlobs) ->
     names = {await blobs.put(f"picture {number}".encode()): number for number in range(20)}
     for name, number in names.items():
         os.utime(blobs.path(name), (number, number))
-    stale = [name async for page in blobs.stale(7.0) for name in page]
+    stale = [name async for page in blobs.list_idle(7.0) for name in page]
     assert sorted(names[name] for name in stale) == list(range(7))
 
 

@@ -12,7 +12,7 @@ from bus import topology
 from bus.agent import Delivery, Inbound, Outbound
 from bus.client import Client
 from bus.connection import Address
-from bus.presence import Announcer, time_left
+from bus.presence import PresenceAnnouncer, time_left
 from bus.publisher import Publisher
 from bus.server import EmbeddedServer
 from bus.topology import PRESENCE_PREFIX, PRESENCE_STREAM
@@ -55,10 +55,10 @@ async def test_a_process_that_dies_without_a_word_disappears(workshop_server: Em
         admin_of(workshop_server) as admin,
         Client.open(login("client"), presence_ttl_s=1.0) as client,
     ):
-        await topology.apply(admin, presence_ttl_s=1.0)
+        await topology.apply_topology(admin, presence_ttl_s=1.0)
         publisher = Publisher(admin)
         await publisher.start()
-        await Announcer(publisher, Scripted(), "silent", ttl_s=1.0).announce()
+        await PresenceAnnouncer(publisher, Scripted(), "silent", ttl_s=1.0).announce()
         async with served(Scripted(), login("prompt"), instance="renewed", presence_ttl_s=1.0):
             assert await instances(client) == ["renewed", "silent"]
             await until(client, ["renewed"])
@@ -101,12 +101,12 @@ async def test_the_board_is_filled_again_after_the_store_was_wiped(
         assert await instances(client) == ["w1"]
         os.kill(workshop_server.pid, signal.SIGKILL)
         await workshop_server.wait()
-        shutil.rmtree(workshop_server.store)
+        shutil.rmtree(workshop_server.store_folder)
         await workshop_server.start()
         await until(client, [])
         async with admin_of(workshop_server) as admin:
-            await topology.apply(admin, presence_ttl_s=1.0)
-            assert (await admin.ask(f"STREAM.INFO.{PRESENCE_STREAM}", {}))["config"]["max_age"] == 1_000_000_000
+            await topology.apply_topology(admin, presence_ttl_s=1.0)
+            assert (await admin.request_api(f"STREAM.INFO.{PRESENCE_STREAM}", {}))["config"]["max_age"] == 1_000_000_000
         await until(client, ["w1"])
 
 

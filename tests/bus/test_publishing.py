@@ -19,8 +19,8 @@ async def test_a_full_store_is_no_success_though_its_error_has_the_same_code(
     workshop_server: EmbeddedServer,
 ) -> None:
     async with asyncio.timeout(20), admin_of(workshop_server) as admin, asyncio.TaskGroup() as group:
-        config = (await admin.ask(f"STREAM.INFO.{ACP_WORK}", {}))["config"]
-        await admin.ask(f"STREAM.UPDATE.{ACP_WORK}", config | {"max_msgs": 1})
+        config = (await admin.request_api(f"STREAM.INFO.{ACP_WORK}", {}))["config"]
+        await admin.request_api(f"STREAM.UPDATE.{ACP_WORK}", config | {"max_msgs": 1})
         publisher = Publisher(admin)
         await publisher.start()
         running = group.create_task(publisher.run())
@@ -30,7 +30,7 @@ async def test_a_full_store_is_no_success_though_its_error_has_the_same_code(
         await attempts.get()
         await attempts.get()
         assert not waiting.done()
-        await admin.ask(f"STREAM.UPDATE.{ACP_WORK}", config)
+        await admin.request_api(f"STREAM.UPDATE.{ACP_WORK}", config)
         await waiting
         assert await stored(admin, ACP_WORK) == 2
         running.cancel()
@@ -66,9 +66,9 @@ async def test_without_a_stream_it_waits_until_there_is_one(nats_server: Embedde
         await publisher.start()
         running = group.create_task(publisher.run())
         waiting = group.create_task(publisher.publish([publication("late.1")]))
-        await admin.ask("INFO", {})
+        await admin.request_api("INFO", {})
         assert not waiting.done()
-        await admin.ask("STREAM.CREATE.LATE", {"name": "LATE", "subjects": ["late.>"], "storage": "memory"})
+        await admin.request_api("STREAM.CREATE.LATE", {"name": "LATE", "subjects": ["late.>"], "storage": "memory"})
         await waiting
         assert await stored(admin, "LATE") == 1
         running.cancel()

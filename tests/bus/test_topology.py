@@ -180,7 +180,7 @@ async def test_a_login_may_say_what_its_work_needs_and_nothing_else(
                 said.add(name)
             if name == "delete of a stream" and login == "admin":
                 async with admin_of(workshop_server) as admin:
-                    await topology.apply(admin)
+                    await topology.apply_topology(admin)
         await connection.client.close()
     assert said == ALLOWED[login]
 
@@ -213,30 +213,30 @@ async def test_no_agent_may_make_a_consumer_of_anothers_work(workshop_server: Em
     try:
         async with asyncio.timeout(10):
             with pytest.raises(TimeoutError):
-                await connection.ask(f"CONSUMER.CREATE.{ACP_WORK}.spy.acp.v1.work.qa.>", request)
+                await connection.request_api(f"CONSUMER.CREATE.{ACP_WORK}.spy.acp.v1.work.qa.>", request)
             with pytest.raises(ApiError):  # the filter in the subject, which is checked, must be the one asked for
-                await connection.ask(f"CONSUMER.CREATE.{ACP_WORK}.spy.acp.v1.work.generate.>", request)
+                await connection.request_api(f"CONSUMER.CREATE.{ACP_WORK}.spy.acp.v1.work.generate.>", request)
     finally:
         await connection.close()
 
 
 async def stream_names(admin: Connection) -> set[str]:
-    return set((await admin.ask("STREAM.NAMES", {}))["streams"])
+    return set((await admin.request_api("STREAM.NAMES", {}))["streams"])
 
 
 async def test_applying_twice_and_by_two_at_once_keeps_what_is_stored(nats_server: EmbeddedServer) -> None:
     async with asyncio.timeout(20), admin_of(nats_server) as admin, admin_of(nats_server) as other:
-        await asyncio.gather(topology.apply(admin), topology.apply(other))
+        await asyncio.gather(topology.apply_topology(admin), topology.apply_topology(other))
         await put(admin, write_prompts())
-        await topology.apply(admin)
+        await topology.apply_topology(admin)
         assert await stream_names(admin) == STREAMS
         assert await stored(admin, ACP_WORK) == 1
 
 
 async def test_a_changed_stream_is_updated_in_place(workshop_server: EmbeddedServer) -> None:
     async with asyncio.timeout(20), admin_of(workshop_server) as admin:
-        await topology.apply(admin, presence_ttl_s=3.0)
-        config = (await admin.ask(f"STREAM.INFO.{PRESENCE_STREAM}", {}))["config"]
+        await topology.apply_topology(admin, presence_ttl_s=3.0)
+        config = (await admin.request_api(f"STREAM.INFO.{PRESENCE_STREAM}", {}))["config"]
     assert config["max_age"] == 3_000_000_000
 
 
@@ -244,16 +244,16 @@ async def test_streams_deleted_a_moment_ago_are_made_again(workshop_server: Embe
     async with asyncio.timeout(30), admin_of(workshop_server) as admin:
         for _ in range(10):
             for name in STREAMS:
-                await admin.ask(f"STREAM.DELETE.{name}", {})
-            await topology.apply(admin)
+                await admin.request_api(f"STREAM.DELETE.{name}", {})
+            await topology.apply_topology(admin)
         assert await stream_names(admin) == STREAMS
 
 
 async def test_whoever_maintains_the_streams_makes_them_again(workshop_server: EmbeddedServer) -> None:
     async with asyncio.timeout(20), admin_of(workshop_server) as admin, admin_of(workshop_server) as keeper:
-        keeping = asyncio.ensure_future(topology.maintain(keeper))
+        keeping = asyncio.ensure_future(topology.maintain_topology(keeper))
         try:
-            await admin.ask(f"STREAM.DELETE.{ACP_WORK}", {})
+            await admin.request_api(f"STREAM.DELETE.{ACP_WORK}", {})
             while await stream_names(admin) != STREAMS:
                 pass
         finally:

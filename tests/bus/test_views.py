@@ -70,10 +70,10 @@ async def test_a_watch_begins_again_on_a_stream_that_was_made_anew(
         await take(agent, 3)
         os.kill(workshop_server.pid, signal.SIGKILL)
         await workshop_server.wait()
-        shutil.rmtree(workshop_server.store)
+        shutil.rmtree(workshop_server.store_folder)
         await workshop_server.start()
         async with admin_of(workshop_server) as admin:
-            await topology.apply(admin)
+            await topology.apply_topology(admin)
             await put(admin, event(7))
         assert await take(agent, 1) == [event(7)], "although its sequence lies below those seen before"
 
@@ -87,8 +87,8 @@ async def test_a_watch_survives_the_loss_of_its_consumer(workshop_server: Embedd
     ):
         await put(admin, event(0))
         await take(agent, 1)
-        for name in (await admin.ask("CONSUMER.NAMES.ACP_EVENTS", {}))["consumers"]:
-            await admin.ask(f"CONSUMER.DELETE.ACP_EVENTS.{name}", {})
+        for name in (await admin.request_api("CONSUMER.NAMES.ACP_EVENTS", {}))["consumers"]:
+            await admin.request_api(f"CONSUMER.DELETE.ACP_EVENTS.{name}", {})
         await put(admin, event(1))
         assert await take(agent, 1) == [event(1)]
 

@@ -14,10 +14,10 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import Engine, event, text
 
-from agents.planner.ledger.unit_of_work import Books, JobRow
-from agents.storage.files import AtomicFiles
-from bus.durable import make_folder
-from bus.failpoint import reached
+from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
+from agents.storage.atomic_files import AtomicFiles
+from bus.durable_folders import make_folder
+from bus.failpoint import pass_failpoint
 from protocol.messages import JobRef
 
 Rewrite = tuple[str, str]
@@ -44,15 +44,15 @@ def rewriting(*rewrites: Rewrite) -> Callable[[], None]:
 def without_fences() -> None:
     """An event of an earlier attempt changes the job of a later one."""
 
-    def job(self: Books, ref: JobRef) -> JobRow | None:
+    def job(self: UnitOfWork, ref: JobRef) -> JobRow | None:
         current = self.connection.execute(
             text('SELECT attempt FROM jobs WHERE hash = :hash AND "index" = :index'),
             {"hash": ref.hash, "index": ref.index},
         ).scalar()
         return fenced(self, structs.replace(ref, attempt=current)) if current is not None else None
 
-    fenced = Books.job
-    Books.job = job
+    fenced = UnitOfWork.current_job
+    UnitOfWork.current_job = job
     rewriting((r"jobs\.attempt = \?", "? > 0"))()
 
 
@@ -76,7 +76,7 @@ def write_in_place() -> None:
 def _written_slowly(file: Any, data: bytes) -> None:
     file.write(data[: len(data) // 2])
     file.flush()
-    reached("file.written")
+    pass_failpoint("file.written")
     file.write(data[len(data) // 2 :])
 
 

@@ -11,14 +11,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from agents.generator.agent import Generator
-from agents.generator.engine import Progressed, Rendering, Stop
-from agents.generator.engines.flat_colour_engine import InstantEngine
+from agents.generator.engine import OnProgress, Rendering, ShouldStop
+from agents.generator.engines.flat_colour_engine import FlatColourEngine
 from agents.generator.engines.paid_calls import SpendingJournal
 from agents.generator.orders.order import Order
 from agents.generator.registry import registry
 from agents.shared.settings import Settings
 from bus.agent import Outlet
-from bus.failpoint import reached
+from bus.failpoint import pass_failpoint
 from bus.local_blobs import LocalBlobs
 from protocol.errors import Unavailable
 from protocol.messages import Presence
@@ -28,7 +28,7 @@ NAME = "studio"
 ANSWER_S = 10.0
 
 
-class PaidEngine(InstantEngine):
+class PaidEngine(FlatColourEngine):
     """Pays for each picture that the instant engine then draws."""
 
     journal: SpendingJournal
@@ -37,21 +37,21 @@ class PaidEngine(InstantEngine):
         super().__init__()
         self._port = port
 
-    async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
+    async def generate(self, order: Order, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """See `Engine.generate`."""
         job = order.job
         drawn = await super().generate(order, progressed, stop)
         request = json.dumps({"request": f"{job.image_id}, attempt {job.attempt}, seed {job.seed}"}).encode() + b"\n"
-        reached("paid.unwritten")
-        intent = await self.journal.open(job, NAME, request, PRICE_MICROS)
-        reached("paid.written")
+        pass_failpoint("paid.unwritten")
+        intent = await self.journal.open_intent(job, NAME, request, PRICE_MICROS)
+        pass_failpoint("paid.written")
         answer = await self._call(request)
-        reached("paid.answered")
+        pass_failpoint("paid.answered")
         if "refused" in answer:
-            await self.journal.refused(intent)
+            await self.journal.record_refusal(intent)
             raise Unavailable("timeout", f"{NAME} is busy")
-        await self.journal.captured(intent, answer["micros"], answer["id"])
-        reached("paid.captured")
+        await self.journal.record_capture(intent, answer["micros"], answer["id"])
+        pass_failpoint("paid.captured")
         return with_changes(drawn, cost_micros=answer["micros"])
 
     async def _call(self, request: bytes) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class PaidEngine(InstantEngine):
                 try:
                     writer.write(request)
                     await writer.drain()
-                    reached("paid.sent")
+                    pass_failpoint("paid.sent")
                     line = await reader.readline()
                 finally:
                     writer.close()
@@ -77,7 +77,9 @@ class PaidGenerator(Generator):
 
     def __init__(self, settings: Settings) -> None:
         self._paid = PaidEngine(int(os.environ["CHAOS_PROVIDER"]))
-        known = registry.load(settings.models, settings.loras, settings.home / "models.toml").with_everything()
+        known = registry.load(
+            settings.models, settings.loras, settings.home / "models.toml"
+        ).with_everything_installed()
         super().__init__(self._paid, known, LocalBlobs(settings.blobs), slots=settings.generator_slots)
 
     def presence(self, instance: str) -> Presence:

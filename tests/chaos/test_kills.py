@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.shared.supervisor.address import running_workshop
+from agents.shared.supervisor.address import find_workshop
 from bus.client import Client
 from bus.connection import Address
 from protocol.commands import Command, GenerateImages, Quality, Requirements, Result
@@ -32,7 +32,7 @@ Kill = tuple[int, str]
 
 
 def address_of(home: Home) -> Address:
-    found = running_workshop(home.folder / "run" / "workshop.json")
+    found = find_workshop(home.folder / "run" / "workshop.json")
     assert found is not None
     return Address(found.url, found.user, found.password)
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bus.failpoint import parse
+from bus.failpoint import parse_rules
 from tests.chaos.report import added, percentile
 from tests.chaos.schedule import FULL, POINTS, arms, faults, orders, wipes
 
@@ -50,7 +50,7 @@ def test_a_full_disk_is_survived_and_ends_in_a_kill_that_frees_the_process_for_i
 
     lives = [life for lives in dealt.values() for life in lives]
     assert len(lives) == 3 * len(FULL)
-    assert all([rule.action for rule in parse(life)] == ["full", "kill"] for life in lives)
+    assert all([rule.action for rule in parse_rules(life)] == ["full", "kill"] for life in lives)
 
 
 def test_processes_of_one_role_share_its_points() -> None:

@@ -123,8 +123,8 @@ class Workshop:
 
     async def _pending(self) -> int:
         try:
-            work = await self.admin.ask(f"STREAM.INFO.{topology.ACP_WORK}", {})
-            events = await self.admin.ask(f"CONSUMER.INFO.{topology.ACP_EVENTS}.planner", {})
+            work = await self.admin.request_api(f"STREAM.INFO.{topology.ACP_WORK}", {})
+            events = await self.admin.request_api(f"CONSUMER.INFO.{topology.ACP_EVENTS}.planner", {})
         except (NatsError, TimeoutError):
             return 1
         return int(work["state"]["messages"]) + int(events["num_pending"]) + int(events["num_ack_pending"])
@@ -153,7 +153,7 @@ class Workshop:
         os.kill(self.server.pid, signal.SIGKILL)
         await self.server.wait()
         if wipe:
-            shutil.rmtree(self.server.store)
+            shutil.rmtree(self.server.store_folder)
         await self.server.start()
         self.is_back("nats")
 
@@ -228,7 +228,7 @@ async def workshop(
         server = await stack.enter_async_context(EmbeddedServer(home / "nats"))
         admin = await connect(server.address("admin"), name="chaos")
         stack.push_async_callback(admin.close)
-        await topology.apply(admin)
+        await topology.apply_topology(admin)
         shop = Workshop(home, server, admin)
         await shop.watch()
         for role, count in crew.items():
@@ -239,8 +239,8 @@ async def workshop(
                 member.condemned = len(member.arm)
                 shop.crew[member.name] = member
         async with asyncio.TaskGroup() as group:
-            care = group.create_task(topology.maintain(admin))
-            lives = [group.create_task(member.child.keep()) for member in shop.crew.values()]
+            care = group.create_task(topology.maintain_topology(admin))
+            lives = [group.create_task(member.child.keep_alive()) for member in shop.crew.values()]
             try:
                 await shop.complete()
                 yield shop

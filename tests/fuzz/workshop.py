@@ -44,7 +44,7 @@ async def workshop(home: Path) -> AsyncGenerator[Workshop]:
         server = await stack.enter_async_context(EmbeddedServer(home / "nats"))
         admin = await connect(server.address("admin"), name="fuzz")
         stack.push_async_callback(admin.close)
-        await topology.apply(admin)
+        await topology.apply_topology(admin)
         missing, complete = set(ROLES_TAKING_PART), asyncio.Event()
 
         async def announced(message: Msg) -> None:

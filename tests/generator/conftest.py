@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from agents.generator.orders.order import Order, order
+from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry
 from bus.agent import Outbound
 from protocol.messages import Control, Job, Presence, Progress, Prompt, Role
@@ -142,7 +142,7 @@ def job() -> Callable[..., Job]:
 @pytest.fixture
 def tiny_order(job: Callable[..., Job], load: Callable[[], registry.Registry]) -> Callable[..., Order]:
     """Makes an order for the tiny model; the job's fields by keyword."""
-    return lambda **fields: order(job(**fields), load())
+    return lambda **fields: order_of(job(**fields), load())
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ class Listener:
         self.spoken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    def progress(self, progress: Progress) -> None:
+    def publish_progress(self, progress: Progress) -> None:
         self.said.append(progress)
         self._loop.call_soon_threadsafe(self.spoken.set)
 
@@ -169,7 +169,7 @@ class Listener:
     async def publish_status(self, status: GenerationStatus, client_id: str) -> None:
         raise AssertionError("a generator publishes no status")
 
-    async def control(self, role: Role, message: Control) -> None:
+    async def publish_control(self, role: Role, message: Control) -> None:
         raise AssertionError("a generator controls nobody")
 
     async def purge_batch(self, batch: str) -> None:
@@ -178,7 +178,7 @@ class Listener:
     async def purge_generation(self, batch: str) -> None:
         raise AssertionError("a generator purges nothing")
 
-    async def ask(self, call: SpendingCall) -> IntentReply:
+    async def ask_about_paid_call(self, call: SpendingCall) -> IntentReply:
         raise AssertionError("a local generator makes no paid calls")
 
     async def find_stored(self, question: FindStored) -> StoredPictures:

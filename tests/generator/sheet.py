@@ -20,7 +20,7 @@ from agents.pocket.render import contact_sheet
 from agents.shared.edges import canny
 from agents.shared.picture import decode
 from agents.shared.settings import Settings
-from agents.shared.supervisor.supervise import running
+from agents.shared.supervisor.supervise import run_workshop
 from bus.client import Client
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Lora, Quality, Requirements, Result
@@ -124,8 +124,8 @@ async def draw() -> None:
     """Make every picture and write the sheet."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), device="cpu")
-        async with running(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-            await workshop.ready(client)
+        async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
+            await workshop.wait_until_ready(client)
             painter = Painter(client, LocalBlobs(settings.blobs))
             rows = [await row(painter, *subject) for subject in SUBJECTS]
     cells = [cell for one in rows for cell in one.items()]

@@ -91,7 +91,7 @@ async def test_a_cancelled_batch_is_dropped_in_mid_picture_and_from_the_queue(
     other = asyncio.create_task(generator.handle(GenerateImage(job=job(hash="gen_batch_2")), ONCE))
     async with asyncio.timeout(30):
         await listener.spoken.wait()
-        await generator.control(CancelBatch(hash="gen_batch_1", client_id="local"))
+        await generator.handle_control(CancelBatch(hash="gen_batch_1", client_id="local"))
         assert await running == [JobCancelled(ref=ref_of(job()))]
         assert await queued == [JobCancelled(ref=ref_of(job(index=1)))]
         assert isinstance((await other)[0], ImageGenerated)
@@ -99,7 +99,7 @@ async def test_a_cancelled_batch_is_dropped_in_mid_picture_and_from_the_queue(
 
 
 async def test_another_clients_cancel_does_not_touch_a_batch(generator: Generator, job: Jobs):
-    await generator.control(CancelBatch(hash="gen_batch_1", client_id="somebody_else"))
+    await generator.handle_control(CancelBatch(hash="gen_batch_1", client_id="somebody_else"))
     async with asyncio.timeout(30):
         assert isinstance((await generator.handle(GenerateImage(job=job()), ONCE))[0], ImageGenerated)
 

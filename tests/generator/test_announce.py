@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.generator import announce
-from agents.generator.architectures.architecture import CLASSES, class_for
+from agents.generator.architectures.architecture import CLASSES, pipeline_class_for
 from agents.generator.registry import registry
 from protocol.messages import Job, Prompt
 from protocol.offers import ControlInfo, ModelInfo
@@ -20,12 +20,12 @@ def known(tmp_path: Path) -> registry.Registry:
 
 @pytest.fixture
 def models(known: registry.Registry) -> dict[str, ModelInfo]:
-    return {one.name: one for one in announce.models(known, announce.Speeds(), announce.Versions())}
+    return {one.name: one for one in announce.model_infos(known, announce.Speeds(), announce.Versions())}
 
 
 @pytest.fixture
 def controls(known: registry.Registry) -> dict[str, ControlInfo]:
-    return {one.name: one for one in announce.controls(known, announce.Versions())}
+    return {one.name: one for one in announce.control_infos(known, announce.Versions())}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_makes_maps_is_looked_for_among_the_tools(tmp_path: Path):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     known = registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
-    prepare = {one.name: one.prepare for one in announce.controls(known, announce.Versions())}
+    prepare = {one.name: one.prepare for one in announce.control_infos(known, announce.Versions())}
     assert prepare["depth_sd15"] is prepare["normal_sd15"] is None
     assert prepare["pose_sd15"] is not None
 
@@ -75,7 +75,7 @@ def test_networks_are_announced_with_their_scale_and_why_they_cannot_be_used(tmp
         '[tools.foreign]\nkind = "face_restorer"\nscale = 1\n'
     )
     known = registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
-    found = {one.name: one for one in announce.tools(known, announce.Speeds(), announce.Versions())}
+    found = {one.name: one for one in announce.tool_infos(known, announce.Speeds(), announce.Versions())}
     assert {name: (one.installed, one.scale) for name, one in found.items()} == {
         "lanczos": (True, 8),
         "x2": (True, 2),
@@ -95,7 +95,7 @@ def test_the_time_of_a_step_is_that_of_a_megapixel_of_what_came_of_it(known: reg
         post=[Upscale(model="x2", scale=2.0), RemoveArtefacts(model="clean"), RemoveArtefacts(model="clean")],
     )  # fmt: skip
     speeds.note_stages(job, {"denoise": 9.0, "upscale": 2.0, "artefact_removal": 7.0})
-    assert (speeds.per_megapixel("x2"), speeds.per_megapixel("clean")) == (4.0, None)
+    assert (speeds.seconds_per_megapixel("x2"), speeds.seconds_per_megapixel("clean")) == (4.0, None)
 
 
 def test_every_class_that_is_named_is_one_of_diffusers():
@@ -104,5 +104,5 @@ def test_every_class_that_is_named_is_one_of_diffusers():
     for architecture in CLASSES:
         for picture in (False, True):
             for along in (False, True):
-                name = class_for(architecture, picture=picture, along=along)
+                name = pipeline_class_for(architecture, picture=picture, along=along)
                 assert name is None or hasattr(diffusers, name)

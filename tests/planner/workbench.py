@@ -10,19 +10,19 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from agents.planner.agent import MIGRATIONS
-from agents.planner.ledger.batches import WORK, Batch, required
+from agents.planner.ledger.batches import WORK_DECODER, Batch, require_batch
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.ledger.tally import Tally
 from agents.planner.outbox.change import Change
 from agents.planner.planning.recipe import Recipe
-from agents.planner.requests.replies import result_of
-from agents.planner.scheduling.rebuild_window import look
-from agents.planner.scheduling.reuse import Sought, Unsought
+from agents.planner.requests.replies import result_reply
+from agents.planner.scheduling.rebuild_window import rebuild_window
+from agents.planner.scheduling.reuse import NeedsLookup, WithLookup
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions import accept
-from agents.planner.transitions.apply_events import hear
-from agents.planner.transitions.client_commands import Steering, steer
-from agents.planner.transitions.recovery import overdue
+from agents.planner.transitions.apply_events import apply_events
+from agents.planner.transitions.client_commands import BatchCommand, apply_batch_command
+from agents.planner.transitions.recovery import find_overdue
 from agents.shared.database.engine import migrate, open_engine
 from protocol import subjects
 from protocol.commands import GenerateImages, Requirements
@@ -148,11 +148,11 @@ class World:
 
     def follow(self, change: Change) -> None:
         """Send what a transition asks for, over a broker that may lose it."""
-        for message in change.send:
+        for message in change.work:
             self.send(message)
-        for message, _ in change.again:
+        for message, _ in change.resends:
             self.send(message)
-        self.dropped.update(said.ref for said in change.tell if isinstance(said, CancelImage))
+        self.dropped.update(said.ref for said in change.control_messages if isinstance(said, CancelImage))
         if change.status is not None:
             self.statuses.append(change.status.generation_status)
 
@@ -187,14 +187,14 @@ class World:
     def next_event(self) -> Event:
         return self.inbox.pop(self.dice.randrange(len(self.inbox)) if self.shuffles else 0)
 
-    def deliver(self, *said: Event | Sought) -> None:
+    def deliver(self, *said: Event | WithLookup) -> None:
         self.now += 0.01
-        outcomes = self.transact(lambda connection: hear(connection, said, self.window, self.now))
+        outcomes = self.transact(lambda connection: apply_events(connection, said, self.window, self.now))
         for event, outcome in zip(said, outcomes, strict=True):
-            if isinstance(outcome, Unsought):
-                self.deliver(Sought(outcome.page, self.stored(outcome.jobs)))
+            if isinstance(outcome, NeedsLookup):
+                self.deliver(WithLookup(outcome.page, self.stored(outcome.jobs)))
             elif isinstance(outcome, Exception):  # the runner delivers it again, later
-                self.later.append(event.page if isinstance(event, Sought) else event)
+                self.later.append(event.page if isinstance(event, WithLookup) else event)
             else:
                 for change in outcome:
                     self.follow(change)
@@ -269,9 +269,9 @@ class World:
             if not self.step():
                 self.now += 30.0
                 self.inbox, self.later = self.later, []
-                self.follow(self.transact(lambda c: look(c, self.window, self.now)))
-                found = self.transact(lambda c: overdue(c, self.now, 20.0, self.window))
-                for message, _ in found.again:
+                self.follow(self.transact(lambda c: rebuild_window(c, self.window, self.now)))
+                found = self.transact(lambda c: find_overdue(c, self.now, 20.0, self.window))
+                for message, _ in found.resends:
                     self.send(message)
                 for change in found.changes:
                     self.follow(change)
@@ -282,11 +282,15 @@ class World:
         while self.step():
             pass
 
-    def steer(self, command: Steering) -> None:
+    def steer(self, command: BatchCommand) -> None:
         """Do what a client asks of its batch."""
-        self.follow(self.transact(lambda c: steer(c, required(c, command.hash), command, self.window, self.now)))
+        self.follow(
+            self.transact(
+                lambda c: apply_batch_command(c, require_batch(c, command.hash), command, self.window, self.now)
+            )
+        )
 
-    def refused(self, command: Steering) -> ErrorBody:
+    def refused(self, command: BatchCommand) -> ErrorBody:
         """Why a client may not do that."""
         try:
             self.steer(command)
@@ -296,15 +300,15 @@ class World:
 
     def images(self, name: str = NAME) -> list[Image]:
         """The pictures of a batch, as its client sees them."""
-        return self.transact(lambda c: result_of(c, required(c, name), 0, 200)).generation_result.images
+        return self.transact(lambda c: result_reply(c, require_batch(c, name), 0, 200)).generation_result.images
 
     def jobs_made(self) -> dict[int, Job]:
         """The job of each picture that was handed out, by index."""
-        found = [WORK.decode(row["message"]) for row in self.rows() if row["message"]]
+        found = [WORK_DECODER.decode(row["message"]) for row in self.rows() if row["message"]]
         return {work.job.index: work.job for work in found if isinstance(work, GenerateImage | ScoreImage | StoreImage)}
 
     def load(self, batch: str) -> Batch:
-        return self.transact(lambda connection: required(connection, batch))
+        return self.transact(lambda connection: require_batch(connection, batch))
 
     def rows(self, table: sa.Table = jobs) -> Sequence[sa.RowMapping]:
         in_order = sa.select(table).order_by(*table.primary_key.columns)

@@ -65,8 +65,8 @@ def test_a_lora_gives_the_same_picture_loaded_as_in_memory(pipe: StableDiffusion
 
 @pytest.mark.parametrize("name", ["neon", "rocket"])
 def test_the_generator_uses_every_tensor_of_a_lora_as_diffusers_does(pipe: StableDiffusionPipeline, name: str) -> None:
-    from agents.generator.orders.order import Adapter
-    from agents.generator.pipelines.loras import Adapters
+    from agents.generator.orders.order import LoraAdapter
+    from agents.generator.pipelines.loras import LoraAdapters
     from agents.pocket.adapt.apply import with_lora
     from agents.pocket.evaluate import load
 
@@ -77,7 +77,7 @@ def test_the_generator_uses_every_tensor_of_a_lora_as_diffusers_does(pipe: Stabl
         used = sum(1 for key, _ in pipe.unet.named_parameters() if f".{name}." in key)
         (plain,) = draw(pipe, [CAR])
     ours = load()
-    Adapters(ours).use([Adapter(name=name, file=file, weight=1.0)])
+    LoraAdapters(ours).activate([LoraAdapter(name=name, file=file, weight=1.0)])
     assert used == held
     assert difference(plain, draw(ours, [CAR])[0]) <= 1
 
@@ -136,13 +136,13 @@ def test_a_picture_follows_an_outline_that_it_would_not_meet_by_chance(pipe: Sta
     from agents.pocket.adapt.apply import follow, load_control
     from agents.pocket.captions import plain
     from agents.pocket.render import Scene, render
-    from agents.shared.edges import agreement, canny
+    from agents.shared.edges import canny, edge_f_score
 
     scenes = [Scene(10, 0, 5, 0, size=0, position=2), Scene(6, 2, 6, 1, count=1), Scene(0, 3, 8, 0, size=1)]
     texts, asked = [plain(scene) for scene in scenes], [canny(render(scene)) for scene in scenes]
 
     def score(pictures: list[Image.Image]) -> float:
-        return float(np.mean([agreement(e, canny(np.asarray(p))) for e, p in zip(asked, pictures, strict=True)]))
+        return float(np.mean([edge_f_score(e, canny(np.asarray(p))) for e, p in zip(asked, pictures, strict=True)]))
 
     assert score(follow(pipe, load_control(), texts, asked)) > score(draw(pipe, texts)) + 0.15
 
@@ -185,12 +185,12 @@ def test_redrawing_keeps_the_shape_and_takes_the_new_colour(pipe: StableDiffusio
     from agents.pocket import judge
     from agents.pocket.adapt.edit import redraw
     from agents.pocket.vocabulary import PALETTE
-    from agents.shared.edges import agreement, canny
+    from agents.shared.edges import canny, edge_f_score
 
     blue = CAR.replace("red", "blue")
     (picture,) = draw(pipe, [CAR])
     made = redraw(pipe, picture, blue, strength=0.75, steps=STEPS, guidance=GUIDANCE, seed=3)
-    assert agreement(canny(np.asarray(picture)), canny(np.asarray(made))) > 0.6
+    assert edge_f_score(canny(np.asarray(picture)), canny(np.asarray(made))) > 0.6
     assert tuple(PALETTE)[judge.name(judge.load(), [made])[0, 1]] == "blue"
 
 

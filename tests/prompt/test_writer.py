@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents.prompt.agent import PACKAGED
+from agents.prompt.agent import PACKAGE_FOLDER
 from agents.prompt.style import Style, StyleReference, read_reference, read_style
-from agents.prompt.writer import COLOURS, KIN, write
+from agents.prompt.writer import COLOURS, SIMILAR_COLOURS, write_prompt
 from protocol.messages import Prompt, WritePrompts
 
-STYLES = {path.stem: read_style(path) for path in sorted((PACKAGED / "styles").glob("*.toml"))}
-BRAND = read_reference(PACKAGED / "references" / "brand_guidelines_v2.toml")
+STYLES = {path.stem: read_style(path) for path in sorted((PACKAGE_FOLDER / "styles").glob("*.toml"))}
+BRAND = read_reference(PACKAGE_FOLDER / "references" / "brand_guidelines_v2.toml")
 
 
 def request(**given: object) -> WritePrompts:
@@ -24,7 +24,7 @@ def request(**given: object) -> WritePrompts:
 def page(
     asked: WritePrompts, style: Style = STYLES["plain"], reference: StyleReference | None = None, count: int = 4
 ) -> list[Prompt]:
-    return [write(asked, style, reference, asked.first + place) for place in range(count)]
+    return [write_prompt(asked, style, reference, asked.first + place) for place in range(count)]
 
 
 def test_plain_leaves_a_brief_exactly_as_it_is() -> None:
@@ -86,7 +86,7 @@ def test_a_thing_never_stands_on_a_background_that_looks_like_it() -> None:
     for prompt in page(request(), count=200):
         colour, background = (word for word in prompt.subject.split() if word in COLOURS)
         assert colour != background
-        assert not any({colour, background} <= family for family in KIN)
+        assert not any({colour, background} <= family for family in SIMILAR_COLOURS)
 
 
 def test_every_subject_of_a_style_is_shown_before_one_comes_again() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agents.qa.measures import Measures, measure
-from agents.qa.score import BLANK_SPREAD, Gate, judge
+from agents.qa.score import MIN_SPREAD, Gate, judge
 from tests.qa.drawings import ball, blurred, disc, flat, static
 
 GOOD = Measures(
@@ -59,7 +59,7 @@ def test_a_failed_gate_is_score_0_and_never_accepted(gate: Gate) -> None:
 
 
 def test_a_blank_picture_is_score_0() -> None:
-    verdict = judge(replace(GOOD, spread=BLANK_SPREAD / 2), min_score=0)
+    verdict = judge(replace(GOOD, spread=MIN_SPREAD / 2), min_score=0)
     assert (verdict.score, verdict.accepted, verdict.reasons) == (0, False, ("blank",))
 
 

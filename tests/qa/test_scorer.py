@@ -18,10 +18,10 @@ from agents.pocket.captions import plain
 from agents.pocket.paths import SCORER
 from agents.pocket.render import Scene, render
 from agents.qa.agent import Qa
-from agents.qa.look import look
+from agents.qa.inspect_picture import inspect_picture
 from agents.qa.measures import measure
 from agents.qa.score import judge
-from agents.qa.scorer import Calibration, Line, Scorer, ScorerBroken, is_installed, prepare
+from agents.qa.scorer import AdherenceCurve, Calibration, Scorer, ScorerBroken, is_installed, prepare
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
 from protocol.messages import ImageScored, Prompt
@@ -87,7 +87,7 @@ def write_scorer(folder: Path, kind: str = "clip") -> Path:
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
 def test_a_judgement_is_an_adherence_and_a_unit_vector(tmp_path: Path, kind: str) -> None:
     scorer = Scorer(write_scorer(tmp_path / "scorer", kind))
-    judgement = scorer.judge(disc(), "a magenta disc")
+    judgement = scorer.match(disc(), "a magenta disc")
     vector = np.frombuffer(judgement.embedding, "<f2").astype(float)
     assert vector.shape == (DIMENSIONS,)
     assert np.linalg.norm(vector) == pytest.approx(1, abs=2e-3)
@@ -96,20 +96,22 @@ def test_a_judgement_is_an_adherence_and_a_unit_vector(tmp_path: Path, kind: str
 
 def test_the_same_picture_and_text_give_the_same_judgement(tmp_path: Path) -> None:
     scorer = Scorer(write_scorer(tmp_path / "scorer"))
-    first = scorer.judge(disc(), "a magenta disc")
-    assert scorer.judge(disc(), "a magenta disc") == first
-    assert scorer.judge(disc(), "tower").embedding == first.embedding
-    assert scorer.judge(disc(), "tower").adherence != first.adherence
-    assert scorer.judge(tower(), "a magenta disc").embedding != first.embedding
+    first = scorer.match(disc(), "a magenta disc")
+    assert scorer.match(disc(), "a magenta disc") == first
+    assert scorer.match(disc(), "tower").embedding == first.embedding
+    assert scorer.match(disc(), "tower").adherence != first.adherence
+    assert scorer.match(tower(), "a magenta disc").embedding != first.embedding
 
 
 @pytest.mark.parametrize("text", ["", "disc " * 10_000, "\x00\u202e🜲"], ids=["empty", "endless", "strange"])
 def test_any_text_is_judged(tmp_path: Path, text: str) -> None:
-    assert 0 < Scorer(write_scorer(tmp_path / "scorer")).judge(disc(), text).adherence < 1
+    assert 0 < Scorer(write_scorer(tmp_path / "scorer")).match(disc(), text).adherence < 1
 
 
 def test_a_picture_is_prepared_whole_square_and_normalised() -> None:
-    calibration = Calibration(image_size=8, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), adherence=Line(1, 0))
+    calibration = Calibration(
+        image_size=8, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), adherence=AdherenceCurve(1, 0)
+    )
     pixels = prepare(np.full((30, 70, 3), (255, 0, 255), np.uint8), calibration)
     assert pixels.shape == (3, 8, 8)
     assert pixels.dtype == np.float32
@@ -153,12 +155,12 @@ async def test_the_agent_asks_for_the_subject_and_passes_the_embedding_on(tmp_pa
     async def adherence(prompt: Prompt, index: int) -> float | None:
         said = await qa.handle(order(blob, index=index, prompt=prompt), Delivery(subject="s", delivered=1))
         assert isinstance(said[0], ImageScored)
-        assert said[0].assessment.embedding == scorer.judge(disc(), "").embedding
+        assert said[0].assessment.embedding == scorer.match(disc(), "").embedding
         return said[0].assessment.measures["adherence"]
 
     dressed = Prompt(text="tower tower tower", subject="a magenta disc")
-    assert await adherence(dressed, 0) == round(scorer.judge(disc(), "a magenta disc").adherence, 4)
-    assert await adherence(Prompt(text="tower"), 1) == round(scorer.judge(disc(), "tower").adherence, 4)
+    assert await adherence(dressed, 0) == round(scorer.match(disc(), "a magenta disc").adherence, 4)
+    assert await adherence(Prompt(text="tower"), 1) == round(scorer.match(disc(), "tower").adherence, 4)
 
 
 @pytest.mark.skipif(not is_installed(SCORER), reason="the pocket scorer is not in this checkout: make pocket")
@@ -180,7 +182,7 @@ class TestPocketScorer:
         scenes = self.scenes()
         others = [*scenes[7:], *scenes[:7]]
         preferred = [
-            scorer.judge(render(scene), plain(scene)).adherence > scorer.judge(render(scene), plain(other)).adherence
+            scorer.match(render(scene), plain(scene)).adherence > scorer.match(render(scene), plain(other)).adherence
             for scene, other in zip(scenes, others, strict=True)
         ]
         assert np.mean(preferred) >= 0.95
@@ -188,7 +190,7 @@ class TestPocketScorer:
     def test_most_true_pictures_pass_the_bar_of_0_85_and_most_others_stay_below_half(self, scorer: Scorer) -> None:
         def score(scene: Scene, caption: Scene) -> float:
             rgb = render(scene)
-            taken = replace(measure(rgb), adherence=scorer.judge(rgb, plain(caption)).adherence)
+            taken = replace(measure(rgb), adherence=scorer.match(rgb, plain(caption)).adherence)
             return judge(taken, min_score=0.85).score
 
         scenes = self.scenes()
@@ -204,7 +206,7 @@ class TestPocketScorer:
             message = order("ab" * 32)
             regions = [Region(prompt=left, box=[0.0, 0.0, 0.5, 1.0]), Region(prompt=right, box=[0.5, 0.0, 0.5, 1.0])]
             job = msgspec.structs.replace(message.job, regions=regions, prompt=Prompt(text="two things"))
-            found = look(side_by_side, msgspec.structs.replace(message, job=job), scorer).measures
+            found = inspect_picture(side_by_side, msgspec.structs.replace(message, job=job), scorer).measures
             assert found is not None
             assert found.adherence is not None
             return found.adherence

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from agents.pocket.render import Scene, render
-from agents.qa.signature import LENGTH, nearest, signature
+from agents.qa.signature import LENGTH, find_near_duplicate, signature
 from agents.shared.picture import Rgb
 from tests.qa.drawings import ball, disc, encoded, flat, static, tower
 
@@ -17,7 +17,7 @@ MUG = Scene(object=0, colour=7, background=4, style=0, seed=1)
 
 
 def is_copy(one: Rgb, other: Rgb) -> bool:
-    return nearest(signature(one), [signature(other)]) is not None
+    return find_near_duplicate(signature(one), [signature(other)]) is not None
 
 
 def reread(rgb: Rgb, form: str, quality: int) -> Rgb:
@@ -65,19 +65,19 @@ def test_different_pictures_are_told_apart(one: Rgb, other: Rgb) -> None:
 
 def test_pictures_of_one_prompt_that_differ_in_their_seed_are_no_copies() -> None:
     signatures = [signature(render(replace(MUG, seed=seed))) for seed in range(40)]
-    copies = [i for i, one in enumerate(signatures) if nearest(one, signatures[:i]) is not None]
+    copies = [i for i, one in enumerate(signatures) if find_near_duplicate(one, signatures[:i]) is not None]
     assert copies == []
 
 
 def test_the_nearest_of_many_is_named() -> None:
     others = [signature(picture) for picture in (tower(), disc(), ball())]
-    found = nearest(signature(reread(disc(), "JPEG", 80)), others)
+    found = find_near_duplicate(signature(reread(disc(), "JPEG", 80)), others)
     assert found is not None
     assert found[0] == 1
 
 
 def test_nothing_is_near_where_there_is_nothing() -> None:
-    assert nearest(signature(disc()), []) is None
+    assert find_near_duplicate(signature(disc()), []) is None
 
 
 def test_a_signature_has_32_bytes() -> None:

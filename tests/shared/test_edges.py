@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents.shared.edges import agreement, canny
+from agents.shared.edges import canny, edge_f_score
 
 RED, GREEN = (200, 30, 30), (30, 124, 30)
 """Two colours that are equally bright."""
@@ -34,10 +34,10 @@ def test_a_plain_ground_and_a_soft_slope_have_no_edges() -> None:
 
 @pytest.mark.parametrize(("shift", "score"), [(0, 1.0), (2, 1.0), (12, 0.5)])
 def test_edges_agree_as_far_as_they_lie_within_two_pixels(shift: int, score: float) -> None:
-    found = agreement(canny(disc(40)), canny(disc(40, shift)))
+    found = edge_f_score(canny(disc(40)), canny(disc(40, shift)))
     assert found == score if score == 1.0 else found < score
 
 
 def test_nothing_agrees_with_no_edges() -> None:
     nothing = np.zeros((128, 128), bool)
-    assert agreement(nothing, canny(disc(40))) == agreement(canny(disc(40)), nothing) == 0.0
+    assert edge_f_score(nothing, canny(disc(40))) == edge_f_score(canny(disc(40)), nothing) == 0.0

@@ -104,10 +104,10 @@ class Silent:
     async def publish_status(self, status: object, client_id: str) -> None:
         raise AssertionError("storage publishes no status")
 
-    def progress(self, progress: object) -> None:
+    def publish_progress(self, progress: object) -> None:
         raise AssertionError("storage has no progress")
 
-    async def control(self, role: object, message: object) -> None:
+    async def publish_control(self, role: object, message: object) -> None:
         raise AssertionError("storage controls nobody")
 
     async def purge_batch(self, batch: str) -> None:
@@ -116,7 +116,7 @@ class Silent:
     async def purge_generation(self, batch: str) -> None:
         raise AssertionError("storage purges nothing")
 
-    async def ask(self, call: object) -> Any:
+    async def ask_about_paid_call(self, call: object) -> Any:
         raise AssertionError("storage makes no paid calls")
 
     async def find_stored(self, question: Any) -> Any:

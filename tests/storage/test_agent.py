@@ -15,8 +15,8 @@ from PIL import Image
 
 from agents.shared.settings import Settings
 from agents.storage.agent import build
+from agents.storage.atomic_files import PARTIAL_FOLDER, AtomicFiles
 from agents.storage.catalogue import open_catalogue
-from agents.storage.files import PARTIAL, AtomicFiles
 from agents.storage.filing import file_picture, read_record
 from agents.storage.record import Record, record_of
 from bus.local_blobs import LocalBlobs
@@ -115,7 +115,7 @@ async def test_a_picture_that_is_stored_needs_its_blob_no_more(tmp_path: Path) -
     message = store_image(data=TEAL)
     [first] = await store(tmp_path, message)
     agent = await storage_with(tmp_path)
-    await LocalBlobs(Settings(home=tmp_path).blobs).release(message.picture.blob, math.inf)
+    await LocalBlobs(Settings(home=tmp_path).blobs).remove_idle(message.picture.blob, math.inf)
     async with agent.running(Silent()):
         assert await agent.handle(message, DELIVERY) == [first]
 
@@ -261,7 +261,7 @@ FILES_A_PICTURE_AND_DIES = """
 import os, signal, sys
 from pathlib import Path
 from agents.storage.colour import dominant_colour
-from agents.storage.files import AtomicFiles
+from agents.storage.atomic_files import AtomicFiles
 from agents.storage.filing import file_picture
 from agents.storage.record import record_of
 from tests.storage.making import png, store_image
@@ -280,7 +280,7 @@ async def test_killed_between_file_and_row_the_next_delivery_ends_with_one_file_
     )
     async with asyncio.timeout(30):
         assert await dying.wait() == -signal.SIGKILL
-    (tmp_path / "pictures" / PARTIAL / "half-written").write_bytes(TEAL[:20])
+    (tmp_path / "pictures" / PARTIAL_FOLDER / "half-written").write_bytes(TEAL[:20])
     assert len(files_in(tmp_path)) == 3
     assert await rows(tmp_path) == 0
     await store(tmp_path, store_image(data=TEAL))

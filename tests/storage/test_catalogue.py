@@ -10,14 +10,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 from agents.shared.database.engine import open_engine
-from agents.storage.catalogue import Entry, entry_of, images, open_catalogue
+from agents.storage.catalogue import CatalogueRow, images, open_catalogue, row_of
 from agents.storage.record import record_of
 from tests.storage.making import store_image
 
 
-def entry(index: int = 0, attempt: int = 1, disposition: str = "accepted", score: float | None = 0.87) -> Entry:
+def entry(index: int = 0, attempt: int = 1, disposition: str = "accepted", score: float | None = 0.87) -> CatalogueRow:
     message = store_image(index=index, attempt=attempt, disposition=disposition, score=score)
-    return entry_of(message, record_of(message, "teal"), Path(f"local/gen_batch_1/{index}_{attempt}.png"))
+    return row_of(message, record_of(message, "teal"), Path(f"local/gen_batch_1/{index}_{attempt}.png"))
 
 
 @pytest.fixture
@@ -81,6 +81,6 @@ async def test_the_rows_of_a_batch_come_in_order_and_bounded(url: str) -> None:
     async with open_catalogue(url) as catalogue:
         for index in (5, 1, 3):
             await catalogue.add(msgspec.structs.replace(entry(index=index), prompt=f"{9 - index} mugs"))
-        rows = await catalogue.batch("local", "gen_batch_1", 2)
+        rows = await catalogue.list_batch("local", "gen_batch_1", 2)
         assert [row.index for row in rows] == [1, 3]
-        assert await catalogue.batch("another", "gen_batch_1", 2) == []
+        assert await catalogue.list_batch("another", "gen_batch_1", 2) == []

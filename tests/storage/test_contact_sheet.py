@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agents.storage.contact_sheet import CELL, MAX_PICTURES, Frame, draw_sheet
+from agents.storage.contact_sheet import CELL_SIDE, MAX_PICTURES, SheetFrame, draw_sheet
 from tests.storage.making import png
 
 RED, GREEN = (208, 32, 38), (52, 160, 62)
 
 
-def frame(path: Path, index: int = 0, below_bar: bool = False, score: float | None = 0.87) -> Frame:
-    return Frame(path=path, index=index, seed=123456 + index, score=score, below_bar=below_bar)
+def frame(path: Path, index: int = 0, below_bar: bool = False, score: float | None = 0.87) -> SheetFrame:
+    return SheetFrame(path=path, index=index, seed=123456 + index, score=score, below_bar=below_bar)
 
 
-def drawn(frames: list[Frame], total: int | None = None) -> Image.Image:
+def drawn(frames: list[SheetFrame], total: int | None = None) -> Image.Image:
     return Image.open(io.BytesIO(draw_sheet("gen_batch_1", frames, total or len(frames)))).convert("RGB")
 
 
@@ -35,8 +35,8 @@ def pictures(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_each_picture_is_shown_whole_in_its_shape(pictures: tuple[Path, Path]) -> None:
     sheet = drawn([frame(pictures[0]), frame(pictures[1], 1)])
-    assert share(sheet, RED) == CELL * CELL
-    assert share(sheet, GREEN) == CELL * CELL // 2
+    assert share(sheet, RED) == CELL_SIDE * CELL_SIDE
+    assert share(sheet, GREEN) == CELL_SIDE * CELL_SIDE // 2
 
 
 def test_captions_tell_pictures_apart(pictures: tuple[Path, Path]) -> None:
@@ -55,13 +55,13 @@ def test_a_picture_whose_file_is_gone_or_broken_leaves_an_empty_place(
 ) -> None:
     (tmp_path / "broken.png").write_bytes(png()[:48])
     sheet = drawn([frame(tmp_path / "gone.png"), frame(tmp_path / "broken.png", 1), frame(pictures[0], 2)])
-    assert share(sheet, RED) == CELL * CELL
+    assert share(sheet, RED) == CELL_SIDE * CELL_SIDE
 
 
 def test_a_large_batch_is_bounded_to_one_sheet(pictures: tuple[Path, Path]) -> None:
     frames = [frame(pictures[0], index) for index in range(MAX_PICTURES + 20)]
     sheet = drawn(frames, total=5000)
-    assert share(sheet, RED) == MAX_PICTURES * CELL * CELL
+    assert share(sheet, RED) == MAX_PICTURES * CELL_SIDE * CELL_SIDE
     assert max(sheet.size) < 4000
 
 

@@ -83,7 +83,7 @@ async def test_killed_with_pictures_in_hand_the_next_process_ends_with_each_file
                 assert seen.setdefault(event.ref.index, event) == event
         await admin.close()
         async with open_catalogue(settings.catalogue_url) as catalogue:
-            rows = await catalogue.batch("local", "gen_batch_1", 1000)
+            rows = await catalogue.list_batch("local", "gen_batch_1", 1000)
     files = sorted(path for path in settings.pictures.rglob("*") if path.is_file())
     assert [row.index for row in rows] == list(range(PICTURES))
     assert [path for path in files if path.suffix == ".png"] == sorted(

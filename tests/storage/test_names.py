@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents.storage.names import FIELDS, alternatives, batch_folder, folder, image_key, path
+from agents.storage.names import FIELDS, batch_folder, candidate_names, image_key, picture_folder, picture_path
 from agents.storage.record import Record, record_of
 from protocol.catalogue import Catalogued
 from protocol.errors import AcpError, BadCommand
@@ -17,7 +17,7 @@ DEFAULT = "{date}_{section}_{colour}_{seed}"
 
 
 def file_name(template: str, made: Record) -> str:
-    return path(template, made).name
+    return picture_path(template, made).name
 
 
 def record(disposition: str = "accepted", score: float | None = 0.87, **job: Any) -> Record:
@@ -51,7 +51,7 @@ def record(disposition: str = "accepted", score: float | None = 0.87, **job: Any
     ],
 )
 def test_names_by_template(template: str, job: dict[str, Any], name: str) -> None:
-    assert path(template, record(**job)).as_posix() == name
+    assert picture_path(template, record(**job)).as_posix() == name
 
 
 def test_a_long_prompt_does_not_push_the_seed_out() -> None:
@@ -71,7 +71,7 @@ def test_an_unscored_picture_has_no_score_in_its_name() -> None:
 
 
 def test_names_that_collide_get_the_index() -> None:
-    assert list(alternatives("x", record(index=7))) == ["x", "x_7", "x_gen_batch_1_000007"]
+    assert list(candidate_names("x", record(index=7))) == ["x", "x_7", "x_gen_batch_1_000007"]
 
 
 PLACE = Catalogued(
@@ -87,7 +87,7 @@ PLACE = Catalogued(
 def test_a_picture_of_a_catalogue_lies_in_the_tree_of_its_seed() -> None:
     made = record(catalogued=PLACE, name_template=CATALOGUE_TEMPLATE, created_at="2025-01-15T14:30:22+00:00")
     assert (
-        path(DEFAULT, made).as_posix()
+        picture_path(DEFAULT, made).as_posix()
         == "zip-hoodie/v3.2/ZH01_unboxing_experience/Studio/C-U-002/2025-01-15-14-30-22-ZH01-1K"
     )
 
@@ -95,13 +95,13 @@ def test_a_picture_of_a_catalogue_lies_in_the_tree_of_its_seed() -> None:
 def test_a_catalogue_without_combos_has_no_empty_folders() -> None:
     alone = Catalogued(catalogue="v3.2", prompt_id="ZH01_unboxing", quality="1K")
     made = record(catalogued=alone, name_template=CATALOGUE_TEMPLATE)
-    assert path(DEFAULT, made).parent.as_posix() == "v3.2/ZH01_unboxing"
+    assert picture_path(DEFAULT, made).parent.as_posix() == "v3.2/ZH01_unboxing"
 
 
 def test_swept_values_are_in_the_name() -> None:
     made = record(swept={"steps": 28, "guidance": 3.5, "prompt": "a very long prompt about a mug", "lora:gold": 0.6})
-    assert path("{seed}", made).as_posix() == "1000_steps-28_guidance-3.5_prompt-a-very-long-prom_lora-gold-0.6"
-    assert path("{sweep}/{seed}", made).name == "1000"
+    assert picture_path("{seed}", made).as_posix() == "1000_steps-28_guidance-3.5_prompt-a-very-long-prom_lora-gold-0.6"
+    assert picture_path("{sweep}/{seed}", made).name == "1000"
 
 
 def test_every_field_that_a_template_may_have_has_a_value_here() -> None:
@@ -127,8 +127,8 @@ def test_a_bad_template_is_refused_by_field(template: str, problem: str) -> None
 
 
 def test_accepted_and_kept_pictures_lie_apart() -> None:
-    assert folder(record()).as_posix() == "local/gen_batch_1"
-    assert folder(record(disposition="kept")).as_posix() == "local/gen_batch_1/_Rejected/Maybe Later"
+    assert picture_folder(record()).as_posix() == "local/gen_batch_1"
+    assert picture_folder(record(disposition="kept")).as_posix() == "local/gen_batch_1/_Rejected/Maybe Later"
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "", "CON", "a" * 65, "a.b", "a\n"])

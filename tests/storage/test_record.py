@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from agents.storage.filing import read_record
 from agents.storage.png import XMP_KEYWORD, with_text
-from agents.storage.record import Record, record_from, record_of, sidecar, texts_of
+from agents.storage.record import Record, record_of, record_of_texts, sidecar_of, texts_of
 from protocol.messages import Prompt
 from tests.storage.making import png, store_image
 
@@ -28,7 +28,7 @@ def test_everything_needed_to_make_a_picture_again_comes_back_from_the_file_alon
 @pytest.mark.parametrize("prompt", ["null", "123", '{"a": 1}', '"', "[]", "a\nb"])
 def test_a_prompt_that_looks_like_json_stays_text(prompt: str) -> None:
     whole = record(prompt=Prompt(text=prompt), section=None, style=None)
-    assert record_from(texts_of(whole)) == whole
+    assert record_of_texts(texts_of(whole)) == whole
 
 
 def test_each_figure_is_a_text_of_its_own_that_other_programs_can_read() -> None:
@@ -79,7 +79,7 @@ def test_the_picture_says_that_a_model_made_it() -> None:
 
 def test_what_was_not_measured_is_null_in_the_sidecar_and_absent_in_the_picture() -> None:
     unscored = record_of(store_image(data=png(), score=None), "teal")
-    assert msgspec.json.decode(sidecar(unscored))["score"] is None
+    assert msgspec.json.decode(sidecar_of(unscored))["score"] is None
     assert "score" not in texts_of(unscored)
 
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from agents.shared.settings import Settings
+from agents.storage.atomic_files import AtomicFiles
 from agents.storage.catalogue import Catalogue, open_catalogue
 from agents.storage.contact_sheet import SHEET_NAME
-from agents.storage.files import AtomicFiles
-from agents.storage.retention import AT_ONCE, Removed, Retention
+from agents.storage.retention import PAGE_SIZE, RemovedPictures, Retention
 from bus.local_blobs import LocalBlobs
 from protocol import codec, subjects
 from protocol.messages import ImageStored, MakeContactSheet, StoreImage
@@ -52,21 +52,23 @@ async def test_a_picture_goes_with_its_sidecar_row_sheet_and_empty_folders_when_
     (path,) = await filed(tmp_path, store_image(data=png()))
     size = path.stat().st_size + path.with_suffix(".json").stat().st_size
     async with retention(tmp_path) as (removing, catalogue):
-        assert await removing.round(THEN + 29 * DAY_S) == Removed()
-        assert await removing.round(THEN + 31 * DAY_S, dry_run=True) == Removed(pictures=1, picture_bytes=size)
+        assert await removing.run_once(THEN + 29 * DAY_S) == RemovedPictures()
+        assert await removing.run_once(THEN + 31 * DAY_S, dry_run=True) == RemovedPictures(
+            pictures=1, picture_bytes=size
+        )
         assert path.is_file()
-        assert await removing.round(THEN + 31 * DAY_S) == Removed(pictures=1, picture_bytes=size)
+        assert await removing.run_once(THEN + 31 * DAY_S) == RemovedPictures(pictures=1, picture_bytes=size)
         assert await catalogue.count("local", "gen_batch_1") == 0
     assert [found.name for found in (tmp_path / "pictures").iterdir()] == [".partial"]
 
 
 async def test_pictures_are_removed_in_steps_and_those_that_stay_keep_their_sheet(tmp_path: Path) -> None:
     late = "2027-03-01T00:00:00+00:00"
-    old = [store_image(data=png(), index=index) for index in range(AT_ONCE + 1)]
-    await filed(tmp_path, *old, store_image(data=png(), index=AT_ONCE + 1, created_at=late))
+    old = [store_image(data=png(), index=index) for index in range(PAGE_SIZE + 1)]
+    await filed(tmp_path, *old, store_image(data=png(), index=PAGE_SIZE + 1, created_at=late))
     async with retention(tmp_path) as (removing, catalogue):
-        assert (await removing.round(THEN + 31 * DAY_S)).pictures == AT_ONCE + 1
-        assert [entry.created_at for entry in await catalogue.batch("local", "gen_batch_1", 10)] == [late]
+        assert (await removing.run_once(THEN + 31 * DAY_S)).pictures == PAGE_SIZE + 1
+        assert [entry.created_at for entry in await catalogue.list_batch("local", "gen_batch_1", 10)] == [late]
     folder = tmp_path / "pictures" / "local" / "gen_batch_1"
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".png", ".png"]
     assert (folder / SHEET_NAME).is_file()
@@ -76,7 +78,7 @@ async def test_a_picture_of_an_old_order_that_was_filed_lately_stays(tmp_path: P
     (path,) = await filed(tmp_path, store_image(data=png()))
     os.utime(path, (THEN + 20 * DAY_S, THEN + 20 * DAY_S))
     async with retention(tmp_path) as (removing, _):
-        assert await removing.round(THEN + 31 * DAY_S) == Removed()
+        assert await removing.run_once(THEN + 31 * DAY_S) == RemovedPictures()
     assert path.is_file()
 
 
@@ -86,17 +88,17 @@ async def test_a_picture_without_a_file_of_an_old_order_that_was_made_lately_sta
     blob = LocalBlobs(Settings(home=tmp_path).blobs).path(message.picture.blob)
     os.utime(blob, (THEN + 20 * DAY_S, THEN + 20 * DAY_S))
     async with retention(tmp_path) as (removing, catalogue):
-        assert await removing.round(THEN + 31 * DAY_S) == Removed()
+        assert await removing.run_once(THEN + 31 * DAY_S) == RemovedPictures()
         assert await catalogue.count("local", "gen_batch_1") == 1
         blob.unlink()
-        assert (await removing.round(THEN + 31 * DAY_S)).pictures == 1
+        assert (await removing.run_once(THEN + 31 * DAY_S)).pictures == 1
 
 
 async def test_a_removal_that_was_cut_off_before_the_row_is_done_again(tmp_path: Path) -> None:
     (path,) = await filed(tmp_path, store_image(data=png()))
     path.unlink()
     async with retention(tmp_path) as (removing, catalogue):
-        assert (await removing.round(THEN + 31 * DAY_S)).pictures == 1
+        assert (await removing.run_once(THEN + 31 * DAY_S)).pictures == 1
         assert await catalogue.count("local", "gen_batch_1") == 0
 
 
@@ -104,10 +106,10 @@ async def test_a_picture_whose_blob_was_released_is_found_again_and_its_pixels_a
     message = store_image(data=png())
     (path,) = await filed(tmp_path, message)
     blobs = LocalBlobs(Settings(home=tmp_path).blobs)
-    await blobs.release(message.picture.blob, math.inf)
+    await blobs.remove_idle(message.picture.blob, math.inf)
     assert await found(tmp_path, message) == [message.picture.blob]
     assert await blobs.get(message.picture.blob) == png()
-    await blobs.release(message.picture.blob, math.inf)
+    await blobs.remove_idle(message.picture.blob, math.inf)
     path.write_bytes(png((1, 2, 3)))
     assert await found(tmp_path, message) == []
 
@@ -133,7 +135,7 @@ async def test_a_blob_that_is_the_picture_goes_with_it_unless_a_younger_picture_
     blobs = LocalBlobs(Settings(home=tmp_path).blobs)
     os.utime(blobs.path(message.picture.blob), (THEN, THEN))
     async with retention(tmp_path) as (removing, _):
-        assert (await removing.round(THEN + 31 * DAY_S)).pictures == 1
+        assert (await removing.run_once(THEN + 31 * DAY_S)).pictures == 1
         assert await blobs.has(message.picture.blob)
-        assert (await removing.round(THEN + 90 * DAY_S)).pictures == 1
+        assert (await removing.run_once(THEN + 90 * DAY_S)).pictures == 1
         assert not await blobs.has(message.picture.blob)

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from agents.doors.cli.batches.flags import steering
-from agents.doors.cli.errors import reported
-from agents.doors.cli.models.flags import models
-from agents.doors.cli.operator.cost_flags import costing
-from agents.doors.cli.operator.flags import clients, letters
-from agents.doors.cli.records.flags import care
-from agents.doors.cli.sessions.flags import batch
-from agents.doors.cli.shared_flags import Json
+from agents.doors.cli.batches.flags import control_app
+from agents.doors.cli.errors import report_failures
+from agents.doors.cli.models.flags import models_app
+from agents.doors.cli.operator.cost_flags import costs_app
+from agents.doors.cli.operator.flags import clients_app, dead_letters_app
+from agents.doors.cli.records.flags import records_app
+from agents.doors.cli.sessions.flags import batch_app
+from agents.doors.cli.shared_flags import JsonFlag
 
 app = typer.Typer(
     name="bottega",
@@ -22,23 +22,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.add_typer(models, name="models")
-app.add_typer(batch, name="batch")
-app.add_typer(clients, name="clients")
-app.add_typer(letters, name="dead-letters")
-app.add_typer(steering)
-app.add_typer(costing)
-app.add_typer(care)
+app.add_typer(models_app, name="models")
+app.add_typer(batch_app, name="batch")
+app.add_typer(clients_app, name="clients")
+app.add_typer(dead_letters_app, name="dead-letters")
+app.add_typer(control_app)
+app.add_typer(costs_app)
+app.add_typer(records_app)
 
-StandIn = Annotated[
+StandInFlag = Annotated[
     str | None,
     typer.Option("--stand-in", help="Let this model (pocket) stand in for platforms that are not installed."),
 ]
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
-Source = Annotated[str, typer.Argument(metavar="FILE|-", help="A file with one JSON command; - reads standard input.")]
+CommandSource = Annotated[
+    str, typer.Argument(metavar="FILE|-", help="A file with one JSON command; - reads standard input.")
+]
 
 
-def _in_order(context: typer.Context, flag: typer.CallbackParam, value: str | None) -> str | None:
+def _remember_order(context: typer.Context, flag: typer.CallbackParam, value: str | None) -> str | None:
     """Remember the flags of steps as they were typed: click calls back in that order."""
     if value is not None:
         context.meta.setdefault("steps", {})[flag.name] = value
@@ -108,23 +110,27 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME[:FACTOR]",
-            callback=_in_order,
+            callback=_remember_order,
             help="Then make them larger, by a network or lanczos. Steps after generation follow the order of ",
         ),
     ] = None,
     refine: Annotated[
         str | None,
         typer.Option(
-            metavar="STRENGTH[:LORA:W]", callback=_in_order, help="Then denoise them again, at the size they have."
+            metavar="STRENGTH[:LORA:W]",
+            callback=_remember_order,
+            help="Then denoise them again, at the size they have.",
         ),
     ] = None,
     clean: Annotated[
         str | None,
-        typer.Option(metavar="NAME[:STRENGTH]", callback=_in_order, help="Then remove artefacts by a network."),
+        typer.Option(metavar="NAME[:STRENGTH]", callback=_remember_order, help="Then remove artefacts by a network."),
     ] = None,
     colours: Annotated[
         str | None,
-        typer.Option(metavar="FILE|ID", callback=_in_order, help="Then take its colours; generated: as at first."),
+        typer.Option(
+            metavar="FILE|ID", callback=_remember_order, help="Then take its colours; generated: as at first."
+        ),
     ] = None,
     frames: Annotated[
         int | None, typer.Option(help="Frames of a short sequence, 2 to 32; needs a motion adapter. Left out: a still.")
@@ -137,18 +143,23 @@ def generate(
     out: Annotated[
         Path | None, typer.Option(help="Folder for copies of the pictures. Left out: only the home.")
     ] = None,
-    stand_in: StandIn = None,
-    json: Json = False,
+    stand_in: StandInFlag = None,
+    json: JsonFlag = False,
 ) -> None:
     """Make pictures from one sentence, with the running workshop or with one for the occasion."""
-    with reported(json):
-        from agents.doors.cli.generate.order import Options, command_of
-        from agents.doors.cli.generate.post_flags import steps_of
+    with report_failures(json):
+        from agents.doors.cli.generate.order import GenerateOptions, command_of
+        from agents.doors.cli.generate.post_flags import parse_post_steps
         from agents.doors.cli.generate.run import generate as run
-        from agents.doors.cli.generate.source_images import control_of, placement_of, reference_of, source_of
+        from agents.doors.cli.generate.source_images import (
+            parse_control,
+            parse_placement,
+            parse_reference,
+            parse_source,
+        )
 
         command = command_of(
-            Options(
+            GenerateOptions(
                 brief=brief,
                 number=number,
                 style=style,
@@ -160,14 +171,14 @@ def generate(
                 loras=lora or [],
                 min_score=min_score,
                 negative=negative,
-                image=source_of(image) if image else None,
+                image=parse_source(image) if image else None,
                 strength=strength,
-                mask=source_of(mask) if mask else None,
-                placement=placement_of(place) if place else None,
-                controls=[control_of(text) for text in control or []],
+                mask=parse_source(mask) if mask else None,
+                placement=parse_placement(place) if place else None,
+                controls=[parse_control(text) for text in control or []],
                 regions=region or [],
-                references=[reference_of(text) for text in reference or []],
-                post=steps_of(context.meta.get("steps", {})),
+                references=[parse_reference(text) for text in reference or []],
+                post=parse_post_steps(context.meta.get("steps", {})),
                 frames=frames,
                 fps=fps,
                 reuse=reuse,
@@ -178,11 +189,11 @@ def generate(
 
 @app.command()
 def up(
-    stand_in: StandIn = None,
+    stand_in: StandInFlag = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the address line.")] = False,
 ) -> None:
     """Run a workshop until Ctrl-C: the bus and five agents, restarted when they die."""
-    with reported():
+    with report_failures():
         from agents.doors.cli.workshop.up import up as run
 
         run(stand_in, quiet)
@@ -194,25 +205,25 @@ def agent(
     lifeline: Annotated[bool, typer.Option("--lifeline", hidden=True)] = False,
 ) -> None:
     """Run one agent alone, against the running workshop or BOTTEGA_NATS_URL."""
-    with reported():
-        from agents.doors.cli.workshop.agent_process import run
+    with report_failures():
+        from agents.doors.cli.workshop.agent_process import run_agent
 
-        run(role, lifeline)
+        run_agent(role, lifeline)
 
 
 @app.command()
-def send(source: Source) -> None:
+def send(source: CommandSource) -> None:
     """Send a JSON command and print the reply as it came."""
-    with reported(json=True):
+    with report_failures(json=True):
         from agents.doors.cli.batches.send import send as run
 
         raise SystemExit(run(source))
 
 
 @app.command()
-def plan(source: Source, json: Json = False) -> None:
+def plan(source: CommandSource, json: JsonFlag = False) -> None:
     """Show what a GENERATE_IMAGES command would do and cost, without doing it."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.batches.send import plan as run
 
         raise SystemExit(run(source, json))
@@ -224,10 +235,10 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Show progress of HASH, or of the newest batch, until its end.")
     ] = False,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Where a batch stands, or which processes run."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.batches.status import status as run
 
         raise SystemExit(run(batch, watch, json))
@@ -236,10 +247,10 @@ def status(
 @app.command("list")
 def list_batches(
     count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many batches, newest first.")] = 20,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """The batches of this home, newest first."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.batches.status import list_batches as run
 
         run(count, json)
@@ -250,19 +261,19 @@ def result(
     batch: Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")],
     first: Annotated[int, typer.Option(min=0, help="Index of the first picture.")] = 0,
     count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many pictures.")] = 100,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """The pictures of a batch, made or not, a page at a time."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.batches.status import result as run
 
         run(batch, first, count, json)
 
 
 @app.command()
-def url(json: Json = False) -> None:
+def url(json: JsonFlag = False) -> None:
     """The NATS URL with client credentials, for other clients of the running workshop."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.workshop.connection import show_url as run
 
         run(json)
@@ -275,19 +286,19 @@ def rerun(
     source: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="A picture that it was made from, if it was removed.")
     ] = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Make a picture again from its own file: identical, same to tolerance, or drifted and why."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.rerun.run import rerun as run
 
         raise SystemExit(run(image, out, source or [], json))
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
+def doctor(json: JsonFlag = False) -> None:
     """Check that everything is here that a workshop needs, and say what to do if not."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.workshop.doctor import doctor as run
 
         raise SystemExit(run(json))

@@ -11,7 +11,7 @@ from protocol.replies import ErrorReply
 ALL_STORED = 0
 SOME_FAILED = 1
 BAD_INPUT = 2
-NOTHING_THERE = 3
+NO_WORKSHOP = 3
 """Nothing to talk to: no workshop runs here, or it does not answer."""
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -35,36 +35,38 @@ def bad_input(
     return Failure(ErrorBody(code=code, message=message, path=path, hint=hint), BAD_INPUT)
 
 
-def nothing_there(message: str, *, hint: str | None = None) -> Failure:
+def no_workshop(message: str, *, hint: str | None = None) -> Failure:
     """There is no workshop to talk to."""
-    return Failure(ErrorBody(code="timeout", message=message, hint=hint, retryable=True), NOTHING_THERE)
+    return Failure(ErrorBody(code="timeout", message=message, hint=hint, retryable=True), NO_WORKSHOP)
 
 
-def of_error(error: AcpError) -> Failure:
+def failure_of_error(error: AcpError) -> Failure:
     """An error of the protocol: what may work later found nothing to talk to, all else is bad input."""
-    return Failure(error.body, NOTHING_THERE if error.retryable else BAD_INPUT)
+    return Failure(error.body, NO_WORKSHOP if error.retryable else BAD_INPUT)
 
 
-def of_reply(body: ErrorBody) -> Failure:
+def failure_of_reply(body: ErrorBody) -> Failure:
     """An error that a workshop answered with."""
-    return Failure(body, NOTHING_THERE if body.retryable else BAD_INPUT)
+    return Failure(body, NO_WORKSHOP if body.retryable else BAD_INPUT)
 
 
 @contextmanager
-def reported(json: bool = False) -> Generator[None]:
+def report_failures(json: bool = False) -> Generator[None]:
     """Turn expected failures into their text, or their JSON object on standard output, and an exit code."""
     try:
         yield
     except AcpError as error:
-        _leave(of_error(error), json)
+        _exit_with(failure_of_error(error), json)
     except Failure as failure:
-        _leave(failure, json)
+        _exit_with(failure, json)
     except OSError as error:
         if error.filename is None:
             raise
-        _leave(bad_input(f"{error.filename}: {error.strerror}", hint="make it writable, or name another place"), json)
+        _exit_with(
+            bad_input(f"{error.filename}: {error.strerror}", hint="make it writable, or name another place"), json
+        )
     except ExceptionGroup as group:
-        _leave(_only(group), json)
+        _exit_with(_only_failure(group), json)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
 
@@ -81,20 +83,20 @@ def explain(failure: Failure) -> str:
     return "\n".join(lines)
 
 
-def _only(group: ExceptionGroup) -> Failure:
+def _only_failure(group: ExceptionGroup) -> Failure:
     """The expected failure that ended a group of tasks; anything else is a defect and keeps its traceback."""
     match group.exceptions:
         case (Failure() as failure,):
             return failure
         case (AcpError() as error,):
-            return of_error(error)
+            return failure_of_error(error)
         case (ExceptionGroup() as inner,):
-            return _only(inner)
+            return _only_failure(inner)
         case _:
             raise group
 
 
-def _leave(failure: Failure, json: bool) -> None:
+def _exit_with(failure: Failure, json: bool) -> None:
     if json:
         sys.stdout.write(encode(ErrorReply(error=failure.body)).decode() + "\n")
     else:

@@ -12,7 +12,7 @@ SECRETS = frozenset({"nats_url", "hub_token"})
 """Settings that may carry a password: their values are not repeated."""
 
 
-def configured(**flags: Any) -> Settings:
+def load_settings(**flags: Any) -> Settings:
     """Settings from flags, then the environment, then `bottega.toml`; a flag that is null was not given.
 
     Raises:

@@ -5,32 +5,32 @@ from typing import NamedTuple
 from agents.generator.registry.entries import Architecture
 
 
-class Classes(NamedTuple):
+class PipelineClasses(NamedTuple):
     """Pipelines from noise and from a picture, each alone and along a ControlNet; null where there is none."""
 
-    noise: str
-    picture: str | None = None
-    noise_along: str | None = None
-    picture_along: str | None = None
+    from_noise: str
+    from_picture: str | None = None
+    from_noise_with_control: str | None = None
+    from_picture_with_control: str | None = None
 
 
-CLASSES: dict[Architecture, Classes] = {
-    "stable_diffusion": Classes(
+CLASSES: dict[Architecture, PipelineClasses] = {
+    "stable_diffusion": PipelineClasses(
         "StableDiffusionPipeline",
         "StableDiffusionImg2ImgPipeline",
         "StableDiffusionControlNetPipeline",
         "StableDiffusionControlNetImg2ImgPipeline",
     ),
-    "stable_diffusion_xl": Classes(
+    "stable_diffusion_xl": PipelineClasses(
         "StableDiffusionXLPipeline",
         "StableDiffusionXLImg2ImgPipeline",
         "StableDiffusionXLControlNetPipeline",
         "StableDiffusionXLControlNetImg2ImgPipeline",
     ),
-    "stable_diffusion_3": Classes("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"),
-    "flux": Classes("FluxPipeline", "FluxImg2ImgPipeline"),
+    "stable_diffusion_3": PipelineClasses("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"),
+    "flux": PipelineClasses("FluxPipeline", "FluxImg2ImgPipeline"),
     # Its pipeline from pictures expects an autoencoder that the model does not have (pipeline_kandinsky3_img2img.py).
-    "kandinsky_3": Classes("Kandinsky3Pipeline"),
+    "kandinsky_3": PipelineClasses("Kandinsky3Pipeline"),
 }
 
 KEEPERS: frozenset[Architecture] = frozenset({"stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3"})
@@ -49,9 +49,9 @@ SHARING: frozenset[Architecture] = frozenset(CLASSES)
 """Architectures whose model calls pictures can share (`step_engine/model_proxies.py`)."""
 
 
-def class_for(architecture: Architecture, *, picture: bool, along: bool) -> str | None:
+def pipeline_class_for(architecture: Architecture, *, picture: bool, along: bool) -> str | None:
     """The class that starts from a picture or from noise, along a ControlNet or not; null where there is none."""
     classes = CLASSES[architecture]
     if picture:
-        return classes.picture_along if along else classes.picture
-    return classes.noise_along if along else classes.noise
+        return classes.from_picture_with_control if along else classes.from_picture
+    return classes.from_noise_with_control if along else classes.from_noise

@@ -9,7 +9,7 @@ from agents.shared.edges import canny
 from agents.shared.picture import Rgb
 from protocol.parameters import ControlKind
 
-SEEN_BY: dict[ControlKind, str] = {
+TOOL_FOR_MAP: dict[ControlKind, str] = {
     "depth": "depth",
     "normal": "depth",
     "pose": "pose",
@@ -21,7 +21,7 @@ Annotate = Callable[[Rgb], Rgb]
 """A model that makes the map of a picture, of the picture's size."""
 
 
-def prepared(kind: ControlKind, picture: Rgb, annotate: Annotate | None = None) -> tuple[Rgb, bool]:
+def prepare_map(kind: ControlKind, picture: Rgb, annotate: Annotate | None = None) -> tuple[Rgb, bool]:
     """The map of a reference, and whether it had to be prepared. `annotate` makes maps of depth (also for normals),
     poses and segments.
 
@@ -35,10 +35,10 @@ def prepared(kind: ControlKind, picture: Rgb, annotate: Annotate | None = None) 
         return np.repeat(lines[..., None], 3, axis=2), True
     if annotate is None:
         raise ValueError(f"the reference is no map of {kind}, and no model is here to make one")
-    return (normals(annotate(picture)) if kind == "normal" else annotate(picture)), True
+    return (normal_map(annotate(picture)) if kind == "normal" else annotate(picture)), True
 
 
-def normals(depth: Rgb) -> Rgb:
+def normal_map(depth: Rgb) -> Rgb:
     """The directions in which surfaces look, by the slopes of a depth map: red to the right, green up, blue to the
     camera, as normal ControlNets were taught. One grey level per pixel is a slope of 45 degrees."""
     down, right = np.gradient(depth[..., 0].astype(np.float32))

@@ -14,7 +14,7 @@ from agents.shared.picture import Rgb
 Points = NDArray[np.floating]
 """Joints of a person: (17, 3) in the order of COCO, each (x, y, confidence 0 to 1), pixels."""
 
-SURE = 0.3
+MIN_CONFIDENCE = 0.3
 """Confidence below which a joint is left out."""
 
 _COCO = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
@@ -31,7 +31,7 @@ _COLOURS = (
 )  # fmt: skip
 LIMB_SHADE = 0.6
 """Limbs are darker than joints."""
-COLOURS = tuple(
+MAP_COLOURS = tuple(
     (round(red * shade), round(green * shade), round(blue * shade))
     for red, green, blue in _COLOURS
     for shade in (1, LIMB_SHADE)
@@ -39,14 +39,14 @@ COLOURS = tuple(
 """Every colour of a map but black."""
 
 
-def drawn(people: Sequence[Points], height: int, width: int) -> Rgb:
+def draw_skeletons(people: Sequence[Points], height: int, width: int) -> Rgb:
     """The map of some people on black, (height, width, 3)."""
     canvas = Image.new("RGB", (width, height))
     brush = ImageDraw.Draw(canvas)
     # OpenPose draws with 4 pixels at 512.
     thickness = max(1, round(min(height, width) / 128))
     for points in people:
-        joints = [_joint(points, coco) for coco in _COCO]
+        joints = [_joint_position(points, coco) for coco in _COCO]
         for (one, other), colour in zip(_LIMBS, _COLOURS, strict=False):
             begin, end = joints[one], joints[other]
             if begin and end:
@@ -58,10 +58,10 @@ def drawn(people: Sequence[Points], height: int, width: int) -> Rgb:
     return np.asarray(canvas)
 
 
-def _joint(points: Points, coco: int | None) -> tuple[float, float] | None:
+def _joint_position(points: Points, coco: int | None) -> tuple[float, float] | None:
     """A joint's place, or null where it is not seen for sure."""
     found = points[_SHOULDERS] if coco is None else points[[coco]]
-    if found[:, 2].min() < SURE:
+    if found[:, 2].min() < MIN_CONFIDENCE:
         return None
     x, y = found[:, :2].mean(0)
     return float(x), float(y)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 Result = TypeVar("Result")
-USABLE = 0.92
+USABLE_SHARE = 0.92
 """Part of a GPU's memory that torch may hold: the rest is the driver's, and what fragments."""
 
 SAMPLE_EVERY_S = 0.1
@@ -42,7 +42,7 @@ class Device:
 
 
 @asynccontextmanager
-async def opened(name: str, threads: int, locks: Path) -> AsyncGenerator[Device]:
+async def open_device(name: str, threads: int, locks: Path) -> AsyncGenerator[Device]:
     """Resolve `name` (auto, cpu, cuda, cuda:1, mps), lock the device, and keep a thread for it.
 
     `threads` is the number of CPU threads that torch may use, 0 for its own choice.
@@ -52,8 +52,8 @@ async def opened(name: str, threads: int, locks: Path) -> AsyncGenerator[Device]
     """
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="device")
     try:
-        found, identity = await asyncio.get_running_loop().run_in_executor(thread, _found, name, threads)
-        with lock.held(locks, identity):
+        found, identity = await asyncio.get_running_loop().run_in_executor(thread, _resolve_device, name, threads)
+        with lock.lock_device(locks, identity):
             try:
                 yield Device(found, thread)
             finally:
@@ -63,7 +63,7 @@ async def opened(name: str, threads: int, locks: Path) -> AsyncGenerator[Device]
         thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _found(name: str, threads: int) -> "tuple[torch.device, str]":
+def _resolve_device(name: str, threads: int) -> "tuple[torch.device, str]":
     """The torch device and a name that means the same piece of hardware to every process. Runs in its thread, because
     torch keeps the number of threads by thread."""
     import torch
@@ -87,7 +87,7 @@ def _found(name: str, threads: int) -> "tuple[torch.device, str]":
     )
 
 
-def arithmetic(device: "torch.device") -> dict[str, str]:
+def numeric_environment(device: "torch.device") -> dict[str, str]:
     """What decides the last bits of its sums beside the libraries, by name. Asked for in its thread: torch keeps the
     number of threads by thread."""
     import torch
@@ -103,7 +103,7 @@ def memory_of(device: "torch.device") -> int | None:
         return None
     import torch
 
-    return int(torch.cuda.get_device_properties(device).total_memory * USABLE)
+    return int(torch.cuda.get_device_properties(device).total_memory * USABLE_SHARE)
 
 
 class Gauge:
@@ -112,20 +112,20 @@ class Gauge:
 
     def __init__(self, device: "torch.device") -> None:
         self._device = device
-        self._next = 0.0
+        self._next_sample_at = 0.0
         self._handle = _nvml_handle(device)
 
-    def utilisation(self) -> float | None:
+    def sample_utilisation(self) -> float | None:
         """Share of the last moments in which the GPU ran anything, 0 to 1 (NVML's definition); null where it is too
         soon after the last look."""
-        if self._handle is None or time.monotonic() < self._next:
+        if self._handle is None or time.monotonic() < self._next_sample_at:
             return None
         import pynvml  # pyright: ignore[reportMissingImports] - optional
 
-        self._next = time.monotonic() + SAMPLE_EVERY_S
+        self._next_sample_at = time.monotonic() + SAMPLE_EVERY_S
         return pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100
 
-    def peak_memory(self) -> int | None:
+    def take_peak_memory(self) -> int | None:
         """Bytes that torch held at most since the last question."""
         if self._device.type != "cuda":
             return None

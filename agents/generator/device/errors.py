@@ -17,22 +17,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _CPU_ALLOCATOR)
 
 
-def is_the_devices(error: BaseException) -> bool:
+def is_device_error(error: BaseException) -> bool:
     """Whether an error speaks of the device, and not of what was loaded into it."""
     return is_out_of_memory(error) or isinstance(error, torch.AcceleratorError)
 
 
-def is_compilers(error: BaseException) -> bool:
+def is_compiler_error(error: BaseException) -> bool:
     """Whether torch.compile could not make a program of a model."""
     return type(error).__module__.startswith(("torch._dynamo.", "torch._inductor."))
 
 
-def is_fault(error: BaseException) -> bool:
+def is_device_fault(error: BaseException) -> bool:
     """Whether the device is of no use to this process any more."""
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
-def out_of_memory(model: Model, device: str, width: int, height: int) -> AcpError:
+def out_of_memory_error(model: Model, device: str, width: int, height: int) -> AcpError:
     """A picture did not fit into the device's memory."""
     return AcpError(
         "out_of_memory",
@@ -41,13 +41,13 @@ def out_of_memory(model: Model, device: str, width: int, height: int) -> AcpErro
     )
 
 
-def not_compiled(model: Model, error: BaseException) -> AcpError:
+def not_compiled_error(model: Model, error: BaseException) -> AcpError:
     """What the settings ask for cannot be done on this machine."""
     reason = " ".join(str(error).split())[:300]
     return AcpError("internal", f"{model.name} could not be compiled: {reason}", hint="unset BOTTEGA_COMPILE")
 
 
-def not_finite(model: Model, device: str) -> AcpError:
+def not_finite_error(model: Model, device: str) -> AcpError:
     """The model computed something that is not a colour."""
     return AcpError(
         "internal",
@@ -56,12 +56,12 @@ def not_finite(model: Model, device: str) -> AcpError:
     )
 
 
-def withheld(model: Model) -> AcpError:
+def withheld_error(model: Model) -> AcpError:
     """The safety checker that came with the model blacked the picture out."""
     return AcpError("internal", f"the safety checker of {model.name} withheld the picture", hint="change the prompt")
 
 
-def unloadable(model: Model, folder: object, error: Exception) -> AcpError:
+def unloadable_error(model: Model, folder: object, error: Exception) -> AcpError:
     """The model's folder cannot be loaded safely."""
     reason = " ".join(str(error).split())[:300]
     return Refused(
@@ -71,5 +71,5 @@ def unloadable(model: Model, folder: object, error: Exception) -> AcpError:
     )
 
 
-UNLOADABLE = (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError, SafetensorError)
+LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError, SafetensorError)
 """What diffusers and transformers raise about a folder that is incomplete, foreign, or holds only pickles."""

@@ -10,7 +10,7 @@ from protocol.errors import Refused
 
 
 @contextmanager
-def held(folder: Path, device: str) -> Generator[None]:
+def lock_device(folder: Path, device: str) -> Generator[None]:
     """Hold the lock of `device` in `folder`.
 
     Raises:

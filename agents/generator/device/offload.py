@@ -11,23 +11,25 @@ from typing import Any
 import torch
 from diffusers.hooks import group_offloading
 
-from agents.generator.device.residency import evictions, seating_of
+from agents.generator.device.residency import evictions, plan_offload
 from agents.shared.settings import Offload
 
 
-def place(pipeline: Any, device: torch.device, budget: int, offload: Offload) -> int:
+def place_on_device(pipeline: Any, device: torch.device, budget: int, offload: Offload) -> int:
     """Move a pipeline to its device as far as it fits into `budget` bytes, or as `offload` says; returns the bytes that
     its weights fill there at most."""
     parts: dict[str, Any] = {
         name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)
     }
-    seating = seating_of({name: size_of(part) for name, part in parts.items()}, budget, offload, device.type == "cuda")
+    seating = plan_offload(
+        {name: size_of(part) for name, part in parts.items()}, budget, offload, device.type == "cuda"
+    )
     for name in parts.keys() - seating.in_turn - seating.by_block:
         parts[name].to(device)
     for name in seating.by_block:
         parts[name].enable_group_offload(device, num_blocks_per_group=1, use_stream=device.type == "cuda")
-    Seats({name: parts[name] for name in seating.in_turn}, device, seating.room)
-    return seating.filled
+    PartOffloader({name: parts[name] for name in seating.in_turn}, device, seating.room_bytes)
+    return seating.filled_bytes
 
 
 def place_like(part: Any, other: Any, device: torch.device) -> None:
@@ -38,27 +40,27 @@ def place_like(part: Any, other: Any, device: torch.device) -> None:
         part.register_forward_pre_hook(lambda _, arguments, hook=hook: hook(other, arguments))
 
 
-class Seats:
+class PartOffloader:
     """`room` bytes of a device for the `parts` of a model, which wait at `home`. A part that is called takes its seat
     first; where there is no room, those that were called longest ago leave."""
 
     def __init__(self, parts: Mapping[str, Any], device: torch.device, room: int, home: str = "cpu") -> None:
         self._device = device
-        self._home = home
+        self._home_device = home
         self._room = room
-        self._seated: OrderedDict[str, Any] = OrderedDict()
+        self._parts_on_device: OrderedDict[str, Any] = OrderedDict()
         for name, part in parts.items():
-            part.register_forward_pre_hook(lambda module, _, name=name: self._seat(name, module))
+            part.register_forward_pre_hook(lambda module, _, name=name: self._bring_to_device(name, module))
 
-    def _seat(self, name: str, part: Any) -> None:
-        if name in self._seated:
-            self._seated.move_to_end(name)
+    def _bring_to_device(self, name: str, part: Any) -> None:
+        if name in self._parts_on_device:
+            self._parts_on_device.move_to_end(name)
             return
-        held = {other: size_of(seated) for other, seated in self._seated.items()}
+        held = {other: size_of(seated) for other, seated in self._parts_on_device.items()}
         for other in evictions(held, size_of(part), self._room, ()) or ():
-            self._seated.pop(other).to(self._home)
+            self._parts_on_device.pop(other).to(self._home_device)
         part.to(self._device)
-        self._seated[name] = part
+        self._parts_on_device[name] = part
 
 
 def size_of(part: Any) -> int:

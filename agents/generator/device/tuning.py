@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 REPEATED = {"SD3Transformer2DModel": ["JointTransformerBlock"]}
 """Class of a denoiser -> classes of its blocks, where diffusers names none (`_repeated_blocks`)."""
 
-VARIANTS = 1024
+MAX_COMPILED_VARIANTS = 1024
 """Programs that torch keeps of one piece of code: it makes one for each size of calls and of pictures."""
 
-CONVOLUTIONAL = ("unet", "vae", "movq", "controlnet")
+CONVOLUTIONAL_PARTS = ("unet", "vae", "movq", "controlnet")
 """Parts of pipelines, by name, that gain from another order of their weights."""
 
 
@@ -30,7 +30,7 @@ class Tuning:
     channels_last: bool = True
     offload: Offload = "auto"
 
-    def said(self, device: str, compilable: bool) -> dict[str, str]:
+    def as_versions(self, device: str, compilable: bool) -> dict[str, str]:
         """What of it decides the last bits of a picture on a device, by name, for its record."""
         return {
             **({"compile": self.compile} if self.compile and compilable else {}),
@@ -39,7 +39,7 @@ class Tuning:
         }
 
 
-PLAIN = Tuning()
+DEFAULT_TUNING = Tuning()
 """What the settings are by default."""
 
 
@@ -48,7 +48,7 @@ def tuning_of(settings: Settings) -> Tuning:
     return Tuning(settings.compile, settings.attention, settings.channels_last, settings.offload)
 
 
-def tuning_said(versions: Mapping[str, str], offload: Offload) -> Tuning:
+def tuning_from_versions(versions: Mapping[str, str], offload: Offload) -> Tuning:
     """What made a picture whose record has `versions`; unknown words in them are left out."""
     compiler, attention = versions.get("compile"), versions.get("attention")
     return Tuning(
@@ -68,20 +68,20 @@ def tune(pipeline: Any, tuning: Tuning, device: "torch.device") -> None:
     import torch
 
     if tuning.channels_last and device.type == "cuda":
-        for part in _parts(pipeline, CONVOLUTIONAL):
+        for part in _parts_named(pipeline, CONVOLUTIONAL_PARTS):
             part.to(memory_format=torch.channels_last)
-    for part in _parts(pipeline, ("unet", "transformer")):
+    for part in _parts_named(pipeline, ("unet", "transformer")):
         if tuning.attention:
-            _attend(part, tuning.attention)
+            _set_attention(part, tuning.attention)
         if tuning.compile:
             _compile(part, tuning.compile)
 
 
-def _parts(pipeline: Any, names: tuple[str, ...]) -> list[Any]:
+def _parts_named(pipeline: Any, names: tuple[str, ...]) -> list[Any]:
     return [part for name in names if (part := getattr(pipeline, name, None)) is not None]
 
 
-def _attend(part: Any, backend: Attention) -> None:
+def _set_attention(part: Any, backend: Attention) -> None:
     try:
         part.set_attention_backend(backend)
     except (ImportError, RuntimeError, ValueError) as error:
@@ -100,6 +100,6 @@ def _compile(part: Any, backend: Compiler) -> None:
     blocks = REPEATED.get(type(part).__name__) or part._repeated_blocks
     if not blocks:
         return
-    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = VARIANTS
+    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = MAX_COMPILED_VARIANTS
     part._repeated_blocks = blocks
     part.compile_repeated_blocks(fullgraph=True, dynamic=False, backend=backend)

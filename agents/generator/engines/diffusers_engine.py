@@ -16,23 +16,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.generator.device import device as devices
-from agents.generator.device.tuning import PLAIN, Tuning
-from agents.generator.engine import Progressed, Rendering, Stop
+from agents.generator.device.tuning import DEFAULT_TUNING, Tuning
+from agents.generator.engine import OnProgress, Rendering, ShouldStop
 from agents.generator.images import png_writer
 from agents.generator.orders.order import Order
 from agents.generator.registry import weight_hashes
-from agents.generator.registry.weights import Part
+from agents.generator.registry.weights import Weights
 
 if TYPE_CHECKING:
     from agents.generator.pipelines.draw import Pixels
     from agents.generator.step_engine.loop import StepLoop
     from agents.generator.step_engine.run import Drawing
 
-ENCODERS = 2
+ENCODER_THREADS = 2
 """Threads that compress pictures and hash weights: one picture is compressed while the next one is denoised."""
 
 
-ENVIRONMENT = {
+DEFAULT_ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
@@ -46,16 +46,16 @@ By default they spin, and where other processes want the same cores that costs 2
 class DiffusersEngine:
     """See `Engine`. `run` is the folder for locks and known weight hashes."""
 
-    references = 0
+    max_references = 0
 
-    def __init__(self, device: str, threads: int, run: Path, tuning: Tuning = PLAIN) -> None:
-        self._wanted = device
+    def __init__(self, device: str, threads: int, run: Path, tuning: Tuning = DEFAULT_TUNING) -> None:
+        self._device_name = device
         self._tuning = tuning
         self._threads = threads
-        self._run = run
-        self._hashes = run / "weights.json"
+        self._run_folder = run
+        self._hashes_file = run / "weights.json"
         self._device: devices.Device | None = None
-        self._loop: Future[StepLoop] = _kept()
+        self._loop: Future[StepLoop] = _uncancellable_future()
         self._workers: ThreadPoolExecutor | None = None
         self._versions: dict[str, str] = {}
 
@@ -65,17 +65,17 @@ class DiffusersEngine:
         return self._device.name if self._device else None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None]:
+    async def open(self) -> AsyncGenerator[None]:
         """See `Engine.opened`. The body is cancelled when the device is of no use to this process any more, and the
         reason raised."""
-        for name, value in ENVIRONMENT.items():
+        for name, value in DEFAULT_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        async with devices.opened(self._wanted, self._threads, self._run) as self._device:
-            self._loop = _kept()
-            self._workers = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
+        async with devices.open_device(self._device_name, self._threads, self._run_folder) as self._device:
+            self._loop = _uncancellable_future()
+            self._workers = ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode")
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._device.submit(self._work))
+                    group.create_task(self._device.submit(self._run_device_thread))
                     try:
                         yield
                     finally:
@@ -84,24 +84,24 @@ class DiffusersEngine:
                 self._workers.shutdown(wait=False, cancel_futures=True)
                 self._device = None
 
-    async def known_version(self, part: Part) -> str | None:
+    async def known_version(self, part: Weights) -> str | None:
         """See `Engine.known_version`."""
-        return await asyncio.to_thread(weight_hashes.known_version, part.place, self._hashes, part.settings)
+        return await asyncio.to_thread(weight_hashes.known_version, part.path, self._hashes_file, part.settings)
 
-    async def warm(self, order: Order) -> None:
+    async def warm_up(self, order: Order) -> None:
         """Load the model and run one step, so that kernels and buffers are there for the first picture; then, while
         there is nothing else to do, look for the size of call that pays."""
-        await self._drawing(order, _quiet, lambda: False, probe=True)
+        await self._draw(order, _ignore_progress, lambda: False, probe=True)
 
-    async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
+    async def generate(self, order: Order, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """See `Engine.generate`."""
         loop = asyncio.get_running_loop()
-        model_version = loop.run_in_executor(self._workers, self._version, order)
-        drawing = await self._drawing(order, progressed, stop)
+        model_version = loop.run_in_executor(self._workers, self._model_version, order)
+        drawing = await self._draw(order, progressed, stop)
         encoding = time.perf_counter()
-        data = await loop.run_in_executor(self._workers, _file, drawing.pixels, order)
+        data = await loop.run_in_executor(self._workers, _encode_png, drawing.pixels, order)
         height, width, _ = drawing.pixels.shape[-3:]
-        stages, compilable = drawing.stages, any(one.compilable for one in order.drawn)
+        stages, compilable = drawing.stage_seconds, any(one.compilable for one in order.denoising_orders)
         return Rendering(
             data=data,
             media_type="image/png",
@@ -109,7 +109,7 @@ class DiffusersEngine:
             height=height,
             seconds=sum(seconds for stage, seconds in stages.items() if stage != "load"),
             provider="local",
-            device=self.device or self._wanted,
+            device=self.device or self._device_name,
             model_version=await model_version,
             peak_memory=drawing.peak_memory,
             gpu_util=drawing.gpu_util,
@@ -117,10 +117,10 @@ class DiffusersEngine:
             buckets=drawing.buckets,
             engine="steps" if drawing.shareable else "pipeline",
             stages={**stages, "compress": time.perf_counter() - encoding},
-            versions=self._versions | self._tuning.said(self.device or self._wanted, compilable),
+            versions=self._versions | self._tuning.as_versions(self.device or self._device_name, compilable),
         )
 
-    async def _drawing(self, order: Order, progressed: Progressed, stop: Stop, probe: bool = False) -> "Drawing":
+    async def _draw(self, order: Order, progressed: OnProgress, stop: ShouldStop, probe: bool = False) -> "Drawing":
         if self._device is None:
             raise RuntimeError("the engine is not open")
         step_loop = await asyncio.wrap_future(self._loop)
@@ -130,47 +130,47 @@ class DiffusersEngine:
         request = Request(order, progressed, lambda: abandoned.is_set() or stop(), probe)
         step_loop.submit(request)
         try:
-            return await asyncio.wrap_future(request.done)
+            return await asyncio.wrap_future(request.future)
         finally:
             # Also where this call was cancelled: the device must not go on for nobody.
             abandoned.set()
 
-    def _work(self) -> None:
+    def _run_device_thread(self) -> None:
         """The device's thread."""
         try:
-            from agents.generator.pipelines.resident import Pipelines
+            from agents.generator.pipelines.resident import ResidentPipelines
             from agents.generator.step_engine.loop import StepLoop
 
             _hide_progress_bars()
             assert self._device is not None
             device = self._device.torch
-            step_loop = StepLoop(device, self._threads, Pipelines(device, self._tuning))
+            step_loop = StepLoop(device, self._threads, ResidentPipelines(device, self._tuning))
             libraries = {name: version(name) for name in ("torch", "diffusers")}
-            self._versions = libraries | devices.arithmetic(device)
+            self._versions = libraries | devices.numeric_environment(device)
         except BaseException as error:
             self._loop.set_exception(error)
             raise
         self._loop.set_result(step_loop)
         step_loop.run()
 
-    def _version(self, order: Order) -> str:
+    def _model_version(self, order: Order) -> str:
         """Versions of all parts, joined by `+`."""
-        return "+".join(weight_hashes.version(part.place, self._hashes, part.settings) for part in order.parts)
+        return "+".join(weight_hashes.version_of(part.path, self._hashes_file, part.settings) for part in order.weights)
 
 
-def _file(pixels: "Pixels", order: Order) -> bytes:
+def _encode_png(pixels: "Pixels", order: Order) -> bytes:
     """The file of a picture, or of a sequence."""
     return png_writer.encode_sequence(pixels, order.job.motion.fps) if order.job.motion else png_writer.encode(pixels)
 
 
-def _kept() -> "Future[StepLoop]":
+def _uncancellable_future() -> "Future[StepLoop]":
     """A future that one of many who wait for it cannot cancel for all."""
     future: Future[StepLoop] = Future()
     future.set_running_or_notify_cancel()
     return future
 
 
-def _quiet(step: int, steps: int) -> None:
+def _ignore_progress(step: int, steps: int) -> None:
     """Tell nobody."""
 
 

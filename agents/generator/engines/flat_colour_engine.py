@@ -9,50 +9,50 @@ import zlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from agents.generator.engine import Progressed, Rendering, Stop, Stopped
+from agents.generator.engine import GenerationStopped, OnProgress, Rendering, ShouldStop
 from agents.generator.images.png_writer import chunk
 from agents.generator.orders.order import Order
-from agents.generator.registry.weights import Part
+from agents.generator.registry.weights import Weights
 from protocol.messages import Job
 from protocol.post import size_after
 
 
-class InstantEngine:
+class FlatColourEngine:
     """Draws at once, in the event loop: a flat picture of 128x128 takes less than a thread switch would. With `seconds`
     it draws one picture after the other, each in that time, as a device would."""
 
     device: str | None = None
-    references = 0
+    max_references = 0
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self._seconds = seconds
-        self._device = asyncio.Lock()
+        self._seconds_per_picture = seconds
+        self._device_lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None]:
+    async def open(self) -> AsyncGenerator[None]:
         """Nothing to hold."""
         yield
 
-    async def known_version(self, part: Part) -> str | None:
+    async def known_version(self, part: Weights) -> str | None:
         """There are no weights, so no picture is ever taken for another one's."""
         return None
 
-    async def warm(self, order: Order) -> None:
+    async def warm_up(self, order: Order) -> None:
         """Nothing to warm."""
 
-    async def generate(self, order: Order, progressed: Progressed, stop: Stop) -> Rendering:
+    async def generate(self, order: Order, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """See `Engine.generate`."""
-        async with self._device:
+        async with self._device_lock:
             if stop():
-                raise Stopped
+                raise GenerationStopped
             return await self._draw(order.job, progressed)
 
-    async def _draw(self, job: Job, progressed: Progressed) -> Rendering:
+    async def _draw(self, job: Job, progressed: OnProgress) -> Rendering:
         started = time.perf_counter()
-        if self._seconds:
-            await asyncio.sleep(self._seconds)
+        if self._seconds_per_picture:
+            await asyncio.sleep(self._seconds_per_picture)
         width, height = size_after(job.post, job.width, job.height)
-        data = flat(width, height, hashlib.sha256(str(job.seed).encode()).digest()[:3])
+        data = flat_png(width, height, hashlib.sha256(str(job.seed).encode()).digest()[:3])
         progressed(job.steps - 1, job.steps)
         return Rendering(
             data=data,
@@ -65,15 +65,15 @@ class InstantEngine:
         )
 
 
-def flat(width: int, height: int, colour: bytes) -> bytes:
+def flat_png(width: int, height: int, colour: bytes) -> bytes:
     """The PNG file of a flat picture; `colour` is red, green, blue. A palette of one colour, so that nothing but the
     palette differs between two of them."""
-    before, after = _frame(width, height)
+    before, after = _bytes_around_palette(width, height)
     return before + chunk(b"PLTE", colour) + after
 
 
 @functools.lru_cache
-def _frame(width: int, height: int) -> tuple[bytes, bytes]:
+def _bytes_around_palette(width: int, height: int) -> tuple[bytes, bytes]:
     """What stands before and after the palette: one bit for each pixel, all of them 0."""
     header = struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)
     body = zlib.compress(bytes((1 + (width + 7) // 8) * height))

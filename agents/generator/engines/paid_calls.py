@@ -38,7 +38,7 @@ class SpendingJournal:
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
 
-    async def open(self, job: Job, provider: str, request: bytes, max_micros: int) -> Intent:
+    async def open_intent(self, job: Job, provider: str, request: bytes, max_micros: int) -> Intent:
         """Write a paid call down before it is made; `request` is what will be sent.
 
         Raises:
@@ -54,35 +54,35 @@ class SpendingJournal:
             max_micros=max_micros,
             key=intent.key,
         )
-        _allowed(await self._ask(call, OPEN_TRIES))
+        _raise_refusal(await self._ask(call, OPEN_TRIES))
         return intent
 
-    async def captured(self, intent: Intent, micros: int, provider_reference: str | None = None) -> None:
+    async def record_capture(self, intent: Intent, micros: int, provider_reference: str | None = None) -> None:
         """Say what a call cost, however long the planner takes to hear it. Without that it stays ambiguous."""
         ref, key = intent.ref, intent.key
-        await self._close(
+        await self._close_intent(
             CloseIntent(ref=ref, key=key, outcome="captured", micros=micros, provider_reference=provider_reference)
         )
 
-    async def refused(self, intent: Intent) -> None:
+    async def record_refusal(self, intent: Intent) -> None:
         """Say that the provider charged nothing, so that the attempt may be sent again."""
-        await self._close(CloseIntent(ref=intent.ref, key=intent.key, outcome="refused"))
+        await self._close_intent(CloseIntent(ref=intent.ref, key=intent.key, outcome="refused"))
 
-    async def _close(self, call: CloseIntent) -> None:
-        _allowed(await self._ask(call, None))
+    async def _close_intent(self, call: CloseIntent) -> None:
+        _raise_refusal(await self._ask(call, None))
 
     async def _ask(self, call: SpendingCall, tries: int | None) -> IntentReply:
         tried = 0
         while True:
             tried += 1
             try:
-                return await self._outlet.ask(call)
+                return await self._outlet.ask_about_paid_call(call)
             except Unavailable:
                 if tried == tries:
                     raise
                 await asyncio.sleep(ASK_AGAIN_S)
 
 
-def _allowed(reply: IntentReply) -> None:
+def _raise_refusal(reply: IntentReply) -> None:
     if (error := reply.error) is not None:
         raise AcpError(error.code, error.message, path=error.path, hint=error.hint, retryable=error.retryable)

@@ -21,7 +21,7 @@ def is_checkpoint(tensors: Mapping[str, Tensor]) -> bool:
     return any(name.startswith((_UNET, "double_blocks.", "joint_blocks.")) for name in tensors)
 
 
-def platform_of(tensors: Mapping[str, Tensor]) -> str | None:
+def checkpoint_platform(tensors: Mapping[str, Tensor]) -> str | None:
     """The platform of a checkpoint, or null where its widths are those of no known one.
 
     Raises:

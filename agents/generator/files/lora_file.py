@@ -86,12 +86,12 @@ def describe(header: Header) -> LoraFile:
         naming=namings[0],
         layers=len(pairs),
         ranks=tuple(sorted({down.shape[0] for down, _ in pairs.values()})),
-        platform=_platform_said(header.metadata) or _platform_seen(pairs),
+        platform=_platform_in_metadata(header.metadata) or _platform_by_layers(pairs),
         triggers=_triggers(header.metadata),
     )
 
 
-def platform_called(name: str) -> str | None:
+def platform_of_base_model(name: str) -> str | None:
     """The platform that a foreign name of a base model means, such as `SDXL 1.0`, or null."""
     lower = name.lower()
     return next((platform for start, platform in _ARCHITECTURES.items() if lower.startswith(start)), None)
@@ -115,12 +115,12 @@ def _pairs(tensors: Mapping[str, Tensor], down: str, up: str) -> dict[str, tuple
     return pairs
 
 
-def _platform_said(metadata: Mapping[str, str]) -> str | None:
+def _platform_in_metadata(metadata: Mapping[str, str]) -> str | None:
     said = (metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
-    return next((platform for name in said if (platform := platform_called(name))), None)
+    return next((platform for name in said if (platform := platform_of_base_model(name))), None)
 
 
-def _platform_seen(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> str | None:
+def _platform_by_layers(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> str | None:
     layers = " ".join(pairs)
     if re.search("single_blocks|single_transformer_blocks|double_blocks", layers):
         return "flux_1_dev"
@@ -138,12 +138,12 @@ def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
     if len(tags) > MAX_TAGS_BYTES:
         return ()
     try:
-        return tuple(_in_every_caption(json.loads(tags)))[:MAX_TRIGGERS] if tags else ()
+        return tuple(_most_frequent_tags(json.loads(tags)))[:MAX_TRIGGERS] if tags else ()
     except (ValueError, RecursionError):
         return ()
 
 
-def _in_every_caption(frequency: Any) -> Iterable[str]:
+def _most_frequent_tags(frequency: Any) -> Iterable[str]:
     """Tags that kohya's trainer counted most often in one of its folders of pictures: that of a subject's name."""
     folders = frequency.values() if isinstance(frequency, dict) else ()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - a stranger's JSON
     for counts in folders:  # pyright: ignore[reportUnknownVariableType]

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from agents.generator.files.checkpoint_file import SINGLE_FILE
-from agents.generator.files.safetensors_header import CHECKPOINT, read_header
+from agents.generator.files.safetensors_header import CHECKPOINT_BOUNDS, read_header
 
 
-def read(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
+def read_pipeline(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     """The pipeline of a folder, on the CPU.
 
     Raises:
@@ -19,7 +19,7 @@ def read(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     """
     file = folder / SINGLE_FILE
     if file.is_file():
-        read_header(file, CHECKPOINT)
+        read_header(file, CHECKPOINT_BOUNDS)
         # Without `config` diffusers would ask the hub for the configuration, even where it is told not to.
         return pipeline_class.from_single_file(file, config=str(folder), local_files_only=True, dtype=dtype)
     return pipeline_class.from_pretrained(

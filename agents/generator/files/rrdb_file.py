@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agents.generator.files.safetensors_header import Bounds, Header, Tensor
 
-UPSCALER = Bounds(file=512 << 20, header=4 << 20, tensors=4096)
+UPSCALER_BOUNDS = Bounds(file=512 << 20, header=4 << 20, tensors=4096)
 """The usual network of 23 blocks is 67 MB."""
 
 MAX_FEATURES = 256
@@ -37,7 +37,7 @@ class RrdbFile:
     growth: int
     doublings: int
     squeeze: int
-    places: Mapping[str, str]
+    tensor_names: Mapping[str, str]
 
     @property
     def scale(self) -> int:
@@ -56,7 +56,7 @@ def describe(header: Header) -> RrdbFile:
     Raises:
         NotAnUpscaler: it is another one.
     """
-    places = _places(header.tensors)
+    places = _tensor_names(header.tensors)
     shapes = {places[name]: tensor.shape for name, tensor in header.tensors.items()}
     first = shapes.get("conv_first.weight", ())
     dense = shapes.get("body.0.rdb1.conv1.weight", ())
@@ -70,13 +70,13 @@ def describe(header: Header) -> RrdbFile:
     if first[0] > MAX_FEATURES or blocks > MAX_BLOCKS or dense[0] > MAX_FEATURES:
         raise NotAnUpscaler(f"{blocks} blocks of {first[0]} features are more than any known network has")
     found = RrdbFile(first[0], blocks, dense[0], doublings, squeeze, places)
-    if (expected := _shapes(found)) != shapes:
+    if (expected := _expected_shapes(found)) != shapes:
         odd = next(name for name in [*expected, *shapes] if expected.get(name) != shapes.get(name))
         raise NotAnUpscaler(f"{odd} has the shape {shapes.get(odd)}, not {expected.get(odd)}")
     return found
 
 
-def _places(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+def _tensor_names(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     plain = {name: _PREFIX.sub("", name) for name in tensors}
     if not any(name.startswith("model.1.sub.") for name in plain.values()):
         return plain
@@ -85,10 +85,10 @@ def _places(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     ups = [number for number in numbers if number not in (0, *numbers[-2:])]
     names = {0: "conv_first", **{number: f"conv_up{at + 1}" for at, number in enumerate(ups)}}
     names |= dict(zip(numbers[-2:], ("conv_hr", "conv_last"), strict=False))
-    return {name: _renamed(old, names) for name, old in plain.items()}
+    return {name: _rename(old, names) for name, old in plain.items()}
 
 
-def _renamed(old: str, layers: Mapping[int, str]) -> str:
+def _rename(old: str, layers: Mapping[int, str]) -> str:
     if block := _OLD_BLOCK.fullmatch(old):
         return f"body.{block[1]}.rdb{block[2]}.conv{block[3]}.{block[4]}"
     if body := _OLD_BODY.fullmatch(old):
@@ -98,7 +98,7 @@ def _renamed(old: str, layers: Mapping[int, str]) -> str:
     return old
 
 
-def _shapes(found: RrdbFile) -> dict[str, tuple[int, ...]]:
+def _expected_shapes(found: RrdbFile) -> dict[str, tuple[int, ...]]:
     """Every tensor that a network of this form has."""
     width, growth = found.features, found.growth
     sizes = {"conv_first": (width, 3 * found.squeeze**2), "conv_body": (width, width)}

@@ -27,7 +27,7 @@ DTYPE_BYTES = {
 _EXPONENTS = {"F8_E5M2": 0x7C, "F16": 0x7C00, "BF16": 0x7F80, "F32": 0x7F80_0000, "F64": 0x7FF0_0000_0000_0000}
 """Exponent bits, all set in an infinity and in what is no number. F8_E4M3 has no infinity and sets every bit."""
 
-MAX_NAME = 512
+MAX_NAME_LENGTH = 512
 MAX_DIMENSIONS = 8
 CHUNK_BYTES = 1 << 24
 """Values are looked at 16 MiB at a time, whatever the size of the file."""
@@ -42,12 +42,12 @@ class Bounds:
     tensors: int = 50_000
 
 
-ADAPTER = Bounds(file=4 << 30)
+ADAPTER_BOUNDS = Bounds(file=4 << 30)
 """A LoRA of rank 128 over all of FLUX.1 is about 1.2 GB in half precision."""
-CHECKPOINT = Bounds(file=256 << 30)
+CHECKPOINT_BOUNDS = Bounds(file=256 << 30)
 
 
-class Unsound(ValueError):
+class UnsoundFile(ValueError):
     """A file that will not be loaded; `fault` is a short code, the message says what was found."""
 
     def __init__(self, fault: Fault, message: str) -> None:
@@ -74,13 +74,13 @@ class Header:
     data: int
 
 
-class _Entry(Struct, forbid_unknown_fields=True):
+class _TensorEntry(Struct, forbid_unknown_fields=True):
     dtype: str
     shape: Annotated[list[Annotated[int, Meta(ge=0, le=1 << 40)]], Meta(max_length=MAX_DIMENSIONS)]
     data_offsets: tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
 
 
-def inspect(file: Path, bounds: Bounds) -> Header:
+def inspect_file(file: Path, bounds: Bounds) -> Header:
     """The header of a file that may be loaded: sizes within bounds, tensors back to back, every value a number.
 
     Raises:
@@ -88,10 +88,10 @@ def inspect(file: Path, bounds: Bounds) -> Header:
         OSError: it cannot be read.
     """
     with file.open("rb") as handle:
-        header = _header(handle, bounds)
+        header = _read_header(handle, bounds)
         for name, tensor in header.tensors.items():
-            if not _finite(handle, header.data, tensor):
-                raise Unsound("not_finite", f"the tensor {name!r} holds values that are not numbers")
+            if not _is_finite(handle, header.data, tensor):
+                raise UnsoundFile("not_finite", f"the tensor {name!r} holds values that are not numbers")
     return header
 
 
@@ -103,55 +103,55 @@ def read_header(file: Path, bounds: Bounds) -> Header:
         OSError: it cannot be read.
     """
     with file.open("rb") as handle:
-        return _header(handle, bounds)
+        return _read_header(handle, bounds)
 
 
-def _header(handle: BinaryIO, bounds: Bounds) -> Header:
+def _read_header(handle: BinaryIO, bounds: Bounds) -> Header:
     size = fstat(handle.fileno()).st_size
     if size > bounds.file:
-        raise Unsound("too_large", f"{size} bytes, more than {bounds.file}")
+        raise UnsoundFile("too_large", f"{size} bytes, more than {bounds.file}")
     prefix = handle.read(9)
     length = int.from_bytes(prefix[:8], "little")
     if prefix[8:] != b"{" or length > size - 8:
-        raise Unsound("not_safetensors", f"{size} bytes that do not begin as a safetensors file does")
+        raise UnsoundFile("not_safetensors", f"{size} bytes that do not begin as a safetensors file does")
     if length > bounds.header:
-        raise Unsound("too_large", f"a header of {length} bytes, more than {bounds.header}")
-    entries, metadata = _parsed(b"{" + handle.read(length - 1))
+        raise UnsoundFile("too_large", f"a header of {length} bytes, more than {bounds.header}")
+    entries, metadata = _parse_header(b"{" + handle.read(length - 1))
     if len(entries) > bounds.tensors:
-        raise Unsound("too_large", f"{len(entries)} tensors, more than {bounds.tensors}")
-    tensors = {name: _tensor(name, entry) for name, entry in entries.items()}
+        raise UnsoundFile("too_large", f"{len(entries)} tensors, more than {bounds.tensors}")
+    tensors = {name: _parse_tensor(name, entry) for name, entry in entries.items()}
     _check_offsets(tensors, size - 8 - length)
     return Header(tensors, metadata, 8 + length)
 
 
-def _parsed(text: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
+def _parse_header(text: bytes) -> tuple[dict[str, _TensorEntry], dict[str, str]]:
     try:
         # A name given twice would let two readers see two different files.
-        content = json.loads(text, object_pairs_hook=_unique)
+        content = json.loads(text, object_pairs_hook=_without_duplicates)
         metadata = content.pop("__metadata__", {})
-        return msgspec.convert(content, dict[str, _Entry]), msgspec.convert(metadata, dict[str, str])
+        return msgspec.convert(content, dict[str, _TensorEntry]), msgspec.convert(metadata, dict[str, str])
     except RecursionError:
-        raise Unsound("bad_header", "the header is nested too deeply") from None
+        raise UnsoundFile("bad_header", "the header is nested too deeply") from None
     except (ValueError, AttributeError) as error:
         # msgspec's ValidationError is a ValueError.
-        raise Unsound("bad_header", f"the header is not one of safetensors: {str(error)[:200]}") from error
+        raise UnsoundFile("bad_header", f"the header is not one of safetensors: {str(error)[:200]}") from error
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         raise ValueError("a name is given twice")
     return content
 
 
-def _tensor(name: str, entry: _Entry) -> Tensor:
-    if not name or len(name) > MAX_NAME or not name.isprintable():
-        raise Unsound("bad_tensor", f"a tensor is called {name[:64]!r}")
+def _parse_tensor(name: str, entry: _TensorEntry) -> Tensor:
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise UnsoundFile("bad_tensor", f"a tensor is called {name[:64]!r}")
     if entry.dtype not in DTYPE_BYTES:
-        raise Unsound("bad_tensor", f"the tensor {name!r} has the type {entry.dtype[:16]!r}, which is not taken")
+        raise UnsoundFile("bad_tensor", f"the tensor {name!r} has the type {entry.dtype[:16]!r}, which is not taken")
     begin, end = entry.data_offsets
     if end - begin != prod(entry.shape) * DTYPE_BYTES[entry.dtype]:
-        raise Unsound("bad_tensor", f"the tensor {name!r} of shape {entry.shape} cannot fill {end - begin} bytes")
+        raise UnsoundFile("bad_tensor", f"the tensor {name!r} of shape {entry.shape} cannot fill {end - begin} bytes")
     return Tensor(entry.dtype, tuple(entry.shape), begin, end)
 
 
@@ -159,13 +159,13 @@ def _check_offsets(tensors: Mapping[str, Tensor], data_bytes: int) -> None:
     at = 0
     for begin, end in sorted((tensor.begin, tensor.end) for tensor in tensors.values()):
         if begin != at:
-            raise Unsound("bad_offsets", f"tensors overlap or leave a gap at byte {min(begin, at)}")
+            raise UnsoundFile("bad_offsets", f"tensors overlap or leave a gap at byte {min(begin, at)}")
         at = end
     if at != data_bytes:
-        raise Unsound("bad_offsets", f"tensors fill {at} of {data_bytes} bytes; the file was cut off or added to")
+        raise UnsoundFile("bad_offsets", f"tensors fill {at} of {data_bytes} bytes; the file was cut off or added to")
 
 
-def _finite(handle: BinaryIO, data: int, tensor: Tensor) -> bool:
+def _is_finite(handle: BinaryIO, data: int, tensor: Tensor) -> bool:
     width = DTYPE_BYTES[tensor.dtype]
     exponent = _EXPONENTS.get(tensor.dtype)
     if exponent is None and tensor.dtype != "F8_E4M3":
@@ -175,7 +175,7 @@ def _finite(handle: BinaryIO, data: int, tensor: Tensor) -> bool:
         expected = min(CHUNK_BYTES, tensor.end - at)
         block = handle.read(expected)
         if len(block) < expected:
-            raise Unsound("bad_offsets", "the file became shorter while it was read")
+            raise UnsoundFile("bad_offsets", "the file became shorter while it was read")
         bits = np.frombuffer(block, f"<u{width}")
         mask = bits.dtype.type(0x7F if exponent is None else exponent)
         if ((bits & mask) == mask).any():

@@ -9,13 +9,13 @@ from agents.shared.picture import Rgb
 Lab = NDArray[np.float32]
 """L, a, b along the last axis."""
 
-BAND = 256
+BAND_ROWS = 256
 """Rows that are converted at once, so that large pictures take little memory."""
 
-LOOKED_AT = 1024
+MAX_SAMPLED_SIDE = 1024
 """Pixels along a side that are looked at to know a picture's colours."""
 
-FLAT = 1e-3
+MIN_SPREAD = 1e-3
 """Spread of a channel, in units of Lab, below which there is nothing to widen."""
 
 _TO_XYZ = np.array(
@@ -23,26 +23,26 @@ _TO_XYZ = np.array(
 )
 """Linear sRGB to XYZ under D65 (IEC 61966-2-1)."""
 _WHITE = _TO_XYZ.sum(axis=1)
-_KNEE = 6 / 29
+_LAB_DELTA = 6 / 29
 """Where the cube root of Lab goes over into a straight line (CIE 15)."""
 
 
-def matched(picture: Rgb, towards: Rgb, strength: float) -> Rgb:
+def transfer_colours(picture: Rgb, towards: Rgb, strength: float) -> Rgb:
     """A picture whose colours have the mean and the spread of those of `towards`; `strength`, 0 to 1, is how far."""
     mean, spread = _statistics(picture)
     wanted_mean, wanted_spread = _statistics(towards)
-    gain = np.where(spread < FLAT, 1, wanted_spread / np.maximum(spread, FLAT))
+    gain = np.where(spread < MIN_SPREAD, 1, wanted_spread / np.maximum(spread, MIN_SPREAD))
     scale = (1 + strength * (gain - 1)).astype(np.float32)
     shift = (strength * (wanted_mean - mean * gain)).astype(np.float32)
     made = np.empty_like(picture)
-    for top in range(0, len(picture), BAND):
-        made[top : top + BAND] = _to_rgb(_to_lab(picture[top : top + BAND]) * scale + shift)
+    for top in range(0, len(picture), BAND_ROWS):
+        made[top : top + BAND_ROWS] = _to_rgb(_to_lab(picture[top : top + BAND_ROWS]) * scale + shift)
     return made
 
 
 def _statistics(picture: Rgb) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of each channel."""
-    every = max(1, -(-max(picture.shape) // LOOKED_AT))
+    every = max(1, -(-max(picture.shape) // MAX_SAMPLED_SIDE))
     lab = _to_lab(picture[::every, ::every]).reshape(-1, 3).astype(np.float64)
     return lab.mean(axis=0), lab.std(axis=0)
 
@@ -51,7 +51,7 @@ def _to_lab(picture: Rgb) -> Lab:
     levels = np.arange(256) / 255
     linear: Lab = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4).astype(np.float32)
     relative: Lab = linear[picture] @ (_TO_XYZ / _WHITE[:, None]).T.astype(np.float32)
-    root: Lab = np.where(relative > _KNEE**3, np.power(relative, 1 / 3), relative / (3 * _KNEE**2) + 4 / 29)
+    root: Lab = np.where(relative > _LAB_DELTA**3, np.power(relative, 1 / 3), relative / (3 * _LAB_DELTA**2) + 4 / 29)
     x, y, z = root[..., 0], root[..., 1], root[..., 2]
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)
 
@@ -59,7 +59,7 @@ def _to_lab(picture: Rgb) -> Lab:
 def _to_rgb(lab: Lab) -> Rgb:
     y = (lab[..., 0] + 16) / 116
     root = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
-    relative = np.where(root > _KNEE, root**3, 3 * _KNEE**2 * (root - 4 / 29))
+    relative = np.where(root > _LAB_DELTA, root**3, 3 * _LAB_DELTA**2 * (root - 4 / 29))
     linear: Lab = np.clip(relative @ (np.linalg.inv(_TO_XYZ) * _WHITE).T.astype(np.float32), 0, 1)
     levels = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.rint(levels * 255).astype(np.uint8)

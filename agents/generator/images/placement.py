@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from agents.shared.picture import Rgb
 
-Anew = NDArray[np.float32]
+RepaintMask = NDArray[np.float32]
 """How much of each pixel is made anew, 0 to 1, shape (height, width)."""
 
 FACE_MARGIN = 1.3
@@ -21,22 +21,22 @@ FACE_FADE = 0.125
 
 
 @dataclass(frozen=True)
-class Start:
+class StartImage:
     """What denoising starts from, of the size of the picture. `anew` null is all of it."""
 
     rgb: Rgb
     strength: float
-    anew: Anew | None = None
+    repaint_mask: RepaintMask | None = None
 
 
-def filling(rgb: Rgb, width: int, height: int) -> Rgb:
+def fit_to_size(rgb: Rgb, width: int, height: int) -> Rgb:
     """A picture that fills a size: as it is where it has it, else scaled, and cropped around its middle."""
     if rgb.shape[:2] == (height, width):
         return rgb
     return np.asarray(ImageOps.fit(Image.fromarray(rgb), (width, height), Image.Resampling.LANCZOS))
 
 
-def placed(rgb: Rgb, box: tuple[int, int, int, int], width: int, height: int) -> tuple[Rgb, Anew]:
+def pad_to_size(rgb: Rgb, box: tuple[int, int, int, int], width: int, height: int) -> tuple[Rgb, RepaintMask]:
     """A picture in a larger one, at `box` (left, top, width, height); its border goes on outwards, to be made anew.
 
     Raises:
@@ -48,24 +48,24 @@ def placed(rgb: Rgb, box: tuple[int, int, int, int], width: int, height: int) ->
         raise ValueError(f"a picture at {left}, {top} of {across}x{down} is not inside of {width}x{height}")
     around = ((top, bottom), (left, right))
     anew = np.pad(np.zeros((down, across), np.float32), around, constant_values=1)
-    return np.pad(filling(rgb, across, down), (*around, (0, 0)), mode="edge"), anew
+    return np.pad(fit_to_size(rgb, across, down), (*around, (0, 0)), mode="edge"), anew
 
 
-def anew_by(mask: Rgb, width: int, height: int) -> Anew:
+def repaint_mask_of(mask: Rgb, width: int, height: int) -> RepaintMask:
     """The part to make anew by a mask's brightness; black is none and white all."""
-    return filling(mask, width, height).astype(np.float32).mean(2) / 255
+    return fit_to_size(mask, width, height).astype(np.float32).mean(2) / 255
 
 
-def pasted(made: Rgb, start: Start) -> Rgb:
+def composite(made: Rgb, start: StartImage) -> Rgb:
     """What was made, with what was to stay over it: black of the mask keeps every bit, grey mixes."""
-    if start.anew is None:
+    if start.repaint_mask is None:
         return made
-    anew = start.anew[..., None]
+    anew = start.repaint_mask[..., None]
     mixed = np.rint(start.rgb * (1 - anew) + made * anew).astype(np.uint8)
     return np.where(anew == 0, start.rgb, mixed)
 
 
-def around(face: Sequence[float], width: int, height: int) -> tuple[int, int, int]:
+def face_square(face: Sequence[float], width: int, height: int) -> tuple[int, int, int]:
     """The square around a face, which is left, top, width and height as parts of a picture: its left, top and side in
     pixels. It has the face's larger side and a margin, and lies inside of the picture."""
     across, down = face[2] * width, face[3] * height
@@ -75,14 +75,14 @@ def around(face: Sequence[float], width: int, height: int) -> tuple[int, int, in
     return min(max(0, left), width - side), min(max(0, top), height - side), side
 
 
-def cut(rgb: Rgb, square: tuple[int, int, int], side: int | None) -> Rgb:
+def crop_square(rgb: Rgb, square: tuple[int, int, int], side: int | None) -> Rgb:
     """A square of a picture, (left, top, side) in pixels, scaled to another side; as it is where that is null."""
     left, top, size = square
     part = rgb[top : top + size, left : left + size]
-    return part if side is None else filling(part, side, side)
+    return part if side is None else fit_to_size(part, side, side)
 
 
-def faded_in(rgb: Rgb, part: Rgb, square: tuple[int, int, int], strength: float) -> Rgb:
+def blend_square(rgb: Rgb, part: Rgb, square: tuple[int, int, int], strength: float) -> Rgb:
     """A picture with another one scaled into a square of it, fading towards its rim; `strength`, 0 to 1, is how much of
     it is taken in the middle."""
     left, top, side = square
@@ -91,5 +91,5 @@ def faded_in(rgb: Rgb, part: Rgb, square: tuple[int, int, int], strength: float)
     share = (np.outer(ramp, ramp) * strength)[..., None]
     place = np.s_[top : top + side, left : left + side]
     made = rgb.copy()
-    made[place] = np.rint(rgb[place] * (1 - share) + filling(part, side, side) * share).astype(np.uint8)
+    made[place] = np.rint(rgb[place] * (1 - share) + fit_to_size(part, side, side) * share).astype(np.uint8)
     return made

@@ -6,10 +6,10 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-LEVEL = 1
+COMPRESSION_LEVEL = 1
 """zlib level: the next ones cost several times the time for a few percent of size."""
 
-_UP = 2
+_UP_FILTER = 2
 """Filter type: each byte minus the one above it (PNG specification, 9.2)."""
 
 
@@ -18,7 +18,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 def encode(pixels: NDArray[np.uint8]) -> bytes:
     """The PNG file of an RGB picture, shape (height, width, 3)."""
-    return SIGNATURE + _header(pixels) + chunk(b"IDAT", _compressed(pixels)) + chunk(b"IEND", b"")
+    return SIGNATURE + _header(pixels) + chunk(b"IDAT", _compress(pixels)) + chunk(b"IEND", b"")
 
 
 def encode_sequence(frames: NDArray[np.uint8], fps: int) -> bytes:
@@ -30,7 +30,7 @@ def encode_sequence(frames: NDArray[np.uint8], fps: int) -> bytes:
         # Chunks of frames are numbered: one of control for each, and one of data for each but the first.
         place = max(0, 2 * number - 1)
         parts.append(chunk(b"fcTL", struct.pack(">IIIIIHHBB", place, width, height, 0, 0, 1, fps, 0, 0)))
-        data = _compressed(frame)
+        data = _compress(frame)
         parts.append(chunk(b"fdAT", struct.pack(">I", place + 1) + data) if number else chunk(b"IDAT", data))
     return b"".join([*parts, chunk(b"IEND", b"")])
 
@@ -42,14 +42,14 @@ def _header(pixels: NDArray[np.uint8]) -> bytes:
     return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
 
 
-def _compressed(pixels: NDArray[np.uint8]) -> bytes:
+def _compress(pixels: NDArray[np.uint8]) -> bytes:
     height, width, _ = pixels.shape
     rows = pixels.reshape(height, width * 3)
     lines = np.empty((height, 1 + width * 3), dtype=np.uint8)
-    lines[:, 0] = _UP
+    lines[:, 0] = _UP_FILTER
     lines[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
-    return zlib.compress(lines.data, LEVEL)
+    return zlib.compress(lines.data, COMPRESSION_LEVEL)
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

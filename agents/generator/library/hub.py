@@ -56,7 +56,7 @@ class Hub:
         """Let the connection go."""
         self._client.close()
 
-    def listing(self, source: str, revision: str) -> Listing:
+    def fetch_listing(self, source: str, revision: str) -> Listing:
         """What `source`, such as `stabilityai/stable-diffusion-xl-base-1.0`, holds at a commit, branch or tag.
 
         Raises:
@@ -64,8 +64,8 @@ class Hub:
             Unavailable: the hub cannot be reached.
         """
         place = f"{self._url}/api/models/{quote(source)}/revision/{quote(revision, safe='')}?blobs=true"
-        with self._answer(place, source) as answer:
-            content = b"".join(_bounded(answer, MAX_LISTING_BYTES, source))
+        with self._request(place, source) as answer:
+            content = b"".join(_read_bounded(answer, MAX_LISTING_BYTES, source))
         try:
             found = msgspec.json.decode(content, type=_Repository)
         except msgspec.DecodeError as error:
@@ -81,7 +81,7 @@ class Hub:
         )
 
     @contextmanager
-    def opened(self, source: str, commit: str, path: str, begin: int = 0) -> Generator[tuple[int, Iterator[bytes]]]:
+    def open_file(self, source: str, commit: str, path: str, begin: int = 0) -> Generator[tuple[int, Iterator[bytes]]]:
         """A file's bytes from `begin` on. Gives the byte at which they really begin, since a server may answer with
         the whole file, and the bytes.
 
@@ -89,11 +89,11 @@ class Hub:
             Refused, Unavailable: as `listing`; also in the midst of the bytes.
         """
         place = f"{self._url}/{quote(source)}/resolve/{commit}/{quote(path)}"
-        with self._answer(place, source, {"Range": f"bytes={begin}-"} if begin else {}) as answer:
+        with self._request(place, source, {"Range": f"bytes={begin}-"} if begin else {}) as answer:
             yield (begin if answer.status_code == 206 else 0), answer.iter_raw()
 
     @contextmanager
-    def _answer(self, place: str, source: str, headers: dict[str, str] | None = None) -> Generator[Any]:
+    def _request(self, place: str, source: str, headers: dict[str, str] | None = None) -> Generator[Any]:
         # Compressed, the bytes would not be those that the hashes and ranges speak of.
         headers = {"Accept-Encoding": "identity", **(headers or {})}
         try:
@@ -109,7 +109,7 @@ class Hub:
             ) from error
 
 
-def _bounded(answer: Any, most: int, source: str) -> Iterator[bytes]:
+def _read_bounded(answer: Any, most: int, source: str) -> Iterator[bytes]:
     size = 0
     for block in answer.iter_raw():
         size += len(block)

@@ -9,24 +9,24 @@ from typing import Any
 
 from protocol.errors import Refused
 
-LIBRARIES = frozenset({"diffusers", "transformers", "stable_diffusion"})
+SAFE_LIBRARIES = frozenset({"diffusers", "transformers", "stable_diffusion"})
 """Where the classes of a model's parts may come from; any other name is code in the repository."""
 
-INDEX = "model_index.json"
-CONFIG = "config.json"
-CONFIGURATION = frozenset({".json", ".txt", ".model"})
+INDEX_FILE = "model_index.json"
+CONFIG_FILE = "config.json"
+CONFIGURATION_SUFFIXES = frozenset({".json", ".txt", ".model"})
 """Settings, vocabularies, and SentencePiece models, which are protocol buffers."""
-PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
+PICKLE_SUFFIXES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 
 MAX_CONFIGURATION_BYTES = 64 << 20
 MAX_FILES = 5000
 
-_SETTINGS = frozenset({CONFIG, "preprocessor_config.json"})
+_SETTINGS_FILES = frozenset({CONFIG_FILE, "preprocessor_config.json"})
 _WEIGHTS = re.compile(
     r"(?:diffusion_pytorch_model|model)(?P<shard>[.\w-]*)\.safetensors(?P<index>\.index[.\w]*\.json)?"
 )
 _VARIANT = re.compile(r"\.(fp16|bf16|non_ema|ema)\b")
-_PLACE = re.compile(r"(?:[\w][\w.+-]*/)?[\w][\w.+-]*", re.ASCII)
+_SAFE_PATH = re.compile(r"(?:[\w][\w.+-]*/)?[\w][\w.+-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -39,63 +39,65 @@ class HubFile:
     git_sha1: str | None = None
 
 
-def wanted(files: Sequence[HubFile], index: Mapping[str, Any], dtype: str, source: str) -> list[HubFile]:
+def pipeline_files(files: Sequence[HubFile], index: Mapping[str, Any], dtype: str, source: str) -> list[HubFile]:
     """The files to fetch: the parts that `model_index.json` names, in half precision where the model is run in it and
     every part is there in it.
 
     Raises:
         Refused: the repository holds code or weights as pickles, or is incomplete.
     """
-    parts = _parts(index, source)
+    parts = _part_folders(index, source)
     found: list[HubFile] = []
     weights: dict[str, list[HubFile]] = {}
     pickled: set[str] = set()
     for file in files:
         part, _, name = file.path.rpartition("/")
-        if part not in parts or not _PLACE.fullmatch(file.path):
+        if part not in parts or not _SAFE_PATH.fullmatch(file.path):
             continue
         if _WEIGHTS.fullmatch(name):
             weights.setdefault(part, []).append(file)
-        elif PurePosixPath(name).suffix in PICKLES:
+        elif PurePosixPath(name).suffix in PICKLE_SUFFIXES:
             pickled.add(part)
-        elif PurePosixPath(name).suffix in CONFIGURATION and ".safetensors." not in name and ".bin." not in name:
+        elif (
+            PurePosixPath(name).suffix in CONFIGURATION_SUFFIXES and ".safetensors." not in name and ".bin." not in name
+        ):
             if file.size > MAX_CONFIGURATION_BYTES:
-                raise _refused(source, f"{file.path} is of {file.size} bytes, which no settings are")
+                raise _refusal(source, f"{file.path} is of {file.size} bytes, which no settings are")
             found.append(file)
     if bare := sorted(pickled - weights.keys()):
-        raise _refused(source, f"{', '.join(bare)} is there as a pickle only, which could run code")
+        raise _refusal(source, f"{', '.join(bare)} is there as a pickle only, which could run code")
     empty = sorted(part for part in parts if not any(file.path.startswith(f"{part}/") for file in files))
     if empty or not weights:
-        raise _refused(source, f"{', '.join(empty) or 'its weights'} of {INDEX} is not in it")
+        raise _refusal(source, f"{', '.join(empty) or 'its weights'} of {INDEX_FILE} is not in it")
     if unknown := next((file for part in weights.values() for file in part if not _has_hash(file)), None):
-        raise _refused(source, f"the hub has no SHA-256 of {unknown.path}")
+        raise _refusal(source, f"the hub has no SHA-256 of {unknown.path}")
     variants = {part: {_variant(file) for file in found} for part, found in weights.items()}
     half = dtype == "float16" and all("fp16" in each for each in variants.values())
     chosen = "fp16" if half else ""
     if lacking := sorted(part for part, each in variants.items() if chosen not in each):
-        raise _refused(source, f"{', '.join(lacking)} lacks safetensors in full precision")
+        raise _refusal(source, f"{', '.join(lacking)} lacks safetensors in full precision")
     return [*found, *(file for part in weights.values() for file in part if _variant(file) == chosen)]
 
 
-def wanted_alone(files: Sequence[HubFile], config: Mapping[str, Any], source: str) -> list[HubFile]:
+def transformers_files(files: Sequence[HubFile], config: Mapping[str, Any], source: str) -> list[HubFile]:
     """The files of a model of transformers, which lie at the root of its repository beside `config.json`.
 
     Raises:
         Refused: the repository holds code or weights as pickles.
     """
     if "auto_map" in config:
-        raise _refused(source, "its model is code from the network")
-    found = [file for file in files if "/" not in file.path and _PLACE.fullmatch(file.path)]
+        raise _refusal(source, "its model is code from the network")
+    found = [file for file in files if "/" not in file.path and _SAFE_PATH.fullmatch(file.path)]
     weights = [file for file in found if _WEIGHTS.fullmatch(file.path) and not _variant(file)]
     if not weights:
-        raise _refused(source, "it has no weights as safetensors; others could run code")
+        raise _refusal(source, "it has no weights as safetensors; others could run code")
     if unknown := next((file for file in weights if not _has_hash(file)), None):
-        raise _refused(source, f"the hub has no SHA-256 of {unknown.path}")
-    settings = [file for file in found if file.path in _SETTINGS and file.size <= MAX_CONFIGURATION_BYTES]
+        raise _refusal(source, f"the hub has no SHA-256 of {unknown.path}")
+    settings = [file for file in found if file.path in _SETTINGS_FILES and file.size <= MAX_CONFIGURATION_BYTES]
     return [*settings, *weights]
 
 
-def wanted_adapter(
+def ip_adapter_files(
     files: Sequence[HubFile], config: Mapping[str, Any], weights: str, encoder: str, source: str
 ) -> list[HubFile]:
     """The files of an IP-Adapter: the file `weights`, and the model in the folder `encoder` that looks at pictures.
@@ -104,45 +106,45 @@ def wanted_adapter(
         Refused: the repository lacks one of them as safetensors, or the hub its hash.
     """
     if "auto_map" in config:
-        raise _refused(source, "the model that looks at pictures is code from the network")
+        raise _refusal(source, "the model that looks at pictures is code from the network")
     known = {file.path: file for file in files}
-    places = [f"{encoder}/{CONFIG}", f"{encoder}/model.safetensors", weights]
+    places = [f"{encoder}/{CONFIG_FILE}", f"{encoder}/model.safetensors", weights]
     for place in places:
         if place not in known or not (place.endswith(".json") or known[place].sha256):
-            raise _refused(source, f"{place} is not in it, or without a hash")
+            raise _refusal(source, f"{place} is not in it, or without a hash")
     return [known[place] for place in places]
 
 
-def configuration(files: Sequence[HubFile], index: Mapping[str, Any], source: str) -> list[HubFile]:
+def configuration_files(files: Sequence[HubFile], index: Mapping[str, Any], source: str) -> list[HubFile]:
     """The settings and vocabularies alone, without weights.
 
     Raises:
         Refused: the repository holds code.
     """
-    parts = _parts(index, source)
+    parts = _part_folders(index, source)
     return [
         file
         for file in files
         if file.path.rpartition("/")[0] in parts
-        and _PLACE.fullmatch(file.path)
-        and PurePosixPath(file.path).suffix in CONFIGURATION
+        and _SAFE_PATH.fullmatch(file.path)
+        and PurePosixPath(file.path).suffix in CONFIGURATION_SUFFIXES
         and ".index." not in file.path
         and file.size <= MAX_CONFIGURATION_BYTES
     ]
 
 
-def _parts(index: Mapping[str, Any], source: str) -> set[str]:
+def _part_folders(index: Mapping[str, Any], source: str) -> set[str]:
     """The folders of the parts that are there, by what `model_index.json` says."""
     if not isinstance(index.get("_class_name"), str):
-        raise _refused(source, f"{INDEX} names a pipeline of its own, which would be code from the network")
+        raise _refusal(source, f"{INDEX_FILE} names a pipeline of its own, which would be code from the network")
     parts: set[str] = set()
     for name, value in index.items():
         match value:
             case [None, None]:
                 pass
             case [str(library), str()]:
-                if library not in LIBRARIES:
-                    raise _refused(source, f"its {name} is code from the network ({library})")
+                if library not in SAFE_LIBRARIES:
+                    raise _refusal(source, f"its {name} is code from the network ({library})")
                 parts.add(name)
             case _:
                 pass
@@ -159,7 +161,7 @@ def _variant(file: HubFile) -> str:
     return found[1] if found else ""
 
 
-def _refused(source: str, reason: str) -> Refused:
+def _refusal(source: str, reason: str) -> Refused:
     return Refused(
         "not_installed",
         f"{source} cannot be used: {reason}",

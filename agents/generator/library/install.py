@@ -13,16 +13,16 @@ from pathlib import Path
 
 from agents.generator.files.checkpoint_file import SINGLE_FILE
 from agents.generator.library import models_toml
-from agents.generator.library.hub_files import CONFIGURATION
-from agents.generator.library.recognise import Found, Kind, recognise
-from agents.generator.registry.entries import Model, on_hub
+from agents.generator.library.hub_files import CONFIGURATION_SUFFIXES
+from agents.generator.library.recognise import FileKind, Recognition, recognise
+from agents.generator.registry.entries import Model, is_on_hub
 from agents.generator.registry.registry import Registry, load
-from agents.generator.registry.weight_hashes import digest
+from agents.generator.registry.weight_hashes import sha256_of
 from protocol.errors import Refused
 from protocol.ids import is_id
 from protocol.nearest import nearest
 
-_TABLES: dict[Kind, str] = {
+_TABLES: dict[FileKind, str] = {
     "folder": "models",
     "checkpoint": "models",
     "lora": "loras",
@@ -32,17 +32,17 @@ _TABLES: dict[Kind, str] = {
     "face_restorer": "tools",
 }
 
-Configure = Callable[[Model, Path], None]
+FetchConfiguration = Callable[[Model, Path], None]
 """Puts the configuration of a model of a hub into a folder."""
 
 
 @dataclass(frozen=True)
-class Shelves:
+class ModelLibrary:
     """The folders of models and of LoRAs, and the person's own registry file. Embeddings lie beside the LoRAs."""
 
     models: Path
     loras: Path
-    own: Path
+    registry_file: Path
 
     @property
     def embeddings(self) -> Path:
@@ -54,40 +54,42 @@ class Shelves:
         """The folder of models that help with pictures."""
         return self.loras.with_name("tools")
 
-    def registry(self) -> Registry:
+    def load_registry(self) -> Registry:
         """What is known and here now."""
-        return load(self.models, self.loras, self.own)
+        return load(self.models, self.loras, self.registry_file)
 
-    def enter(self, altered: Callable[[str], str]) -> None:
+    def edit_registry(self, altered: Callable[[str], str]) -> None:
         """Change the person's registry file, where a generator could read what comes of it.
 
         Raises:
             RegistryError: it could not; the file stays as it was.
         """
-        models_toml.change(self.own, altered, lambda file: load(self.models, self.loras, file))
+        models_toml.rewrite(self.registry_file, altered, lambda file: load(self.models, self.loras, file))
 
 
 @dataclass(frozen=True)
-class Added:
+class Addition:
     """What came onto a shelf; `word` wakes a LoRA, or is what an embedding teaches."""
 
     name: str
-    kind: Kind
+    kind: FileKind
     platform: str | None
-    place: Path
-    word: str | None = None
+    path: Path
+    trigger_word: str | None = None
 
 
 @dataclass(frozen=True)
-class Removed:
+class Removal:
     """What went: `freed` bytes of files; files outside the home folder stay."""
 
     name: str
-    freed: int
-    left: Path | None
+    freed_bytes: int
+    remaining_path: Path | None
 
 
-def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, configure: Configure) -> Added:
+def add(
+    shelves: ModelLibrary, path: Path, name: str | None, platform: str | None, configure: FetchConfiguration
+) -> Addition:
     """Put a folder or file on its shelf; the name and the platform are the file's own where they are null.
 
     Raises:
@@ -97,17 +99,17 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
     path = path.expanduser().absolute()
     if not path.exists():
         raise Refused("not_installed", f"there is nothing at {path}", hint="mend the path")
-    registry = shelves.registry()
+    registry = shelves.load_registry()
     found = recognise(path)
     name = name or re.sub(r"[^A-Za-z0-9_-]+", "_", path.name if path.is_dir() else path.stem).strip("_")[:64]
     if not is_id(name):
         raise Refused(
             "invalid_value", f"{name[:64]!r} cannot be a name", hint="give --name with letters, digits, _ and -"
         )
-    if name in everything_placed(registry):
+    if name in paths_by_name(registry):
         raise Refused("wrong_state", f"{name} is known already", hint="choose another with --name")
-    known = None if _TABLES[found.kind] == "tools" else platform_of(platform, found, registry, path)
-    added = _shelved(shelves, registry, found, path, name, known, configure)
+    known = None if _TABLES[found.kind] == "tools" else resolve_platform(platform, found, registry, path)
+    added = _install(shelves, registry, found, path, name, known, configure)
     fields: dict[str, object] = {"platform": added.platform} if added.platform else {}
     match found.kind:
         case "folder":
@@ -115,35 +117,35 @@ def add(shelves: Shelves, path: Path, name: str | None, platform: str | None, co
         case "ip_adapter":
             fields |= {"source": path.name, "path": str(path), "weights": found.weights}
         case "checkpoint":
-            fields |= {"source": path.name, "sha256": digest(path)}
+            fields |= {"source": path.name, "sha256": sha256_of(path)}
         case "lora":
-            fields |= {"sha256": digest(path)} | ({"trigger": added.word} if added.word else {})
+            fields |= {"sha256": sha256_of(path)} | ({"trigger": added.trigger_word} if added.trigger_word else {})
         case "embedding":
-            fields |= {"sha256": digest(path), "token": added.word}
+            fields |= {"sha256": sha256_of(path), "token": added.trigger_word}
         case "upscaler" | "face_restorer":
-            fields |= {"kind": found.kind, "source": path.name, "sha256": digest(path)}
+            fields |= {"kind": found.kind, "source": path.name, "sha256": sha256_of(path)}
             fields |= {"scale": found.scale} if found.scale else {}
     table = f"{_TABLES[found.kind]}.{name}"
-    shelves.enter(lambda text: models_toml.with_entry(text, table, fields))
+    shelves.edit_registry(lambda text: models_toml.with_entry(text, table, fields))
     return added
 
 
-def remove(shelves: Shelves, name: str) -> Removed:
+def remove(shelves: ModelLibrary, name: str) -> Removal:
     """Take a model or LoRA off its shelf: its files, where they lie in the home folder, and its entry.
 
     Raises:
         Refused: it is not known, or comes with bottega.
         RegistryError: the person's registry file is wrong.
     """
-    registry = shelves.registry()
-    places = everything_placed(registry)
+    registry = shelves.load_registry()
+    places = paths_by_name(registry)
     if name not in places:
         raise Refused("not_installed", f"nothing is called {name[:64]!r}", hint=nearest(name, places))
     place = places[name]
-    ours = place.parent in (shelves.models, *(shelves.loras.with_name(table) for table in _tables(registry)))
-    table = next(table for table, known in _tables(registry).items() if name in known)
+    ours = place.parent in (shelves.models, *(shelves.loras.with_name(table) for table in _paths_by_table(registry)))
+    table = next(table for table, known in _paths_by_table(registry).items() if name in known)
     table = f"{table}.{name}"
-    text = shelves.own.read_text(encoding="utf-8") if shelves.own.is_file() else ""
+    text = shelves.registry_file.read_text(encoding="utf-8") if shelves.registry_file.is_file() else ""
     entered = models_toml.without_entry(text, table) != text
     if not entered and not (ours and place.exists()):
         raise Refused(
@@ -152,25 +154,25 @@ def remove(shelves: Shelves, name: str) -> Removed:
             hint="it comes with bottega" if place.exists() else "it is not on this machine",
         )
     if entered:
-        shelves.enter(lambda text: models_toml.without_entry(text, table))
+        shelves.edit_registry(lambda text: models_toml.without_entry(text, table))
     unfinished = list(place.parent.glob(f".{name}-*")) if ours else []
     freed = sum(_delete(each) for each in [*([place] if ours else []), *unfinished])
-    return Removed(name, freed, left=None if ours or not place.exists() else place)
+    return Removal(name, freed, remaining_path=None if ours or not place.exists() else place)
 
 
-def everything_placed(registry: Registry) -> dict[str, Path]:
+def paths_by_name(registry: Registry) -> dict[str, Path]:
     """Where each entry of the registry lies or would lie."""
-    return {name: place for known in _tables(registry).values() for name, place in known.items()}
+    return {name: place for known in _paths_by_table(registry).values() for name, place in known.items()}
 
 
-def everything_installed(registry: Registry) -> frozenset[str]:
+def installed_names(registry: Registry) -> frozenset[str]:
     """The names of all that is on this machine."""
     adapters = registry.installed_loras | registry.installed_embeddings | registry.installed_ip_adapters
     parts = registry.installed_controls | registry.installed_motions
     return registry.installed | adapters | parts | registry.installed_tools
 
 
-def platform_of(wanted: str | None, found: Found | None, registry: Registry, path: Path) -> str:
+def resolve_platform(wanted: str | None, found: Recognition | None, registry: Registry, path: Path) -> str:
     """The platform that a person names, by any of its names, or else the one that was found.
 
     Raises:
@@ -188,31 +190,31 @@ def platform_of(wanted: str | None, found: Found | None, registry: Registry, pat
     return found.platform
 
 
-def _shelved(
-    shelves: Shelves,
+def _install(
+    shelves: ModelLibrary,
     registry: Registry,
-    found: Found,
+    found: Recognition,
     path: Path,
     name: str,
     platform: str | None,
-    configure: Configure,
-) -> Added:
+    configure: FetchConfiguration,
+) -> Addition:
     match found.kind:
         case "folder" | "ip_adapter":
             place = path
         case "checkpoint":
             assert platform is not None
             place = shelves.models / name
-            _unpack(registry, path, place, platform, configure)
+            _make_model_folder(registry, path, place, platform, configure)
         case "lora" | "embedding" | "upscaler" | "face_restorer":
             place = shelves.loras.with_name(_TABLES[found.kind]) / f"{name}.safetensors"
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(path, place)
-    word = found.word or (name if found.kind == "embedding" else None)
-    return Added(name, found.kind, platform, place, word)
+    word = found.trigger_word or (name if found.kind == "embedding" else None)
+    return Addition(name, found.kind, platform, place, word)
 
 
-def _tables(registry: Registry) -> dict[str, Mapping[str, Path]]:
+def _paths_by_table(registry: Registry) -> dict[str, Mapping[str, Path]]:
     """Table of `models.toml` -> where its entries lie."""
     return {
         "models": registry.places,
@@ -225,11 +227,13 @@ def _tables(registry: Registry) -> dict[str, Mapping[str, Path]]:
     }
 
 
-def _unpack(registry: Registry, file: Path, place: Path, platform: str, configure: Configure) -> None:
+def _make_model_folder(
+    registry: Registry, file: Path, place: Path, platform: str, configure: FetchConfiguration
+) -> None:
     """Make a model's folder of a single file, with the configuration of another model of its platform."""
     others = [model for model in registry.models.values() if model.platform == platform]
     base = next((model for model in others if model.name in registry.installed), None)
-    remote = next((model for model in others if on_hub(model.source)), None)
+    remote = next((model for model in others if is_on_hub(model.source)), None)
     part = place.with_name(f".{place.name}-added")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -249,7 +253,7 @@ def _unpack(registry: Registry, file: Path, place: Path, platform: str, configur
 
 def _copy_configuration(folder: Path, to: Path) -> None:
     for file in folder.rglob("*"):
-        if file.is_file() and file.suffix in CONFIGURATION and ".index." not in file.name:
+        if file.is_file() and file.suffix in CONFIGURATION_SUFFIXES and ".index." not in file.name:
             target = to / file.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)

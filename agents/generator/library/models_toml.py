@@ -25,13 +25,13 @@ def without_entry(text: str, table: str) -> str:
     inside = False
     for line in text.splitlines(keepends=True):
         if _TABLE.match(line):
-            inside = _named(line) == table
+            inside = _table_name(line) == table
         if not inside:
             kept.append(line)
     return "".join(kept)
 
 
-def change(file: Path, altered: Callable[[str], str], check: Callable[[Path], object]) -> None:
+def rewrite(file: Path, altered: Callable[[str], str], check: Callable[[Path], object]) -> None:
     """Replace the file in one step by its text as `altered`, once `check` has read the new one without an error.
 
     Raises:
@@ -49,7 +49,7 @@ def change(file: Path, altered: Callable[[str], str], check: Callable[[Path], ob
     part.replace(file)
 
 
-def _named(line: str) -> str:
+def _table_name(line: str) -> str:
     """The table that a heading such as `[models."mine"]  # mine` opens."""
     inner = line.strip().lstrip("[").partition("]")[0]
     return ".".join(part.strip().strip("\"'") for part in inner.split("."))

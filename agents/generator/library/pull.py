@@ -12,30 +12,30 @@ from typing import Any
 
 import msgspec
 
-from agents.generator.files.safetensors_header import CHECKPOINT, Unsound, read_header
+from agents.generator.files.safetensors_header import CHECKPOINT_BOUNDS, UnsoundFile, read_header
 from agents.generator.library.hub import Hub, Listing
 from agents.generator.library.hub_files import (
-    CONFIG,
-    INDEX,
+    CONFIG_FILE,
+    INDEX_FILE,
     HubFile,
-    configuration,
-    wanted,
-    wanted_adapter,
-    wanted_alone,
+    configuration_files,
+    ip_adapter_files,
+    pipeline_files,
+    transformers_files,
 )
-from agents.generator.registry.weight_hashes import digest
+from agents.generator.registry.weight_hashes import sha256_of
 from protocol.errors import AcpError, Refused
 
 SPARE_BYTES = 1 << 30
 """Room that is left on a disk: other processes write to it too."""
 
-ORIGIN = "origin.json"
+ORIGIN_FILE = "origin.json"
 """The file in a model's folder that tells where it came from: `Origin`."""
 
-Choose = Callable[[Sequence[HubFile], dict[str, Any]], list[HubFile]]
+ChooseFiles = Callable[[Sequence[HubFile], dict[str, Any]], list[HubFile]]
 """Which files are needed, by the file that says what the repository is."""
 
-Told = Callable[[int, int], None]
+OnBytes = Callable[[int, int], None]
 """Told how many bytes are here, and of how many."""
 
 
@@ -48,61 +48,65 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullResult:
     """A model's folder and how many bytes of it came over the network this time."""
 
     folder: Path
     origin: Origin
-    fetched: int
+    fetched_bytes: int
 
 
-def pull(hub: Hub, source: str, revision: str, dtype: str, folder: Path, told: Told) -> Pulled:
+def pull_pipeline(hub: Hub, source: str, revision: str, dtype: str, folder: Path, told: OnBytes) -> PullResult:
     """Fetch a pipeline into `folder`, which does not exist yet. Weights in half precision are chosen for `float16`.
 
     Raises:
         Refused: the repository cannot be used, the disk is too small, or bytes are not those that were promised.
         Unavailable: the hub is out of reach; saying it again goes on where it broke off.
     """
-    return _pull(hub, source, revision, INDEX, partial(wanted, dtype=dtype, source=source), folder, told)
+    return _pull(hub, source, revision, INDEX_FILE, partial(pipeline_files, dtype=dtype, source=source), folder, told)
 
 
-def pull_alone(hub: Hub, source: str, revision: str, folder: Path, told: Told) -> Pulled:
+def pull_transformers_model(hub: Hub, source: str, revision: str, folder: Path, told: OnBytes) -> PullResult:
     """Fetch a model of transformers into `folder`, which does not exist yet.
 
     Raises:
         Refused, Unavailable: as `pull`.
     """
-    return _pull(hub, source, revision, CONFIG, partial(wanted_alone, source=source), folder, told)
+    return _pull(hub, source, revision, CONFIG_FILE, partial(transformers_files, source=source), folder, told)
 
 
-def pull_adapter(hub: Hub, source: str, revision: str, weights: str, encoder: str, folder: Path, told: Told) -> Pulled:
+def pull_ip_adapter(
+    hub: Hub, source: str, revision: str, weights: str, encoder: str, folder: Path, told: OnBytes
+) -> PullResult:
     """Fetch an IP-Adapter, as a registry entry names its parts, into `folder`, which does not exist yet.
 
     Raises:
         Refused, Unavailable: as `pull`.
     """
-    choose = partial(wanted_adapter, weights=weights, encoder=encoder, source=source)
-    return _pull(hub, source, revision, f"{encoder}/{CONFIG}", choose, folder, told)
+    choose = partial(ip_adapter_files, weights=weights, encoder=encoder, source=source)
+    return _pull(hub, source, revision, f"{encoder}/{CONFIG_FILE}", choose, folder, told)
 
 
-def _pull(hub: Hub, source: str, revision: str, index: str, choose: Choose, folder: Path, told: Told) -> Pulled:
-    listing = hub.listing(source, revision)
+def _pull(
+    hub: Hub, source: str, revision: str, index: str, choose: ChooseFiles, folder: Path, told: OnBytes
+) -> PullResult:
+    listing = hub.fetch_listing(source, revision)
     # A folder per commit: what is there of another one is not mixed in.
     part = folder.with_name(f".{folder.name}-{listing.commit[:12]}")
-    files = choose(listing.files, _index(hub, listing, source, index, part))
+    files = choose(listing.files, _fetch_index(hub, listing, source, index, part))
     fetched = _fetch(hub, listing, source, files, part, told)
     origin = Origin(
         source=source, commit=listing.commit, files={file.path: file.sha256 or file.git_sha1 or "" for file in files}
     )
-    (part / ORIGIN).write_bytes(msgspec.json.format(msgspec.json.encode(origin)))
+    (part / ORIGIN_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(origin)))
     part.rename(folder)
-    return Pulled(folder, origin, fetched)
+    return PullResult(folder, origin, fetched)
 
 
 def origin_of(folder: Path) -> Origin | None:
     """Where a folder was pulled from, or null where it was not."""
     try:
-        return msgspec.json.decode((folder / ORIGIN).read_bytes(), type=Origin)
+        return msgspec.json.decode((folder / ORIGIN_FILE).read_bytes(), type=Origin)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -113,12 +117,12 @@ def pull_configuration(hub: Hub, source: str, revision: str, folder: Path) -> No
     Raises:
         Refused, Unavailable: as `pull`.
     """
-    listing = hub.listing(source, revision)
-    index = _index(hub, listing, source, INDEX, folder)
-    _fetch(hub, listing, source, configuration(listing.files, index, source), folder, lambda here, all_: None)
+    listing = hub.fetch_listing(source, revision)
+    index = _fetch_index(hub, listing, source, INDEX_FILE, folder)
+    _fetch(hub, listing, source, configuration_files(listing.files, index, source), folder, lambda here, all_: None)
 
 
-def _index(hub: Hub, listing: Listing, source: str, index: str, part: Path) -> dict[str, Any]:
+def _fetch_index(hub: Hub, listing: Listing, source: str, index: str, part: Path) -> dict[str, Any]:
     """The JSON file that says what a repository is."""
     file = next((file for file in listing.files if file.path == index), None)
     if file is None or not 0 <= file.size <= 1 << 20:
@@ -134,11 +138,11 @@ def _index(hub: Hub, listing: Listing, source: str, index: str, part: Path) -> d
         raise Refused("not_installed", f"the {index} of {source} is no JSON object: {error}") from error
 
 
-def _fetch(hub: Hub, listing: Listing, source: str, files: Sequence[HubFile], part: Path, told: Told) -> int:
+def _fetch(hub: Hub, listing: Listing, source: str, files: Sequence[HubFile], part: Path, told: OnBytes) -> int:
     """Bring all files into `part`; returns the bytes that came over the network."""
     part.mkdir(parents=True, exist_ok=True)
     total = sum(file.size for file in files)
-    here = {file.path: _size(part / file.path) or _size(_unfinished(part, file)) for file in files}
+    here = {file.path: _size(part / file.path) or _size(_partial_path(part, file)) for file in files}
     _check_room(part, total - sum(here.values()), source)
     fetched = 0
     for file in files:
@@ -152,12 +156,12 @@ def _fetch(hub: Hub, listing: Listing, source: str, files: Sequence[HubFile], pa
 
 
 def _fetch_one(hub: Hub, commit: str, source: str, file: HubFile, part: Path, told: Callable[[int], None]) -> int:
-    unfinished = _unfinished(part, file)
+    unfinished = _partial_path(part, file)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     fetched = 0
     if _size(unfinished) < file.size or not file.size:
         with (
-            hub.opened(source, commit, file.path, _size(unfinished)) as (begin, blocks),
+            hub.open_file(source, commit, file.path, _size(unfinished)) as (begin, blocks),
             unfinished.open("ab") as handle,
         ):
             handle.truncate(begin)
@@ -170,7 +174,7 @@ def _fetch_one(hub: Hub, commit: str, source: str, file: HubFile, part: Path, to
             handle.flush()
             os.fsync(handle.fileno())
     try:
-        _check(unfinished, file)
+        _verify_file(unfinished, file)
     except AcpError:
         unfinished.unlink()
         raise
@@ -178,10 +182,10 @@ def _fetch_one(hub: Hub, commit: str, source: str, file: HubFile, part: Path, to
     return fetched
 
 
-def _check(place: Path, file: HubFile) -> None:
+def _verify_file(place: Path, file: HubFile) -> None:
     """That the bytes are those which the hub promised, and that weights are safetensors."""
     size = _size(place)
-    if size != file.size or not fits(place, file):
+    if size != file.size or not has_promised_hash(place, file):
         raise Refused(
             "not_installed",
             f"{file.path} arrived with {size} bytes that are not the {file.size} which the hub promised",
@@ -189,15 +193,15 @@ def _check(place: Path, file: HubFile) -> None:
         )
     if file.path.endswith(".safetensors"):
         try:
-            read_header(place, CHECKPOINT)
-        except Unsound as error:
+            read_header(place, CHECKPOINT_BOUNDS)
+        except UnsoundFile as error:
             raise Refused("not_installed", f"{file.path} is no sound safetensors file: {error}") from error
 
 
-def fits(place: Path, file: HubFile) -> bool:
+def has_promised_hash(place: Path, file: HubFile) -> bool:
     """Whether a file's content has the hash that the hub promised."""
     if file.sha256:
-        return digest(place) == file.sha256
+        return sha256_of(place) == file.sha256
     # git's name of a small file: SHA-1 over a heading and the content. It is what the hub has of such files.
     content = place.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == file.git_sha1
@@ -213,7 +217,7 @@ def _check_room(folder: Path, needed: int, source: str) -> None:
         )
 
 
-def _unfinished(part: Path, file: HubFile) -> Path:
+def _partial_path(part: Path, file: HubFile) -> Path:
     return part / f"{file.path}.part"
 
 

@@ -8,26 +8,32 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from agents.generator.files.checkpoint_file import NotACheckpoint, is_checkpoint, platform_of
-from agents.generator.files.embedding_file import EMBEDDING, NotAnEmbedding, is_embedding
+from agents.generator.files.checkpoint_file import NotACheckpoint, checkpoint_platform, is_checkpoint
+from agents.generator.files.embedding_file import EMBEDDING_BOUNDS, NotAnEmbedding, is_embedding
 from agents.generator.files.embedding_file import describe as describe_embedding
 from agents.generator.files.ip_adapter_file import NotAnIpAdapter, is_ip_adapter
 from agents.generator.files.ip_adapter_file import describe as describe_ip_adapter
-from agents.generator.files.lora_file import NotALora, describe, platform_called
-from agents.generator.files.rrdb_file import UPSCALER, NotAnUpscaler, is_upscaler
+from agents.generator.files.lora_file import NotALora, describe, platform_of_base_model
+from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, is_upscaler
 from agents.generator.files.rrdb_file import describe as describe_upscaler
-from agents.generator.files.safetensors_header import ADAPTER, CHECKPOINT, Unsound, inspect, read_header
-from agents.generator.library.hub_files import CONFIG, INDEX, PICKLES, HubFile, wanted
+from agents.generator.files.safetensors_header import (
+    ADAPTER_BOUNDS,
+    CHECKPOINT_BOUNDS,
+    UnsoundFile,
+    inspect_file,
+    read_header,
+)
+from agents.generator.library.hub_files import CONFIG_FILE, INDEX_FILE, PICKLE_SUFFIXES, HubFile, pipeline_files
 from agents.generator.upscale import spandrel_networks
 from protocol.errors import Refused
 
 Content = TypeVar("Content")
-Kind = Literal["folder", "checkpoint", "lora", "embedding", "ip_adapter", "upscaler", "face_restorer"]
+FileKind = Literal["folder", "checkpoint", "lora", "embedding", "ip_adapter", "upscaler", "face_restorer"]
 
-ENCODER = "image_encoder"
+IMAGE_ENCODER_FOLDER = "image_encoder"
 """The folder of the model that looks at pictures, in an IP-Adapter's."""
 
-SIDECAR = ".civitai.info"
+SIDECAR_SUFFIX = ".civitai.info"
 """End of the name of the file that Civitai's tools put beside a download."""
 MAX_SIDECAR_BYTES = 1 << 20
 
@@ -42,7 +48,7 @@ _TEXT_ENCODERS: dict[tuple[int, ...], str] = {(768,): "stable_diffusion_1_5", (7
 """Widths of the text encoders that an embedding is for."""
 
 
-class _Config(msgspec.Struct):
+class _TransformerConfig(msgspec.Struct):
     guidance_embeds: bool = False
 
 
@@ -52,117 +58,123 @@ class _Sidecar(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Found:
+class Recognition:
     """What a path holds; `platform` is null where it does not tell. `word` wakes a LoRA, or is what an embedding
     teaches; null where nothing tells it. `weights` is the name of an IP-Adapter's file in its folder; `scale` is a
     network's, where its header does not tell."""
 
-    kind: Kind
+    kind: FileKind
     platform: str | None
-    word: str | None = None
+    trigger_word: str | None = None
     weights: str | None = None
     scale: int | None = None
 
 
-def recognise(path: Path) -> Found:
+def recognise(path: Path) -> Recognition:
     """What lies at a path.
 
     Raises:
         Refused: it cannot be used, and why.
     """
-    if (path / ENCODER / CONFIG).is_file() and not (path / INDEX).is_file():
-        return _ip_adapter(path)
+    if (path / IMAGE_ENCODER_FOLDER / CONFIG_FILE).is_file() and not (path / INDEX_FILE).is_file():
+        return _recognise_ip_adapter(path)
     if path.is_dir():
-        return Found("folder", _folder_platform(path))
-    if path.suffix in PICKLES:
-        raise _refused(path, "it is a pickle, which could run code", "get it as a .safetensors file")
+        return Recognition("folder", _folder_platform(path))
+    if path.suffix in PICKLE_SUFFIXES:
+        raise _refusal(path, "it is a pickle, which could run code", "get it as a .safetensors file")
     if path.suffix != ".safetensors":
-        raise _refused(path, "it is no safetensors file", "name a diffusers folder or a .safetensors file")
+        raise _refusal(path, "it is no safetensors file", "name a diffusers folder or a .safetensors file")
     try:
-        return _file(path)
+        return _recognise_file(path)
     except NotACheckpoint as error:
-        raise _refused(path, str(error), "add the diffusers folder of the model, or pull it") from error
+        raise _refusal(path, str(error), "add the diffusers folder of the model, or pull it") from error
     except NotALora as error:
         if spandrel_networks.is_available():
-            return _network(path)
-        hint = f"another one; networks for pictures of other families than ESRGAN need: {spandrel_networks.INSTALL}"
-        raise _refused(path, str(error), hint) from error
-    except (Unsound, NotAnEmbedding, NotAnIpAdapter, NotAnUpscaler) as error:
-        raise _refused(path, str(error), "get the file again, or another one") from error
+            return _recognise_network(path)
+        hint = (
+            f"another one; networks for pictures of other families than ESRGAN need: {spandrel_networks.INSTALL_HINT}"
+        )
+        raise _refusal(path, str(error), hint) from error
+    except (UnsoundFile, NotAnEmbedding, NotAnIpAdapter, NotAnUpscaler) as error:
+        raise _refusal(path, str(error), "get the file again, or another one") from error
 
 
-def _file(path: Path) -> Found:
+def _recognise_file(path: Path) -> Recognition:
     """What a safetensors file holds; a LoRA, if nothing else."""
-    tensors = read_header(path, CHECKPOINT).tensors
+    tensors = read_header(path, CHECKPOINT_BOUNDS).tensors
     if is_checkpoint(tensors):
-        return Found("checkpoint", platform_of(tensors))
+        return Recognition("checkpoint", checkpoint_platform(tensors))
     if is_embedding(tensors):
-        taught = describe_embedding(inspect(path, EMBEDDING))
-        widths = sorted(width for _, _, width in taught.parts)
-        return Found("embedding", _TEXT_ENCODERS.get(tuple(widths)), taught.token)
+        taught = describe_embedding(inspect_file(path, EMBEDDING_BOUNDS))
+        widths = sorted(width for _, _, width in taught.encoder_vectors)
+        return Recognition("embedding", _TEXT_ENCODERS.get(tuple(widths)), taught.token)
     if is_upscaler(tensors):
-        describe_upscaler(inspect(path, UPSCALER))
-        return Found("upscaler", None)
+        describe_upscaler(inspect_file(path, UPSCALER_BOUNDS))
+        return Recognition("upscaler", None)
     if is_ip_adapter(tensors):
-        describe_ip_adapter(inspect(path, ADAPTER))
-        raise _refused(
+        describe_ip_adapter(inspect_file(path, ADAPTER_BOUNDS))
+        raise _refusal(
             path,
             "an IP-Adapter needs the CLIP vision model that looks at pictures for it",
-            f"put both into a folder, that model as {ENCODER}, and add the folder",
+            f"put both into a folder, that model as {IMAGE_ENCODER_FOLDER}, and add the folder",
         )
-    lora = describe(inspect(path, ADAPTER))
-    base, words = _sidecar(path)
-    return Found("lora", platform_called(base) or lora.platform, next(iter(words or lora.triggers), None))
+    lora = describe(inspect_file(path, ADAPTER_BOUNDS))
+    base, words = _read_sidecar(path)
+    return Recognition("lora", platform_of_base_model(base) or lora.platform, next(iter(words or lora.triggers), None))
 
 
-def _ip_adapter(folder: Path) -> Found:
+def _recognise_ip_adapter(folder: Path) -> Recognition:
     """The IP-Adapter of a folder that holds its file and what looks at pictures for it."""
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1:
-        raise _refused(folder, f"beside {ENCODER} it has {len(files)} safetensors files", f"leave one, and {ENCODER}")
+        raise _refusal(
+            folder,
+            f"beside {IMAGE_ENCODER_FOLDER} it has {len(files)} safetensors files",
+            f"leave one, and {IMAGE_ENCODER_FOLDER}",
+        )
     try:
-        read_header(folder / ENCODER / "model.safetensors", CHECKPOINT)
-        found = describe_ip_adapter(inspect(files[0], ADAPTER))
-    except (OSError, Unsound, NotAnIpAdapter) as error:
-        raise _refused(folder, str(error), "get the files again, or others") from error
-    return Found("ip_adapter", found.platform, weights=files[0].name)
+        read_header(folder / IMAGE_ENCODER_FOLDER / "model.safetensors", CHECKPOINT_BOUNDS)
+        found = describe_ip_adapter(inspect_file(files[0], ADAPTER_BOUNDS))
+    except (OSError, UnsoundFile, NotAnIpAdapter) as error:
+        raise _refusal(folder, str(error), "get the files again, or others") from error
+    return Recognition("ip_adapter", found.platform, weights=files[0].name)
 
 
-def _network(path: Path) -> Found:
+def _recognise_network(path: Path) -> Recognition:
     """A network of a family that the extra reads."""
-    found = spandrel_networks.load(path)
-    return Found("face_restorer" if found.purpose == "FaceSR" else "upscaler", None, scale=found.scale)
+    found = spandrel_networks.load_network(path)
+    return Recognition("face_restorer" if found.purpose == "FaceSR" else "upscaler", None, scale=found.scale)
 
 
 def _folder_platform(folder: Path) -> str | None:
-    index = _json(folder / INDEX, dict[str, Any])
+    index = _read_json(folder / INDEX_FILE, dict[str, Any])
     if index is None:
-        raise _refused(folder, f"it has no readable {INDEX}", "name the diffusers folder itself")
+        raise _refusal(folder, f"it has no readable {INDEX_FILE}", "name the diffusers folder itself")
     files = [
         HubFile(str(file.relative_to(folder)), file.stat().st_size, sha256="not known")
         for file in folder.rglob("*")
         if file.is_file()
     ]
-    for file in wanted(files, index, "float16", str(folder)):
+    for file in pipeline_files(files, index, "float16", str(folder)):
         if file.path.endswith(".safetensors"):
             try:
-                read_header(folder / file.path, CHECKPOINT)
-            except Unsound as error:
-                raise _refused(folder, f"{file.path}: {error}", "get the folder again") from error
+                read_header(folder / file.path, CHECKPOINT_BOUNDS)
+            except UnsoundFile as error:
+                raise _refusal(folder, f"{file.path}: {error}", "get the folder again") from error
     name = str(index["_class_name"])
     if name == "FluxPipeline":
-        config = _json(folder / "transformer" / "config.json", _Config)
+        config = _read_json(folder / "transformer" / "config.json", _TransformerConfig)
         return "flux_1_dev" if config and config.guidance_embeds else "flux_1_schnell"
     return _PIPELINES.get(name)
 
 
-def _sidecar(path: Path) -> tuple[str, tuple[str, ...]]:
+def _read_sidecar(path: Path) -> tuple[str, tuple[str, ...]]:
     """What Civitai says of the base model and the words that wake it."""
-    said = _json(path.with_suffix(SIDECAR), _Sidecar)
+    said = _read_json(path.with_suffix(SIDECAR_SUFFIX), _Sidecar)
     return (said.baseModel, tuple(word.strip() for word in said.trainedWords if word.strip())) if said else ("", ())
 
 
-def _json(file: Path, kind: type[Content]) -> Content | None:
+def _read_json(file: Path, kind: type[Content]) -> Content | None:
     """A small JSON file, or null where there is none or it is another one."""
     try:
         if file.stat().st_size > MAX_SIDECAR_BYTES:
@@ -172,5 +184,5 @@ def _json(file: Path, kind: type[Content]) -> Content | None:
         return None
 
 
-def _refused(path: Path, reason: str, hint: str) -> Refused:
+def _refusal(path: Path, reason: str, hint: str) -> Refused:
     return Refused("not_installed", f"{path} cannot be used: {reason}", hint=hint)

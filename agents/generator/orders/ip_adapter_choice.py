@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.generator.registry.entries import IpAdapterEntry, Model, on_hub
-from agents.generator.registry.registry import Registry, absent
+from agents.generator.registry.entries import IpAdapterEntry, Model, is_on_hub
+from agents.generator.registry.registry import Registry, not_installed_error
 from protocol.errors import Refused
 from protocol.messages import Job
 from protocol.nearest import nearest
 from protocol.sources import ImagePrompt
 
-MOST = 4
+MAX_IMAGE_PROMPTS = 4
 """Pictures that one picture follows at most. Each adds to the attention of every layer."""
 
 
@@ -28,11 +28,11 @@ class IpAdapter:
     encoder: Path
     layers: str
     weight: float
-    pictures: tuple[int, ...]
+    prompt_positions: tuple[int, ...]
     settings: str = ""
 
 
-def ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAdapter, ...]:
+def choose_ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAdapter, ...]:
     """By what the image prompts of a job are followed, in their order; those of one IP-Adapter, role and weight
     together. What whoever makes the picture follows by itself has none.
 
@@ -42,7 +42,7 @@ def ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAdapter, 
     together: dict[tuple[str, str, float], list[int]] = {}
     for position, one in enumerate(job.image_prompts):
         if one.adapter is not None:
-            entry = _entry(one, position, model, registry)
+            entry = _installed_entry(one, position, model, registry)
             together.setdefault((entry.name, entry.roles[one.role], one.weight), []).append(position)
     return tuple(
         IpAdapter(
@@ -52,21 +52,21 @@ def ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAdapter, 
             encoder=registry.ip_adapter_places[name] / registry.ip_adapters[name].encoder,
             layers=layers,
             weight=weight,
-            pictures=tuple(pictures),
+            prompt_positions=tuple(pictures),
             settings=registry.ip_adapters[name].settings,
         )
         for (name, layers, weight), pictures in together.items()
     )
 
 
-def install_ip_adapter(entry: IpAdapterEntry, folder: Path) -> str:
+def ip_adapter_install_hint(entry: IpAdapterEntry, folder: Path) -> str:
     """How to get an IP-Adapter that is not here."""
-    if entry.install or not on_hub(entry.source):
+    if entry.install or not is_on_hub(entry.source):
         return entry.install or f"put {entry.weights} and {entry.encoder} into {folder}, then restart the generator"
     return f"bottega models pull {entry.name}, then restart the generator"
 
 
-def _entry(said: ImagePrompt, position: int, model: Model, registry: Registry) -> IpAdapterEntry:
+def _installed_entry(said: ImagePrompt, position: int, model: Model, registry: Registry) -> IpAdapterEntry:
     path, name = f"$.job.image_prompts[{position}].adapter", said.adapter or ""
     fitting = {
         one.name: one
@@ -82,7 +82,7 @@ def _entry(said: ImagePrompt, position: int, model: Model, registry: Registry) -
             hint=nearest(name, fitting) if fitting else "leave the picture out",
         )
     if entry.name not in registry.installed_ip_adapters:
-        raise absent(
-            f"the IP-Adapter {entry.name}", path, install_ip_adapter(entry, registry.ip_adapter_places[entry.name])
+        raise not_installed_error(
+            f"the IP-Adapter {entry.name}", path, ip_adapter_install_hint(entry, registry.ip_adapter_places[entry.name])
         )
     return entry

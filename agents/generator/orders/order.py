@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.generator.control.maps import SEEN_BY
-from agents.generator.images.placement import Start
-from agents.generator.orders.ip_adapter_choice import IpAdapter, ip_adapters
+from agents.generator.control.maps import TOOL_FOR_MAP
+from agents.generator.images.placement import StartImage
+from agents.generator.orders.ip_adapter_choice import IpAdapter, choose_ip_adapters
 from agents.generator.registry import samplers
-from agents.generator.registry.entries import ControlEntry, LoraEntry, Model, MotionEntry, on_hub, scheduler_of
-from agents.generator.registry.registry import Registry, absent
-from agents.generator.registry.weights import Part
+from agents.generator.registry.entries import ControlEntry, LoraEntry, Model, MotionEntry, is_on_hub, scheduler_of
+from agents.generator.registry.registry import Registry, not_installed_error
+from agents.generator.registry.weights import Weights
 from agents.shared.picture import Rgb
 from protocol.animation import Motion
 from protocol.commands import Lora
@@ -21,14 +21,14 @@ from protocol.sources import ControlImage
 from protocol.words import words_of
 
 if TYPE_CHECKING:
-    from agents.generator.orders.post_stages import Stage
+    from agents.generator.orders.post_stages import PostStage
 
-ALONE = Buckets(denoise=[[1, 1]])
+SINGLE_PICTURE_BUCKETS = Buckets(denoise=[[1, 1]])
 """Each model call for one picture alone, as the plain diffusers pipeline makes it."""
 
 
 @dataclass(frozen=True)
-class Adapter:
+class LoraAdapter:
     """A LoRA file and the weight it gets in one picture."""
 
     name: str
@@ -37,7 +37,7 @@ class Adapter:
 
 
 @dataclass(frozen=True)
-class Word:
+class TextualInversion:
     """A file that teaches a word to the text encoders (textual inversion), and how prompts write the word."""
 
     name: str
@@ -50,7 +50,7 @@ class ControlModel:
     """A ControlNet's folder, and what is asked of it in one picture. `annotator` is the folder of a model that makes
     such maps of pictures; null where none is here, or none is needed."""
 
-    said: ControlImage
+    spec: ControlImage
     folder: Path
     annotator: Path | None = None
 
@@ -60,9 +60,9 @@ class MotionModel:
     """A motion adapter's folder, and what is asked of it in one sequence. `schedule` is how noise grew over the steps
     that it was trained on, in words of diffusers."""
 
-    said: Motion
+    spec: Motion
     folder: Path
-    schedule: str
+    beta_schedule: str
 
 
 @dataclass(frozen=True)
@@ -79,20 +79,20 @@ class Order:
     model: Model
     folder: Path
     scheduler: samplers.Scheduler
-    adapters: tuple[Adapter, ...] = ()
-    words: tuple[Word, ...] = ()
+    loras: tuple[LoraAdapter, ...] = ()
+    textual_inversions: tuple[TextualInversion, ...] = ()
     controls: tuple[ControlModel, ...] = ()
     motion: MotionModel | None = None
-    start: Start | None = None
+    start_image: StartImage | None = None
     maps: tuple[Rgb, ...] = ()
-    unmade: frozenset[int] = frozenset()
+    missing_maps: frozenset[int] = frozenset()
     ip_adapters: tuple[IpAdapter, ...] = ()
     references: tuple[Rgb, ...] = ()
     buckets: Buckets | None = None
-    stages: "tuple[Stage, ...]" = ()
+    stages: "tuple[PostStage, ...]" = ()
 
     @property
-    def drawn(self) -> "tuple[Order, ...]":
+    def denoising_orders(self) -> "tuple[Order, ...]":
         """The orders of all that is denoised: its own, then those of refinements."""
         return (self, *(stage.order for stage in self.stages if stage.op == "refine"))
 
@@ -100,29 +100,29 @@ class Order:
     def compilable(self) -> bool:
         """Whether its calls may use a compiled model: strict pictures have the plain pipeline's bits, and with LoRAs
         and IP-Adapters every new weight would be compiled anew."""
-        return not (self.job.strict or self.adapters or self.ip_adapters)
+        return not (self.job.strict or self.loras or self.ip_adapters)
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def weights(self) -> tuple[Weights, ...]:
         """All weights that decide its pixels, the model's first and those of later stages last, each once."""
-        mine = [Part("model", self.model.name, self.folder)]
-        mine += [Part("lora", adapter.name, adapter.file) for adapter in self.adapters]
-        mine += [Part("control", control.said.model, control.folder) for control in self.controls]
-        mine += [Part("ip_adapter", adapter.name, adapter.folder, adapter.settings) for adapter in self.ip_adapters]
+        mine = [Weights("model", self.model.name, self.folder)]
+        mine += [Weights("lora", adapter.name, adapter.file) for adapter in self.loras]
+        mine += [Weights("control", control.spec.model, control.folder) for control in self.controls]
+        mine += [Weights("ip_adapter", adapter.name, adapter.folder, adapter.settings) for adapter in self.ip_adapters]
         if (motion := self.motion) is not None:
-            mine.append(Part("motion", motion.said.model, motion.folder, motion.schedule))
-        mine += [Part("word", word.name, word.file, word.token) for word in self.words]
-        return tuple(dict.fromkeys([*mine, *(part for stage in self.stages for part in stage.parts)]))
+            mine.append(Weights("motion", motion.spec.model, motion.folder, motion.beta_schedule))
+        mine += [Weights("word", word.name, word.file, word.token) for word in self.textual_inversions]
+        return tuple(dict.fromkeys([*mine, *(part for stage in self.stages for part in stage.weights)]))
 
 
-def order(job: Job, registry: Registry) -> Order:
+def order_of(job: Job, registry: Registry) -> Order:
     """What is to be made.
 
     Raises:
         Refused: the model, a LoRA or the sampler is not known or not installed, or does not go with the model.
         AcpError: the size does not suit the model.
     """
-    model = _model(job, registry)
+    model = _installed_model(job, registry)
     _check_size(job, model)
     scheduler = scheduler_of(samplers.find(job.sampler, "$.job.sampler"), model.architecture)
     if scheduler is None:
@@ -137,44 +137,44 @@ def order(job: Job, registry: Registry) -> Order:
         model=model,
         folder=registry.places[model.name],
         scheduler=scheduler,
-        adapters=tuple(_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
-        words=_words(job, model, registry),
-        motion=_motion(job, model, registry),
-        controls=tuple(_control(said, index, model, registry) for index, said in enumerate(job.controls)),
-        ip_adapters=ip_adapters(job, model, registry),
-        buckets=job.buckets or (ALONE if job.strict else None),
+        loras=tuple(_lora_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
+        textual_inversions=_textual_inversions(job, model, registry),
+        motion=_motion_model(job, model, registry),
+        controls=tuple(_control_model(said, index, model, registry) for index, said in enumerate(job.controls)),
+        ip_adapters=choose_ip_adapters(job, model, registry),
+        buckets=job.buckets or (SINGLE_PICTURE_BUCKETS if job.strict else None),
     )
 
 
-def install_model(model: Model, folder: Path) -> str:
+def model_install_hint(model: Model, folder: Path) -> str:
     """How to get a model that is not here."""
     if model.install:
         return model.install
-    if on_hub(model.source):
+    if is_on_hub(model.source):
         return f"bottega models pull {model.name}, then restart the generator"
     return f"put its diffusers folder at {folder}, then restart the generator"
 
 
-def install_lora(lora: LoraEntry, file: Path) -> str:
+def lora_install_hint(lora: LoraEntry, file: Path) -> str:
     """How to get a LoRA that is not here."""
     return lora.install or f"put the file at {file}, then restart the generator"
 
 
-def install_control(control: ControlEntry, folder: Path) -> str:
+def control_install_hint(control: ControlEntry, folder: Path) -> str:
     """How to get a ControlNet that is not here."""
-    if control.install or not on_hub(control.source):
+    if control.install or not is_on_hub(control.source):
         return control.install or f"put its diffusers folder at {folder}, then restart the generator"
     return f"bottega models pull {control.name}, then restart the generator"
 
 
-def install_motion(motion: MotionEntry, folder: Path) -> str:
+def motion_install_hint(motion: MotionEntry, folder: Path) -> str:
     """How to get a motion adapter that is not here."""
-    if motion.install or not on_hub(motion.source):
+    if motion.install or not is_on_hub(motion.source):
         return motion.install or f"put its diffusers folder at {folder}, then restart the generator"
     return f"bottega models pull {motion.name}, then restart the generator"
 
 
-def _model(job: Job, registry: Registry) -> Model:
+def _installed_model(job: Job, registry: Registry) -> Model:
     model = registry.models.get(job.model)
     if model is None:
         raise Refused(
@@ -184,7 +184,9 @@ def _model(job: Job, registry: Registry) -> Model:
             hint=nearest(job.model, registry.models),
         )
     if model.name not in registry.installed:
-        raise absent(f"the model {model.name}", "$.job.model", install_model(model, registry.places[model.name]))
+        raise not_installed_error(
+            f"the model {model.name}", "$.job.model", model_install_hint(model, registry.places[model.name])
+        )
     return model
 
 
@@ -206,17 +208,19 @@ def _check_size(job: Job, model: Model) -> None:
         )
 
 
-def _words(job: Job, model: Model, registry: Registry) -> tuple[Word, ...]:
+def _textual_inversions(job: Job, model: Model, registry: Registry) -> tuple[TextualInversion, ...]:
     """The learned words that stand in the prompts."""
     fitting = {
         name: entry.token
         for name, entry in registry.embeddings.items()
         if name in registry.installed_embeddings and entry.platform == model.platform
     }
-    return tuple(Word(name, fitting[name], registry.embedding_places[name]) for name in words_of(job, fitting))
+    return tuple(
+        TextualInversion(name, fitting[name], registry.embedding_places[name]) for name in words_of(job, fitting)
+    )
 
 
-def _control(said: ControlImage, index: int, model: Model, registry: Registry) -> ControlModel:
+def _control_model(said: ControlImage, index: int, model: Model, registry: Registry) -> ControlModel:
     entry, path = registry.controls.get(said.model), f"$.job.controls[{index}].model"
     if entry is None or entry.platform != model.platform or entry.kind != said.kind:
         raise Refused(
@@ -227,13 +231,13 @@ def _control(said: ControlImage, index: int, model: Model, registry: Registry) -
         )
     folder = registry.control_places[entry.name]
     if entry.name not in registry.installed_controls:
-        raise absent(f"the ControlNet {entry.name}", path, install_control(entry, folder))
-    seen_by = (name for name, tool in registry.tools.items() if tool.kind == SEEN_BY.get(said.kind))
+        raise not_installed_error(f"the ControlNet {entry.name}", path, control_install_hint(entry, folder))
+    seen_by = (name for name, tool in registry.tools.items() if tool.kind == TOOL_FOR_MAP.get(said.kind))
     annotator = next((registry.tool_places[name] for name in seen_by if name in registry.installed_tools), None)
     return ControlModel(said, folder, annotator)
 
 
-def _motion(job: Job, model: Model, registry: Registry) -> MotionModel | None:
+def _motion_model(job: Job, model: Model, registry: Registry) -> MotionModel | None:
     if (said := job.motion) is None:
         return None
     entry, path = registry.motions.get(said.model), "$.job.motion.model"
@@ -246,11 +250,11 @@ def _motion(job: Job, model: Model, registry: Registry) -> MotionModel | None:
         )
     folder = registry.motion_places[entry.name]
     if entry.name not in registry.installed_motions:
-        raise absent(f"the motion adapter {entry.name}", path, install_motion(entry, folder))
+        raise not_installed_error(f"the motion adapter {entry.name}", path, motion_install_hint(entry, folder))
     return MotionModel(said, folder, entry.schedule)
 
 
-def _adapter(lora: Lora, index: int, model: Model, registry: Registry) -> Adapter:
+def _lora_adapter(lora: Lora, index: int, model: Model, registry: Registry) -> LoraAdapter:
     path = f"$.job.loras[{index}].name"
     entry = registry.loras.get(lora.name)
     if entry is None:
@@ -268,5 +272,7 @@ def _adapter(lora: Lora, index: int, model: Model, registry: Registry) -> Adapte
             hint=f"ask for a model of {entry.platform}, or leave the LoRA out",
         )
     if entry.name not in registry.installed_loras:
-        raise absent(f"the LoRA {entry.name}", path, install_lora(entry, registry.lora_places[entry.name]))
-    return Adapter(name=entry.name, file=registry.lora_places[entry.name], weight=lora.weight)
+        raise not_installed_error(
+            f"the LoRA {entry.name}", path, lora_install_hint(entry, registry.lora_places[entry.name])
+        )
+    return LoraAdapter(name=entry.name, file=registry.lora_places[entry.name], weight=lora.weight)

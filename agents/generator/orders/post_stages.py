@@ -7,9 +7,9 @@ from typing import Literal
 
 from msgspec.structs import replace as changed
 
-from agents.generator.orders.order import Order, order
+from agents.generator.orders.order import Order, order_of
 from agents.generator.registry.registry import Registry
-from agents.generator.registry.weights import Part
+from agents.generator.registry.weights import Weights
 from agents.generator.upscale.tiles import spans
 from agents.shared.picture import Rgb
 from protocol.catalogue import Blob
@@ -30,7 +30,7 @@ from protocol.post import (
 )
 from protocol.words import refined
 
-SHARED = 8
+OVERLAP_DIVISOR = 8
 """Tiles share a part of their side with the next: one in so many."""
 
 
@@ -42,11 +42,11 @@ class Enlargement:
     op: Literal["upscale", "artefact_removal"]
     width: int
     height: int
-    network: Part | None
+    network: Weights | None
     strength: float = 1.0
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def weights(self) -> tuple[Weights, ...]:
         """See `Order.parts`."""
         return (self.network,) if self.network else ()
 
@@ -59,16 +59,16 @@ class Refinement:
     order: Order
     strength: float
     steps: int
-    drawings: int = 1
+    drawing_count: int = 1
     position: int = 0
     op: Literal["refine"] = "refine"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def weights(self) -> tuple[Weights, ...]:
         """See `Order.parts`."""
-        return self.order.parts
+        return self.order.weights
 
-    def of_tile(self, number: int) -> Order:
+    def tile_order(self, number: int) -> Order:
         """The order of a tile, by its number from 0, with noise of its own."""
         if not number:
             return self.order
@@ -77,7 +77,7 @@ class Refinement:
 
 
 @dataclass(frozen=True)
-class Recolouring:
+class ColourTransfer:
     """The picture with the colours of another, which is the generated one where `blob` is null."""
 
     strength: float
@@ -87,7 +87,7 @@ class Recolouring:
     op: Literal["colour_correct"] = "colour_correct"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def weights(self) -> tuple[Weights, ...]:
         """See `Order.parts`."""
         return ()
 
@@ -96,29 +96,29 @@ class Recolouring:
 class FaceRestoration:
     """Faces through a network, each alone."""
 
-    network: Part
+    network: Weights
     faces: tuple[FaceBox, ...]
     strength: float
     op: Literal["face_restore"] = "face_restore"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def weights(self) -> tuple[Weights, ...]:
         """See `Order.parts`."""
         return (self.network,)
 
 
-Stage = Enlargement | Refinement | Recolouring | FaceRestoration
+PostStage = Enlargement | Refinement | ColourTransfer | FaceRestoration
 
 
-def staged(job: Job, registry: Registry) -> Order:
+def order_with_stages(job: Job, registry: Registry) -> Order:
     """What is to be made, with all that follows.
 
     Raises:
         Refused: something that a step names is not known or not installed; or see `orders.order`.
         AcpError: see `orders.order`.
     """
-    stages = tuple(_stage(step, position, job, registry) for position, step in enumerate(job.post))
-    return replace(order(job, registry), stages=stages)
+    stages = tuple(_post_stage(step, position, job, registry) for position, step in enumerate(job.post))
+    return replace(order_of(job, registry), stages=stages)
 
 
 def seed_of(seed: int, position: int, tile: int = 0) -> int:
@@ -128,29 +128,29 @@ def seed_of(seed: int, position: int, tile: int = 0) -> int:
     return int.from_bytes(digest) & MAX_SEED
 
 
-def _stage(step: PostStep, position: int, job: Job, registry: Registry) -> Stage:
+def _post_stage(step: PostStep, position: int, job: Job, registry: Registry) -> PostStage:
     width, height = size_after(job.post[:position], job.width, job.height)
     path = f"$.job.post[{position}]"
     match step:
         case Upscale():
-            network = None if step.model == LANCZOS else _network(step.model, registry, path)
+            network = None if step.model == LANCZOS else _network_weights(step.model, registry, path)
             width, height = size_after([step], width, height)
             return Enlargement("upscale", width, height, network)
         case RemoveArtefacts():
-            network = _network(step.model, registry, path)
+            network = _network_weights(step.model, registry, path)
             return Enlargement("artefact_removal", width, height, network, step.strength)
         case Refine():
             return _refinement(step, position, (width, height), job, registry)
         case CorrectColour():
-            return Recolouring(step.strength, step.towards.blob if step.towards else None, position)
+            return ColourTransfer(step.strength, step.towards.blob if step.towards else None, position)
         case RestoreFaces():
-            return FaceRestoration(_network(step.model, registry, path), tuple(step.faces), step.strength)
+            return FaceRestoration(_network_weights(step.model, registry, path), tuple(step.faces), step.strength)
 
 
 def _refinement(step: Refine, position: int, size: tuple[int, int], job: Job, registry: Registry) -> Refinement:
     steps, tile = step.steps or job.steps, step.tile
     width, height = size if tile is None else (min(tile, size[0]), min(tile, size[1]))
-    across, down = (1 if tile is None else len(spans(side, tile, tile // SHARED)) for side in size)
+    across, down = (1 if tile is None else len(spans(side, tile, tile // OVERLAP_DIVISOR)) for side in size)
     refining = changed(
         refined(job, step),
         seed=seed_of(job.seed, position),
@@ -163,10 +163,10 @@ def _refinement(step: Refine, position: int, size: tuple[int, int], job: Job, re
         controls=[],
         post=[],
     )
-    return Refinement(order(refining, registry), step.strength, int(steps * step.strength), across * down, position)
+    return Refinement(order_of(refining, registry), step.strength, int(steps * step.strength), across * down, position)
 
 
-def _network(name: str, registry: Registry, path: str) -> Part:
+def _network_weights(name: str, registry: Registry, path: str) -> Weights:
     if name not in registry.tools or name not in registry.installed_tools:
         raise Refused(
             "not_installed",
@@ -174,4 +174,4 @@ def _network(name: str, registry: Registry, path: str) -> Part:
             path=f"{path}.model",
             hint=f"{nearest(name, registry.installed_tools)}; or bottega models add FILE.safetensors",
         )
-    return Part("tool", name, registry.tool_places[name])
+    return Weights("tool", name, registry.tool_places[name])

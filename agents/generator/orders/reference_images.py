@@ -13,15 +13,15 @@ from bus.blobs import BlobMissing, Blobs
 from protocol.errors import AcpError
 
 
-class _Vision(msgspec.Struct):
+class _VisionConfig(msgspec.Struct):
     """What a CLIP vision model's `config.json` says; the default is transformers'. The file of a whole CLIP model has
     it in a part."""
 
     image_size: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 224
-    vision_config: "_Vision | None" = None
+    vision_config: "_VisionConfig | None" = None
 
 
-async def pixels(blobs: Blobs, blob: str, path: str, encoder: Path | None = None) -> Rgb:
+async def load_pixels(blobs: Blobs, blob: str, path: str, encoder: Path | None = None) -> Rgb:
     """A picture of the blob store; `path` is where the job names it. Only what the CLIP vision model in the folder
     `encoder` would look at, where there is one: pictures that wait for the device are small then.
 
@@ -30,7 +30,7 @@ async def pixels(blobs: Blobs, blob: str, path: str, encoder: Path | None = None
     """
     try:
         data = await blobs.get(blob, limit=MAX_BYTES)
-        return await asyncio.to_thread(_decoded, data, encoder)
+        return await asyncio.to_thread(_decode_for_encoder, data, encoder)
     except BlobMissing as error:
         raise AcpError(
             "pixels_missing",
@@ -43,7 +43,7 @@ async def pixels(blobs: Blobs, blob: str, path: str, encoder: Path | None = None
         raise AcpError("invalid_value", f"the reference picture {blob} cannot be used: {error}", path=path) from error
 
 
-def looked_at(rgb: Rgb, side: int) -> Rgb:
+def crop_for_encoder(rgb: Rgb, side: int) -> Rgb:
     """The square of `side` pixels that a CLIP vision model is shown of a picture: its shorter side fills it, what
     stands over is cut off. As transformers' `CLIPImageProcessorPil`, which leaves such a square as it is.
 
@@ -59,17 +59,17 @@ def looked_at(rgb: Rgb, side: int) -> Rgb:
     return scaled[top : top + side, left : left + side].copy()
 
 
-def _decoded(data: bytes, encoder: Path | None) -> Rgb:
+def _decode_for_encoder(data: bytes, encoder: Path | None) -> Rgb:
     rgb = decode(data).rgb
-    side = _side(encoder) if encoder is not None else None
-    return rgb if side is None else looked_at(rgb, side)
+    side = _encoder_side(encoder) if encoder is not None else None
+    return rgb if side is None else crop_for_encoder(rgb, side)
 
 
-def _side(encoder: Path) -> int | None:
+def _encoder_side(encoder: Path) -> int | None:
     """Pixels of the side of what a vision model looks at; null where its folder does not tell, for whoever loads it to
     say what is wrong."""
     try:
-        said = msgspec.json.decode((encoder / "config.json").read_bytes(), type=_Vision)
+        said = msgspec.json.decode((encoder / "config.json").read_bytes(), type=_VisionConfig)
     except (OSError, msgspec.DecodeError):
         return None
     return (said.vision_config or said).image_size

@@ -4,36 +4,36 @@ import asyncio
 from dataclasses import replace
 
 from agents.generator.control.map_checks import is_map
-from agents.generator.control.maps import SEEN_BY, prepared
+from agents.generator.control.maps import TOOL_FOR_MAP, prepare_map
 from agents.generator.images import placement
-from agents.generator.images.placement import Start
+from agents.generator.images.placement import StartImage
 from agents.generator.orders.order import ControlModel, Order
-from agents.generator.orders.post_stages import Recolouring, Stage
-from agents.generator.orders.reference_images import pixels
+from agents.generator.orders.post_stages import ColourTransfer, PostStage
+from agents.generator.orders.reference_images import load_pixels
 from agents.shared.picture import Rgb
 from bus.blobs import Blobs
 from protocol.errors import AcpError
 from protocol.messages import Job
 
 
-async def load(blobs: Blobs, order: Order) -> Order:
+async def load_source_images(blobs: Blobs, order: Order) -> Order:
     """The order with the pixels of its job's pictures.
 
     Raises:
         AcpError: a blob is not there, which may work later; or it is no picture, or does not fit.
     """
     job = order.job
-    stages = tuple([await _matched(blobs, stage) for stage in order.stages])
-    encoders = {position: adapter.encoder for adapter in order.ip_adapters for position in adapter.pictures}
-    maps = [await _map(blobs, job, position, control) for position, control in enumerate(order.controls)]
+    stages = tuple([await _with_target_picture(blobs, stage) for stage in order.stages])
+    encoders = {position: adapter.encoder for adapter in order.ip_adapters for position in adapter.prompt_positions}
+    maps = [await _load_map(blobs, job, position, control) for position, control in enumerate(order.controls)]
     return replace(
         order,
-        start=await _start(blobs, job),
+        start=await _load_start_image(blobs, job),
         maps=tuple(one for one, _ in maps),
         unmade=frozenset(position for position, (_, made) in enumerate(maps) if not made),
         references=tuple(
             [
-                await pixels(blobs, one.blob, f"$.job.image_prompts[{position}]", encoders.get(position))
+                await load_pixels(blobs, one.blob, f"$.job.image_prompts[{position}]", encoders.get(position))
                 for position, one in enumerate(job.image_prompts)
             ]
         ),
@@ -41,47 +41,48 @@ async def load(blobs: Blobs, order: Order) -> Order:
     )
 
 
-async def _matched(blobs: Blobs, stage: Stage) -> Stage:
+async def _with_target_picture(blobs: Blobs, stage: PostStage) -> PostStage:
     """A stage with the picture whose colours are taken."""
-    if isinstance(stage, Recolouring) and stage.blob is not None:
-        return replace(stage, towards=await pixels(blobs, stage.blob, f"$.job.post[{stage.position}].towards"))
+    if isinstance(stage, ColourTransfer) and stage.blob is not None:
+        return replace(stage, towards=await load_pixels(blobs, stage.blob, f"$.job.post[{stage.position}].towards"))
     return stage
 
 
-async def _start(blobs: Blobs, job: Job) -> Start | None:
+async def _load_start_image(blobs: Blobs, job: Job) -> StartImage | None:
     said = job.init_image
     if said is None:
         return None
-    rgb = await pixels(blobs, said.blob, "$.job.init_image")
+    rgb = await load_pixels(blobs, said.blob, "$.job.init_image")
     if said.box is not None:
         left, top, width, height = said.box
         try:
-            lying, anew = placement.placed(rgb, (left, top, width, height), job.width, job.height)
+            lying, anew = placement.pad_to_size(rgb, (left, top, width, height), job.width, job.height)
         except ValueError as error:
             raise AcpError("invalid_value", str(error), path="$.job.init_image.box") from error
-        return Start(lying, said.strength, anew)
-    filling = await asyncio.to_thread(placement.filling, rgb, job.width, job.height)
+        return StartImage(lying, said.strength, anew)
+    filling = await asyncio.to_thread(placement.fit_to_size, rgb, job.width, job.height)
     if said.mask is None:
-        return Start(filling, said.strength)
-    mask = await pixels(blobs, said.mask, "$.job.init_image.mask")
-    return Start(filling, said.strength, placement.anew_by(mask, job.width, job.height))
+        return StartImage(filling, said.strength)
+    mask = await load_pixels(blobs, said.mask, "$.job.init_image.mask")
+    return StartImage(filling, said.strength, placement.repaint_mask_of(mask, job.width, job.height))
 
 
-async def _map(blobs: Blobs, job: Job, position: int, control: ControlModel) -> tuple[Rgb, bool]:
+async def _load_map(blobs: Blobs, job: Job, position: int, control: ControlModel) -> tuple[Rgb, bool]:
     """The map that a ControlNet follows, and true; or the picture that its annotator has to make one of."""
-    said, path = control.said, f"$.job.controls[{position}]"
-    rgb = await pixels(blobs, said.blob, path)
-    filling = await asyncio.to_thread(placement.filling, rgb, job.width, job.height)
+    said, path = control.spec, f"$.job.controls[{position}]"
+    rgb = await load_pixels(blobs, said.blob, path)
+    filling = await asyncio.to_thread(placement.fit_to_size, rgb, job.width, job.height)
     if said.preprocessed:
         return filling, True
     if control.annotator is not None:
         return filling, await asyncio.to_thread(is_map, said.kind, filling)
     try:
-        return (await asyncio.to_thread(prepared, said.kind, filling))[0], True
+        return (await asyncio.to_thread(prepare_map, said.kind, filling))[0], True
     except ValueError as error:
         raise AcpError(
             "invalid_value",
             str(error),
             path=path,
-            hint=f'give a map, with "preprocessed": true; or bottega models pull {SEEN_BY[said.kind]}, and restart',
+            hint='give a map, with "preprocessed": true; '
+            f"or bottega models pull {TOOL_FOR_MAP[said.kind]}, and restart",
         ) from error

@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors import SafetensorError
 
 from agents.generator.control.ade20k import PALETTE
-from agents.generator.control.maps import SEEN_BY, prepared
-from agents.generator.control.openpose import Points, drawn
+from agents.generator.control.maps import TOOL_FOR_MAP, prepare_map
+from agents.generator.control.openpose import Points, draw_skeletons
 from agents.generator.orders.order import ControlModel, Order
 from agents.shared.picture import Rgb
 from protocol.errors import Refused
@@ -23,7 +23,7 @@ from protocol.errors import Refused
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the colours that pose models were trained on (ViTPose's preprocessor_config.json)."""
 
-MODELS = {
+MODEL_CLASSES = {
     "depth": "AutoModelForDepthEstimation",
     "pose": "VitPoseForPoseEstimation",
     "segmentation": "AutoModelForSemanticSegmentation",
@@ -42,31 +42,31 @@ class Annotators:
         self._models: OrderedDict[Path, Annotator] = OrderedDict()
         self._maps: OrderedDict[tuple[str, str, tuple[int, ...]], Rgb] = OrderedDict()
 
-    def made(self, order: Order) -> Order:
+    def prepare_maps(self, order: Order) -> Order:
         """The order with all its maps.
 
         Raises:
             Refused: a folder holds no model that makes such a map.
         """
-        if not order.unmade:
+        if not order.missing_maps:
             return order
         maps = list(order.maps)
-        for position in order.unmade:
-            maps[position] = self._map(order.controls[position], maps[position])
-        return replace(order, maps=tuple(maps), unmade=frozenset())
+        for position in order.missing_maps:
+            maps[position] = self._get_or_make_map(order.controls[position], maps[position])
+        return replace(order, maps=tuple(maps), missing_maps=frozenset())
 
-    def _map(self, control: ControlModel, picture: Rgb) -> Rgb:
-        key = (control.said.kind, control.said.blob, picture.shape)
+    def _get_or_make_map(self, control: ControlModel, picture: Rgb) -> Rgb:
+        key = (control.spec.kind, control.spec.blob, picture.shape)
         found = self._maps.pop(key, None)
         if found is None:
-            found, _ = prepared(control.said.kind, picture, self._model(control).annotate)
+            found, _ = prepare_map(control.spec.kind, picture, self._get_or_load(control).annotate)
         self._maps[key] = found
         while len(self._maps) > MAX_MAPS:
             self._maps.popitem(last=False)
         return found
 
-    def _model(self, control: ControlModel) -> "Annotator":
-        folder, kind = control.annotator, SEEN_BY[control.said.kind]
+    def _get_or_load(self, control: ControlModel) -> "Annotator":
+        folder, kind = control.annotator, TOOL_FOR_MAP[control.spec.kind]
         assert folder is not None, "a map that no model makes is refused before"
         model = self._models.pop(folder, None) or Annotator(kind, folder, self._device)
         self._models[folder] = model
@@ -92,7 +92,9 @@ class Annotator:
             self._processor: Any = (
                 None if kind == "pose" else transformers.AutoImageProcessor.from_pretrained(folder, **safe)
             )
-            self._model: Any = getattr(transformers, MODELS[kind]).from_pretrained(folder, use_safetensors=True, **safe)
+            self._model: Any = getattr(transformers, MODEL_CLASSES[kind]).from_pretrained(
+                folder, use_safetensors=True, **safe
+            )
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise Refused(
@@ -109,22 +111,22 @@ class Annotator:
         height, width, _ = picture.shape
         match self._kind:
             case "depth":
-                return depth_map(self._depth(picture))
+                return depth_map(self._estimate_nearness(picture))
             case "segmentation":
                 outputs = self._model(**self._inputs(picture))
                 classes = self._processor.post_process_semantic_segmentation(outputs, target_sizes=[(height, width)])[0]
                 return np.array(PALETTE, np.uint8)[classes.cpu().numpy() % len(PALETTE)]
             case _:
-                return drawn([self._joints(picture)], height, width)
+                return draw_skeletons([self._estimate_joints(picture)], height, width)
 
-    def _depth(self, picture: Rgb) -> NDArray[np.float32]:
+    def _estimate_nearness(self, picture: Rgb) -> NDArray[np.float32]:
         """Nearness, (height, width), in no unit."""
         height, width, _ = picture.shape
         found = self._model(**self._inputs(picture)).predicted_depth[:, None].float()
         larger = torch.nn.functional.interpolate(found, (height, width), mode="bicubic", align_corners=False)
         return larger[0, 0].cpu().numpy()
 
-    def _joints(self, picture: Rgb) -> Points:
+    def _estimate_joints(self, picture: Rgb) -> Points:
         """The joints of one person, for whom the whole picture is taken: no detector looks for several."""
         high, wide = self._model.config.backbone_config.image_size
         height, width, _ = picture.shape
@@ -135,14 +137,14 @@ class Annotator:
         rows = ((framed / 255 - IMAGENET_MEAN) / IMAGENET_DEVIATION).astype(np.float32)
         pixels = torch.from_numpy(rows).permute(2, 0, 1)[None].to(self._device)
         heat = self._model(pixels).heatmaps[0].float().cpu().numpy()
-        return joints(heat) * (wide / heat.shape[2] / scale, high / heat.shape[1] / scale, 1)
+        return joints_from_heat(heat) * (wide / heat.shape[2] / scale, high / heat.shape[1] / scale, 1)
 
     def _inputs(self, picture: Rgb) -> dict[str, torch.Tensor]:
         inputs = self._processor(images=Image.fromarray(picture), return_tensors="pt")
         return {name: tensor.to(self._device) for name, tensor in inputs.items()}
 
 
-def joints(heat: NDArray[np.float32]) -> Points:
+def joints_from_heat(heat: NDArray[np.float32]) -> Points:
     """The hottest place of each joint in heat maps (joints, height, width): (joints, 3), each (x, y, heat)."""
     _, height, width = heat.shape
     flat = heat.reshape(len(heat), -1)

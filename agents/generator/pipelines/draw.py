@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.generator.device.errors import not_finite, withheld
-from agents.generator.engine import Progressed
+from agents.generator.device.errors import not_finite_error, withheld_error
+from agents.generator.engine import OnProgress
 from agents.generator.images import placement
 from agents.generator.orders.order import Order
-from agents.generator.pipelines.inpaint import Keeper
+from agents.generator.pipelines.inpaint import Inpainter
 
 Pixels = NDArray[np.uint8]
 """Shape (height, width, 3), sRGB; of a sequence (frames, height, width, 3)."""
@@ -25,11 +25,11 @@ def scheduler_for(order: Order, configuration: dict[str, Any]) -> Any:
     """A scheduler of the picture's own, since it keeps the picture's history; `configuration` came with the model."""
     options = dict(order.scheduler.options)
     if order.motion is not None:
-        options["beta_schedule"] = order.motion.schedule
+        options["beta_schedule"] = order.motion.beta_schedule
     return getattr(diffusers, order.scheduler.name).from_config(configuration, **options)
 
 
-def draw(pipeline: Any, order: Order, progressed: Progressed, seen: Sequence[torch.Tensor] = ()) -> Pixels:
+def draw(pipeline: Any, order: Order, progressed: OnProgress, seen: Sequence[torch.Tensor] = ()) -> Pixels:
     """Run a pipeline that belongs to this picture, scheduler included. The noise is drawn on the CPU from the order's
     seed alone. `seen` is what each IP-Adapter of the order sees of its pictures (`IpAdapters.seen`).
 
@@ -42,22 +42,22 @@ def draw(pipeline: Any, order: Order, progressed: Progressed, seen: Sequence[tor
         guidance_scale=job.guidance,
         # Kandinsky's pipeline scales colours to 0..1 for `np` alone.
         output_type="np" if model.architecture == "kandinsky_3" else "pt",
-        callback_on_step_end=_after_step(pipeline, order, progressed),
-        **_said(order),
-        **_led_by(pipeline, order, seen),
+        callback_on_step_end=_step_callback(pipeline, order, progressed),
+        **_prompt_arguments(order),
+        **_conditioning_arguments(pipeline, order, seen),
     )
     if any(getattr(result, "nsfw_content_detected", None) or ()):
-        raise withheld(model)
+        raise withheld_error(model)
     image = (result.frames if job.motion else result.images)[0]
     picture = torch.from_numpy(image) if isinstance(image, np.ndarray) else image.movedim(-3, -1)
     if not torch.isfinite(picture).all():
-        raise not_finite(model, str(picture.device))
+        raise not_finite_error(model, str(picture.device))
     # As diffusers does it (image_processor.py, `numpy_to_pil`), on the device, so that a quarter of the bytes leave it.
     made = (picture.float() * 255).round().to(torch.uint8).cpu().numpy()
-    return placement.pasted(made, order.start) if order.start else made
+    return placement.composite(made, order.start_image) if order.start_image else made
 
 
-def _said(order: Order) -> dict[str, Any]:
+def _prompt_arguments(order: Order) -> dict[str, Any]:
     """The words and the noise; with regions a row for each prompt, of the same noise now and at every step."""
     job = order.job
     prompts = [job.prompt.text, *(region.prompt for region in job.regions)]
@@ -70,9 +70,9 @@ def _said(order: Order) -> dict[str, Any]:
     return rows if job.regions else {name: values[0] for name, values in rows.items()}
 
 
-def _led_by(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[str, Any]:
+def _conditioning_arguments(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[str, Any]:
     """What a pipeline is given beside words: the size, and the pictures that the order is made from."""
-    job, start = order.job, order.start
+    job, start = order.job, order.start_image
     options: dict[str, Any] = {"width": job.width, "height": job.height}
     if job.motion is not None:
         options["num_frames"] = job.motion.frames
@@ -85,7 +85,7 @@ def _led_by(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[s
     if order.controls:
         maps = [Image.fromarray(lines) for lines in order.maps]
         weights, starts, ends = zip(
-            *((one.said.weight, one.said.start, one.said.end) for one in order.controls), strict=True
+            *((one.spec.weight, one.spec.start, one.spec.end) for one in order.controls), strict=True
         )
         alone = len(maps) == 1
         options |= {
@@ -103,15 +103,15 @@ def _led_by(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[s
     return {name: value for name, value in options.items() if name in taken or name not in ("width", "height")}
 
 
-def _after_step(pipeline: Any, order: Order, progressed: Progressed) -> Callable[..., dict[str, Any]]:
+def _step_callback(pipeline: Any, order: Order, progressed: OnProgress) -> Callable[..., dict[str, Any]]:
     """A pipeline's callback that tells how far it is, and puts back what is to stay."""
-    anew = order.start.anew if order.start else None
-    keeper = None if anew is None else Keeper(pipeline.scheduler, anew)
+    anew = order.start_image.repaint_mask if order.start_image else None
+    keeper = None if anew is None else Inpainter(pipeline.scheduler, anew)
 
     def after_step(running: Any, step: int, timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
         progressed(step, getattr(running, "num_timesteps", order.job.steps))
         if keeper is not None:
-            state["latents"] = keeper.put_back(step, timestep, state["latents"])
+            state["latents"] = keeper.restore_unmasked(step, timestep, state["latents"])
         return state
 
     return after_step

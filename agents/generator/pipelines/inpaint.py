@@ -8,26 +8,26 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from agents.generator.images.placement import Anew
+from agents.generator.images.placement import RepaintMask
 
-STRIDE = 8
+LATENT_STRIDE = 8
 """Pixels of a latent's cell, across, in every architecture that keeps parts."""
 
 
-class Keeper:
+class Inpainter:
     """What stays of one picture. `scheduler` is the picture's own: the latents that its pipeline gives it to add noise
     to are those that stay."""
 
-    def __init__(self, scheduler: Any, anew: Anew) -> None:
+    def __init__(self, scheduler: Any, anew: RepaintMask) -> None:
         self._scheduler = scheduler
-        self._anew = anew
+        self._repaint_mask = anew
         self._latents: torch.Tensor | None = None
         self._noise: torch.Tensor | None = None
         for name in ("add_noise", "scale_noise"):
             if hasattr(scheduler, name):
-                self._listen(name)
+                self._record_noising(name)
 
-    def put_back(self, step: int, timestep: Any, latents: torch.Tensor) -> torch.Tensor:
+    def restore_unmasked(self, step: int, timestep: Any, latents: torch.Tensor) -> torch.Tensor:
         """The latents after a step, by its number from 0 and its timestep, with what stays as noisy as the rest is."""
         kept, noise = self._latents, self._noise
         assert kept is not None, "a pipeline that starts from a picture adds noise to it"
@@ -35,30 +35,30 @@ class Keeper:
         first = getattr(self._scheduler, "begin_index", None)
         following = 1 + (int((timesteps == timestep).nonzero()[-1]) if first is None else first + step)
         if following < len(timesteps):
-            kept = self._noisy(kept, noise, timesteps[following : following + 1].to(kept.device))
-        return torch.where(_cells(self._anew, latents), latents, kept.to(latents))
+            kept = self._add_noise(kept, noise, timesteps[following : following + 1].to(kept.device))
+        return torch.where(_latent_mask(self._repaint_mask, latents), latents, kept.to(latents))
 
-    def _noisy(self, kept: Any, noise: Any, timestep: torch.Tensor) -> torch.Tensor:
+    def _add_noise(self, kept: Any, noise: Any, timestep: torch.Tensor) -> torch.Tensor:
         if hasattr(self._scheduler, "scale_noise"):
-            return self._plain("scale_noise")(self._scheduler, kept, timestep, noise)
-        return self._plain("add_noise")(self._scheduler, kept, noise, timestep)
+            return self._own_method("scale_noise")(self._scheduler, kept, timestep, noise)
+        return self._own_method("add_noise")(self._scheduler, kept, noise, timestep)
 
-    def _plain(self, name: str) -> Any:
+    def _own_method(self, name: str) -> Any:
         return getattr(type(self._scheduler), name)
 
-    def _listen(self, name: str) -> None:
+    def _record_noising(self, name: str) -> None:
         """Remember what noise is added to."""
 
         def heard(sample: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
             tensors = [one for one in (*args, *kwargs.values()) if isinstance(one, torch.Tensor)]
             self._latents = sample
             self._noise = next(one for one in tensors if one.shape == sample.shape)
-            return self._plain(name)(self._scheduler, sample, *args, **kwargs)
+            return self._own_method(name)(self._scheduler, sample, *args, **kwargs)
 
         self._scheduler.__dict__[name] = heard
 
 
-def _cells(anew: Anew, latents: torch.Tensor) -> torch.Tensor:
+def _latent_mask(anew: RepaintMask, latents: torch.Tensor) -> torch.Tensor:
     """Which cells of latents have a pixel that is made anew, shape (1, 1, height, width)."""
     pixels = torch.from_numpy(np.ascontiguousarray(anew))[None, None]
-    return functional.max_pool2d(pixels, STRIDE).to(latents.device) > 0
+    return functional.max_pool2d(pixels, LATENT_STRIDE).to(latents.device) > 0

@@ -17,25 +17,25 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-from agents.generator.device.errors import is_the_devices
+from agents.generator.device.errors import is_device_error
 from agents.generator.device.offload import size_of
 from agents.generator.files.ip_adapter_file import describe
 from agents.generator.files.model_folder import weight_bytes
-from agents.generator.files.safetensors_header import ADAPTER, inspect
+from agents.generator.files.safetensors_header import ADAPTER_BOUNDS, inspect_file
 from agents.generator.orders.ip_adapter_choice import IpAdapter
 from agents.shared.picture import Rgb
 from protocol.errors import AcpError, Refused
 
-MAX_HOT = 2
+MAX_HOT_IP_ADAPTERS = 2
 """IP-Adapters that one pipeline keeps in memory, each with the model that looks at pictures, or as many as one picture
 follows by; the least recently used goes first."""
 
-Key = tuple[Path, int]
+FileKey = tuple[Path, int]
 """A file and its time of change."""
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class _LoadedAdapter:
     """An IP-Adapter's tensors on the device, and what looks at pictures for it."""
 
     tensors: dict[str, dict[str, torch.Tensor]]
@@ -61,11 +61,11 @@ class IpAdapters:
         self._pipeline = pipeline
         self._device = device
         self._make_room = make_room
-        self._hot: OrderedDict[Key, _Loaded] = OrderedDict()
-        self._mountable: dict[tuple[Key, ...], _Attention] = {}
-        self._plain: _Attention | None = None
-        self._acting: _Attention | None = None
-        self._mounted: tuple[Key, ...] = ()
+        self._hot: OrderedDict[FileKey, _LoadedAdapter] = OrderedDict()
+        self._attention_by_keys: dict[tuple[FileKey, ...], _Attention] = {}
+        self._plain_attention: _Attention | None = None
+        self._active_attention: _Attention | None = None
+        self._mounted_keys: tuple[FileKey, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -73,7 +73,7 @@ class IpAdapters:
         return sum(loaded.size_bytes for loaded in self._hot.values())
 
     @torch.no_grad()
-    def seen(self, adapter: IpAdapter, pictures: Sequence[Rgb], together: int = 1) -> torch.Tensor:
+    def embed_pictures(self, adapter: IpAdapter, pictures: Sequence[Rgb], together: int = 1) -> torch.Tensor:
         """What an IP-Adapter sees of pictures: of nothing first, then of all of them, (2, pictures, …). `together` is
         how many act in the picture that follows them.
 
@@ -82,7 +82,7 @@ class IpAdapters:
         Raises:
             AcpError: a file is no IP-Adapter for this model, or the folder beside it no encoder.
         """
-        loaded = self._loaded(adapter, together)
+        loaded = self._get_or_load(adapter, together)
         images = [Image.fromarray(picture) for picture in pictures]
         pixels = loaded.processor(images, return_tensors="pt").pixel_values
         pixels = pixels.to(self._device, loaded.encoder.dtype)
@@ -96,59 +96,61 @@ class IpAdapters:
             nothing = torch.zeros_like(found)
         return torch.stack([nothing, found])
 
-    def use(self, adapters: Sequence[IpAdapter]) -> None:
+    def activate(self, adapters: Sequence[IpAdapter]) -> None:
         """Make exactly these act, each with its weight; none at all leaves the denoiser as it was loaded.
 
         Raises:
             AcpError: as `seen`.
         """
-        keys = tuple(_key(adapter) for adapter in adapters)
-        if keys != self._mounted:
-            self._acting = self._attention(keys, adapters)
-            self._mount(self._acting)
-            self._mounted = keys
-        if self._acting is not None:
-            for name, processor in self._acting.processors.items():
+        keys = tuple(_file_key(adapter) for adapter in adapters)
+        if keys != self._mounted_keys:
+            self._active_attention = self._attention_for(keys, adapters)
+            self._mount(self._active_attention)
+            self._mounted_keys = keys
+        if self._active_attention is not None:
+            for name, processor in self._active_attention.processors.items():
                 if hasattr(processor, "scale"):
                     weights = (one.weight if name.startswith(one.layers) else 0.0 for one in adapters)
                     processor.scale[:] = list(weights)
 
-    def _attention(self, keys: tuple[Key, ...], adapters: Sequence[IpAdapter]) -> _Attention:
-        self._plain = self._plain or self._current()
+    def _attention_for(self, keys: tuple[FileKey, ...], adapters: Sequence[IpAdapter]) -> _Attention:
+        self._plain_attention = self._plain_attention or self._current_attention()
         if not keys:
-            return self._plain
-        if keys not in self._mountable:
-            self._mountable[keys] = self._made(adapters)
-        return self._mountable[keys]
+            return self._plain_attention
+        if keys not in self._attention_by_keys:
+            self._attention_by_keys[keys] = self._build_attention(adapters)
+        return self._attention_by_keys[keys]
 
-    def _made(self, adapters: Sequence[IpAdapter]) -> _Attention:
+    def _build_attention(self, adapters: Sequence[IpAdapter]) -> _Attention:
         """The attention for IP-Adapters that act together; one that is there several times has its tensors once."""
-        tensors = [self._loaded(adapter, len(adapters)).tensors for adapter in adapters]
+        tensors = [self._get_or_load(adapter, len(adapters)).tensors for adapter in adapters]
         none = [""] * len(adapters)
         # diffusers derives what it puts in from what is there.
-        assert self._plain is not None
-        self._mount(self._plain)
+        assert self._plain_attention is not None
+        self._mount(self._plain_attention)
         try:
             self._pipeline.load_ip_adapter(tensors, subfolder=none, weight_name=none, image_encoder_folder=None)
-            made = self._current()
+            made = self._current_attention()
             # Where no words are read, attention stays what it is.
-            kept = {name: one for name, one in self._plain.processors.items() if name.endswith("attn1.processor")}
+            kept = {
+                name: one for name, one in self._plain_attention.processors.items() if name.endswith("attn1.processor")
+            }
             made = replace(made, processors={**made.processors, **kept})
         except (ValueError, KeyError, RuntimeError) as error:
-            if is_the_devices(error):
+            if is_device_error(error):
                 raise
-            raise _unusable(adapters[0], error) from error
+            raise _unusable_error(adapters[0], error) from error
         finally:
-            self._mount(self._plain)
-            self._mounted = ()
+            self._mount(self._plain_attention)
+            self._mounted_keys = ()
         for adapter in adapters:
             if not any(
                 name.startswith(adapter.layers) for name, one in made.processors.items() if hasattr(one, "scale")
             ):
-                raise _unusable(adapter, f"the model has no attention layer {adapter.layers}")
+                raise _unusable_error(adapter, f"the model has no attention layer {adapter.layers}")
         return made
 
-    def _current(self) -> _Attention:
+    def _current_attention(self) -> _Attention:
         unet = self._pipeline.unet
         # The projection may have attention layers of its own.
         own = {name: one for name, one in unet.attn_processors.items() if not name.startswith("encoder_hid_proj.")}
@@ -165,25 +167,25 @@ class IpAdapters:
         unet.encoder_hid_proj = attention.projection
         unet.config.encoder_hid_dim_type = attention.kind
 
-    def _loaded(self, adapter: IpAdapter, together: int) -> _Loaded:
-        key = _key(adapter)
+    def _get_or_load(self, adapter: IpAdapter, together: int) -> _LoadedAdapter:
+        key = _file_key(adapter)
         loaded = self._hot.pop(key, None)
         if loaded is None:
             self._make_room(adapter.file.stat().st_size + weight_bytes(adapter.encoder))
             loaded = self._load(adapter)
         self._hot[key] = loaded
-        while len(self._hot) > max(MAX_HOT, together):
+        while len(self._hot) > max(MAX_HOT_IP_ADAPTERS, together):
             oldest, _ = self._hot.popitem(last=False)
-            self._mountable = {keys: one for keys, one in self._mountable.items() if oldest not in keys}
+            self._attention_by_keys = {keys: one for keys, one in self._attention_by_keys.items() if oldest not in keys}
         return loaded
 
-    def _load(self, adapter: IpAdapter) -> _Loaded:
+    def _load(self, adapter: IpAdapter) -> _LoadedAdapter:
         unet = getattr(self._pipeline, "unet", None)
         if unet is None or not hasattr(self._pipeline, "load_ip_adapter"):
-            raise _unusable(adapter, f"{type(self._pipeline).__name__} takes no IP-Adapter")
+            raise _unusable_error(adapter, f"{type(self._pipeline).__name__} takes no IP-Adapter")
         try:
-            found = describe(inspect(adapter.file, ADAPTER))
-            layers = sum(not name.endswith("attn1.processor") for name in self._current().processors)
+            found = describe(inspect_file(adapter.file, ADAPTER_BOUNDS))
+            layers = sum(not name.endswith("attn1.processor") for name in self._current_attention().processors)
             if (found.layers, found.width) != (layers, unet.config.cross_attention_dim):
                 raise ValueError(
                     f"it is for {found.layers} layers that read text of width {found.width}, the model has {layers} "
@@ -196,28 +198,28 @@ class IpAdapters:
             for name, tensor in load_file(adapter.file).items():
                 part, _, rest = name.partition(".")
                 tensors[part][rest] = tensor.to(self._device, unet.dtype)
-            processor = _processor(adapter.encoder, encoder.config.image_size)
+            processor = _image_processor(adapter.encoder, encoder.config.image_size)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            if is_the_devices(error):
+            if is_device_error(error):
                 raise
-            raise _unusable(adapter, error) from error
+            raise _unusable_error(adapter, error) from error
         encoder = encoder.to(self._device).eval().requires_grad_(False)
         own = sum(tensor.nbytes for part in tensors.values() for tensor in part.values())
-        return _Loaded(tensors, encoder, processor, found.patches, own + size_of(encoder))
+        return _LoadedAdapter(tensors, encoder, processor, found.patches, own + size_of(encoder))
 
 
-def _processor(encoder: Path, size: int) -> Any:
+def _image_processor(encoder: Path, size: int) -> Any:
     """What prepares pictures for an encoder: as its folder says, else as diffusers does, by CLIP's means."""
     if (encoder / "preprocessor_config.json").is_file():
         return CLIPImageProcessorPil.from_pretrained(encoder, local_files_only=True)
     return CLIPImageProcessorPil(size=size, crop_size=size)
 
 
-def _key(adapter: IpAdapter) -> Key:
+def _file_key(adapter: IpAdapter) -> FileKey:
     return adapter.file, adapter.file.stat().st_mtime_ns
 
 
-def _unusable(adapter: IpAdapter, reason: object) -> AcpError:
+def _unusable_error(adapter: IpAdapter, reason: object) -> AcpError:
     return Refused(
         "not_installed",
         f"the IP-Adapter {adapter.name} ({adapter.file}) cannot be used: {' '.join(str(reason).split())[:300]}",

@@ -14,25 +14,25 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from agents.generator.device.errors import is_the_devices
+from agents.generator.device.errors import is_device_error
 from agents.generator.files.lora_file import describe
-from agents.generator.files.safetensors_header import ADAPTER, inspect
-from agents.generator.orders.order import Adapter
+from agents.generator.files.safetensors_header import ADAPTER_BOUNDS, inspect_file
+from agents.generator.orders.order import LoraAdapter
 from protocol.errors import AcpError, Refused
 
-MAX_HOT = 8
+MAX_HOT_LORAS = 8
 """Adapters that one pipeline keeps loaded; the least recently used goes first."""
 
 
-class Adapters:
+class LoraAdapters:
     """The adapters of one pipeline, keyed by file and its time of change."""
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
         self._hot: OrderedDict[tuple[Path, int], str] = OrderedDict()
-        self._loaded = 0
+        self._load_count = 0
 
-    def use(self, adapters: Sequence[Adapter]) -> None:
+    def activate(self, adapters: Sequence[LoraAdapter]) -> None:
         """Make exactly these adapters act, each with its weight; none at all leaves the model as it was loaded.
 
         Raises:
@@ -45,40 +45,40 @@ class Adapters:
         names = [self._hot_name(adapter) for adapter in adapters]
         self._pipeline.enable_lora()
         self._pipeline.set_adapters(names, [adapter.weight for adapter in adapters])
-        while len(self._hot) > max(MAX_HOT, len(adapters)):
+        while len(self._hot) > max(MAX_HOT_LORAS, len(adapters)):
             _, oldest = self._hot.popitem(last=False)
             self._pipeline.delete_adapters(oldest)
 
-    def _hot_name(self, adapter: Adapter) -> str:
+    def _hot_name(self, adapter: LoraAdapter) -> str:
         key = (adapter.file, adapter.file.stat().st_mtime_ns)
         name = self._hot.pop(key, None)
         if name is None:
             # Names inside the pipeline are numbers of ours: a dot in one would break peft's module paths.
-            name = f"lora_{self._loaded}"
-            self._loaded += 1
+            name = f"lora_{self._load_count}"
+            self._load_count += 1
             self._load(adapter, name)
         self._hot[key] = name
         return name
 
-    def _load(self, adapter: Adapter, name: str) -> None:
+    def _load(self, adapter: LoraAdapter, name: str) -> None:
         if not hasattr(self._pipeline, "load_lora_weights"):
-            raise _unusable(adapter, f"{type(self._pipeline).__name__} takes no LoRA")
+            raise _unusable_error(adapter, f"{type(self._pipeline).__name__} takes no LoRA")
         try:
-            describe(inspect(adapter.file, ADAPTER))
+            describe(inspect_file(adapter.file, ADAPTER_BOUNDS))
             expected = _load_into(self._pipeline, adapter.file, name)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            if is_the_devices(error):
+            if is_device_error(error):
                 raise
-            self._forget(name)
-            raise _unusable(adapter, " ".join(str(error).split())[:300]) from error
-        used = sum(1 for _ in _tensors(self._pipeline, name))
+            self._unload(name)
+            raise _unusable_error(adapter, " ".join(str(error).split())[:300]) from error
+        used = sum(1 for _ in _adapter_tensors(self._pipeline, name))
         if used < expected:
-            self._forget(name)
-            raise _unusable(adapter, f"only {used} of its {expected} tensors fit this model")
+            self._unload(name)
+            raise _unusable_error(adapter, f"only {used} of its {expected} tensors fit this model")
 
-    def _forget(self, name: str) -> None:
+    def _unload(self, name: str) -> None:
         """Remove what a failed load left behind."""
-        if any(True for _ in _tensors(self._pipeline, name)):
+        if any(True for _ in _adapter_tensors(self._pipeline, name)):
             self._pipeline.delete_adapters(name)
 
 
@@ -117,14 +117,14 @@ def _peft_key(key: str) -> str:
     return key.replace(".lora.down.", ".lora_A.").replace(".lora.up.", ".lora_B.")
 
 
-def _tensors(pipeline: Any, name: str) -> Any:
+def _adapter_tensors(pipeline: Any, name: str) -> Any:
     """Parameters of the pipeline that belong to adapter `name`."""
     for part in pipeline.components.values():
         if hasattr(part, "named_parameters"):
             yield from (tensor for path, tensor in part.named_parameters() if f".{name}." in path)
 
 
-def _unusable(adapter: Adapter, reason: str) -> AcpError:
+def _unusable_error(adapter: LoraAdapter, reason: str) -> AcpError:
     return Refused(
         "not_installed",
         f"the LoRA {adapter.name} ({adapter.file}) cannot be used: {reason}",

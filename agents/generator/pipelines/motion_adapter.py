@@ -8,13 +8,13 @@ import torch
 from diffusers import MotionAdapter, UNetMotionModel
 from safetensors import SafetensorError
 
-from agents.generator.device.errors import is_the_devices
+from agents.generator.device.errors import is_device_error
 from agents.generator.device.offload import place_like
 from agents.generator.orders.order import MotionModel
 from protocol.errors import AcpError, Refused
 
 
-def moving(motion: MotionModel, denoiser: Any, device: torch.device) -> UNetMotionModel:
+def build_motion_denoiser(motion: MotionModel, denoiser: Any, device: torch.device) -> UNetMotionModel:
     """The denoiser for sequences. It holds the very weights of `denoiser`, wherever those are moved, and those of the
     adapter on `device`; LoRAs and IP-Adapters that the denoiser has are not in it.
 
@@ -32,28 +32,28 @@ def moving(motion: MotionModel, denoiser: Any, device: torch.device) -> UNetMoti
         known = own | adapter.to(device).state_dict()
         model.load_state_dict({name: known[name] for name in model.state_dict()}, assign=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        if is_the_devices(error):
+        if is_device_error(error):
             raise
-        raise _unusable(motion, " ".join(str(error).split())[:300]) from error
+        raise _unusable_error(motion, " ".join(str(error).split())[:300]) from error
     place_like(model, denoiser, device)
     return model.eval().requires_grad_(False)
 
 
-def check_length(model: UNetMotionModel, motion: MotionModel) -> None:
+def check_frame_count(model: UNetMotionModel, motion: MotionModel) -> None:
     """Refuse more frames than a denoiser keeps together.
 
     Raises:
         AcpError: the registry allows more than the adapter does.
     """
     most = model.config["motion_max_seq_length"]
-    if motion.said.frames > most:
-        raise _unusable(motion, f"it keeps {most} frames together, and {motion.said.frames} are asked for")
+    if motion.spec.frames > most:
+        raise _unusable_error(motion, f"it keeps {most} frames together, and {motion.spec.frames} are asked for")
 
 
-def _unusable(motion: MotionModel, reason: str) -> AcpError:
+def _unusable_error(motion: MotionModel, reason: str) -> AcpError:
     return Refused(
         "not_installed",
-        f"the motion adapter {motion.said.model} ({motion.folder}) cannot be used: {reason}",
+        f"the motion adapter {motion.spec.model} ({motion.folder}) cannot be used: {reason}",
         path="$.job.motion.model",
         hint="it must be a diffusers folder of a motion adapter for this model's platform, with safetensors weights",
     )

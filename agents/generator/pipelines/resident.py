@@ -16,16 +16,16 @@ import msgspec
 import torch
 
 from agents.generator.architectures.architecture import CLASSES
-from agents.generator.device.errors import UNLOADABLE, is_the_devices, unloadable
-from agents.generator.device.offload import place
+from agents.generator.device.errors import LOAD_ERRORS, is_device_error, unloadable_error
+from agents.generator.device.offload import place_on_device
 from agents.generator.device.residency import evictions
-from agents.generator.device.tuning import PLAIN, Tuning, tune
+from agents.generator.device.tuning import DEFAULT_TUNING, Tuning, tune
 from agents.generator.files import model_folder
 from agents.generator.orders.order import Order
 from agents.generator.pipelines.ip_adapters import IpAdapters
-from agents.generator.pipelines.loras import Adapters
-from agents.generator.pipelines.textual_inversion import LearnedWords
-from agents.generator.pipelines.variants import Variants
+from agents.generator.pipelines.loras import LoraAdapters
+from agents.generator.pipelines.textual_inversion import TextualInversions
+from agents.generator.pipelines.variants import PipelineVariants
 from agents.generator.registry import samplers
 from agents.generator.registry.entries import Model
 
@@ -37,7 +37,7 @@ GPU_SHARE = 0.75
 
 
 @dataclass(frozen=True)
-class Resident:
+class ResidentModel:
     """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model; `number` tells it
     from the same model when it is loaded again; `own_bytes` are what its own weights fill of the device at most."""
 
@@ -45,10 +45,10 @@ class Resident:
     model: Model
     pipeline: Any
     scheduler: dict[str, Any]
-    adapters: Adapters
+    loras: LoraAdapters
     ip_adapters: IpAdapters
-    words: LearnedWords
-    variants: Variants
+    textual_inversions: TextualInversions
+    variants: PipelineVariants
     own_bytes: int
 
     @property
@@ -56,76 +56,76 @@ class Resident:
         """What it fills with its ControlNets and IP-Adapters."""
         return self.own_bytes + self.variants.size_bytes + self.ip_adapters.size_bytes
 
-    def prepare(self, order: Order) -> None:
+    def activate_adapters(self, order: Order) -> None:
         """Make the model work as the next call for an order needs it: with its LoRAs and IP-Adapters, and no others.
 
         Raises:
             AcpError: one of them does not fit the model.
         """
-        self.adapters.use(order.adapters)
-        self.ip_adapters.use(order.ip_adapters)
+        self.loras.activate(order.loras)
+        self.ip_adapters.activate(order.ip_adapters)
 
 
-class Pipelines:
+class ResidentPipelines:
     """The resident pipelines of one device; `budget` are the bytes that they may fill, null for the device's."""
 
-    def __init__(self, device: torch.device, tuning: Tuning = PLAIN, budget: int | None = None) -> None:
+    def __init__(self, device: torch.device, tuning: Tuning = DEFAULT_TUNING, budget: int | None = None) -> None:
         self._device = device
         self._tuning = tuning
         self._budget = _budget(device) if budget is None else budget
-        self._resident: OrderedDict[str, Resident] = OrderedDict()
-        self._loaded = 0
-        self._measured: dict[str, int] = {}
-        self._busy: frozenset[str] = frozenset()
+        self._resident: OrderedDict[str, ResidentModel] = OrderedDict()
+        self._load_count = 0
+        self._measured_bytes: dict[str, int] = {}
+        self._busy_names: frozenset[str] = frozenset()
 
     @property
-    def compiled(self) -> bool:
+    def uses_compiler(self) -> bool:
         """Whether denoisers are compiled for each size of their calls."""
         return self._tuning.compile is not None
 
     @property
-    def names(self) -> Collection[str]:
+    def resident_names(self) -> Collection[str]:
         """The models that are in memory, least recently used first."""
         return self._resident.keys()
 
-    def get(self, model: Model, folder: Path, busy: Collection[str] = ()) -> Resident | None:
+    def get(self, model: Model, folder: Path, busy: Collection[str] = ()) -> ResidentModel | None:
         """The pipeline of a model, loaded if need be; null while there is no room for it beside the models named in
         `busy`, which stay.
 
         Raises:
             AcpError: the folder is not a complete, safe diffusers folder.
         """
-        self._busy = frozenset((*busy, model.name))
+        self._busy_names = frozenset((*busy, model.name))
         resident = self._resident.pop(model.name, None)
         if resident is None:
             # Files may be of another precision than the weights in memory: what was measured once is better.
-            if not self._make_room(self._measured.get(model.name) or model_folder.weight_bytes(folder), busy):
+            if not self._make_room(self._measured_bytes.get(model.name) or model_folder.weight_bytes(folder), busy):
                 return None
-            return self.hold(model, _read(model, folder, self._device))
+            return self.add(model, _read_pipeline(model, folder, self._device))
         self._resident[model.name] = resident
         return resident
 
-    def hold(self, model: Model, pipeline: Any) -> Resident:
+    def add(self, model: Model, pipeline: Any) -> ResidentModel:
         """Put a pipeline that was read, or built, on the device.
 
         Raises:
             AcpError: this machine lacks what it is tuned for.
         """
         pipeline.set_progress_bar_config(disable=True)
-        self._loaded += 1
-        resident = Resident(
-            number=self._loaded,
+        self._load_count += 1
+        resident = ResidentModel(
+            number=self._load_count,
             model=model,
             pipeline=pipeline,
-            scheduler=samplers.configuration(pipeline.scheduler.config),
-            adapters=Adapters(pipeline),
-            ip_adapters=IpAdapters(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
-            words=LearnedWords(pipeline),
-            variants=Variants(pipeline, self._device, lambda needed: self._make_room(needed, self._busy)),
-            own_bytes=place(pipeline, self._device, self._budget, self._tuning.offload),
+            scheduler=samplers.portable_configuration(pipeline.scheduler.config),
+            loras=LoraAdapters(pipeline),
+            ip_adapters=IpAdapters(pipeline, self._device, lambda needed: self._make_room(needed, self._busy_names)),
+            textual_inversions=TextualInversions(pipeline),
+            variants=PipelineVariants(pipeline, self._device, lambda needed: self._make_room(needed, self._busy_names)),
+            own_bytes=place_on_device(pipeline, self._device, self._budget, self._tuning.offload),
         )
         tune(pipeline, self._tuning, self._device)
-        self._measured[model.name] = resident.own_bytes
+        self._measured_bytes[model.name] = resident.own_bytes
         self._resident[model.name] = resident
         return resident
 
@@ -136,22 +136,22 @@ class Pipelines:
         for name in gone or ():
             del self._resident[name]
         if gone:
-            self._free()
+            self._release_memory()
         return gone is not None
 
-    def _free(self) -> None:
+    def _release_memory(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-def _read(model: Model, folder: Path, device: torch.device) -> Any:
+def _read_pipeline(model: Model, folder: Path, device: torch.device) -> Any:
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
     try:
-        pipeline = model_folder.read(_pipeline_class(model, folder), folder, dtype)
-    except UNLOADABLE as error:
-        if is_the_devices(error):
+        pipeline = model_folder.read_pipeline(_pipeline_class(model, folder), folder, dtype)
+    except LOAD_ERRORS as error:
+        if is_device_error(error):
             raise
-        raise unloadable(model, folder, error) from error
+        raise unloadable_error(model, folder, error) from error
     if model.architecture == "stable_diffusion_xl" and dtype == torch.float16:
         # Its decoder leaves the range of float16 (`force_upcast` of its configuration), not that of bfloat16.
         pipeline.vae.to(torch.bfloat16)
@@ -161,7 +161,7 @@ def _read(model: Model, folder: Path, device: torch.device) -> Any:
 def _pipeline_class(model: Model, folder: Path) -> Any:
     index = msgspec.json.decode((folder / "model_index.json").read_bytes(), type=dict[str, Any])
     # A folder that names another class is not loaded.
-    expected, found = CLASSES[model.architecture].noise, index.get("_class_name")
+    expected, found = CLASSES[model.architecture].from_noise, index.get("_class_name")
     if found != expected:
         raise ValueError(f"model_index.json names a {found}, but {model.architecture} is a {expected}")
     return getattr(diffusers, expected)

@@ -16,18 +16,18 @@ import torch
 from diffusers import ControlNetModel
 from safetensors import SafetensorError
 
-from agents.generator.architectures.architecture import MOVERS, class_for
-from agents.generator.device.errors import is_the_devices
+from agents.generator.architectures.architecture import MOVERS, pipeline_class_for
+from agents.generator.device.errors import is_device_error
 from agents.generator.files.model_folder import weight_bytes
 from agents.generator.orders.order import ControlModel, MotionModel, Order
-from agents.generator.pipelines.motion_adapter import check_length, moving
+from agents.generator.pipelines.motion_adapter import build_motion_denoiser, check_frame_count
 from protocol.errors import AcpError, Refused
 
-MAX_HOT = 4
+MAX_HOT_NETS = 4
 """ControlNets and denoisers for sequences that one pipeline keeps in memory; the least recently used goes first."""
 
 
-class Variants:
+class PipelineVariants:
     """The kinds of pictures that one pipeline's parts make. `make_room` is told the bytes of a ControlNet or a
     motion adapter before it is loaded."""
 
@@ -35,44 +35,46 @@ class Variants:
         self._pipeline = pipeline
         self._device = device
         self._make_room = make_room
-        self._kept: OrderedDict[tuple[Path, int], Any] = OrderedDict()
+        self._hot_nets: OrderedDict[tuple[Path, int], Any] = OrderedDict()
 
     @property
     def size_bytes(self) -> int:
         """What ControlNets and motion adapters fill; a denoiser for sequences has the rest from the pipeline's own."""
-        if not self._kept:
+        if not self._hot_nets:
             return 0
         shared = {id(weight) for weight in self._pipeline.unet.parameters()}
-        every = (weight for net in self._kept.values() for weight in net.parameters())
+        every = (weight for net in self._hot_nets.values() for weight in net.parameters())
         return sum(weight.nbytes for weight in every if id(weight) not in shared)
 
-    def pipeline(self, order: Order) -> Any:
+    def pipeline_for(self, order: Order) -> Any:
         """The pipeline for an order. It is made anew, its parts are shared.
 
         Raises:
             AcpError: the architecture makes no such picture, or a ControlNet does not fit.
         """
         if order.motion is not None:
-            return self._moving(order, order.motion)
-        name = class_for(order.model.architecture, picture=order.start is not None, along=bool(order.controls))
+            return self._motion_pipeline(order, order.motion)
+        name = pipeline_class_for(
+            order.model.architecture, picture=order.start_image is not None, along=bool(order.controls)
+        )
         if name is None:
             raise Refused(
                 "not_supported",
                 f"{order.model.name} does not make a picture of this kind",
-                path="$.job.init_image" if order.start else "$.job.controls",
+                path="$.job.init_image" if order.start_image else "$.job.controls",
                 hint="use a model of stable_diffusion_xl",
             )
         if name == type(self._pipeline).__name__:
             return self._pipeline
-        nets = [self._hot(control.folder, partial(_load, control)) for control in order.controls]
-        return self._around(name, {"controlnet": nets[0] if len(nets) == 1 else nets} if nets else {})
+        nets = [self._get_or_load(control.folder, partial(_load_controlnet, control)) for control in order.controls]
+        return self._build_around(name, {"controlnet": nets[0] if len(nets) == 1 else nets} if nets else {})
 
-    def _moving(self, order: Order, motion: MotionModel) -> Any:
-        denoiser = self._hot(motion.folder, partial(moving, motion))
-        check_length(denoiser, motion)
-        return self._around(MOVERS[order.model.architecture], {"unet": denoiser, "motion_adapter": None})
+    def _motion_pipeline(self, order: Order, motion: MotionModel) -> Any:
+        denoiser = self._get_or_load(motion.folder, partial(build_motion_denoiser, motion))
+        check_frame_count(denoiser, motion)
+        return self._build_around(MOVERS[order.model.architecture], {"unet": denoiser, "motion_adapter": None})
 
-    def _around(self, name: str, own: Mapping[str, Any]) -> Any:
+    def _build_around(self, name: str, own: Mapping[str, Any]) -> Any:
         """A pipeline of a class of diffusers, with parts of its `own` and else those that are in memory."""
         kind = getattr(diffusers, name)
         taken = inspect.signature(kind.__init__).parameters
@@ -81,43 +83,43 @@ class Variants:
         variant.set_progress_bar_config(disable=True)
         return variant
 
-    def _hot(self, folder: Path, load: Callable[[Any, torch.device], Any]) -> Any:
+    def _get_or_load(self, folder: Path, load: Callable[[Any, torch.device], Any]) -> Any:
         """What `load` makes of a folder for the pipeline's denoiser, kept while it is among those used last."""
         key = (folder, folder.stat().st_mtime_ns)
-        net = self._kept.pop(key, None)
+        net = self._hot_nets.pop(key, None)
         if net is None:
             self._make_room(weight_bytes(folder))
             net = load(self._pipeline.unet, self._device)
-        self._kept[key] = net
-        while len(self._kept) > MAX_HOT:
-            self._kept.popitem(last=False)
+        self._hot_nets[key] = net
+        while len(self._hot_nets) > MAX_HOT_NETS:
+            self._hot_nets.popitem(last=False)
         return net
 
 
-def _load(control: ControlModel, denoiser: Any, device: torch.device) -> Any:
+def _load_controlnet(control: ControlModel, denoiser: Any, device: torch.device) -> Any:
     try:
         net: Any = ControlNetModel.from_pretrained(
             control.folder, torch_dtype=denoiser.dtype, use_safetensors=True, local_files_only=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        if is_the_devices(error):
+        if is_device_error(error):
             raise
-        raise _unusable(control, " ".join(str(error).split())[:300]) from error
+        raise _unusable_error(control, " ".join(str(error).split())[:300]) from error
     for name in ("in_channels", "cross_attention_dim", "block_out_channels", "addition_embed_type"):
         mine, its = getattr(net.config, name), getattr(denoiser.config, name)
-        if _plain(mine) != _plain(its):
-            raise _unusable(control, f"its {name} is {mine}, the model's {its}")
+        if _comparable_value(mine) != _comparable_value(its):
+            raise _unusable_error(control, f"its {name} is {mine}, the model's {its}")
     return net.to(device).eval().requires_grad_(False)
 
 
-def _plain(value: Any) -> Any:
+def _comparable_value(value: Any) -> Any:
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
-def _unusable(control: ControlModel, reason: str) -> AcpError:
+def _unusable_error(control: ControlModel, reason: str) -> AcpError:
     return Refused(
         "not_installed",
-        f"the ControlNet {control.said.model} ({control.folder}) cannot be used: {reason}",
+        f"the ControlNet {control.spec.model} ({control.folder}) cannot be used: {reason}",
         path="$.job.controls",
         hint="it must be a diffusers folder of a ControlNet for this model's platform, with safetensors weights",
     )

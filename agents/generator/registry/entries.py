@@ -16,11 +16,11 @@ ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 FLOW: frozenset[Architecture] = frozenset({"stable_diffusion_3", "flux"})
 """Architectures trained by flow matching."""
 
-Name = Annotated[str, AfterValidator(lambda name: _id(name))]
+Name = Annotated[str, AfterValidator(lambda name: _check_id(name))]
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-SamplerName = Annotated[str, AfterValidator(lambda name: _sampler_name(name))]
-Inside = Annotated[str, AfterValidator(lambda place: _inside(place))]
+SamplerName = Annotated[str, AfterValidator(lambda name: _canonical_sampler_name(name))]
+InnerPath = Annotated[str, AfterValidator(lambda place: _check_inner_path(place))]
 Size = tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
 
 
@@ -64,7 +64,7 @@ class Model(BaseModel):
     install: str | None = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_consistency(self) -> Self:
         low, high = self.guidance_range
         if not low <= self.guidance <= high:
             raise ValueError(f"guidance {self.guidance} is outside guidance_range {low} to {high}")
@@ -139,8 +139,8 @@ class IpAdapterEntry(BaseModel):
     name: Name
     platform: Name
     roles: dict[ReferenceRole, str] = Field(default={"style": "", "subject": "", "character": ""}, min_length=1)
-    weights: Inside = "ip_adapter.safetensors"
-    encoder: Inside = "image_encoder"
+    weights: InnerPath = "ip_adapter.safetensors"
+    encoder: InnerPath = "image_encoder"
     source: str = "your own"
     revision: Commit | None = None
     path: Path | None = None
@@ -197,7 +197,7 @@ class ToolEntry(BaseModel):
     install: str | None = None
 
 
-def on_hub(source: str) -> bool:
+def is_on_hub(source: str) -> bool:
     """Whether the source of an entry is a repository that can be pulled, and no note."""
     return source.count("/") == 1 and " " not in source
 
@@ -209,19 +209,19 @@ def scheduler_of(sampler: samplers.Sampler, architecture: Architecture) -> sampl
     return sampler.flow if architecture in FLOW else sampler.diffusion
 
 
-def _id(name: str) -> str:
+def _check_id(name: str) -> str:
     if not is_id(name):
         raise ValueError("must be letters, digits, _ and -, 1 to 64 of them, since it names a folder and a subject")
     return name
 
 
-def _inside(place: str) -> str:
+def _check_inner_path(place: str) -> str:
     if PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts or not PurePosixPath(place).name:
         raise ValueError("must be a place inside of the folder")
     return place
 
 
-def _sampler_name(name: str) -> str:
+def _canonical_sampler_name(name: str) -> str:
     try:
         return samplers.find(name).name
     except AcpError as error:

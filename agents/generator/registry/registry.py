@@ -28,8 +28,8 @@ from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
 from protocol.errors import AcpError, Refused
 from protocol.nearest import nearest
 
-BUILT_IN = Path(__file__).with_name("registry.toml")
-ENDS = {"upscaler": ".safetensors", "face_restorer": ".safetensors"}
+BUILT_IN_FILE = Path(__file__).with_name("registry.toml")
+FILE_SUFFIXES = {"upscaler": ".safetensors", "face_restorer": ".safetensors"}
 """Ends of the names of tools that are files; others are folders."""
 
 
@@ -68,7 +68,7 @@ class Registry:
     installed_motions: frozenset[str]
     installed_tools: frozenset[str]
 
-    def with_everything(self) -> "Registry":
+    def with_everything_installed(self) -> "Registry":
         """The same registry, with every entry taken for installed."""
         return replace(
             self,
@@ -90,11 +90,11 @@ def load(models: Path, loras: Path, own: Path) -> Registry:
     Raises:
         RegistryError: a file is not valid TOML, or an entry in it is wrong.
     """
-    tables = _read(BUILT_IN)
+    tables = _read(BUILT_IN_FILE)
     _add_pocket_defaults(tables)
-    known, adapters, words, controls, ip_adapters, motions, tools = _entries(BUILT_IN, tables)
+    known, adapters, words, controls, ip_adapters, motions, tools = _parse_entries(BUILT_IN_FILE, tables)
     if own.is_file():
-        known, adapters, words, controls, ip_adapters, motions, tools = _entries(own, _merged(tables, _read(own)))
+        known, adapters, words, controls, ip_adapters, motions, tools = _parse_entries(own, _merge(tables, _read(own)))
     places = {model.name: model.path or models / model.name for model in known.values()}
     lora_places = {lora.name: lora.path or loras / f"{lora.name}.safetensors" for lora in adapters.values()}
     embeddings = loras.with_name("embeddings")
@@ -103,7 +103,7 @@ def load(models: Path, loras: Path, own: Path) -> Registry:
     ip_places = {one.name: one.path or loras.with_name("ip_adapters") / one.name for one in ip_adapters.values()}
     motion_places = {one.name: one.path or loras.with_name("motions") / one.name for one in motions.values()}
     tool_places = {
-        tool.name: tool.path or loras.with_name("tools") / (f"{tool.name}{ENDS.get(tool.kind, '')}")
+        tool.name: tool.path or loras.with_name("tools") / (f"{tool.name}{FILE_SUFFIXES.get(tool.kind, '')}")
         for tool in tools.values()
     }
     return Registry(
@@ -141,7 +141,7 @@ def load(models: Path, loras: Path, own: Path) -> Registry:
 
 
 Entry = TypeVar("Entry", Model, LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, MotionEntry, ToolEntry)
-Adapter = TypeVar("Adapter", LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, MotionEntry)
+PlatformEntry = TypeVar("PlatformEntry", LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, MotionEntry)
 Entries = tuple[
     dict[str, Model],
     dict[str, LoraEntry],
@@ -152,7 +152,7 @@ Entries = tuple[
     dict[str, ToolEntry],
 ]
 Tables = dict[str, dict[str, dict[str, Any]]]
-_KINDS = ("platforms", "models", "loras", "embeddings", "controls", "ip_adapters", "motions", "tools")
+_TABLE_NAMES = ("platforms", "models", "loras", "embeddings", "controls", "ip_adapters", "motions", "tools")
 
 
 def _read(file: Path) -> Tables:
@@ -160,34 +160,34 @@ def _read(file: Path) -> Tables:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RegistryError(file, "", f"not valid TOML: {error}") from error
-    tables: Tables = {kind: {} for kind in _KINDS}
+    tables: Tables = {kind: {} for kind in _TABLE_NAMES}
     for kind, entries in content.items():
-        if kind not in _KINDS:
-            raise RegistryError(file, kind, "not a table of the registry", nearest(kind, _KINDS))
+        if kind not in _TABLE_NAMES:
+            raise RegistryError(file, kind, "not a table of the registry", nearest(kind, _TABLE_NAMES))
         if not isinstance(entries, dict):
             raise RegistryError(file, kind, "must be a table of named entries", f"write [{kind}.NAME]")
         for name, entry in entries.items():  # pyright: ignore[reportUnknownVariableType] - TOML
             if not isinstance(entry, dict):
                 raise RegistryError(file, f"{kind}.{name}", "must be a table", f"write [{kind}.{name}]")
-            tables[kind][str(name)] = _placed(dict(entry), file.parent)  # pyright: ignore[reportUnknownArgumentType] - TOML
+            tables[kind][str(name)] = _resolve_path(dict(entry), file.parent)  # pyright: ignore[reportUnknownArgumentType] - TOML
     return tables
 
 
-def _placed(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _resolve_path(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     """An entry whose `path`, if it is relative, counts from the folder of the file that names it."""
     path = entry.get("path")
     return entry | {"path": Path(normpath(folder / path))} if isinstance(path, str) else entry
 
 
-def _merged(base: Tables, own: Tables) -> Tables:
+def _merge(base: Tables, own: Tables) -> Tables:
     """`own` over `base`, field by field."""
     return {
         kind: {name: base[kind].get(name, {}) | own[kind].get(name, {}) for name in [*base[kind], *own[kind]]}
-        for kind in _KINDS
+        for kind in _TABLE_NAMES
     }
 
 
-def _entries(file: Path, tables: Tables) -> Entries:
+def _parse_entries(file: Path, tables: Tables) -> Entries:
     platforms = tables["platforms"]
     models: dict[str, Model] = {}
     for name, entry in tables["models"].items():
@@ -195,24 +195,24 @@ def _entries(file: Path, tables: Tables) -> Entries:
         fields = {"source": "your own"} | platform | entry | {"name": name}
         if isinstance(entry.get("aliases"), list):
             fields["aliases"] = [*platform.get("aliases", ()), *entry["aliases"]]
-        models[name] = _validated(Model, file, f"models.{name}", fields)
-    loras = _adapters(LoraEntry, file, "loras", tables)
-    words = _adapters(EmbeddingEntry, file, "embeddings", tables)
+        models[name] = _validate(Model, file, f"models.{name}", fields)
+    loras = _platform_entries(LoraEntry, file, "loras", tables)
+    words = _platform_entries(EmbeddingEntry, file, "embeddings", tables)
     tools = {
-        name: _validated(ToolEntry, file, f"tools.{name}", entry | {"name": name})
+        name: _validate(ToolEntry, file, f"tools.{name}", entry | {"name": name})
         for name, entry in tables["tools"].items()
     }
-    controls = _adapters(ControlEntry, file, "controls", tables)
-    ip_adapters = _adapters(IpAdapterEntry, file, "ip_adapters", tables, FOLLOWERS)
-    motions = _adapters(MotionEntry, file, "motions", tables, MOVERS)
+    controls = _platform_entries(ControlEntry, file, "controls", tables)
+    ip_adapters = _platform_entries(IpAdapterEntry, file, "ip_adapters", tables, FOLLOWERS)
+    motions = _platform_entries(MotionEntry, file, "motions", tables, MOVERS)
     return models, loras, words, controls, ip_adapters, motions, tools
 
 
-def _adapters(
-    kind: type[Adapter], file: Path, table: str, tables: Tables, fitting: Collection[str] = ARCHITECTURES
-) -> dict[str, Adapter]:
+def _platform_entries(
+    kind: type[PlatformEntry], file: Path, table: str, tables: Tables, fitting: Collection[str] = ARCHITECTURES
+) -> dict[str, PlatformEntry]:
     """The entries of a table, which are for platforms of the `fitting` architectures."""
-    found: dict[str, Adapter] = {}
+    found: dict[str, PlatformEntry] = {}
     for name, entry in tables[table].items():
         platform = _platform(file, f"{table}.{name}", entry, tables["platforms"])
         if platform.get("architecture") not in fitting:
@@ -222,7 +222,7 @@ def _adapters(
                 f"models of {entry['platform']} take none of the {table}",
                 f"a platform of the architecture {' or '.join(sorted(fitting))}",
             )
-        found[name] = _validated(kind, file, f"{table}.{name}", entry | {"name": name})
+        found[name] = _validate(kind, file, f"{table}.{name}", entry | {"name": name})
     return found
 
 
@@ -236,7 +236,7 @@ def _platform(
     return platforms[name]
 
 
-def _validated(kind: type[Entry], file: Path, where: str, fields: Mapping[str, Any]) -> Entry:
+def _validate(kind: type[Entry], file: Path, where: str, fields: Mapping[str, Any]) -> Entry:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
@@ -259,6 +259,6 @@ def _add_pocket_defaults(tables: Tables) -> None:
         entry["native_sizes"] = [found["native_size"]]
 
 
-def absent(what: str, path: str, hint: str) -> Refused:
+def not_installed_error(what: str, path: str, hint: str) -> Refused:
     """The refusal of something that is known and not here; `hint` is how to get it."""
     return Refused("not_installed", f"{what} is not on this machine", path=path, hint=hint)

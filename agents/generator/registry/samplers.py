@@ -31,7 +31,7 @@ class Sampler:
     flow: Scheduler | None = None
     aliases: tuple[str, ...] = ()
     ancestral: bool = False
-    calls: int = 1
+    calls_per_step: int = 1
     unfit: frozenset[str] = frozenset()
 
 
@@ -119,7 +119,7 @@ SAMPLERS: tuple[Sampler, ...] = (
         Scheduler("HeunDiscreteScheduler"),
         Scheduler("FlowMatchHeunDiscreteScheduler"),
         aliases=("k_heun", "flowmatch heun"),
-        calls=2,
+        calls_per_step=2,
         # FluxPipeline gives the scheduler sigmas of its own, which this one does not take.
         unfit=_FLUX,
     ),
@@ -127,22 +127,22 @@ SAMPLERS: tuple[Sampler, ...] = (
         "DPM2 Karras",
         Scheduler("KDPM2DiscreteScheduler", _KARRAS),
         aliases=("k_dpm_2_ka", "dpm_2_karras"),
-        calls=2,
+        calls_per_step=2,
     ),
-    Sampler("DPM2", Scheduler("KDPM2DiscreteScheduler"), aliases=("k_dpm_2", "dpm_2"), calls=2),
+    Sampler("DPM2", Scheduler("KDPM2DiscreteScheduler"), aliases=("k_dpm_2", "dpm_2"), calls_per_step=2),
     Sampler(
         "DPM2 a Karras",
         Scheduler("KDPM2AncestralDiscreteScheduler", _KARRAS),
         aliases=("k_dpm_2_a_ka", "dpm_2_ancestral_karras"),
         ancestral=True,
-        calls=2,
+        calls_per_step=2,
     ),
     Sampler(
         "DPM2 a",
         Scheduler("KDPM2AncestralDiscreteScheduler"),
         aliases=("dpm2 ancestral", "k_dpm_2_ancestral", "k_dpm_2_a", "dpm_2_ancestral"),
         ancestral=True,
-        calls=2,
+        calls_per_step=2,
     ),
     Sampler(
         "UniPC",
@@ -187,7 +187,7 @@ def find(name: str, path: str | None = None) -> Sampler:
     return sampler
 
 
-def configuration(own: Mapping[str, object]) -> dict[str, object]:
+def portable_configuration(own: Mapping[str, object]) -> dict[str, object]:
     """A model's scheduler configuration as other schedulers read it: diffusers' flow schedulers keep the shift of the
     noise levels under `shift`, its solvers under `flow_shift`."""
     return {**own, "flow_shift": own["shift"]} if "shift" in own else dict(own)

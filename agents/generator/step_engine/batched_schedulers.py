@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 
-from agents.generator.step_engine.model_proxies import Stepped
+from agents.generator.step_engine.model_proxies import StepRequest
 
 Coefficients = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _BatchedStep:
     """A step that can be taken for several pictures. `history` is how many earlier predictions it reads."""
 
     coefficients: Callable[[Any], Coefficients]
@@ -28,7 +28,7 @@ class _Kind:
     history: int = 0
 
 
-def kind_of(step: Stepped) -> _Kind | None:
+def batched_step_of(step: StepRequest) -> _BatchedStep | None:
     """Which steps may be taken together with this one; null where it has to be taken by itself."""
     scheduler, output = step.scheduler, step.model_output
     if output.device.type != "cpu" or output.dtype != torch.float32 or step.sample.dtype != torch.float32:
@@ -38,20 +38,20 @@ def kind_of(step: Stepped) -> _Kind | None:
     if type(scheduler) not in (EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, DPMSolverMultistepScheduler):
         # By class, not by `isinstance`: a scheduler that inherits may step otherwise.
         return None
-    _begin(step)
+    _ensure_step_index(step)
     prediction = scheduler.config.get("prediction_type")
     if type(scheduler) is EulerDiscreteScheduler:
         return {"epsilon": _EULER, "v_prediction": _EULER_V}.get(prediction)
     if type(scheduler) is FlowMatchEulerDiscreteScheduler:
         return None if scheduler.config.stochastic_sampling else _FLOW_EULER
-    return _DPMPP_2M.get((prediction, 1 if _first_order(scheduler) else 2)) if _is_dpmpp_2m(scheduler) else None
+    return _DPMPP_2M.get((prediction, 1 if _is_first_order(scheduler) else 2)) if _is_dpmpp_2m(scheduler) else None
 
 
-def step_together(kind: _Kind, steps: Sequence[Stepped]) -> list[torch.Tensor]:
+def step_together(kind: _BatchedStep, steps: Sequence[StepRequest]) -> list[torch.Tensor]:
     """The next latents of each; all are of one kind and shape. Each scheduler ends in the state that its own `step`
     would have left it in."""
     for step in steps:
-        _begin(step)
+        _ensure_step_index(step)
     rows = [step.sample.shape[0] for step in steps]
     sample = torch.cat([step.sample for step in steps])
     output = torch.cat([step.model_output for step in steps])
@@ -75,7 +75,7 @@ def step_together(kind: _Kind, steps: Sequence[Stepped]) -> list[torch.Tensor]:
     return list(latents.split(rows))
 
 
-def _begin(step: Stepped) -> None:
+def _ensure_step_index(step: StepRequest) -> None:
     if step.scheduler.step_index is None:
         step.scheduler._init_step_index(step.timestep)
 
@@ -135,7 +135,7 @@ def _is_dpmpp_2m(scheduler: Any) -> bool:
     )
 
 
-def _first_order(scheduler: Any) -> bool:
+def _is_first_order(scheduler: Any) -> bool:
     config, count = scheduler.config, len(scheduler.timesteps)
     final = scheduler.step_index == count - 1 and (
         config.euler_at_final or (config.lower_order_final and count < 15) or config.final_sigmas_type == "zero"
@@ -209,9 +209,9 @@ def _dpmpp_second(predict: Callable[..., torch.Tensor]) -> Callable[..., tuple[t
     return update
 
 
-_EULER = _Kind(_euler_coefficients, _euler)
-_EULER_V = _Kind(_euler_v_coefficients, _euler_v)
-_FLOW_EULER = _Kind(_flow_coefficients, _flow)
+_EULER = _BatchedStep(_euler_coefficients, _euler)
+_EULER_V = _BatchedStep(_euler_v_coefficients, _euler_v)
+_FLOW_EULER = _BatchedStep(_flow_coefficients, _flow)
 _DPMPP_2M = {
     (prediction, order): kind
     for prediction, predict in (
@@ -220,7 +220,7 @@ _DPMPP_2M = {
         ("flow_prediction", _from_flow),
     )
     for order, kind in (
-        (1, _Kind(_first_coefficients, _dpmpp_first(predict))),
-        (2, _Kind(_second_coefficients, _dpmpp_second(predict), history=1)),
+        (1, _BatchedStep(_first_coefficients, _dpmpp_first(predict))),
+        (2, _BatchedStep(_second_coefficients, _dpmpp_second(predict), history=1)),
     )
 }

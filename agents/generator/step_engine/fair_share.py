@@ -16,7 +16,7 @@ call; a step of a large one takes several turns."""
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingRun:
     """A picture whose next step could be made. `since` is when its last one ended, by the clock of `now`; `rows` and
     `cost_ms` are of that step; steps with the same `key` may share a call, others not; `alone` shares with nobody."""
 
@@ -30,13 +30,13 @@ class Waiting:
     alone: bool = False
 
 
-class Turns:
+class FairShare:
     """The deficits of the clients, in the order of their turns."""
 
     def __init__(self) -> None:
         self._deficits: OrderedDict[str, float] = OrderedDict()
 
-    def next_call(self, waiting: Sequence[Waiting], room: Callable[[Hashable], int], now: float) -> list[Waiting]:
+    def next_call(self, waiting: Sequence[WaitingRun], room: Callable[[Hashable], int], now: float) -> list[WaitingRun]:
         """Who shares the next call: the first in turn decides what kind of call it is, and others with the same key
         join in their turns while there is room. `room` is the most rows for a key; the first one always fits."""
         for client in [client for client in self._deficits if all(one.client != client for one in waiting)]:
@@ -44,12 +44,14 @@ class Turns:
             del self._deficits[client]
         upper = [one for one in waiting if one.interactive or now - one.since >= AGE_S]
         lower = [one for one in waiting if one not in upper]
-        chosen: list[Waiting] = []
+        chosen: list[WaitingRun] = []
         free = 0
         for group in (upper, lower):
             left = sorted(group, key=lambda one: (one.since, one.number))
             while left and (not chosen or free > 0):
-                one = self._in_turn(left if not chosen else [one for one in left if _joins(one, chosen[0], free)])
+                one = self._pick_by_deficit(
+                    left if not chosen else [one for one in left if _may_join(one, chosen[0], free)]
+                )
                 if one is None:
                     break
                 left.remove(one)
@@ -59,7 +61,7 @@ class Turns:
                     return chosen
         return chosen
 
-    def _in_turn(self, left: Sequence[Waiting]) -> Waiting | None:
+    def _pick_by_deficit(self, left: Sequence[WaitingRun]) -> WaitingRun | None:
         """The next by deficit round robin, charged with the cost of its step."""
         if not left:
             return None
@@ -76,5 +78,5 @@ class Turns:
                 self._deficits[client] += QUANTUM_MS
 
 
-def _joins(one: Waiting, first: Waiting, free: int) -> bool:
+def _may_join(one: WaitingRun, first: WaitingRun, free: int) -> bool:
     return one.key == first.key and one.rows <= free and not one.alone

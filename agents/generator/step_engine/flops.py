@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-PEAKS: tuple[tuple[frozenset[str], float], ...] = tuple(
+PEAK_FLOPS: tuple[tuple[frozenset[str], float], ...] = tuple(
     (frozenset(words.split()), teraflops * 1e12)
     for words, teraflops in (
         ("B200", 2250),
@@ -31,13 +31,13 @@ PEAKS: tuple[tuple[frozenset[str], float], ...] = tuple(
 numbers an H200 was measured at 788e12: below 1 is as good as it gets."""
 
 
-def peak_of(name: str) -> float | None:
+def peak_flops_of(name: str) -> float | None:
     """Operations per second that a GPU's maker promises in half precision; null where it is not in `PEAKS`."""
     words = set(name.replace("-", " ").split())
-    return next((peak for asked, peak in PEAKS if asked <= words), None)
+    return next((peak for asked, peak in PEAK_FLOPS if asked <= words), None)
 
 
-class Counter(TorchDispatchMode):
+class FlopCounter(TorchDispatchMode):
     """Counts in `total` what is computed in its context, in its thread alone."""
 
     def __init__(self) -> None:
@@ -52,29 +52,29 @@ class Counter(TorchDispatchMode):
         return out
 
 
-class Utilisation:
+class FlopUtilisation:
     """What is known of each kind of call. `peak` is the device's in operations per second; null counts nothing.
     `compiled` is whether models are, whose insides are not seen then."""
 
     def __init__(self, peak: float | None, compiled: bool = False) -> None:
-        self._peak = peak
+        self._peak_flops = peak
         self._compiled = compiled
-        self._per_row: dict[Hashable, float] = {}
+        self._flops_per_row: dict[Hashable, float] = {}
 
     @contextmanager
-    def counted(self, key: Hashable, rows: int, weights: torch.dtype | None) -> Generator[None]:
+    def count_call(self, key: Hashable, rows: int, weights: torch.dtype | None) -> Generator[None]:
         """Count the call of `rows` rows that is made inside, where its kind is new and weights are of half precision.
         It is made without what was compiled."""
         half = weights in (torch.float16, torch.bfloat16)
-        if self._peak is None or not rows or not half or key in self._per_row:
+        if self._peak_flops is None or not rows or not half or key in self._flops_per_row:
             yield
             return
         eager = torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
-        with eager, Counter() as counter:
+        with eager, FlopCounter() as counter:
             yield
-        self._per_row[key] = counter.total / rows
+        self._flops_per_row[key] = counter.total / rows
 
-    def of(self, key: Hashable, rows: int, seconds: float) -> float | None:
+    def mfu_of(self, key: Hashable, rows: int, seconds: float) -> float | None:
         """The part of the peak, 0 to 1, that a call used for `rows` rows of pictures; null where it was not counted."""
-        per_row = self._per_row.get(key)
-        return None if self._peak is None or per_row is None else per_row * rows / seconds / self._peak
+        per_row = self._flops_per_row.get(key)
+        return None if self._peak_flops is None or per_row is None else per_row * rows / seconds / self._peak_flops

@@ -18,24 +18,24 @@ from typing import Any
 import torch
 
 from agents.generator.device import errors
-from agents.generator.device.device import Gauge, arithmetic, memory_of
-from agents.generator.device.residency import first_to_begin
-from agents.generator.engine import Stopped
+from agents.generator.device.device import Gauge, memory_of, numeric_environment
+from agents.generator.device.residency import index_to_begin
+from agents.generator.engine import GenerationStopped
 from agents.generator.orders.order import Order
 from agents.generator.pipelines.annotators import Annotators
-from agents.generator.pipelines.resident import Pipelines, Resident
+from agents.generator.pipelines.resident import ResidentModel, ResidentPipelines
 from agents.generator.step_engine import model_calls
-from agents.generator.step_engine.batched_schedulers import kind_of, step_together
-from agents.generator.step_engine.buckets import CALLS, FEW_SIZES, SIZES, Sizes
+from agents.generator.step_engine.batched_schedulers import batched_step_of, step_together
+from agents.generator.step_engine.buckets import FEW_PINNED_SIZES, MIN_CALLS, PINNED_SIZES, CallSizes
 from agents.generator.step_engine.decoder import Decoder
-from agents.generator.step_engine.encoder_cache import Embeddings
-from agents.generator.step_engine.fair_share import Turns, Waiting
-from agents.generator.step_engine.flops import Utilisation, peak_of
-from agents.generator.step_engine.model_proxies import Asked, Stepped
-from agents.generator.step_engine.pipeline_thread import Ended, Failed, Strand
+from agents.generator.step_engine.encoder_cache import EncoderCache
+from agents.generator.step_engine.fair_share import FairShare, WaitingRun
+from agents.generator.step_engine.flops import FlopUtilisation, peak_flops_of
+from agents.generator.step_engine.model_proxies import CallRequest, StepRequest
+from agents.generator.step_engine.pipeline_thread import PipelineThread, ThreadFailure, ThreadResult
 from agents.generator.step_engine.run import Request, Run
-from agents.generator.step_engine.run_stages import made
-from agents.generator.upscale.network import Networks
+from agents.generator.step_engine.run_stages import run_stages
+from agents.generator.upscale.network import NetworkCache
 
 Answer = tuple[Any, BaseException | None]
 """What a strand is given: a value, or an error to raise instead."""
@@ -44,37 +44,39 @@ Answer = tuple[Any, BaseException | None]
 class StepLoop:
     """See the module. `run` is the thread's function; `submit` and `close` may be called from any thread."""
 
-    def __init__(self, device: torch.device, threads: int, pipelines: Pipelines) -> None:
+    def __init__(self, device: torch.device, threads: int, pipelines: ResidentPipelines) -> None:
         self._device = device
         self._pipelines = pipelines
         self._annotators = Annotators(device)
-        self._networks = Networks(device)
+        self._networks = NetworkCache(device)
         self._gauge = Gauge(device)
-        self._utilisation = Utilisation(peak_of(arithmetic(device).get("gpu", "")), pipelines.compiled)
+        self._utilisation = FlopUtilisation(
+            peak_flops_of(numeric_environment(device).get("gpu", "")), pipelines.uses_compiler
+        )
         # On a CPU sizes are compared by this thread's processor time: other processes, and decoding beside it, lengthen
         # long calls more than short ones.
         self._clock = time.thread_time if device.type == "cpu" else time.perf_counter
-        self._embeddings = Embeddings()
-        self._sizes = Sizes(memory_of(device), FEW_SIZES if pipelines.compiled else SIZES)
-        self._turns = Turns()
+        self._encoder_cache = EncoderCache()
+        self._sizes = CallSizes(memory_of(device), FEW_PINNED_SIZES if pipelines.uses_compiler else PINNED_SIZES)
+        self._fair_share = FairShare()
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._decoder = Decoder(device, threads, self._sizes, self._inbox.put, self._go_on)
-        self._outside: deque[Request] = deque()
+        self._decoder = Decoder(device, threads, self._sizes, self._inbox.put, self._resume)
+        self._queued_requests: deque[Request] = deque()
         self._runs: dict[int, Run] = {}
-        self._waiting: dict[int, Run] = {}
-        self._stepping: list[Run] = []
+        self._waiting_runs: dict[int, Run] = {}
+        self._stepping_runs: list[Run] = []
         self._probes: deque[Callable[[], None]] = deque()
-        self._numbers = 0
-        self._open = True
+        self._last_number = 0
+        self._is_open = True
 
     def submit(self, request: Request) -> None:
         """Take a picture in; `request.done` gets its end."""
-        request.done.set_running_or_notify_cancel()
-        self._inbox.put(partial(self._enter, request))
+        request.future.set_running_or_notify_cancel()
+        self._inbox.put(partial(self._enqueue, request))
 
     def close(self) -> None:
         """End `run` after the call that is being made; pictures that are not finished are dropped."""
-        self._inbox.put(self._close)
+        self._inbox.put(self._mark_closed)
 
     def run(self) -> None:
         """Make pictures until `close`. Where it raises, pictures that are not finished never are.
@@ -84,52 +86,52 @@ class StepLoop:
         """
         torch.set_grad_enabled(False)
         try:
-            while self._open:
-                self._take_in()
-                self._drop_unwanted()
-                if self._waiting:
-                    self._call()
+            while self._is_open:
+                self._receive()
+                self._drop_stopped()
+                if self._waiting_runs:
+                    self._make_next_call()
                 elif self._probes:
                     self._probes.popleft()()
         finally:
             self._decoder.close()
         for run in self._runs.values():
-            run.strand.resume(error=Stopped())
-        for request in [*self._outside, *(run.request for run in self._runs.values())]:
-            request.done.set_exception(CancelledError())
+            run.thread.resume(error=GenerationStopped())
+        for request in [*self._queued_requests, *(run.request for run in self._runs.values())]:
+            request.future.set_exception(CancelledError())
 
-    def _take_in(self) -> None:
+    def _receive(self) -> None:
         """Hear what came; wait for it where there is nothing else to do."""
-        if not self._waiting and not self._probes:
+        if not self._waiting_runs and not self._probes:
             self._inbox.get()()
         while not self._inbox.empty():
             self._inbox.get()()
         self._take_steps()
 
-    def _close(self) -> None:
-        self._open = False
+    def _mark_closed(self) -> None:
+        self._is_open = False
 
-    def _enter(self, request: Request) -> None:
-        self._outside.append(request)
-        self._let_in()
+    def _enqueue(self, request: Request) -> None:
+        self._queued_requests.append(request)
+        self._begin_queued()
 
-    def _let_in(self) -> None:
+    def _begin_queued(self) -> None:
         """Begin pictures as long as there is room for the next one's model; those with a loaded model may go first."""
-        while self._outside:
-            waiting = [(request.order.model.name, request.since) for request in self._outside]
-            next_one = first_to_begin(waiting, self._pipelines.names, time.monotonic())
-            request = self._outside[next_one]
+        while self._queued_requests:
+            waiting = [(request.order.model.name, request.submitted_at) for request in self._queued_requests]
+            next_one = index_to_begin(waiting, self._pipelines.resident_names, time.monotonic())
+            request = self._queued_requests[next_one]
             try:
-                if request.stop():
-                    raise Stopped
-                if not self._begin(request):
+                if request.should_stop():
+                    raise GenerationStopped
+                if not self._begin_run(request):
                     return
             except Exception as error:  # noqa: BLE001 - given to the picture
                 self._raise_fault(error)
-                request.done.set_exception(self._told(error, request.order))
-            del self._outside[next_one]
+                request.future.set_exception(self._client_error(error, request.order))
+            del self._queued_requests[next_one]
 
-    def _begin(self, request: Request) -> bool:
+    def _begin_run(self, request: Request) -> bool:
         """Load the model and run the picture up to its first denoising call; false while there is no room for the
         model beside those that are in use."""
         order, started = request.order, time.perf_counter()
@@ -137,79 +139,87 @@ class StepLoop:
         resident = self._pipelines.get(order.model, order.folder, busy)
         if resident is None:
             return False
-        resident.words.learn(tuple(dict.fromkeys(word for one in order.drawn for word in one.words)))
-        order = self._annotators.made(order)
-        seen = self._seen(resident, order)
+        resident.textual_inversions.load(
+            tuple(dict.fromkeys(word for one in order.denoising_orders for word in one.textual_inversions))
+        )
+        order = self._annotators.prepare_maps(order)
+        seen = self._image_embeds(resident, order)
         load = time.perf_counter() - started
-        pipeline = resident.variants.pipeline(order)
+        pipeline = resident.variants.pipeline_for(order)
 
-        def body(ask: Callable[[Asked | Stepped], Any]) -> Any:
-            def asked(said: Asked | Stepped) -> Any:
+        def body(ask: Callable[[CallRequest | StepRequest], Any]) -> Any:
+            def asked(said: CallRequest | StepRequest) -> Any:
                 # A picture that was alone in its call has nobody to step with.
-                return said.run() if isinstance(said, Stepped) and not run.accompanied else ask(said)
+                return said.run() if isinstance(said, StepRequest) and not run.shared_last_call else ask(said)
 
-            return made(run, order, pipeline, seen, asked, self._networks)
+            return run_stages(run, order, pipeline, seen, asked, self._networks)
 
-        self._numbers += 1
-        run = Run(self._numbers, request, resident, Strand(body, f"picture-{self._numbers}"), stages={"load": load})
+        self._last_number += 1
+        run = Run(
+            self._last_number,
+            request,
+            resident,
+            PipelineThread(body, f"picture-{self._last_number}"),
+            stage_seconds={"load": load},
+        )
         self._runs[run.number] = run
-        self._go_on(run)
+        self._resume(run)
         return True
 
-    def _seen(self, resident: Resident, order: Order) -> list[torch.Tensor]:
+    def _image_embeds(self, resident: ResidentModel, order: Order) -> list[torch.Tensor]:
         """What each IP-Adapter of an order sees of its pictures, looked at once for all that follow them."""
         found: list[torch.Tensor] = []
         for adapter in order.ip_adapters:
-            pictures = [order.references[position] for position in adapter.pictures]
-            blobs = tuple(order.job.image_prompts[position].blob for position in adapter.pictures)
-            look = partial(resident.ip_adapters.seen, adapter, pictures, len(order.ip_adapters))
-            found.append(self._embeddings.get((resident.number, adapter.file, blobs), look))
+            pictures = [order.references[position] for position in adapter.prompt_positions]
+            blobs = tuple(order.job.image_prompts[position].blob for position in adapter.prompt_positions)
+            look = partial(resident.ip_adapters.embed_pictures, adapter, pictures, len(order.ip_adapters))
+            found.append(self._encoder_cache.get((resident.number, adapter.file, blobs), look))
         return found
 
-    def _go_on(self, run: Run, answer: Any = None, error: BaseException | None = None) -> None:
+    def _resume(self, run: Run, answer: Any = None, error: BaseException | None = None) -> None:
         """Give a strand its answer and see to what it says next."""
         while True:
-            if error is None and run.request.stop():
-                answer, error = None, Stopped()
+            if error is None and run.request.should_stop():
+                answer, error = None, GenerationStopped()
             started = time.perf_counter()
-            run.said = run.strand.resume(answer, error)
-            run.stage = run.said.stage if isinstance(run.said, Asked) else run.stage
-            run.spent(time.perf_counter() - started)
-            match run.said:
-                case Ended(value=pixels):
-                    self._leave(run)
-                    run.request.done.set_result(run.drawing(pixels))
-                case Failed(error=failure):
+            run.pending = run.thread.resume(answer, error)
+            run.stage = run.pending.stage if isinstance(run.pending, CallRequest) else run.stage
+            run.add_seconds(time.perf_counter() - started)
+            match run.pending:
+                case ThreadResult(value=pixels):
+                    self._remove_run(run)
+                    run.request.future.set_result(run.drawing(pixels))
+                case ThreadFailure(error=failure):
                     self._raise_fault(failure)
-                    self._leave(run)
-                    run.request.done.set_exception(self._told(failure, run.order))
-                case Stepped():
-                    self._stepping.append(run)
-                case Asked(stage="denoise" | "enhance"):
-                    run.since = time.monotonic()
-                    self._waiting[run.number] = run
-                    if run.request.probe and not run.calls:
+                    self._remove_run(run)
+                    run.request.future.set_exception(self._client_error(failure, run.order))
+                case StepRequest():
+                    self._stepping_runs.append(run)
+                case CallRequest(stage="denoise" | "enhance"):
+                    run.waiting_since = time.monotonic()
+                    self._waiting_runs[run.number] = run
+                    if run.request.is_probe and not run.calls:
                         self._prepare_probes(run)
-                case Asked(stage="decode"):
+                case CallRequest(stage="decode"):
                     self._decoder.add(run)
-                case Asked() as said:
-                    answer, error = self._answer(run, partial(self._encode, run, said))
+                case CallRequest() as said:
+                    answer, error = self._timed_answer(run, partial(self._encode, run, said))
                     continue
             return
 
-    def _leave(self, run: Run) -> None:
+    def _remove_run(self, run: Run) -> None:
         del self._runs[run.number]
-        if self._outside:
-            self._inbox.put(self._let_in)
+        if self._queued_requests:
+            self._inbox.put(self._begin_queued)
 
-    def _encode(self, run: Run, said: Asked) -> Any:
+    def _encode(self, run: Run, said: CallRequest) -> Any:
         """The answer of a model that is called once or twice for a picture."""
-        run.resident.prepare(run.order)
+        run.resident.activate_adapters(run.order)
         if said.content is None:
             return said.call.run()
-        return self._embeddings.get((run.key, said.content), said.call.run)
+        return self._encoder_cache.get((run.call_key, said.content), said.call.run)
 
-    def _answer(self, run: Run, function: Callable[[], Any]) -> Answer:
+    def _timed_answer(self, run: Run, function: Callable[[], Any]) -> Answer:
         """What `function` returns or raises, its time counted as the picture's."""
         started = time.perf_counter()
         try:
@@ -218,85 +228,89 @@ class StepLoop:
             self._raise_fault(error)
             return None, error
         finally:
-            run.spent(time.perf_counter() - started)
+            run.add_seconds(time.perf_counter() - started)
 
-    def _drop_unwanted(self) -> None:
-        for run in [run for run in self._waiting.values() if run.request.stop()]:
-            del self._waiting[run.number]
-            self._go_on(run, error=Stopped())
+    def _drop_stopped(self) -> None:
+        for run in [run for run in self._waiting_runs.values() if run.request.should_stop()]:
+            del self._waiting_runs[run.number]
+            self._resume(run, error=GenerationStopped())
 
     def _take_steps(self) -> None:
         """Take the steps that schedulers wait for, several at a time where that is possible."""
         groups: dict[Hashable, list[Run]] = {}
-        for run in self._stepping:
-            kind = kind_of(run.said)
-            groups.setdefault((kind, run.said.sample.shape[1:]) if kind else run.number, []).append(run)
-        self._stepping = []
+        for run in self._stepping_runs:
+            kind = batched_step_of(run.pending)
+            groups.setdefault((kind, run.pending.sample.shape[1:]) if kind else run.number, []).append(run)
+        self._stepping_runs = []
         for runs in groups.values():
-            for run, (answer, error) in zip(runs, self._steps(runs), strict=True):
-                self._go_on(run, answer, error)
+            for run, (answer, error) in zip(runs, self._step_group(runs), strict=True):
+                self._resume(run, answer, error)
 
-    def _steps(self, runs: Sequence[Run]) -> list[Answer]:
+    def _step_group(self, runs: Sequence[Run]) -> list[Answer]:
         first, started = runs[0], time.perf_counter()
-        kind = kind_of(first.said)
+        kind = batched_step_of(first.pending)
         if kind is None or len(runs) == 1:
-            return [self._answer(run, run.said.run) for run in runs]
-        latents = step_together(kind, [run.said for run in runs])
+            return [self._timed_answer(run, run.pending.run) for run in runs]
+        latents = step_together(kind, [run.pending for run in runs])
         for run in runs:
-            run.spent((time.perf_counter() - started) / len(runs))
+            run.add_seconds((time.perf_counter() - started) / len(runs))
         return [((one,), None) for one in latents]
 
-    def _call(self) -> None:
+    def _make_next_call(self) -> None:
         """Make the next denoising call."""
-        standing = [self._standing(run) for run in self._waiting.values()]
-        chosen = self._turns.next_call(standing, self._sizes.room, time.monotonic())
-        runs = [self._waiting.pop(one.number) for one in chosen]
-        rows = sum(run.said.call.rows for run in runs)
-        wanted = (runs[0].bucket("denoise") or 0) * runs[0].unit
-        self._make(runs, max(wanted, rows) if wanted or len(runs) == 1 else self._sizes.padded(rows))
+        standing = [self._candidate(run) for run in self._waiting_runs.values()]
+        chosen = self._fair_share.next_call(standing, self._sizes.rows_for_next_call, time.monotonic())
+        runs = [self._waiting_runs.pop(one.number) for one in chosen]
+        rows = sum(run.pending.call.rows for run in runs)
+        wanted = (runs[0].bucket("denoise") or 0) * runs[0].bucket_unit
+        self._make_call(runs, max(wanted, rows) if wanted or len(runs) == 1 else self._sizes.padded_size(rows))
         self._take_steps()
 
-    def _standing(self, run: Run) -> Waiting:
-        rows = run.said.call.rows
-        return Waiting(
+    def _candidate(self, run: Run) -> WaitingRun:
+        rows = run.pending.call.rows
+        return WaitingRun(
             number=run.number,
             client=run.request.order.job.client_id,
-            key=run.key,
+            key=run.call_key,
             interactive=run.request.order.job.priority == "interactive",
-            since=run.since,
+            since=run.waiting_since,
             rows=rows,
-            cost_ms=self._sizes.milliseconds(run.key, max(rows, 1)),
+            cost_ms=self._sizes.cost_ms(run.call_key, max(rows, 1)),
             alone=rows == 0 or run.bucket("denoise") is not None,
         )
 
-    def _make(self, runs: Sequence[Run], size: int) -> None:
+    def _make_call(self, runs: Sequence[Run], size: int) -> None:
         """One denoising call of `size` rows for all of `runs`."""
-        key, started, counted = runs[0].key, time.perf_counter(), self._clock()
-        together = [run.said.call for run in runs]
+        key, started, counted = runs[0].call_key, time.perf_counter(), self._clock()
+        together = [run.pending.call for run in runs]
         try:
-            if runs[0].said.stage == "denoise":
-                runs[0].resident.prepare(runs[0].order)
+            if runs[0].pending.stage == "denoise":
+                runs[0].resident.activate_adapters(runs[0].order)
             weights = getattr(together[0].function, "dtype", None)
-            with self._utilisation.counted(key, size, weights), self._as_promised(runs[0]):
-                answers = model_calls.shared(together, size)
+            with self._utilisation.count_call(key, size, weights), self._eager_if_required(runs[0]):
+                answers = model_calls.run_shared(together, size)
                 self._wait_for_device()
         except Exception as error:  # noqa: BLE001 - given to the pictures
             self._after_failure(runs, size, error)
             return
-        seconds, peak, utilisation = time.perf_counter() - started, self._gauge.peak_memory(), self._gauge.utilisation()
+        seconds, peak, utilisation = (
+            time.perf_counter() - started,
+            self._gauge.take_peak_memory(),
+            self._gauge.sample_utilisation(),
+        )
         self._sizes.note(key, max(size, 1), self._clock() - counted, peak)
         rows = sum(call.rows for call in together)
-        mfu = self._utilisation.of(key, rows, seconds)
+        mfu = self._utilisation.mfu_of(key, rows, seconds)
         for run, answer in zip(runs, answers, strict=True):
-            if run.said.stage == "denoise":
-                run.denoised(size)
-            run.accompanied = len(runs) > 1
-            run.spent(seconds * (run.said.call.rows / rows if rows else 1))
-            run.measured(peak, utilisation, mfu)
-            self._go_on(run, answer)
+            if run.pending.stage == "denoise":
+                run.record_denoise(size)
+            run.shared_last_call = len(runs) > 1
+            run.add_seconds(seconds * (run.pending.call.rows / rows if rows else 1))
+            run.record_measurements(peak, utilisation, mfu)
+            self._resume(run, answer)
 
-    def _as_promised(self, run: Run) -> AbstractContextManager[object]:
-        eager = self._pipelines.compiled and not run.order.compilable
+    def _eager_if_required(self, run: Run) -> AbstractContextManager[object]:
+        eager = self._pipelines.uses_compiler and not run.order.compilable
         return torch.compiler.set_stance("force_eager") if eager else nullcontext()
 
     def _after_failure(self, runs: Sequence[Run], size: int, error: Exception) -> None:
@@ -304,52 +318,52 @@ class StepLoop:
         self._raise_fault(error)
         if len(runs) == 1:
             if errors.is_out_of_memory(error):
-                self._free()
-            self._go_on(runs[0], error=error)
+                self._release_memory()
+            self._resume(runs[0], error=error)
         elif errors.is_out_of_memory(error):
-            self._free()
-            self._sizes.shrink(runs[0].key, size)
-            self._waiting.update({run.number: run for run in runs})
+            self._release_memory()
+            self._sizes.shrink(runs[0].call_key, size)
+            self._waiting_runs.update({run.number: run for run in runs})
         else:
             # One of them may be the cause, and the others shall not suffer.
             for run in runs:
-                self._make([run], run.said.call.rows)
+                self._make_call([run], run.pending.call.rows)
 
     def _prepare_probes(self, run: Run) -> None:
         """Look for the knee of such calls while there is nothing else to do."""
-        key, call = run.key, run.said.call
+        key, call = run.call_key, run.pending.call
 
         def probe(size: int) -> None:
-            if size > self._sizes.room(key):
+            if size > self._sizes.rows_for_next_call(key):
                 return
             started = self._clock()
             try:
-                run.resident.prepare(run.order)
-                model_calls.shared([call], size)
+                run.resident.activate_adapters(run.order)
+                model_calls.run_shared([call], size)
                 self._wait_for_device()
             except Exception as error:  # noqa: BLE001 - only a convenience
                 self._raise_fault(error)
-                self._free()
+                self._release_memory()
                 self._sizes.shrink(key, size)
             else:
-                self._sizes.note(key, size, self._clock() - started, self._gauge.peak_memory())
+                self._sizes.note(key, size, self._clock() - started, self._gauge.take_peak_memory())
 
         if call.rows:
             self._probes.extend(
-                partial(probe, size) for size in self._sizes.pinned if size >= call.rows for _ in range(CALLS)
+                partial(probe, size) for size in self._sizes.pinned if size >= call.rows for _ in range(MIN_CALLS)
             )
 
-    def _told(self, error: BaseException, order: Order) -> BaseException:
+    def _client_error(self, error: BaseException, order: Order) -> BaseException:
         """An error in words of the order."""
-        if errors.is_compilers(error):
-            return errors.not_compiled(order.model, error)
+        if errors.is_compiler_error(error):
+            return errors.not_compiled_error(order.model, error)
         if not errors.is_out_of_memory(error):
             return error
-        self._free()
-        return errors.out_of_memory(order.model, str(self._device), order.job.width, order.job.height)
+        self._release_memory()
+        return errors.out_of_memory_error(order.model, str(self._device), order.job.width, order.job.height)
 
     def _raise_fault(self, error: BaseException) -> None:
-        if errors.is_fault(error):
+        if errors.is_device_fault(error):
             raise error
 
     def _wait_for_device(self) -> None:
@@ -357,7 +371,7 @@ class StepLoop:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
-    def _free(self) -> None:
-        self._embeddings.clear()
+    def _release_memory(self) -> None:
+        self._encoder_cache.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

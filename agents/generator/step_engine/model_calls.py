@@ -31,11 +31,11 @@ def shareable_call(
     `same` are arguments without rows that must be the same for all, as what they hold; null where any will do.
     """
     rows = next(iter(arguments.values())).shape[0]
-    shapes = ((key, same[key] if key in same else _shape(key, arguments[key], rows)) for key in sorted(arguments))
+    shapes = ((key, same[key] if key in same else _shape_key(key, arguments[key], rows)) for key in sorted(arguments))
     return ModelCall(function, arguments, rows, (name, *shapes))
 
 
-def shared(calls: Sequence[ModelCall], size: int) -> list[Any]:
+def run_shared(calls: Sequence[ModelCall], size: int) -> list[Any]:
     """Make several calls with one key as one call of `size` rows; returns what each asked for, in their order.
 
     What is missing to `size` is filled up with copies of the first row, whose results are dropped.
@@ -46,17 +46,17 @@ def shared(calls: Sequence[ModelCall], size: int) -> list[Any]:
     filling = size - sum(counts)
     first = calls[0]
     arguments = {
-        name: _joined(name, [call.arguments[name] for call in calls], counts, filling) for name in first.arguments
+        name: _join(name, [call.arguments[name] for call in calls], counts, filling) for name in first.arguments
     }
     together = first.function(**arguments)
     begins = [sum(counts[:number]) for number in range(len(counts))]
     return [
-        with_tensors(together, lambda rows, begin=begin, count=count: rows[begin : begin + count])
+        map_tensors(together, lambda rows, begin=begin, count=count: rows[begin : begin + count])
         for begin, count in zip(begins, counts, strict=True)
     ]
 
 
-def _shape(name: str, value: Any, rows: int) -> Hashable:
+def _shape_key(name: str, value: Any, rows: int) -> Hashable:
     """What of an argument must be the same in calls that are shared."""
     match value:
         case torch.Tensor() if name == "timestep":
@@ -67,16 +67,16 @@ def _shape(name: str, value: Any, rows: int) -> Hashable:
         case torch.Tensor():
             return ("one tensor", id(value))
         case dict():
-            return tuple((key, _shape(key, part, rows)) for key, part in sorted(value.items()))
+            return tuple((key, _shape_key(key, part, rows)) for key, part in sorted(value.items()))
         case list() | tuple():
-            return tuple(_shape(name, part, rows) for part in value)
+            return tuple(_shape_key(name, part, rows) for part in value)
         case Hashable():
             return value
         case _:
             return ("one object", id(value))
 
 
-def _joined(name: str, values: Sequence[Any], counts: Sequence[int], filling: int) -> Any:
+def _join(name: str, values: Sequence[Any], counts: Sequence[int], filling: int) -> Any:
     """One argument of several calls as the argument of one."""
     first = values[0]
     match first:
@@ -89,28 +89,28 @@ def _joined(name: str, values: Sequence[Any], counts: Sequence[int], filling: in
             # `cat` takes the layout that its parts agree on, so sums would follow the companions'.
             return torch.cat([*values, first[:1].expand(filling, *first.shape[1:])]).contiguous()
         case dict():
-            return {key: _joined(key, [value[key] for value in values], counts, filling) for key in first}
+            return {key: _join(key, [value[key] for value in values], counts, filling) for key in first}
         case list() | tuple():
-            parts = [_joined(name, part, counts, filling) for part in zip(*values, strict=True)]
+            parts = [_join(name, part, counts, filling) for part in zip(*values, strict=True)]
             return type(first)(parts)
         case _:
             return first
 
 
-def with_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+def map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     """An argument or an answer with each tensor in it changed."""
     match value:
         case torch.Tensor():
             return change(value)
         case dict():
-            return type(value)(**{key: with_tensors(part, change) for key, part in value.items()})
+            return type(value)(**{key: map_tensors(part, change) for key, part in value.items()})
         case list() | tuple():
-            return type(value)(with_tensors(part, change) for part in value)
+            return type(value)(map_tensors(part, change) for part in value)
         case _:
             return value
 
 
-def laid_out_as(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def match_layout(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """The `other` tensor, in memory as `one` of the same shape is: sums take another order where it is not."""
     if other.shape != one.shape or other.stride() == one.stride():
         return other

@@ -14,48 +14,50 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Ended(Generic[Result]):
+class ThreadResult(Generic[Result]):
     """A strand returned `value`."""
 
     value: Result
 
 
 @dataclass(frozen=True)
-class Failed:
+class ThreadFailure:
     """A strand raised `error`."""
 
     error: BaseException
 
 
-class Strand(Generic[Call, Result]):
+class PipelineThread(Generic[Call, Result]):
     """One run of `body`, which is given `ask`: it hands a call to whoever resumes the strand and returns the answer."""
 
     def __init__(self, body: "Callable[[Callable[[Call], object]], Result]", name: str) -> None:
         self._body = body
         self._answers: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
-        self._said: SimpleQueue[Call | Ended[Result] | Failed] = SimpleQueue()
+        self._calls: SimpleQueue[Call | ThreadResult[Result] | ThreadFailure] = SimpleQueue()
         # A daemon, so that a strand that nobody resumes does not keep the process alive.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def resume(self, answer: object = None, error: BaseException | None = None) -> Call | Ended[Result] | Failed:
+    def resume(
+        self, answer: object = None, error: BaseException | None = None
+    ) -> Call | ThreadResult[Result] | ThreadFailure:
         """Go on with the answer to the last call, or with an error raised from it; returns the next call, or the end.
         The first answer is dropped."""
         self._answers.put((answer, error))
-        return self._said.get()
+        return self._calls.get()
 
     def _run(self) -> None:
         try:
-            self._heard()
-            self._said.put(Ended(self._body(self._ask)))
+            self._wait_for_answer()
+            self._calls.put(ThreadResult(self._body(self._ask)))
         except BaseException as error:  # noqa: BLE001 - it is raised again where the strand is resumed from
-            self._said.put(Failed(error))
+            self._calls.put(ThreadFailure(error))
 
     def _ask(self, call: Call) -> object:
-        self._said.put(call)
-        return self._heard()
+        self._calls.put(call)
+        return self._wait_for_answer()
 
-    def _heard(self) -> object:
+    def _wait_for_answer(self) -> object:
         answer, error = self._answers.get()
         if error is not None:
             raise error

@@ -7,37 +7,37 @@ from typing import Any
 
 import torch
 
-from agents.generator.step_engine.model_calls import with_tensors
+from agents.generator.step_engine.model_calls import map_tensors
 
-EXACT = frozenset({"timestep", "guidance", "time_ids", "img_ids", "txt_ids"})
+FLOAT32_ARGUMENTS = frozenset({"timestep", "guidance", "time_ids", "img_ids", "txt_ids"})
 """Arguments that models embed or turn into angles themselves, in float32 first: times, sizes and places."""
 
 
-def outside(weights: torch.dtype) -> torch.dtype:
+def picture_dtype(weights: torch.dtype) -> torch.dtype:
     """The precision of pictures around a model of such weights."""
     return torch.float32 if weights in (torch.float16, torch.bfloat16) else weights
 
 
-def inward(arguments: Mapping[str, Any], weights: torch.dtype) -> dict[str, Any]:
+def to_weights_dtype(arguments: Mapping[str, Any], weights: torch.dtype) -> dict[str, Any]:
     """Arguments of a model, by name, in the precision of its weights."""
-    if outside(weights) == weights:
+    if picture_dtype(weights) == weights:
         return dict(arguments)
-    return {name: _inward(name, value, weights) for name, value in arguments.items()}
+    return {name: _to_weights_dtype(name, value, weights) for name, value in arguments.items()}
 
 
-def outward(answer: Any, weights: torch.dtype) -> Any:
+def to_picture_dtype(answer: Any, weights: torch.dtype) -> Any:
     """What a model answers, in the precision of pictures; of a distribution its parameters."""
-    if outside(weights) == weights:
+    if picture_dtype(weights) == weights:
         return answer
     if hasattr(answer, "latent_dist"):
         drawn_from = answer.latent_dist
         return type(answer)(latent_dist=type(drawn_from)(drawn_from.parameters.float()))
-    return with_tensors(answer, lambda tensor: tensor.float() if tensor.dtype == weights else tensor)
+    return map_tensors(answer, lambda tensor: tensor.float() if tensor.dtype == weights else tensor)
 
 
-def _inward(name: str, value: Any, weights: torch.dtype) -> Any:
+def _to_weights_dtype(name: str, value: Any, weights: torch.dtype) -> Any:
     if isinstance(value, dict):
-        return inward(value, weights)
-    if name in EXACT:
+        return to_weights_dtype(value, weights)
+    if name in FLOAT32_ARGUMENTS:
         return value
-    return with_tensors(value, lambda tensor: tensor.to(weights) if tensor.dtype == torch.float32 else tensor)
+    return map_tensors(value, lambda tensor: tensor.to(weights) if tensor.dtype == torch.float32 else tensor)

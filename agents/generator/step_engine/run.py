@@ -7,13 +7,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.generator.engine import Progressed, Stop
+from agents.generator.engine import OnProgress, ShouldStop
 from agents.generator.orders.order import Order
 from agents.generator.pipelines.draw import Pixels
-from agents.generator.pipelines.resident import Resident
-from agents.generator.step_engine.buckets import Trace, bucket_at, extended
-from agents.generator.step_engine.model_proxies import Asked, Stage, Stepped
-from agents.generator.step_engine.pipeline_thread import Strand
+from agents.generator.pipelines.resident import ResidentModel
+from agents.generator.step_engine.buckets import BucketTrace, bucket_at, extend_trace
+from agents.generator.step_engine.model_proxies import CallRequest, CallStage, StepRequest
+from agents.generator.step_engine.pipeline_thread import PipelineThread
 from protocol.messages import Buckets
 
 
@@ -26,7 +26,7 @@ class Drawing:
     """
 
     pixels: Pixels
-    stages: dict[str, float]
+    stage_seconds: dict[str, float]
     peak_memory: int | None
     gpu_util: float | None
     mfu: float | None
@@ -39,11 +39,11 @@ class Request:
     """A picture that is wanted, `since` when. `done` gets the drawing or the reason why there is none."""
 
     order: Order
-    progressed: Progressed
-    stop: Stop
-    probe: bool = False
-    since: float = field(default_factory=time.monotonic)
-    done: "Future[Drawing]" = field(default_factory=Future)
+    on_progress: OnProgress
+    should_stop: ShouldStop
+    is_probe: bool = False
+    submitted_at: float = field(default_factory=time.monotonic)
+    future: "Future[Drawing]" = field(default_factory=Future)
 
 
 @dataclass
@@ -54,17 +54,17 @@ class Run:
 
     number: int
     request: Request
-    resident: Resident
-    strand: "Strand[Asked | Stepped, Pixels]"
-    said: Any = None
-    since: float = 0.0
-    stage: Stage = "encode"
-    stages: dict[str, float] = field(default_factory=dict[str, float])
-    trace: Trace = ()
+    resident: ResidentModel
+    thread: "PipelineThread[CallRequest | StepRequest, Pixels]"
+    pending: Any = None
+    waiting_since: float = 0.0
+    stage: CallStage = "encode"
+    stage_seconds: dict[str, float] = field(default_factory=dict[str, float])
+    trace: BucketTrace = ()
     calls: int = 0
-    accompanied: bool = False
+    shared_last_call: bool = False
     decode_bucket: int | None = None
-    doing: str | None = None
+    post_stage: str | None = None
     order: Order = field(init=False)
     shareable: bool = True
     peak_memory: int | None = None
@@ -75,20 +75,20 @@ class Run:
         self.order = self.request.order
 
     @property
-    def key(self) -> Hashable:
+    def call_key(self) -> Hashable:
         """What has to be the same in calls that are shared: model, adapters and their weights, shapes."""
         order = self.order
-        adapters = tuple((str(one.file), one.weight) for one in order.adapters)
+        adapters = tuple((str(one.file), one.weight) for one in order.loras)
         followed = tuple((str(one.file), one.layers, one.weight) for one in order.ip_adapters)
-        return (self.resident.number, adapters, followed, self.said.call.key)
+        return (self.resident.number, adapters, followed, self.pending.call.key)
 
     @property
-    def unit(self) -> int:
+    def bucket_unit(self) -> int:
         """Rows that its buckets count in: its own. Of a picture with regions single ones, since no pinned size may be
         a multiple of theirs."""
-        return 1 if self.order.job.regions else self.said.call.rows
+        return 1 if self.order.job.regions else self.pending.call.rows
 
-    def bucket(self, stage: Stage) -> int | None:
+    def bucket(self, stage: CallStage) -> int | None:
         """The bucket that its next call must have; null where it follows the load. What is decoded again is decoded
         alone, since one size is remembered; so are frames."""
         if stage == "decode" and (self.decode_bucket is not None or self.order.motion is not None):
@@ -98,7 +98,7 @@ class Run:
             return None
         return wanted.decode if stage == "decode" else bucket_at(wanted.denoise, self.calls)
 
-    def measured(self, peak: int | None, utilisation: float | None, mfu: float | None) -> None:
+    def record_measurements(self, peak: int | None, utilisation: float | None, mfu: float | None) -> None:
         """What the device said after a call; null where it says nothing."""
         if peak is not None:
             self.peak_memory = max(peak, self.peak_memory or 0)
@@ -107,19 +107,19 @@ class Run:
         if mfu is not None:
             self.mfu.append(mfu)
 
-    def spent(self, seconds: float) -> None:
+    def add_seconds(self, seconds: float) -> None:
         """Device time that was spent for it, in the step or else the stage that it is in."""
-        name = self.doing or self.stage
-        self.stages[name] = self.stages.get(name, 0.0) + seconds
+        name = self.post_stage or self.stage
+        self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + seconds
 
-    def denoised(self, size: int) -> None:
+    def record_denoise(self, size: int) -> None:
         """Its denoising call was made, as one of `size` rows; of none where such calls cannot be shared."""
-        shareable = self.said.call.rows > 0
+        shareable = self.pending.call.rows > 0
         self.shareable = self.shareable and shareable
-        self.trace = extended(self.trace, size // self.unit if shareable else 1)
+        self.trace = extend_trace(self.trace, size // self.bucket_unit if shareable else 1)
         self.calls += 1
 
-    def decoded(self, bucket: int) -> None:
+    def record_decode(self, bucket: int) -> None:
         """It was decoded, in a call with the room of so many pictures."""
         if self.decode_bucket is None:
             self.decode_bucket = bucket
@@ -128,7 +128,7 @@ class Run:
         """What became of it."""
         return Drawing(
             pixels=pixels,
-            stages=self.stages,
+            stage_seconds=self.stage_seconds,
             peak_memory=self.peak_memory,
             gpu_util=_mean(self.utilisation),
             mfu=_mean(self.mfu),

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from agents.generator.files.rrdb_file import UPSCALER, describe, is_upscaler
-from agents.generator.files.safetensors_header import inspect
+from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, describe, is_upscaler
+from agents.generator.files.safetensors_header import inspect_file
 from agents.generator.upscale import spandrel_networks
 from agents.generator.upscale.rrdb import Rrdb
 from agents.shared.picture import Rgb
@@ -21,12 +21,12 @@ MAX_NETWORKS = 3
 """Networks that stay in memory, the least recently used goes first; a usual one takes 67 MB."""
 
 
-class Networks:
+class NetworkCache:
     """The networks of one device. Only the device's thread calls this."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._kept: OrderedDict[tuple[Path, int], Network] = OrderedDict()
+        self._networks: OrderedDict[tuple[Path, int], Network] = OrderedDict()
 
     def get(self, file: Path) -> "Network":
         """The network in a file, loaded if need be.
@@ -35,9 +35,9 @@ class Networks:
             Unsound, NotAnUpscaler, Refused: see `Network`.
         """
         key = (file, file.stat().st_mtime_ns)
-        self._kept[key] = network = self._kept.pop(key, None) or Network(file, self._device)
-        while len(self._kept) > MAX_NETWORKS:
-            self._kept.popitem(last=False)
+        self._networks[key] = network = self._networks.pop(key, None) or Network(file, self._device)
+        while len(self._networks) > MAX_NETWORKS:
+            self._networks.popitem(last=False)
         return network
 
 
@@ -54,21 +54,21 @@ class Network:
         """
         self._device = device
         self.side: int | None = None
-        header = inspect(file, UPSCALER)
+        header = inspect_file(file, UPSCALER_BOUNDS)
         if is_upscaler(header.tensors):
             form = describe(header)
             network = Rrdb(form)
-            network.load_state_dict({form.places[name]: tensor for name, tensor in load_file(file).items()})
+            network.load_state_dict({form.tensor_names[name]: tensor for name, tensor in load_file(file).items()})
             self.scale, self._multiple = form.scale, form.squeeze
             self._network: Any = network.to(device).eval()
         else:
-            self._network = spandrel_networks.load(file).to(device)
+            self._network = spandrel_networks.load_network(file).to(device)
             self.scale, self._multiple = self._network.scale, 1
             if self._network.purpose == "FaceSR":
                 self.side = self._network.size_requirements.minimum or spandrel_networks.FACE_SIDE
 
     @torch.no_grad()
-    def made(self, part: Rgb) -> NDArray[np.float32]:
+    def apply(self, part: Rgb) -> NDArray[np.float32]:
         """What it makes of a part of a picture: (height, width, 3) times `scale`, about 0 to 1."""
         height, width, _ = part.shape
         rows = torch.from_numpy(np.array(part)).to(self._device).permute(2, 0, 1)[None].float() / 255

@@ -8,9 +8,9 @@ from torch.nn import functional
 
 from agents.generator.files.rrdb_file import RrdbFile
 
-RESIDUAL = 0.2
+RESIDUAL_SCALE = 0.2
 """How much of what a block computed is added to what went in (section 3.1, "residual scaling")."""
-SLOPE = 0.2
+LEAKY_SLOPE = 0.2
 """Of the leaky ReLU below zero."""
 
 
@@ -18,8 +18,8 @@ def _conv(into: int, out: int) -> nn.Conv2d:
     return nn.Conv2d(into, out, 3, padding=1)
 
 
-def _active(features: torch.Tensor) -> torch.Tensor:
-    return functional.leaky_relu(features, SLOPE)
+def _activate(features: torch.Tensor) -> torch.Tensor:
+    return functional.leaky_relu(features, LEAKY_SLOPE)
 
 
 class DenseBlock(nn.Module):
@@ -35,8 +35,8 @@ class DenseBlock(nn.Module):
         """Same shape as what goes in: (rows, features, height, width)."""
         seen = [features]
         for number in range(1, 5):
-            seen.append(_active(self.get_submodule(f"conv{number}")(torch.cat(seen, 1))))
-        return features + RESIDUAL * self.get_submodule("conv5")(torch.cat(seen, 1))
+            seen.append(_activate(self.get_submodule(f"conv{number}")(torch.cat(seen, 1))))
+        return features + RESIDUAL_SCALE * self.get_submodule("conv5")(torch.cat(seen, 1))
 
 
 class Block(nn.Module):
@@ -50,7 +50,7 @@ class Block(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Same shape as what goes in."""
-        return features + RESIDUAL * self.rdb3(self.rdb2(self.rdb1(features)))
+        return features + RESIDUAL_SCALE * self.rdb3(self.rdb2(self.rdb1(features)))
 
 
 class Rrdb(nn.Module):
@@ -76,5 +76,5 @@ class Rrdb(nn.Module):
         features = features + self.conv_body(self.body(features))
         for number in range(self._form.doublings):
             larger = functional.interpolate(features, scale_factor=2, mode="nearest")
-            features = _active(self.get_submodule(f"conv_up{number + 1}")(larger))
-        return self.conv_last(_active(self.conv_hr(features)))
+            features = _activate(self.get_submodule(f"conv_up{number + 1}")(larger))
+        return self.conv_last(_activate(self.conv_hr(features)))

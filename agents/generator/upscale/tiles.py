@@ -23,7 +23,7 @@ def spans(length: int, tile: int, overlap: int) -> list[Span]:
     return [(start, start + tile) for start in starts]
 
 
-def weights(span: Span, length: int, overlap: int) -> NDArray[np.float32]:
+def tile_weights(span: Span, length: int, overlap: int) -> NDArray[np.float32]:
     """The weight of each pixel of a tile along one side: 1 inside, falling over the middle half of the overlap, 0 in
     the outer quarter, where a network misses what lies beyond the tile. The picture's own edges keep 1."""
     begin, end = span
@@ -37,7 +37,9 @@ def weights(span: Span, length: int, overlap: int) -> NDArray[np.float32]:
     return np.clip(weight, 0, 1).astype(np.float32)
 
 
-def in_tiles(picture: Rgb, scale: int, tile: int, overlap: int, make: Callable[[Rgb], NDArray[np.float32]]) -> Rgb:
+def process_in_tiles(
+    picture: Rgb, scale: int, tile: int, overlap: int, make: Callable[[Rgb], NDArray[np.float32]]
+) -> Rgb:
     """A picture `scale` times as wide and as high, of what `make` makes of each tile: (height, width, 3), about 0 to 1.
 
     Raises:
@@ -51,7 +53,7 @@ def in_tiles(picture: Rgb, scale: int, tile: int, overlap: int, make: Callable[[
             part = make(picture[top:bottom, left:right])
             share = np.outer(
                 *(
-                    weights((begin * scale, end * scale), length * scale, overlap * scale)
+                    tile_weights((begin * scale, end * scale), length * scale, overlap * scale)
                     for begin, end, length in ((top, bottom, height), (left, right, width))
                 )
             )
@@ -64,7 +66,7 @@ def in_tiles(picture: Rgb, scale: int, tile: int, overlap: int, make: Callable[[
     return total.round(out=total).clip(0, 255, out=total).astype(np.uint8)
 
 
-def one_by_one(picture: Rgb, tile: int, overlap: int, make: Callable[[Rgb], Rgb]) -> Rgb:
+def repaint_in_tiles(picture: Rgb, tile: int, overlap: int, make: Callable[[Rgb], Rgb]) -> Rgb:
     """A picture whose tiles are made anew in turn, row by row, each of what is there by then, so that it goes on from
     its neighbours; where they overlap it fades in.
 
@@ -77,12 +79,12 @@ def one_by_one(picture: Rgb, tile: int, overlap: int, make: Callable[[Rgb], Rgb]
         for column, (left, right) in enumerate(columns):
             place = np.s_[top:bottom, left:right]
             part = make(made[place].copy())
-            share = np.outer(_fading_in(rows, row), _fading_in(columns, column))[..., None]
+            share = np.outer(_fade_in_weights(rows, row), _fade_in_weights(columns, column))[..., None]
             made[place] = np.rint(made[place] * (1 - share) + part * share).astype(np.uint8)
     return made
 
 
-def _fading_in(cut: list[Span], number: int) -> NDArray[np.float32]:
+def _fade_in_weights(cut: list[Span], number: int) -> NDArray[np.float32]:
     """The weight of each pixel of a tile along one side: rising where the one before reaches into it, 1 after that."""
     begin, end = cut[number]
     shared = cut[number - 1][1] - begin if number else 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from agents.planner.planning import prompt_catalogue
-from agents.planner.planning.prompt_catalogue import Shelf
+from agents.planner.planning.prompt_catalogue import CatalogueSelection
 from agents.shared.picture import FORMATS, MAX_BYTES, Undecodable, decode
 from bus.blobs import Blobs
 from protocol.catalogue import CatalogueCombo, CatalogueEntry, CatalogueSnapshot, ReferenceBlob
@@ -26,23 +26,23 @@ MAX_PROMPT_FILE_BYTES = 64 * 1024
 MAX_PROMPT_CHARACTERS = 4000
 """The longest prompt that a command may carry as well."""
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-DESCRIPTIONS = ("wardrobe.md", "wardrobe.txt", "description.md", "description.txt")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+DESCRIPTION_FILES = ("wardrobe.md", "wardrobe.txt", "description.md", "description.txt")
 """Text files of a combo or wardrobe folder that say what is worn."""
 
-_Stamp = tuple[str, int, int]
+_FileStamp = tuple[str, int, int]
 
 
-class Shelves:
+class CatalogueLoader:
     """Catalogues and combos below two folders. Pictures are read again only when they changed."""
 
     def __init__(self, catalogues: Path, combos: Path, blobs: Blobs) -> None:
         self._catalogues = catalogues
         self._combos = combos
         self._blobs = blobs
-        self._known: dict[_Stamp, ReferenceBlob] = {}
+        self._known_references: dict[_FileStamp, ReferenceBlob] = {}
 
-    async def shelf(self, command: GenerateImages) -> Shelf | None:
+    async def load(self, command: GenerateImages) -> CatalogueSelection | None:
         """What a command runs through, kept in the blob store; null where it names no catalogue.
 
         Raises:
@@ -59,14 +59,14 @@ class Shelves:
                 )
             return None
         try:
-            entries = await asyncio.to_thread(self._entries, command.catalogue)
-            combos = await self._all_combos(command.combos) if command.combos is not None else []
+            entries = await asyncio.to_thread(self._load_entries, command.catalogue)
+            combos = await self._load_combos(command.combos) if command.combos is not None else []
         except OSError as error:
             raise Refused(
                 "invalid_value", f"{error.filename}: {error.strerror}", path="$.catalogue", hint="make it readable"
             ) from error
         snapshot = CatalogueSnapshot(entries=entries, combos=combos)
-        return Shelf(
+        return CatalogueSelection(
             blob=await self._blobs.put(msgspec.json.encode(snapshot)),
             entries=[(entry.catalogue, entry.id) for entry in entries],
             combos=[(combo.wardrobe, combo.ui_style, combo.id) for combo in combos],
@@ -75,37 +75,37 @@ class Shelves:
             warnings=prompt_catalogue.pose_warnings(entries, combos),
         )
 
-    def _entries(self, wanted: Catalogue) -> list[CatalogueEntry]:
+    def _load_entries(self, wanted: Catalogue) -> list[CatalogueEntry]:
         entries: list[CatalogueEntry] = []
-        folders = _folders(self._catalogues)
+        folders = _list_folders(self._catalogues)
         for position, name in enumerate(wanted.names):
             folder = prompt_catalogue.catalogue_folder(name, folders, f"$.catalogue.names[{position}]")
-            entries += self._prompts(self._catalogues / folder)
-        kept = prompt_catalogue.kept_entries(entries, wanted.prompts)
+            entries += self._read_prompts(self._catalogues / folder)
+        kept = prompt_catalogue.select_entries(entries, wanted.prompts)
         if not 1 <= len(kept) <= MAX_ENTRIES:
             raise Refused(
                 "invalid_value", f"1 to {MAX_ENTRIES} prompts, not {len(kept)}", path="$.catalogue", hint="name fewer"
             )
         return kept
 
-    def _prompts(self, folder: Path) -> Iterator[CatalogueEntry]:
-        for file in _files(folder, (".md",)):
+    def _read_prompts(self, folder: Path) -> Iterator[CatalogueEntry]:
+        for file in _list_files(folder, (".md",)):
             text = prompt_catalogue.prompt_of(_read_text(file, MAX_PROMPT_FILE_BYTES, "$.catalogue"))
             if not 1 <= len(text) <= MAX_PROMPT_CHARACTERS or "\0" in text:
-                raise _unusable(
+                raise _unusable_refusal(
                     file, f"a prompt has 1 to {MAX_PROMPT_CHARACTERS} characters, not {len(text)}", "$.catalogue"
                 )
             name = prompt_catalogue.catalogue_name(folder.name)
-            yield CatalogueEntry(catalogue=name, id=file.stem, text=text, pose=prompt_catalogue.pose_wanted(text))
+            yield CatalogueEntry(catalogue=name, id=file.stem, text=text, pose=prompt_catalogue.requested_pose(text))
 
-    async def _all_combos(self, wanted: Combos) -> list[CatalogueCombo]:
-        places = await asyncio.to_thread(lambda: list(self._places(wanted)))
+    async def _load_combos(self, wanted: Combos) -> list[CatalogueCombo]:
+        places = await asyncio.to_thread(lambda: list(self._combo_paths(wanted)))
         combos = [
             CatalogueCombo(
                 id=place.stem if place.is_file() else place.name,
                 wardrobe=wardrobe,
                 ui_style=ui_style,
-                description=await asyncio.to_thread(_description, place, wardrobe),
+                description=await asyncio.to_thread(_read_description, place, wardrobe),
                 references=[],
             )
             for place, wardrobe, ui_style in places
@@ -113,77 +113,77 @@ class Shelves:
         where = {
             (combo.wardrobe, combo.ui_style, combo.id): place for combo, (place, *_) in zip(combos, places, strict=True)
         }
-        kept = prompt_catalogue.kept_combos(combos, wanted.names)
+        kept = prompt_catalogue.select_combos(combos, wanted.names)
         if not 1 <= len(kept) <= MAX_COMBOS:
             raise Refused(
                 "invalid_value", f"1 to {MAX_COMBOS} combos, not {len(kept)}", path="$.combos", hint="name fewer"
             )
         return [
             msgspec.structs.replace(
-                combo, references=await self._references(where[combo.wardrobe, combo.ui_style, combo.id])
+                combo, references=await self._load_references(where[combo.wardrobe, combo.ui_style, combo.id])
             )
             for combo in kept
         ]
 
-    def _places(self, wanted: Combos) -> Iterator[tuple[Path, str, str]]:
+    def _combo_paths(self, wanted: Combos) -> Iterator[tuple[Path, str, str]]:
         """(combo folder or picture, wardrobe, ui style) of all that is asked for."""
-        wardrobes = _folders(self._combos)
+        wardrobes = _list_folders(self._combos)
         if wanted.wardrobe is not None:
             wardrobes = [prompt_catalogue.wardrobe_folder(wanted.wardrobe, wardrobes)]
-        styles = sorted({style for wardrobe in wardrobes for style in _folders(self._combos / wardrobe)})
+        styles = sorted({style for wardrobe in wardrobes for style in _list_folders(self._combos / wardrobe)})
         if wanted.ui_style is not None:
             styles = [prompt_catalogue.ui_style_folder(wanted.ui_style, styles)]
         for wardrobe in wardrobes:
             for style in styles:
                 folder = self._combos / wardrobe / style
-                places = [folder / name for name in _folders(folder)] + _files(folder, PICTURE_ENDINGS)
+                places = [folder / name for name in _list_folders(folder)] + _list_files(folder, PICTURE_SUFFIXES)
                 named = wanted.wardrobe or prompt_catalogue.wardrobe_name(wardrobe)
                 for place in sorted(places, key=lambda place: place.name):
                     yield place, named, prompt_catalogue.ui_style_name(style)
 
-    async def _references(self, place: Path) -> list[ReferenceBlob]:
+    async def _load_references(self, place: Path) -> list[ReferenceBlob]:
         """The pictures of a combo, that of the interface first. Nothing outside of the combo is looked at."""
         alone = await asyncio.to_thread(place.is_file)
-        files = [place] if alone else await asyncio.to_thread(_files, place, PICTURE_ENDINGS)
+        files = [place] if alone else await asyncio.to_thread(_list_files, place, PICTURE_SUFFIXES)
         if not 1 <= len(files) <= MAX_REFERENCES:
-            raise _unusable(place, f"a combo has 1 to {MAX_REFERENCES} pictures, not {len(files)}", "$.combos")
-        references = [await self._reference(file, alone) for file in files]
+            raise _unusable_refusal(place, f"a combo has 1 to {MAX_REFERENCES} pictures, not {len(files)}", "$.combos")
+        references = [await self._load_reference(file, alone) for file in files]
         return sorted(references, key=lambda one: one.asset != "ui")
 
-    async def _reference(self, file: Path, alone: bool) -> ReferenceBlob:
+    async def _load_reference(self, file: Path, alone: bool) -> ReferenceBlob:
         stat = await asyncio.to_thread(file.stat)
         stamp = (str(file), stat.st_mtime_ns, stat.st_size)
-        known = self._known.get(stamp)
+        known = self._known_references.get(stamp)
         if known is not None and await self._blobs.touch(known.blob):
             return known
         data = await asyncio.to_thread(_read, file, MAX_BYTES)
         try:
             media_type = (await asyncio.to_thread(decode, data)).media_type
         except Undecodable as error:
-            raise _unusable(file, f"no {', '.join(FORMATS)} picture: {error}", "$.combos") from error
+            raise _unusable_refusal(file, f"no {', '.join(FORMATS)} picture: {error}", "$.combos") from error
         asset, pose = ("ui", None) if alone else prompt_catalogue.asset_of(file.stem)
         made = ReferenceBlob(blob=await self._blobs.put(data), media_type=media_type, asset=asset, pose=pose)
-        self._known[stamp] = made
+        self._known_references[stamp] = made
         return made
 
 
-def _description(place: Path, wardrobe: str) -> str:
+def _read_description(place: Path, wardrobe: str) -> str:
     """What is worn: in the words of the combo's folder, else of its wardrobe's, else the wardrobe's name."""
     folders = [place.parent.parent] if place.is_file() else [place, place.parent.parent]
     for folder in folders:
-        for name in DESCRIPTIONS:
+        for name in DESCRIPTION_FILES:
             if (folder / name).is_file():
                 return prompt_catalogue.prompt_of(_read_text(folder / name, MAX_PROMPT_FILE_BYTES, "$.combos"))[:1000]
     return wardrobe.replace("-", " ").replace("_", " ")
 
 
-def _folders(folder: Path) -> list[str]:
+def _list_folders(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+def _list_files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     if not folder.is_dir():
         return []
     found = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -194,10 +194,10 @@ def _read_text(file: Path, limit: int, path: str) -> str:
     data = _read(file, limit)
     try:
         if len(data) > limit:
-            raise _unusable(file, f"larger than {limit} bytes", path)
+            raise _unusable_refusal(file, f"larger than {limit} bytes", path)
         return data.decode()
     except UnicodeDecodeError as error:
-        raise _unusable(file, "not UTF-8", path) from error
+        raise _unusable_refusal(file, "not UTF-8", path) from error
 
 
 def _read(file: Path, limit: int) -> bytes:
@@ -206,6 +206,6 @@ def _read(file: Path, limit: int) -> bytes:
         return opened.read(limit + 1)
 
 
-def _unusable(place: Path, problem: str, path: str) -> Refused:
+def _unusable_refusal(place: Path, problem: str, path: str) -> Refused:
     where = "/".join(place.parts[-3:])
     return Refused("invalid_value", f"{where}: {problem}", path=path, hint="mend or remove it")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from agents.planner.ledger.batches import load_batch
 from agents.planner.ledger.records import Evidence, Outcome
 from agents.planner.ledger.tables import attempts, jobs
-from agents.planner.planning.source_images import NOTHING, Found, Given, check_lines, check_mask
+from agents.planner.planning.source_images import NO_SOURCE_IMAGES, LoadedImage, SourceImages, check_lines, check_mask
 from agents.shared.database.group_commit import GroupCommit
 from agents.shared.picture import FORMATS, MAX_BYTES, Rgb, Undecodable, decode
 from bus.blobs import BlobMissing, Blobs
@@ -20,18 +20,18 @@ from protocol.ids import index_of
 from protocol.parameters import ImageSource
 from protocol.post import CorrectColour
 
-Place = tuple[str, str | None]
+BlobAndFile = tuple[str, str | None]
 """The blob of a picture that was made, and its file on this machine or null."""
 
 
-class Sources:
+class ImageLoader:
     """Pictures of a ledger's batches and of a blob store."""
 
     def __init__(self, ledger: GroupCommit, blobs: Blobs) -> None:
         self._ledger = ledger
         self._blobs = blobs
 
-    async def given(self, command: GenerateImages, client: str) -> Given:
+    async def load(self, command: GenerateImages, client: str) -> SourceImages:
         """The pictures that a command of `client` names.
 
         Raises:
@@ -44,32 +44,32 @@ class Sources:
             if isinstance(step, CorrectColour) and step.towards is not None
         }
         if not (command.init_image or command.mask or command.controls or command.references or matched):
-            return NOTHING
+            return NO_SOURCE_IMAGES
         init = mask = None
         if command.init_image is not None:
-            init, _ = await self._found(command.init_image, client, "$.init_image")
+            init, _ = await self._load_image(command.init_image, client, "$.init_image")
         if command.mask is not None:
-            mask, pixels = await self._found(command.mask, client, "$.mask")
+            mask, pixels = await self._load_image(command.mask, client, "$.mask")
             check_mask(pixels)
-        controls: list[Found] = []
+        controls: list[LoadedImage] = []
         for position, control in enumerate(command.controls):
             path = f"$.controls[{position}].image"
-            found, pixels = await self._found(control.image, client, path)
+            found, pixels = await self._load_image(control.image, client, path)
             if control.kind == "canny":
                 await asyncio.to_thread(check_lines, pixels, control.preprocessed, path)
             controls.append(found)
         references = [
-            (await self._found(one.image, client, f"$.references[{position}].image"))[0]
+            (await self._load_image(one.image, client, f"$.references[{position}].image"))[0]
             for position, one in enumerate(command.references)
         ]
         colours = {
-            position: (await self._found(source, client, f"$.post[{position}].towards"))[0]
+            position: (await self._load_image(source, client, f"$.post[{position}].towards"))[0]
             for position, source in matched.items()
         }
-        return Given(init, mask, tuple(controls), tuple(references), colours)
+        return SourceImages(init, mask, tuple(controls), tuple(references), colours)
 
-    async def _found(self, source: ImageSource, client: str, path: str) -> tuple[Found, Rgb]:
-        data = await self._bytes(source, client, path)
+    async def _load_image(self, source: ImageSource, client: str, path: str) -> tuple[LoadedImage, Rgb]:
+        data = await self._read_source(source, client, path)
         try:
             decoded = await asyncio.to_thread(decode, data)
         except Undecodable as error:
@@ -81,12 +81,12 @@ class Sources:
             ) from error
         width, height = decoded.size
         # Put also where it is there, so that its time begins anew.
-        return Found(await self._blobs.put(data), width, height), decoded.rgb
+        return LoadedImage(await self._blobs.put(data), width, height), decoded.rgb
 
-    async def _bytes(self, source: ImageSource, client: str, path: str) -> bytes:
+    async def _read_source(self, source: ImageSource, client: str, path: str) -> bytes:
         match source:
             case ImageSource(image_id=str(name), blob=None, url=None):
-                blob, file = await self._ledger.read(lambda connection: _made(connection, client, name, path))
+                blob, file = await self._ledger.read(lambda connection: _find_completed(connection, client, name, path))
             case ImageSource(image_id=None, blob=str(blob), url=None):
                 file = None
             case ImageSource(image_id=None, blob=None, url=str()):
@@ -118,7 +118,7 @@ class Sources:
             return data
 
 
-def _made(connection: Connection, client: str, name: str, path: str) -> Place:
+def _find_completed(connection: Connection, client: str, name: str, path: str) -> BlobAndFile:
     """A picture that a batch of the client made.
 
     Raises:

@@ -11,18 +11,18 @@ from agents.planner.ledger.tables import audit
 
 _ADD = sa.insert(audit)
 
-Entry = dict[str, Any]
+AuditRow = dict[str, Any]
 """A row of the log."""
 
 
-def entry(
+def new_row(
     what: str,
     client: str,
     now: float,
     batch: str | None = None,
     index: int | None = None,
     **detail: str | int | float | None,
-) -> Entry:
+) -> AuditRow:
     """A row that tells of something."""
     return {
         "at": now,
@@ -34,7 +34,7 @@ def entry(
     }
 
 
-def add(connection: Connection, entries: Sequence[Entry]) -> None:
+def add_rows(connection: Connection, entries: Sequence[AuditRow]) -> None:
     """Add rows in the transaction of what they tell of, with one statement."""
     connection.execute(_ADD, entries)
 
@@ -49,4 +49,4 @@ def note(
     **detail: str | int | float | None,
 ) -> None:
     """Add one row."""
-    add(connection, [entry(what, client, now, batch, index, **detail)])
+    add_rows(connection, [new_row(what, client, now, batch, index, **detail)])

@@ -18,7 +18,7 @@ from protocol.messages import JobRef, Work
 from protocol.parameters import ServiceClass
 from protocol.replies import GenerationStatus
 
-WORK = msgspec.json.Decoder(Work)
+WORK_DECODER = msgspec.json.Decoder(Work)
 """Decodes the outstanding message of a job."""
 
 _encode = msgspec.json.encode
@@ -109,19 +109,19 @@ def load_batch(connection: Connection, batch: str) -> Batch | None:
     return decode_batch(row) if row else None
 
 
-def required(connection: Connection, name: str) -> Batch:
+def require_batch(connection: Connection, name: str) -> Batch:
     batch = load_batch(connection, name)
     if batch is None:
         raise LookupError(f"the ledger has jobs of {name} and not its batch")
     return batch
 
 
-def save(connection: Connection, batch: Batch, now: float) -> None:
+def save_batch(connection: Connection, batch: Batch, now: float) -> None:
     """Write what changes in a batch: its state, cursor, counts and contact sheet."""
-    save_all(connection, (batch,), now)
+    save_batches(connection, (batch,), now)
 
 
-def save_all(connection: Connection, changed: Iterable[Batch], now: float) -> None:
+def save_batches(connection: Connection, changed: Iterable[Batch], now: float) -> None:
     """Write what changed in several batches."""
     values = [
         {
@@ -138,24 +138,24 @@ def save_all(connection: Connection, changed: Iterable[Batch], now: float) -> No
         connection.execute(_SAVE, values)
 
 
-def touch(connection: Connection, name: str, now: float) -> None:
+def touch_batch(connection: Connection, name: str, now: float) -> None:
     connection.execute(_SAVE, {"of_hash": name, "updated_at": now})
 
 
-def job_row(connection: Connection, ref: JobRef) -> RowMapping | None:
+def current_job_row(connection: Connection, ref: JobRef) -> RowMapping | None:
     """The job's row while `ref` names its current attempt; null for a stale or unknown attempt."""
-    return connection.execute(_JOB, _of(ref)).mappings().first()
+    return connection.execute(_JOB, _ref_values(ref)).mappings().first()
 
 
-def candidates(connection: Connection, ref: JobRef) -> list[Candidate]:
+def load_candidates(connection: Connection, ref: JobRef) -> list[Candidate]:
     rows = connection.execute(_CANDIDATES, {"of_hash": ref.hash, "of_index": ref.index})
     return [Candidate(row.attempt, row.score) for row in rows]
 
 
-def evidence_of(connection: Connection, ref: JobRef, attempt: int) -> Evidence | None:
-    data = connection.execute(_EVIDENCE, {**_of(ref), "of_attempt": attempt}).scalar_one_or_none()
+def load_evidence(connection: Connection, ref: JobRef, attempt: int) -> Evidence | None:
+    data = connection.execute(_EVIDENCE, {**_ref_values(ref), "of_attempt": attempt}).scalar_one_or_none()
     return msgspec.json.decode(data, type=Evidence) if data else None
 
 
-def _of(ref: JobRef) -> dict[str, str | int]:
+def _ref_values(ref: JobRef) -> dict[str, str | int]:
     return {"of_hash": ref.hash, "of_index": ref.index, "of_attempt": ref.attempt}

@@ -7,11 +7,11 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.tables import jobs
 
-PAGE = 1000
+ROWS_PER_READ = 1000
 
 
-def completed(connection: Connection, since: float) -> Iterator[tuple[str, int]]:
+def completed_pictures(connection: Connection, since: float) -> Iterator[tuple[str, int]]:
     """(hash of the batch, index) of every picture that was completed since a time."""
     query = sa.select(jobs.c.hash, jobs.c.index).where(jobs.c.state == "completed", jobs.c.updated_at >= since)
-    for row in connection.execution_options(yield_per=PAGE).execute(query):
+    for row in connection.execution_options(yield_per=ROWS_PER_READ).execute(query):
         yield row[0], row[1]

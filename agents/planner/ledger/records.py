@@ -26,9 +26,9 @@ class Outcome(Struct, frozen=True, kw_only=True):
     finished_at: float | None = None
 
 
-JOBS = msgspec.json.Decoder(list[Job])
+JOBS_DECODER = msgspec.json.Decoder(list[Job])
 """Decodes a page of an upgrade."""
 
 
-PROMPTS = msgspec.json.Decoder(list[Prompt])
+PROMPTS_DECODER = msgspec.json.Decoder(list[Prompt])
 """Decodes a page of prompts."""

@@ -1,8 +1,8 @@
 """Pure module: the states of what the ledger counts."""
 
-PROMPT_PAGE = 100
+PROMPTS_PER_PAGE = 100
 """Prompts asked for at once; a page of the longest prompts stays below the broker's 1 MB."""
 
 
-ACTIVE = ("held", "running", "paused")
+ACTIVE_BATCH_STATES = ("held", "running", "paused")
 """States of a batch that has not ended."""

@@ -49,13 +49,13 @@ class Tally(Struct, kw_only=True):
     embedded: int = 0
 
     @property
-    def done(self) -> int:
+    def ended_pictures(self) -> int:
         """Pictures in a terminal state."""
         return self.completed + self.failed + self.cancelled
 
     @property
-    def finished(self) -> bool:
-        return self.done >= self.quantity
+    def is_finished(self) -> bool:
+        return self.ended_pictures >= self.quantity
 
 
 def add_embedding(tally: Tally, embedding: bytes) -> None:
@@ -84,12 +84,12 @@ def consistency(tally: Tally) -> float | None:
 
 def status_of(batch: str, state: str, tally: Tally, stand_in: str | None) -> GenerationStatus:
     """The status that the counts make."""
-    processing = min(tally.in_flight - tally.taken_back, tally.quantity - tally.done)
+    processing = min(tally.in_flight - tally.taken_back, tally.quantity - tally.ended_pictures)
     return GenerationStatus(
         generation_status=StatusBody(
             completed=tally.completed,
             processing=processing,
-            queued=tally.quantity - tally.done - processing,
+            queued=tally.quantity - tally.ended_pictures - processing,
             failed=tally.failed or UNSET,
             cancelled=tally.cancelled or UNSET,
             quality_metrics=QualityMetrics(

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger import audit
-from agents.planner.ledger.batches import OF_ATTEMPT, Batch, load_batch, required, save_all
-from agents.planner.ledger.records import JOBS, PROMPTS
+from agents.planner.ledger.batches import OF_ATTEMPT, Batch, load_batch, require_batch, save_batches
+from agents.planner.ledger.records import JOBS_DECODER, PROMPTS_DECODER
 from agents.planner.ledger.tables import attempts, jobs, prompt_pages
 from protocol.messages import Job, JobRef, Prompt
 from protocol.reuse import StoredPicture
 
-_STORED = msgspec.json.Decoder(dict[int, StoredPicture])
+_STORED_DECODER = msgspec.json.Decoder(dict[int, StoredPicture])
 
 # Built once, because building a statement costs more than running it. Names of the values that select a row begin
 # with `of_`; the values that an execution gives beside them are the columns that it sets.
@@ -54,12 +54,12 @@ class JobRow:
     stage: str
     message: bytes
     outcome: bytes | None
-    left: tuple[int, str]
+    ledger_key: tuple[int, str]
     changes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
-class _Page:
+class _PromptPage:
     """Prompts from index `first` on, and what is there already of their pictures, by index."""
 
     first: int
@@ -67,23 +67,23 @@ class _Page:
     stored: dict[int, StoredPicture]
 
 
-class Books:
+class UnitOfWork:
     """One transaction's. `write` ends them; a statement of one's own on batches, jobs or attempts goes through
     `written`, on any other table through `connection`."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._batches: dict[str, Batch] = {}
-        self._changed: dict[str, Batch] = {}
+        self._changed_batches: dict[str, Batch] = {}
         self._jobs: dict[tuple[str, int], JobRow | None] = {}
         self._new_jobs: list[dict[str, Any]] = []
         self._new_attempts: list[dict[str, Any]] = []
-        self._attempts: dict[tuple[str, int, int], dict[str, Any]] = {}
-        self._pages: dict[str, _Page] = {}
+        self._attempt_changes: dict[tuple[str, int, int], dict[str, Any]] = {}
+        self._pages: dict[str, _PromptPage] = {}
         self._originals: dict[str, tuple[int, list[Job]]] = {}
-        self._entries: list[audit.Entry] = []
+        self._audit_rows: list[audit.AuditRow] = []
 
-    def batch(self, name: str) -> Batch | None:
+    def find_batch(self, name: str) -> Batch | None:
         """The batch, or null. The same object every time."""
         if (kept := self._batches.get(name)) is not None:
             return kept
@@ -92,21 +92,21 @@ class Books:
             self._batches[name] = found
         return found
 
-    def required(self, name: str) -> Batch:
+    def require_batch(self, name: str) -> Batch:
         """The batch of a job that is there."""
         if name not in self._batches:
-            self._batches[name] = required(self.connection, name)
+            self._batches[name] = require_batch(self.connection, name)
         return self._batches[name]
 
-    def keep(self, batch: Batch) -> None:
+    def register_batch(self, batch: Batch) -> None:
         """Take a batch that was read in this transaction."""
         self._batches[batch.hash] = batch
 
-    def save(self, batch: Batch) -> None:
+    def mark_changed(self, batch: Batch) -> None:
         """Write what changes in a batch: its state, cursor, counts and contact sheet."""
-        self._changed[batch.hash] = batch
+        self._changed_batches[batch.hash] = batch
 
-    def foresee(self, refs: Iterable[JobRef]) -> None:
+    def preload(self, refs: Iterable[JobRef]) -> None:
         """Read jobs that will be asked for, with one statement for each batch."""
         wanted: dict[str, set[int]] = {}
         for ref in refs:
@@ -115,15 +115,15 @@ class Books:
         for name, indices in wanted.items():
             self._jobs |= dict.fromkeys((name, index) for index in indices)
             rows = self.connection.execute(_JOBS, {"of_hash": name, "of_indices": sorted(indices)}).mappings()
-            self._jobs |= {(name, row["index"]): _job(name, row) for row in rows}
+            self._jobs |= {(name, row["index"]): _decode_job_row(name, row) for row in rows}
 
-    def job(self, ref: JobRef) -> JobRow | None:
+    def current_job(self, ref: JobRef) -> JobRow | None:
         """The job while `ref` names its current attempt; null for a stale or unknown attempt."""
-        self.foresee((ref,))
+        self.preload((ref,))
         row = self._jobs[ref.hash, ref.index]
         return row if row is not None and row.attempt == ref.attempt else None
 
-    def set_job(self, row: JobRow, now: float, **values: Any) -> None:
+    def change_job(self, row: JobRow, now: float, **values: Any) -> None:
         """Change a job."""
         for name in ("attempt", "state", "stage", "message", "outcome"):
             if name in values:
@@ -135,39 +135,39 @@ class Books:
         """Add jobs that are handed out for the first time."""
         self._new_jobs += rows
 
-    def open_attempts(self, made: Sequence[Job]) -> None:
+    def add_attempts(self, made: Sequence[Job]) -> None:
         """Add attempts that are handed out."""
         self._new_attempts += [
             {"hash": job.hash, "index": job.index, "attempt": job.attempt, "state": "running", "seed": job.seed}
             for job in made
         ]
 
-    def set_attempt(self, ref: JobRef, **values: Any) -> None:
+    def change_attempt(self, ref: JobRef, **values: Any) -> None:
         """Change an attempt."""
-        self._attempts.setdefault((ref.hash, ref.index, ref.attempt), {}).update(values)
+        self._attempt_changes.setdefault((ref.hash, ref.index, ref.attempt), {}).update(values)
 
     def note(self, what: str, batch: Batch, index: int, now: float, **detail: str | int | float | None) -> None:
         """Tell the audit log of a picture."""
-        self._entries.append(audit.entry(what, batch.client_id, now, batch.hash, index, **detail))
+        self._audit_rows.append(audit.new_row(what, batch.client_id, now, batch.hash, index, **detail))
 
     def prompt(self, name: str, index: int) -> Prompt:
         """The prompt of a picture, which is written."""
-        page = self._page(name, index)
+        page = self._prompt_page(name, index)
         return page.prompts[index - page.first]
 
-    def stored(self, name: str, index: int) -> StoredPicture | None:
+    def stored_picture(self, name: str, index: int) -> StoredPicture | None:
         """The stored picture that was found for one whose prompt is written."""
-        return self._page(name, index).stored.get(index)
+        return self._prompt_page(name, index).stored.get(index)
 
-    def original(self, name: str, index: int) -> Job:
+    def original_job(self, name: str, index: int) -> Job:
         """The job of the picture that a picture of an upgrade is made from."""
         first, page = self._originals.get(name, (0, []))
         if not first <= index < first + len(page):
             row = self.connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).one()
-            first, page = self._originals[name] = row.first, JOBS.decode(row.prompts)
+            first, page = self._originals[name] = row.first, JOBS_DECODER.decode(row.prompts)
         return page[index - first]
 
-    def write(self, now: float) -> None:
+    def write_changes(self, now: float) -> None:
         """Write everything that is not written."""
         if self._new_jobs:
             self.connection.execute(_ADD_JOB, self._new_jobs)
@@ -175,24 +175,24 @@ class Books:
             self.connection.execute(_ADD_ATTEMPT, self._new_attempts)
         self._write_jobs()
         self._write_attempts()
-        save_all(self.connection, self._changed.values(), now)
-        if self._entries:
-            audit.add(self.connection, self._entries)
-        self._new_jobs, self._new_attempts, self._entries = [], [], []
-        self._attempts, self._changed = {}, {}
+        save_batches(self.connection, self._changed_batches.values(), now)
+        if self._audit_rows:
+            audit.add_rows(self.connection, self._audit_rows)
+        self._new_jobs, self._new_attempts, self._audit_rows = [], [], []
+        self._attempt_changes, self._changed_batches = {}, {}
 
-    def written(self, now: float) -> Connection:
+    def flush(self, now: float) -> Connection:
         """The connection after everything is written; jobs are read anew after it."""
-        self.write(now)
+        self.write_changes(now)
         self._jobs = {}
         return self.connection
 
-    def _page(self, name: str, index: int) -> _Page:
+    def _prompt_page(self, name: str, index: int) -> _PromptPage:
         page = self._pages.get(name)
         if page is None or not page.first <= index < page.first + len(page.prompts):
             row = self.connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).one()
-            stored = _STORED.decode(row.stored) if row.stored else {}
-            page = self._pages[name] = _Page(row.first, PROMPTS.decode(row.prompts), stored)
+            stored = _STORED_DECODER.decode(row.stored) if row.stored else {}
+            page = self._pages[name] = _PromptPage(row.first, PROMPTS_DECODER.decode(row.prompts), stored)
         return page
 
     def _write_jobs(self) -> None:
@@ -201,26 +201,28 @@ class Books:
             if row is not None and row.changes:
                 by_columns.setdefault(frozenset(row.changes), []).append(row)
         for rows in by_columns.values():
-            changed = self.connection.execute(_SET_JOB, [_left(row) | row.changes for row in rows]).rowcount
+            changed = self.connection.execute(
+                _SET_JOB, [_ledger_key_values(row) | row.changes for row in rows]
+            ).rowcount
             assert changed == len(rows), "another writer was let in"
             for row in rows:
-                row.left, row.changes = (row.attempt, row.stage), {}
+                row.ledger_key, row.changes = (row.attempt, row.stage), {}
 
     def _write_attempts(self) -> None:
         by_columns: dict[frozenset[str], list[Mapping[str, Any]]] = {}
-        for (name, index, attempt), values in self._attempts.items():
+        for (name, index, attempt), values in self._attempt_changes.items():
             of = {"of_hash": name, "of_index": index, "of_attempt": attempt}
             by_columns.setdefault(frozenset(values), []).append({**of, **values})
         for rows in by_columns.values():
             self.connection.execute(_SET_ATTEMPT, rows)
 
 
-def _left(row: JobRow) -> dict[str, Any]:
-    attempt, stage = row.left
+def _ledger_key_values(row: JobRow) -> dict[str, Any]:
+    attempt, stage = row.ledger_key
     return {"of_hash": row.hash, "of_index": row.index, "of_attempt": attempt, "of_stage": stage}
 
 
-def _job(name: str, row: RowMapping) -> JobRow:
+def _decode_job_row(name: str, row: RowMapping) -> JobRow:
     return JobRow(
         hash=name,
         index=row["index"],
@@ -229,5 +231,5 @@ def _job(name: str, row: RowMapping) -> JobRow:
         stage=row["stage"],
         message=row["message"],
         outcome=row["outcome"],
-        left=(row["attempt"], row["stage"]),
+        ledger_key=(row["attempt"], row["stage"]),
     )

@@ -6,17 +6,17 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.tables import spend
-from agents.shared.database.once import insert_once
+from agents.shared.database.insert_once import insert_once
 from protocol.messages import JobRef
 
-Kind = Literal["gpu", "provider", "correction"]
+ChargeKind = Literal["gpu", "provider", "correction"]
 """Device seconds; a provider's charge; the difference to a charge that was first taken to be the highest."""
 
 _ADD = insert_once(spend)
 
 
 def charge(
-    connection: Connection, batch: Batch, ref: JobRef, provider: str, kind: Kind, micros: int, now: float
+    connection: Connection, batch: Batch, ref: JobRef, provider: str, kind: ChargeKind, micros: int, now: float
 ) -> bool:
     """Write a cost of an attempt down and count it in the batch, which is not saved; false where it was there."""
     added = connection.execute(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.tables import batches, clients
-from agents.shared.database.once import insert_once
+from agents.shared.database.insert_once import insert_once
 from protocol.errors import BadCommand, Refused
 from protocol.ids import is_id
 from protocol.money import dollars, micros
@@ -28,11 +28,11 @@ _ADD = insert_once(clients)
 _CLIENT = sa.select(clients).where(_OF_CLIENT)
 
 
-class _Stored(Struct):
+class _TallyCounts(Struct):
     completed: int = 0
 
 
-_stored = msgspec.json.Decoder(_Stored)
+_tally_decoder = msgspec.json.Decoder(_TallyCounts)
 
 
 def client_row(connection: Connection, client: str) -> RowMapping | None:
@@ -82,9 +82,9 @@ def change(connection: Connection, command: ClientChange, now: float) -> ClientR
         case LimitClient():
             _limit(connection, command, now)
         case SuspendClient():
-            _turn(connection, name, "active", "suspended", now)
+            _change_state(connection, name, "active", "suspended", now)
         case ResumeClient():
-            _turn(connection, name, "suspended", "active", now)
+            _change_state(connection, name, "suspended", "active", now)
     return show(connection, name)
 
 
@@ -96,11 +96,11 @@ def show(connection: Connection, client: str) -> ClientReply:
     """
     row = client_row(connection, client)
     if row is None:
-        raise _unknown(client)
+        raise _unknown_client_refusal(client)
     return ClientReply(client=_bodies(connection, [row])[0])
 
 
-def page(connection: Connection, first: int, count: int) -> ClientList:
+def list_page(connection: Connection, first: int, count: int) -> ClientList:
     """A page of clients, by name."""
     found = sa.select(clients).order_by(clients.c.client_id).offset(first).limit(count + 1)
     rows = connection.execute(found).mappings().all()
@@ -142,11 +142,11 @@ def _limit(connection: Connection, command: LimitClient, now: float) -> None:
     name = command.client_id
     changed = sa.update(clients).where(clients.c.client_id == name).values(**values, updated_at=now)
     if connection.execute(changed).rowcount != 1:
-        raise _unknown(name)
+        raise _unknown_client_refusal(name)
     note(connection, "client_limited", name, now, None, None, **values)
 
 
-def _turn(connection: Connection, name: str, before: str, after: str, now: float) -> None:
+def _change_state(connection: Connection, name: str, before: str, after: str, now: float) -> None:
     turned = sa.update(clients).where(clients.c.client_id == name, clients.c.state == before)
     if connection.execute(turned.values(state=after, updated_at=now)).rowcount == 1:
         note(connection, f"client_{'suspended' if after == 'suspended' else 'resumed'}", name, now)
@@ -172,7 +172,7 @@ def _bodies(connection: Connection, rows: Sequence[RowMapping]) -> list[ClientBo
     pictures = dict.fromkeys((row["client_id"] for row in rows), 0)
     of_these = sa.select(batches.c.client_id, batches.c.tally).where(batches.c.client_id.in_(list(pictures)))
     for client, tally in connection.execute(of_these):
-        pictures[client] += _stored.decode(tally).completed
+        pictures[client] += _tally_decoder.decode(tally).completed
     return [
         ClientBody(
             client_id=row["client_id"],
@@ -189,7 +189,7 @@ def _bodies(connection: Connection, rows: Sequence[RowMapping]) -> list[ClientBo
     ]
 
 
-def _unknown(client: str) -> Refused:
+def _unknown_client_refusal(client: str) -> Refused:
     return Refused(
         "unknown_client", f"there is no client {client}", path="$.client_id", hint="see bottega clients list"
     )

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.audit import note
-from agents.planner.ledger.batches import job_row, required, save
+from agents.planner.ledger.batches import current_job_row, require_batch, save_batch
 from agents.planner.ledger.tables import intents
-from agents.planner.money.charges import Kind, charge
-from agents.planner.money.reservations import follow, hold_of
+from agents.planner.money.charges import ChargeKind, charge
+from agents.planner.money.reservations import hold_of, settle_reservation
 from protocol.errors import AcpError, Refused, Unavailable
 from protocol.ids import image_id
 from protocol.messages import JobRef
@@ -25,78 +25,86 @@ _OF_PICTURE = (intents.c.hash == sa.bindparam("of_hash"), intents.c.index == sa.
 _OF_INTENT = (*_OF_PICTURE, intents.c.attempt == sa.bindparam("of_attempt"))
 _INTENTS = sa.select(intents).where(*_OF_PICTURE)
 _MOVE = sa.update(intents).where(*_OF_INTENT, intents.c.state == sa.bindparam("of_state"))
-_PROMISED = sa.select(sa.func.coalesce(sa.func.sum(intents.c.max_micros), 0)).where(
+_PROMISED_MICROS = sa.select(sa.func.coalesce(sa.func.sum(intents.c.max_micros), 0)).where(
     intents.c.hash == sa.bindparam("of_hash"), intents.c.state == "open"
 )
-_SILENT = sa.select(intents).where(intents.c.state == "open", intents.c.opened_at < sa.bindparam("before")).limit(1000)
+_SILENT_INTENTS = (
+    sa.select(intents).where(intents.c.state == "open", intents.c.opened_at < sa.bindparam("before")).limit(1000)
+)
 
 
 def open_intent(connection: Connection, asked: OpenIntent, now: float) -> IntentReply:
     """Allow a paid call, once for each key, or say why it must not be made."""
-    rows = {row["attempt"]: row for row in _of_picture(connection, asked.ref)}
+    rows = {row["attempt"]: row for row in _intents_of_picture(connection, asked.ref)}
     mine = rows.pop(asked.ref.attempt, None)
     if mine is not None and mine["state"] == "open" and mine["key"] == asked.key:
         return IntentReply(state="open")
     if mine is not None and mine["state"] == "open":
-        _doubt(connection, mine, now)
-        return _denied(_charged_already(asked.ref), "ambiguous")
+        _mark_ambiguous(connection, mine, now)
+        return _denial_reply(_charged_already_refusal(asked.ref), "ambiguous")
     if mine is not None and mine["state"] != "refused":
-        return _denied(_charged_already(asked.ref), mine["state"])
+        return _denial_reply(_charged_already_refusal(asked.ref), mine["state"])
     if any(row["state"] == "open" for row in rows.values()):
-        return _denied(Unavailable("timeout", "the end of an earlier paid call for this picture is not known yet"))
+        return _denial_reply(
+            Unavailable("timeout", "the end of an earlier paid call for this picture is not known yet")
+        )
     try:
-        _check(connection, asked)
+        _check_allowed(connection, asked)
     except Refused as error:
-        return _denied(error)
+        return _denial_reply(error)
     if mine is None:
         values = {"hash": asked.ref.hash, "index": asked.ref.index, "attempt": asked.ref.attempt}
-        connection.execute(sa.insert(intents).values(**values, **_opened(asked, now)))
+        connection.execute(sa.insert(intents).values(**values, **_opening_values(asked, now)))
     else:
-        _move(connection, asked.ref, "refused", **_opened(asked, now), closed_at=None)
+        _update_intent(connection, asked.ref, "refused", **_opening_values(asked, now), closed_at=None)
     note(connection, "intent", asked.ref.client_id, now, asked.ref.hash, asked.ref.index, micros=asked.max_micros)
     return IntentReply(state="open")
 
 
 def close_intent(connection: Connection, told: CloseIntent, now: float) -> IntentReply:
     """Settle a paid call at what it cost. Said twice it changes nothing; said late it corrects what was assumed."""
-    row = next((row for row in _of_picture(connection, told.ref) if row["attempt"] == told.ref.attempt), None)
+    row = next((row for row in _intents_of_picture(connection, told.ref) if row["attempt"] == told.ref.attempt), None)
     if row is None or row["key"] != told.key:
-        return _denied(Refused("wrong_state", "no paid call was allowed under this key"))
+        return _denial_reply(Refused("wrong_state", "no paid call was allowed under this key"))
     cost = told.micros if told.outcome == "captured" else 0
     reference = told.provider_reference
     match row["state"]:
         case "open":
-            _move(connection, told.ref, "open", state=told.outcome, provider_reference=reference, closed_at=now)
+            _update_intent(
+                connection, told.ref, "open", state=told.outcome, provider_reference=reference, closed_at=now
+            )
             if told.outcome == "captured":
                 _charge(connection, row, "provider", cost, now)
             return IntentReply(state=told.outcome)
         case "ambiguous":
-            _move(connection, told.ref, "ambiguous", state="resolved", provider_reference=reference, closed_at=now)
+            _update_intent(
+                connection, told.ref, "ambiguous", state="resolved", provider_reference=reference, closed_at=now
+            )
             _charge(connection, row, "correction", cost - row["max_micros"], now)
             return IntentReply(state="resolved")
         case state:
             return IntentReply(state=state)
 
 
-def doubt_silent(connection: Connection, before: float, now: float) -> int:
+def mark_silent_ambiguous(connection: Connection, before: float, now: float) -> int:
     """Take every intent that was opened `before` and never closed for charged; returns how many."""
-    rows = connection.execute(_SILENT, {"before": before}).mappings().all()
+    rows = connection.execute(_SILENT_INTENTS, {"before": before}).mappings().all()
     for row in rows:
-        _doubt(connection, row, now)
+        _mark_ambiguous(connection, row, now)
     return len(rows)
 
 
-def _check(connection: Connection, asked: OpenIntent) -> None:
-    job = job_row(connection, asked.ref)
+def _check_allowed(connection: Connection, asked: OpenIntent) -> None:
+    job = current_job_row(connection, asked.ref)
     if job is None or job["state"] != "running" or job["stage"] != "generator":
         raise Refused("cancelled", "this attempt is not wanted any more")
     hold = hold_of(connection, asked.ref.hash)
-    promised: int = connection.execute(_PROMISED, {"of_hash": asked.ref.hash}).scalar_one()
-    if hold is not None and promised + asked.max_micros > hold.held:
+    promised: int = connection.execute(_PROMISED_MICROS, {"of_hash": asked.ref.hash}).scalar_one()
+    if hold is not None and promised + asked.max_micros > hold.remaining:
         raise Refused("exceeds_budget", "the call may cost more than is held for its batch", hint="raise the budget")
 
 
-def _opened(asked: OpenIntent, now: float) -> dict[str, Any]:
+def _opening_values(asked: OpenIntent, now: float) -> dict[str, Any]:
     return {
         "client_id": asked.ref.client_id,
         "provider": asked.provider,
@@ -108,37 +116,37 @@ def _opened(asked: OpenIntent, now: float) -> dict[str, Any]:
     }
 
 
-def _doubt(connection: Connection, row: Row, now: float) -> None:
-    _move(connection, _ref(row), "open", state="ambiguous", closed_at=now)
+def _mark_ambiguous(connection: Connection, row: Row, now: float) -> None:
+    _update_intent(connection, _job_ref(row), "open", state="ambiguous", closed_at=now)
     _charge(connection, row, "provider", row["max_micros"], now)
     note(connection, "ambiguous", row["client_id"], now, row["hash"], row["index"], micros=row["max_micros"])
 
 
-def _charge(connection: Connection, row: Row, kind: Kind, micros: int, now: float) -> None:
-    batch = required(connection, row["hash"])
-    if charge(connection, batch, _ref(row), row["provider"], kind, micros, now):
-        follow(connection, batch, now)
-        save(connection, batch, now)
+def _charge(connection: Connection, row: Row, kind: ChargeKind, micros: int, now: float) -> None:
+    batch = require_batch(connection, row["hash"])
+    if charge(connection, batch, _job_ref(row), row["provider"], kind, micros, now):
+        settle_reservation(connection, batch, now)
+        save_batch(connection, batch, now)
 
 
-def _of_picture(connection: Connection, ref: JobRef) -> list[Row]:
+def _intents_of_picture(connection: Connection, ref: JobRef) -> list[Row]:
     return list(connection.execute(_INTENTS, {"of_hash": ref.hash, "of_index": ref.index}).mappings())
 
 
-def _move(connection: Connection, ref: JobRef, before: str, **values: Any) -> None:
+def _update_intent(connection: Connection, ref: JobRef, before: str, **values: Any) -> None:
     of = {"of_hash": ref.hash, "of_index": ref.index, "of_attempt": ref.attempt, "of_state": before}
     changed = connection.execute(_MOVE, {**of, **values}).rowcount
     assert changed == 1, "another writer was let in"
 
 
-def _ref(row: Row) -> JobRef:
+def _job_ref(row: Row) -> JobRef:
     index, batch = row["index"], row["hash"]
     return JobRef(
         hash=batch, client_id=row["client_id"], index=index, attempt=row["attempt"], image_id=image_id(batch, index)
     )
 
 
-def _charged_already(ref: JobRef) -> AcpError:
+def _charged_already_refusal(ref: JobRef) -> AcpError:
     return Refused(
         "ambiguous_charge",
         f"attempt {ref.attempt} was sent to the provider before and may have been charged; it is not sent again",
@@ -146,5 +154,5 @@ def _charged_already(ref: JobRef) -> AcpError:
     )
 
 
-def _denied(error: AcpError, state: Any = None) -> IntentReply:
+def _denial_reply(error: AcpError, state: Any = None) -> IntentReply:
     return IntentReply(state=state, error=error.body)

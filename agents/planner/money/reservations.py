@@ -11,7 +11,14 @@ from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.tables import clients, reservations
 from agents.planner.money.clients import client_row
-from agents.planner.planning.pricing import LOCAL, Hold, followed, highest_cost, over_budget, unknown_cost
+from agents.planner.planning.pricing import (
+    LOCAL_PROVIDER,
+    Hold,
+    highest_cost,
+    over_budget_refusal,
+    settle_hold,
+    unknown_cost_refusal,
+)
 from protocol.money import micros
 
 _OF_CLIENT = clients.c.client_id == sa.bindparam("of_client")
@@ -37,7 +44,7 @@ _SETTLE = (
     )
 )
 _HOLD = sa.select(reservations).where(reservations.c.hash == sa.bindparam("of_hash"))
-_FOLLOW = sa.update(reservations).where(
+_UPDATE_RESERVATION = sa.update(reservations).where(
     reservations.c.hash == sa.bindparam("of_hash"),
     reservations.c.settled_micros == sa.bindparam("of_settled"),
     reservations.c.released_micros == sa.bindparam("of_released"),
@@ -54,13 +61,13 @@ def reserve(connection: Connection, batch: Batch, now: float) -> None:
     budget = batch.command.budget
     cost = highest_cost(batch.quantity, batch.recipe.max_attempts, batch.recipe.highest_micros)
     if cost is None:
-        limited = budget is not None or _client(connection, batch.client_id)["limit_micros"] is not None
-        if limited and batch.recipe.provider != LOCAL:
-            raise unknown_cost(batch.recipe.provider)
+        limited = budget is not None or _require_client(connection, batch.client_id)["limit_micros"] is not None
+        if limited and batch.recipe.provider != LOCAL_PROVIDER:
+            raise unknown_cost_refusal(batch.recipe.provider)
         return
     if budget is not None and cost > micros(budget.amount):
-        raise over_budget(cost, micros(budget.amount))
-    _hold(connection, batch.client_id, cost, now)
+        raise over_budget_refusal(cost, micros(budget.amount))
+    _hold_for_client(connection, batch.client_id, cost, now)
     connection.execute(
         sa.insert(reservations).values(
             hash=batch.hash,
@@ -84,11 +91,11 @@ def reserve_more(connection: Connection, batch: Batch, pictures: int, now: float
     if not cost:
         return
     row = connection.execute(_HOLD, {"of_hash": batch.hash}).mappings().one()
-    hold = _decode(row)
+    hold = _decode_hold(row)
     budget = batch.command.budget
-    if budget is not None and cost + hold.held + hold.settled > micros(budget.amount):
-        raise over_budget(cost, micros(budget.amount) - hold.held - hold.settled)
-    _hold(connection, batch.client_id, cost, now)
+    if budget is not None and cost + hold.remaining + hold.settled > micros(budget.amount):
+        raise over_budget_refusal(cost, micros(budget.amount) - hold.remaining - hold.settled)
+    _hold_for_client(connection, batch.client_id, cost, now)
     connection.execute(
         sa.update(reservations)
         .where(reservations.c.hash == batch.hash)
@@ -97,22 +104,22 @@ def reserve_more(connection: Connection, batch: Batch, pictures: int, now: float
     note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost)
 
 
-def follow(connection: Connection, batch: Batch, now: float) -> None:
+def settle_reservation(connection: Connection, batch: Batch, now: float) -> None:
     """Settle what the batch's attempts cost so far and give back what its remaining pictures cannot need."""
     if batch.recipe.highest_micros is None:
         return
     row = connection.execute(_HOLD, {"of_hash": batch.hash}).mappings().first()
     if row is None:
         return
-    before = _decode(row)
-    left = batch.quantity - batch.tally.done
+    before = _decode_hold(row)
+    left = batch.quantity - batch.tally.ended_pictures
     needed = highest_cost(left, batch.recipe.max_attempts, batch.recipe.highest_micros) or 0
-    after = followed(before, batch.tally.cost_micros, needed)
+    after = settle_hold(before, batch.tally.cost_micros, needed)
     state = "open" if left else "closed"
     if after == before and state == row["state"]:
         return
     changed = connection.execute(
-        _FOLLOW,
+        _UPDATE_RESERVATION,
         {
             "of_hash": batch.hash,
             "of_settled": before.settled,
@@ -127,7 +134,7 @@ def follow(connection: Connection, batch: Batch, now: float) -> None:
         _SETTLE,
         {
             "of_client": batch.client_id,
-            "freed": before.held - after.held,
+            "freed": before.remaining - after.remaining,
             "cost": after.settled - before.settled,
             "now": now,
         },
@@ -139,22 +146,22 @@ def follow(connection: Connection, batch: Batch, now: float) -> None:
 def hold_of(connection: Connection, batch: str) -> Hold | None:
     """The reservation of a batch; null where it holds nothing and never did."""
     row = connection.execute(_HOLD, {"of_hash": batch}).mappings().first()
-    return _decode(row) if row else None
+    return _decode_hold(row) if row else None
 
 
-def _hold(connection: Connection, client: str, cost: int, now: float) -> None:
+def _hold_for_client(connection: Connection, client: str, cost: int, now: float) -> None:
     changed = connection.execute(_RESERVE, {"of_client": client, "amount": cost, "now": now}).rowcount
     if changed != 1:
-        row = _client(connection, client)
+        row = _require_client(connection, client)
         left = row["limit_micros"] - row["held_micros"] - row["spent_micros"]
-        raise over_budget(cost, left)
+        raise over_budget_refusal(cost, left)
 
 
-def _client(connection: Connection, client: str) -> RowMapping:
+def _require_client(connection: Connection, client: str) -> RowMapping:
     row = client_row(connection, client)
     assert row is not None, "a batch without a client"
     return row
 
 
-def _decode(row: RowMapping) -> Hold:
+def _decode_hold(row: RowMapping) -> Hold:
     return Hold(row["amount_micros"], row["settled_micros"], row["released_micros"])

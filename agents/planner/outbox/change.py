@@ -13,16 +13,16 @@ class Change:
     statuses; whether the batch ended; and the changes of other batches, to which places in flight went that it left
     free. Their work is in `send` as well."""
 
-    send: list[Work] = field(default_factory=list[Work])
-    again: list[tuple[Work, int]] = field(default_factory=list[tuple[Work, int]])
-    tell: list[Control] = field(default_factory=list[Control])
+    work: list[Work] = field(default_factory=list[Work])
+    resends: list[tuple[Work, int]] = field(default_factory=list[tuple[Work, int]])
+    control_messages: list[Control] = field(default_factory=list[Control])
     status: GenerationStatus | None = None
     revision: int = 0
     client_id: str = ""
     finished: bool = False
-    others: list["Change"] = field(default_factory=list["Change"])
+    other_changes: list["Change"] = field(default_factory=list["Change"])
 
     @property
-    def every(self) -> tuple["Change", ...]:
+    def all_changes(self) -> tuple["Change", ...]:
         """This one and those of other batches."""
-        return (self, *self.others)
+        return (self, *self.other_changes)

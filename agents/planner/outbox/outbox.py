@@ -12,71 +12,73 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.tables import outbox
 from agents.planner.outbox.change import Change
-from agents.shared.database.once import insert_once
+from agents.shared.database.insert_once import insert_once
 from protocol import codec, subjects
 from protocol.messages import Work
 from protocol.replies import GenerationStatus
 
-AT_ONCE = 1000
+MESSAGES_PER_STATEMENT = 1000
 """Messages read, or struck out, by one statement."""
 
-OTHER_CLOCK_S = 60.0
+MAX_CLOCK_SKEW_S = 60.0
 """What was kept later than this was kept by another clock, before it was put back."""
 
 _ADD = insert_once(outbox)
-_STRIKE = sa.delete(outbox).where(outbox.c.message_id.in_(sa.bindparam("said", expanding=True)))
-_LEFT = (
+_DELETE = sa.delete(outbox).where(outbox.c.message_id.in_(sa.bindparam("said", expanding=True)))
+_UNSENT = (
     sa.select(outbox)
     .where(
         sa.or_(
             outbox.c.created_at < sa.bindparam("before"),
-            outbox.c.created_at > sa.bindparam("before") + OTHER_CLOCK_S,
+            outbox.c.created_at > sa.bindparam("before") + MAX_CLOCK_SKEW_S,
         )
     )
     .order_by(outbox.c.created_at, outbox.c.message_id)
-    .limit(AT_ONCE)
+    .limit(MESSAGES_PER_STATEMENT)
 )
 
-_work = msgspec.json.Decoder(Work)
-_status = msgspec.json.Decoder(GenerationStatus)
+_work_decoder = msgspec.json.Decoder(Work)
+_status_decoder = msgspec.json.Decoder(GenerationStatus)
 
-Letter = tuple[str, Work | tuple[GenerationStatus, str]]
+OutboxMessage = tuple[str, Work | tuple[GenerationStatus, str]]
 """The id of a message, and work or a status with its client."""
 
 
-def post(connection: Connection, change: Change, now: float) -> Change:
+def enqueue(connection: Connection, change: Change, now: float) -> Change:
     """Keep what follows from a change: its work, and the statuses of batches that ended."""
-    rows = [_row(subjects.message_id(work), "work", change.client_id, work, now) for work in change.send]
-    rows += [_row(_status_id(status, one), "status", one.client_id, status, now) for status, one in _ended(change)]
+    rows = [_row(subjects.message_id(work), "work", change.client_id, work, now) for work in change.work]
+    rows += [
+        _row(_status_id(status, one), "status", one.client_id, status, now) for status, one in _final_statuses(change)
+    ]
     if rows:
         connection.execute(_ADD, rows)
     return change
 
 
-def letters(change: Change) -> list[str]:
+def message_ids(change: Change) -> list[str]:
     """The ids of what `post` kept of a change."""
-    ended = [_status_id(status, one) for status, one in _ended(change)]
-    return [subjects.message_id(work) for work in change.send] + ended
+    ended = [_status_id(status, one) for status, one in _final_statuses(change)]
+    return [subjects.message_id(work) for work in change.work] + ended
 
 
-def strike(connection: Connection, said: Sequence[str]) -> None:
+def delete(connection: Connection, said: Sequence[str]) -> None:
     """Forget what the broker has."""
-    for first in range(0, len(said), AT_ONCE):
-        connection.execute(_STRIKE, {"said": list(said[first : first + AT_ONCE])})
+    for first in range(0, len(said), MESSAGES_PER_STATEMENT):
+        connection.execute(_DELETE, {"said": list(said[first : first + MESSAGES_PER_STATEMENT])})
 
 
-def left(connection: Connection, before: float) -> list[Letter]:
+def load_unsent(connection: Connection, before: float) -> list[OutboxMessage]:
     """What was kept `before` and never said for certain, the oldest first, a page at a time."""
     return [
-        (row.message_id, _work.decode(row.payload))
+        (row.message_id, _work_decoder.decode(row.payload))
         if row.kind == "work"
-        else (row.message_id, (_status.decode(row.payload), row.client_id))
-        for row in connection.execute(_LEFT, {"before": before})
+        else (row.message_id, (_status_decoder.decode(row.payload), row.client_id))
+        for row in connection.execute(_UNSENT, {"before": before})
     ]
 
 
-def _ended(change: Change) -> list[tuple[GenerationStatus, Change]]:
-    return [(one.status, one) for one in change.every if one.finished and one.status is not None]
+def _final_statuses(change: Change) -> list[tuple[GenerationStatus, Change]]:
+    return [(one.status, one) for one in change.all_changes if one.finished and one.status is not None]
 
 
 def _status_id(status: GenerationStatus, change: Change) -> str:

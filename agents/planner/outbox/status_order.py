@@ -9,14 +9,14 @@ MAX_BATCHES = 4096
 """Batches remembered; the one that was told of longest ago goes first."""
 
 
-class Told:
+class StatusOrder:
     """The revision that was last told of, by batch."""
 
     def __init__(self, batches: int = MAX_BATCHES) -> None:
         self._revisions: OrderedDict[str, int] = OrderedDict()
         self._max_batches = batches
 
-    def takes(self, batch: str, revision: int) -> bool:
+    def accept(self, batch: str, revision: int) -> bool:
         """Whether a status may be told, being no older than the last one; it is then the last one."""
         if revision < self._revisions.get(batch, revision):
             return False

@@ -8,11 +8,11 @@ from protocol.errors import BadCommand, Refused
 from protocol.offers import ModelInfo, MotionInfo
 from protocol.parameters import Lora
 
-STILL = ("init_image", "controls", "regions", "references", "combos", "post")
+STILL_ONLY_FIELDS = ("init_image", "controls", "regions", "references", "combos", "post")
 """Fields of a command that only still pictures have."""
 
 
-def motion(
+def plan_motion(
     command: GenerateImages,
     loras: Iterable[Lora],
     model: ModelInfo,
@@ -29,8 +29,8 @@ def motion(
     wanted = command.animation
     if wanted is None:
         return None, []
-    adapter = _adapter(model, known)
-    named = [name for name in STILL if getattr(command, name)] + (["loras"] if any(loras) else [])
+    adapter = _find_adapter(model, known)
+    named = [name for name in STILL_ONLY_FIELDS if getattr(command, name)] + (["loras"] if any(loras) else [])
     if named:
         raise Refused(
             "not_supported",
@@ -51,7 +51,7 @@ def motion(
     return Motion(model=adapter.name, frames=wanted.frames, fps=wanted.fps), [note]
 
 
-def _adapter(model: ModelInfo, known: Iterable[MotionInfo]) -> MotionInfo:
+def _find_adapter(model: ModelInfo, known: Iterable[MotionInfo]) -> MotionInfo:
     every = sorted(known, key=lambda one: (not one.installed, one.name))
     mine = next((one for one in every if one.platform == model.platform), None)
     if mine is not None and mine.installed:

@@ -12,7 +12,7 @@ Rank = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Capabilities:
     """What live processes can do, merged over all of them."""
 
     models: Mapping[str, ModelInfo] = field(default_factory=dict[str, ModelInfo])
@@ -25,29 +25,33 @@ class Workshop:
     tools: Mapping[str, ToolInfo] = field(default_factory=dict[str, ToolInfo])
     motions: tuple[MotionInfo, ...] = ()
     generators: int = 0
-    prompters: int = 0
+    prompt_writers: int = 0
 
 
-def survey(presences: Iterable[Presence]) -> Workshop:
+def merge_presences(presences: Iterable[Presence]) -> Capabilities:
     """Merge what processes announce; a model is installed if any generator has it."""
     alive = list(presences)
     roles = [presence.role for presence in alive]
-    return Workshop(
-        models=_best((one for presence in alive for one in presence.models), _rank),
-        loras=_best((one for presence in alive for one in presence.loras), _is_installed),
-        samplers=_all(presence.samplers for presence in alive),
-        styles=_all(presence.styles for presence in alive),
-        style_references=_all(presence.style_references for presence in alive),
-        controls=tuple(_best((one for presence in alive for one in presence.controls), _is_installed).values()),
-        ip_adapters=tuple(_best((one for presence in alive for one in presence.ip_adapters), _is_installed).values()),
-        motions=tuple(_best((one for presence in alive for one in presence.motions), _is_installed).values()),
-        tools=_best((one for presence in alive for one in presence.tools), _is_measured),
+    return Capabilities(
+        models=_best_by_name((one for presence in alive for one in presence.models), _model_rank),
+        loras=_best_by_name((one for presence in alive for one in presence.loras), _installed_rank),
+        samplers=_sorted_union(presence.samplers for presence in alive),
+        styles=_sorted_union(presence.styles for presence in alive),
+        style_references=_sorted_union(presence.style_references for presence in alive),
+        controls=tuple(
+            _best_by_name((one for presence in alive for one in presence.controls), _installed_rank).values()
+        ),
+        ip_adapters=tuple(
+            _best_by_name((one for presence in alive for one in presence.ip_adapters), _installed_rank).values()
+        ),
+        motions=tuple(_best_by_name((one for presence in alive for one in presence.motions), _installed_rank).values()),
+        tools=_best_by_name((one for presence in alive for one in presence.tools), _tool_rank),
         generators=roles.count("generator"),
-        prompters=roles.count("prompt"),
+        prompt_writers=roles.count("prompt"),
     )
 
 
-def _best(announced: Iterable[Offer], rank: Callable[[Offer], Rank]) -> dict[str, Offer]:
+def _best_by_name(announced: Iterable[Offer], rank: Callable[[Offer], Rank]) -> dict[str, Offer]:
     """Of several announcements under a name the first that ranks highest."""
     best: dict[str, Offer] = {}
     for one in announced:
@@ -56,18 +60,18 @@ def _best(announced: Iterable[Offer], rank: Callable[[Offer], Rank]) -> dict[str
     return best
 
 
-def _all(named: Iterable[Sequence[str]]) -> tuple[str, ...]:
+def _sorted_union(named: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(sorted({name for names in named for name in names}))
 
 
-def _is_installed(one: LoraInfo | ControlInfo | IpAdapterInfo | MotionInfo) -> Rank:
+def _installed_rank(one: LoraInfo | ControlInfo | IpAdapterInfo | MotionInfo) -> Rank:
     return (one.installed,)
 
 
-def _is_measured(tool: ToolInfo) -> Rank:
+def _tool_rank(tool: ToolInfo) -> Rank:
     return tool.installed, tool.seconds_per_megapixel is not None
 
 
-def _rank(model: ModelInfo) -> Rank:
+def _model_rank(model: ModelInfo) -> Rank:
     """Which of two announcements of a model says more of what the workshop can do with it."""
     return model.installed, model.references, model.seconds_per_image is not None

@@ -12,13 +12,13 @@ from protocol.messages import LoraInfo
 _TAG = re.compile(
     r"<lora:(?P<name>[^:<>]{1,128})(?::(?P<weight>-?(?:\d{1,2}(?:\.\d{1,6})?|\.\d{1,6})))?>", re.IGNORECASE
 )
-_BEGUN = re.compile(r"<lora:[^>]{0,140}>?", re.IGNORECASE)
+_UNFINISHED_TAG = re.compile(r"<lora:[^>]{0,140}>?", re.IGNORECASE)
 _SPACES = re.compile(r"\s*,(?:\s*,)+|[^\S\n]{2,}")
-HIGHEST = 4.0
+MAX_WEIGHT = 4.0
 """The bound that `loras` has too."""
 
 
-def taken_out(command: GenerateImages) -> GenerateImages:
+def move_tags_to_loras(command: GenerateImages) -> GenerateImages:
     """The command with its tags among `loras`; a tag without a weight has 1, as elsewhere. One recipe makes all
     pictures of a batch, so each of several prompts or subjects must name the same.
 
@@ -28,12 +28,12 @@ def taken_out(command: GenerateImages) -> GenerateImages:
     changes: dict[str, object] = {}
     named: dict[str, float] = {}
     if command.brief is not None:
-        text, named = _parted(command.brief, "$.brief")
+        text, named = _split_tags(command.brief, "$.brief")
         if text != command.brief:
             changes["brief"] = text or None
     for field in ("subjects", "prompts"):
         texts: list[str] = getattr(command, field)
-        parted = [_parted(text, f"$.{field}[{place}]") for place, text in enumerate(texts)]
+        parted = [_split_tags(text, f"$.{field}[{place}]") for place, text in enumerate(texts)]
         for place, (text, tags) in enumerate(parted):
             if tags != parted[0][1] or not text.strip():
                 raise BadCommand(
@@ -44,11 +44,11 @@ def taken_out(command: GenerateImages) -> GenerateImages:
                 )
         if parted and parted[0][1]:
             changes[field] = [text for text, _ in parted]
-            named = _together(named, parted[0][1], f"$.{field}")
+            named = _merge_weights(named, parted[0][1], f"$.{field}")
     if not changes:
         return command
     given = {lora.name: lora.weight for lora in command.loras}
-    loras = [Lora(name=name, weight=weight) for name, weight in _together(given, named, "$.loras").items()]
+    loras = [Lora(name=name, weight=weight) for name, weight in _merge_weights(given, named, "$.loras").items()]
     return replace(command, **changes, loras=loras)
 
 
@@ -57,7 +57,7 @@ def triggers(loras: Sequence[Lora], known: Mapping[str, LoraInfo]) -> list[str]:
     return [trigger for lora in loras if lora.weight and (trigger := known[lora.name].trigger)]
 
 
-def unwoken(prompts: Sequence[str], words: Sequence[str]) -> list[str]:
+def missing_triggers(prompts: Sequence[str], words: Sequence[str]) -> list[str]:
     """A warning for each trigger that one of the finished prompts, which stay as they are, lacks."""
     return [
         f"prompts: {text[:40]!r} lacks {word!r}, which wakes a LoRA"
@@ -67,23 +67,26 @@ def unwoken(prompts: Sequence[str], words: Sequence[str]) -> list[str]:
     ]
 
 
-def _parted(text: str, path: str) -> tuple[str, dict[str, float]]:
+def _split_tags(text: str, path: str) -> tuple[str, dict[str, float]]:
     """A text without its tags, and the weights that they give."""
     tags: dict[str, float] = {}
     for found in _TAG.finditer(text):
         weight = float(found["weight"]) if found["weight"] else 1.0
-        if abs(weight) > HIGHEST:
+        if abs(weight) > MAX_WEIGHT:
             raise BadCommand(
-                "invalid_value", f"{found[0]} is too strong", path=path, hint=f"-{HIGHEST:g} to {HIGHEST:g}; 0.6 to 0.9"
+                "invalid_value",
+                f"{found[0]} is too strong",
+                path=path,
+                hint=f"-{MAX_WEIGHT:g} to {MAX_WEIGHT:g}; 0.6 to 0.9",
             )
-        tags = _together(tags, {found["name"].strip(): weight}, path)
+        tags = _merge_weights(tags, {found["name"].strip(): weight}, path)
     rest = _TAG.sub("", text)
-    if bad := _BEGUN.search(rest):
+    if bad := _UNFINISHED_TAG.search(rest):
         raise BadCommand("invalid_value", f"{bad[0]!r} is no LoRA tag", path=path, hint="write it as <lora:name:0.8>")
     return (_SPACES.sub(lambda gap: "," if "," in gap[0] else " ", rest).strip(" ,") if tags else text), tags
 
 
-def _together(one: Mapping[str, float], other: Mapping[str, float], path: str) -> dict[str, float]:
+def _merge_weights(one: Mapping[str, float], other: Mapping[str, float], path: str) -> dict[str, float]:
     for name, weight in other.items():
         if one.get(name, weight) != weight:
             raise BadCommand(

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from agents.planner.planning.capabilities import Workshop
+from agents.planner.planning.capabilities import Capabilities
 from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand, Refused, Unavailable
 from protocol.nearest import nearest
 from protocol.offers import ModelInfo
 
 
-def named(command: GenerateImages, workshop: Workshop) -> tuple[list[str], list[Lora]]:
+def split_models_and_loras(command: GenerateImages, workshop: Capabilities) -> tuple[list[str], list[Lora]]:
     """`models` mixes checkpoints and adapters, as people do; (checkpoints, adapters with weights).
 
     Raises:
@@ -40,12 +40,12 @@ def named(command: GenerateImages, workshop: Workshop) -> tuple[list[str], list[
     return checkpoints, loras
 
 
-def _lora_hint(name: str, workshop: Workshop) -> str:
+def _lora_hint(name: str, workshop: Capabilities) -> str:
     known = nearest(name, workshop.loras) if workshop.loras else "no LoRA is known"
     return f"put {name}.safetensors into the folder loras of the home; {known}"
 
 
-def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Workshop) -> ModelInfo:
+def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Capabilities) -> ModelInfo:
     """The model that the command asks for, installed or not.
 
     Raises:
@@ -55,7 +55,7 @@ def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Wor
     """
     if checkpoints:
         model = workshop.models[checkpoints[0]]
-        if platform is not None and folded(platform) not in _names_of(model):
+        if platform is not None and normalise_name(platform) not in _names_of(model):
             raise BadCommand(
                 "invalid_value",
                 f"{model.name} is a model of {model.platform}, not of {platform}",
@@ -65,7 +65,7 @@ def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Wor
         return model
     candidates = list(workshop.models.values())
     if platform is not None:
-        candidates = [model for model in candidates if folded(platform) in _names_of(model)]
+        candidates = [model for model in candidates if normalise_name(platform) in _names_of(model)]
         if not candidates:
             raise Refused(
                 "not_installed",
@@ -78,8 +78,8 @@ def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Wor
     return max(candidates, key=lambda model: (model.installed, model.priority, model.name))
 
 
-def runnable(
-    wanted: ModelInfo, loras: Sequence[Lora], workshop: Workshop, standing_in: str | None
+def choose_runnable_model(
+    wanted: ModelInfo, loras: Sequence[Lora], workshop: Capabilities, standing_in: str | None
 ) -> tuple[ModelInfo, str | None]:
     """(the model that will run, the platform it stands in for or null); `standing_in` is the one for those that are
     missing, null where none is to.
@@ -88,7 +88,7 @@ def runnable(
         BadCommand: a LoRA for another platform.
         Refused: something is not installed, and nothing stands in.
     """
-    missing = missing_of(wanted, loras, workshop)
+    missing = missing_names(wanted, loras, workshop)
     if not missing:
         _check_loras(wanted, loras, workshop)
         return wanted, None
@@ -100,13 +100,13 @@ def runnable(
     raise Refused("not_installed", f"not installed: {', '.join(missing)}", path="$.models", hint=hint)
 
 
-def missing_of(wanted: ModelInfo, loras: Sequence[Lora], workshop: Workshop) -> list[str]:
+def missing_names(wanted: ModelInfo, loras: Sequence[Lora], workshop: Capabilities) -> list[str]:
     """The names of what is not installed."""
     missing = [] if wanted.installed else [wanted.name]
     return missing + [lora.name for lora in loras if not workshop.loras[lora.name].installed]
 
 
-def _check_loras(model: ModelInfo, loras: Sequence[Lora], workshop: Workshop) -> None:
+def _check_loras(model: ModelInfo, loras: Sequence[Lora], workshop: Capabilities) -> None:
     for lora in loras:
         known = workshop.loras[lora.name]
         if known.platform not in ("", "any", model.platform):
@@ -119,9 +119,9 @@ def _check_loras(model: ModelInfo, loras: Sequence[Lora], workshop: Workshop) ->
 
 
 def _names_of(model: ModelInfo) -> set[str]:
-    return {folded(name) for name in (model.platform, model.name, *model.aliases)}
+    return {normalise_name(name) for name in (model.platform, model.name, *model.aliases)}
 
 
-def folded(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Names compare without case and punctuation: `FLUX.1-dev` is `flux_1_dev`."""
     return "".join(character for character in name.lower() if character.isalnum())

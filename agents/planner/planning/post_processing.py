@@ -7,10 +7,10 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from agents.planner.planning.capabilities import Workshop
-from agents.planner.planning.device_time import effort
+from agents.planner.planning.capabilities import Capabilities
+from agents.planner.planning.device_time import relative_device_time
 from agents.planner.planning.lora_syntax import triggers
-from agents.planner.planning.source_images import Given, those_that_do
+from agents.planner.planning.source_images import SourceImages, capable_platforms_hint
 from agents.shared.picture import MAX_PIXELS, MAX_SIDE
 from protocol.commands import Lora
 from protocol.errors import BadCommand, Refused
@@ -29,18 +29,18 @@ from protocol.post import (
 )
 from protocol.replies import Size, Stage
 
-LARGEST = 4096 * 4096
+MAX_FINISHED_PIXELS = 4096 * 4096
 """Pixels of a finished picture: a PNG file of noise of that size is one that can be judged."""
 
-MOST_TILES = 400
+MAX_TILES = 400
 """Drawings of one refinement: 4096 x 4096 pixels in tiles of 256."""
 
-LONGEST = 4000
+MAX_TEXT_CHARACTERS = 4000
 """Characters of a text."""
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseGeneration:
     """What is denoised before any step: (width, height) in pixels, its denoising steps, its adapters, its guidance, and
     the seconds that it takes, null before they are known. So many `regions` have prompts of their own. `stand_in` is
     whether adapters are left out, because another model stands in."""
@@ -56,7 +56,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Afterwards:
+class PostPlan:
     """The steps with nothing left open, and the stages of a picture, its generation included; none where nothing
     follows. `seconds` are those of all stages, null before each was measured; `notes`, and what was `not_honoured`, are
     for who asked."""
@@ -68,7 +68,9 @@ class Afterwards:
     not_honoured: Sequence[str] = ()
 
 
-def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Workshop) -> Afterwards:
+def plan_stages(
+    wanted: Sequence[PostStep], given: SourceImages, base: BaseGeneration, workshop: Capabilities
+) -> PostPlan:
     """What follows the generation of a picture.
 
     Raises:
@@ -77,7 +79,7 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
     """
     model = base.model
     if not wanted:
-        return Afterwards([], [], base.seconds)
+        return PostPlan([], [], base.seconds)
     if model.provider != "local":
         raise Refused(
             "not_supported",
@@ -94,41 +96,45 @@ def planned(wanted: Sequence[PostStep], given: Given, base: Base, workshop: Work
         path = f"$.post[{position}]"
         match step:
             case Upscale():
-                one, stage = _upscaled(step, size, workshop.tools, path)
+                one, stage = _plan_upscale(step, size, workshop.tools, path)
             case Refine():
-                one, stage = _refined(step, size, base, workshop, path)
+                one, stage = _plan_refine(step, size, base, workshop, path)
                 if base.stand_in and step.loras:
                     names = ", ".join(lora.name for lora in step.loras)
                     not_honoured.append(f"post[{position}].loras: {names} left out with the stand-in")
                 if one.tile is not None:
-                    tiles = f"{_tiles_in(size, one.tile)} tiles of {one.tile} pixels"
+                    tiles = f"{_count_tiles(size, one.tile)} tiles of {one.tile} pixels"
                     notes.append(f"post[{position}]: refined in {tiles}, each by the whole prompt: low strengths suit")
             case CorrectColour():
-                found = given.colours.get(position)
+                found = given.colour_targets.get(position)
                 one = replace(step, towards=ImageSource(blob=found.blob)) if found else step
                 stage = _stage("colour_correct", None, size)
             case RemoveArtefacts():
-                tool = _tool(step.model, "upscaler", workshop.tools, path)
+                tool = _find_tool(step.model, "upscaler", workshop.tools, path)
                 if tool.scale != 1:
-                    raise _unfit(f"{tool.name} makes pictures {tool.scale} times larger", path, '"op": "upscale"')
-                one, stage = step, _stage("artefact_removal", tool.name, size, seconds=_seconds(tool, size))
+                    raise _unfit_refusal(
+                        f"{tool.name} makes pictures {tool.scale} times larger", path, '"op": "upscale"'
+                    )
+                one, stage = step, _stage("artefact_removal", tool.name, size, seconds=_tool_seconds(tool, size))
             case RestoreFaces():
-                tool = _tool(step.model, "face_restorer", workshop.tools, path)
+                tool = _find_tool(step.model, "face_restorer", workshop.tools, path)
                 _check_faces(step, path)
-                one, stage = step, _stage("face_restore", tool.name, size, seconds=_seconds(tool, size))
+                one, stage = step, _stage("face_restore", tool.name, size, seconds=_tool_seconds(tool, size))
         size = (stage.size.width, stage.size.height)
         settled.append(one)
         stages.append(stage)
     # Matching colours takes a few hundredths of a second and is left out of what is estimated.
     counted = [stage.seconds for stage in stages if stage.op != "colour_correct"]
     known = [seconds for seconds in counted if seconds is not None]
-    return Afterwards(settled, stages, sum(known) if len(known) == len(counted) else None, notes, not_honoured)
+    return PostPlan(settled, stages, sum(known) if len(known) == len(counted) else None, notes, not_honoured)
 
 
-def _upscaled(step: Upscale, size: tuple[int, int], tools: Mapping[str, ToolInfo], path: str) -> tuple[Upscale, Stage]:
-    tool = _tool(step.model, "upscaler", tools, path)
+def _plan_upscale(
+    step: Upscale, size: tuple[int, int], tools: Mapping[str, ToolInfo], path: str
+) -> tuple[Upscale, Stage]:
+    tool = _find_tool(step.model, "upscaler", tools, path)
     if tool.scale == 1:
-        raise _unfit(f"{tool.name} keeps the size of pictures", path, '"op": "artefact_removal"')
+        raise _unfit_refusal(f"{tool.name} keeps the size of pictures", path, '"op": "artefact_removal"')
     scale = step.scale or (LANCZOS_SCALE if tool.name == LANCZOS else float(tool.scale))
     if scale > tool.scale:
         raise BadCommand(
@@ -139,21 +145,28 @@ def _upscaled(step: Upscale, size: tuple[int, int], tools: Mapping[str, ToolInfo
         )
     after = round(size[0] * scale), round(size[1] * scale)
     between = 1 if tool.name == LANCZOS else tool.scale
-    if after[0] * after[1] > LARGEST or size[0] * size[1] * between**2 > MAX_PIXELS or max(after) > MAX_SIDE:
+    if (
+        after[0] * after[1] > MAX_FINISHED_PIXELS
+        or size[0] * size[1] * between**2 > MAX_PIXELS
+        or max(after) > MAX_SIDE
+    ):
         raise Refused(
             "too_large",
             f"{size[0]}x{size[1]} enlarged {max(scale, between):g} times is over what a picture may be",
             path=path,
-            hint=f"at most {LARGEST} pixels after a step; enlarge a smaller picture, or by a smaller network",
+            hint=f"at most {MAX_FINISHED_PIXELS} pixels after a step; "
+            "enlarge a smaller picture, or by a smaller network",
         )
-    seconds = _seconds(tool, after)
+    seconds = _tool_seconds(tool, after)
     return replace(step, scale=scale), _stage("upscale", tool.name, after, seconds=seconds)
 
 
-def _refined(step: Refine, size: tuple[int, int], base: Base, workshop: Workshop, path: str) -> tuple[Refine, Stage]:
+def _plan_refine(
+    step: Refine, size: tuple[int, int], base: BaseGeneration, workshop: Capabilities, path: str
+) -> tuple[Refine, Stage]:
     model = base.model
     if "picture" not in model.starts:
-        hint = those_that_do("picture", workshop.models.values())
+        hint = capable_platforms_hint("picture", workshop.models.values())
         raise Refused("not_supported", f"{model.name} starts from no picture", path=path, hint=hint)
     steps = step.steps or base.steps
     run = int(steps * step.strength)
@@ -164,13 +177,13 @@ def _refined(step: Refine, size: tuple[int, int], base: Base, workshop: Workshop
             path=f"{path}.strength",
             hint=f"at least {1 / steps:.2g}, or more steps",
         )
-    tile = _tile(step, size, model, path)
-    if (tiles := _tiles_in(size, tile)) > MOST_TILES:
+    tile = _tile_side(step, size, model, path)
+    if (tiles := _count_tiles(size, tile)) > MAX_TILES:
         raise Refused(
             "too_large",
             f"refining {size[0]}x{size[1]} in tiles of {tile} pixels takes {tiles} drawings",
             path=f"{path}.tile",
-            hint=f"at most {MOST_TILES}: name a larger tile, or refine before enlarging",
+            hint=f"at most {MAX_TILES}: name a larger tile, or refine before enlarging",
         )
     loras, suffix = step.loras, step.prompt_suffix
     if loras is not None:
@@ -179,25 +192,25 @@ def _refined(step: Refine, size: tuple[int, int], base: Base, workshop: Workshop
         mine = {one.name for one in base.loras}
         woken_by = triggers([one for one in loras if one.name not in mine], workshop.loras)
         suffix = ", ".join([*([suffix] if suffix else []), *woken_by]) or None
-        if suffix and len(suffix) > LONGEST:
+        if suffix and len(suffix) > MAX_TEXT_CHARACTERS:
             raise BadCommand(
                 "invalid_value",
-                f"with the words that wake its LoRAs the suffix is over {LONGEST} characters",
+                f"with the words that wake its LoRAs the suffix is over {MAX_TEXT_CHARACTERS} characters",
                 path=f"{path}.prompt_suffix",
                 hint="make it shorter",
             )
     seconds = None
     if model.seconds_per_image is not None:
         at_once = size if tile is None else (min(tile, size[0]), min(tile, size[1]))
-        times = _tiles_in(size, tile)
+        times = _count_tiles(size, tile)
         guidance = base.guidance if step.guidance is None else step.guidance
         prompts = 1 + (base.regions if tile is None else 0)
-        seconds = model.seconds_per_image * effort(model, at_once, run, guidance, prompts=prompts) * times
+        seconds = model.seconds_per_image * relative_device_time(model, at_once, run, guidance, prompts=prompts) * times
     stage = _stage("refine", model.name, size, model, run, seconds)
     return replace(step, loras=loras, prompt_suffix=suffix, tile=tile), stage
 
 
-def _tiles_in(size: tuple[int, int], tile: int | None) -> int:
+def _count_tiles(size: tuple[int, int], tile: int | None) -> int:
     """How many tiles cover a picture, each of which shares an eighth of its side with the next."""
     if tile is None:
         return 1
@@ -205,7 +218,7 @@ def _tiles_in(size: tuple[int, int], tile: int | None) -> int:
     return across * down
 
 
-def _tile(step: Refine, size: tuple[int, int], model: ModelInfo, path: str) -> int | None:
+def _tile_side(step: Refine, size: tuple[int, int], model: ModelInfo, path: str) -> int | None:
     """The side of the tiles; null where the picture is refined as a whole."""
     fits = size[0] * size[1] <= model.max_pixels and not any(side % model.multiple_of for side in size)
     if step.tile is None and fits:
@@ -228,7 +241,7 @@ def _tile(step: Refine, size: tuple[int, int], model: ModelInfo, path: str) -> i
     return tile
 
 
-def _check_loras(loras: Sequence[Lora], model: ModelInfo, workshop: Workshop, path: str) -> None:
+def _check_loras(loras: Sequence[Lora], model: ModelInfo, workshop: Capabilities, path: str) -> None:
     for position, lora in enumerate(loras):
         known = workshop.loras.get(lora.name)
         where = f"{path}.loras[{position}].name"
@@ -257,7 +270,7 @@ def _check_faces(step: RestoreFaces, path: str) -> None:
             )
 
 
-def _tool(name: str, kind: str, tools: Mapping[str, ToolInfo], path: str) -> ToolInfo:
+def _find_tool(name: str, kind: str, tools: Mapping[str, ToolInfo], path: str) -> ToolInfo:
     """The tool of a name, which is here."""
     tool = tools.get(name)
     if tool is None or tool.kind != kind:
@@ -274,11 +287,11 @@ def _tool(name: str, kind: str, tools: Mapping[str, ToolInfo], path: str) -> Too
     return tool
 
 
-def _unfit(message: str, path: str, hint: str) -> Refused:
+def _unfit_refusal(message: str, path: str, hint: str) -> Refused:
     return Refused("not_supported", message, path=f"{path}.model", hint=hint)
 
 
-def _seconds(tool: ToolInfo, size: tuple[int, int]) -> float | None:
+def _tool_seconds(tool: ToolInfo, size: tuple[int, int]) -> float | None:
     return None if tool.seconds_per_megapixel is None else tool.seconds_per_megapixel * size[0] * size[1] / 1e6
 
 

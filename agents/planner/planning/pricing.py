@@ -9,7 +9,7 @@ from protocol.errors import Refused
 from protocol.messages import ModelInfo
 from protocol.money import cents, device_cost
 
-LOCAL = "local"
+LOCAL_PROVIDER = "local"
 """The provider whose pictures cost device seconds; every other one names its price."""
 
 
@@ -30,7 +30,7 @@ class Hold:
     released: int = 0
 
     @property
-    def held(self) -> int:
+    def remaining(self) -> int:
         """What is still held; attempts that cost more than was held leave nothing."""
         return max(0, self.amount - self.settled - self.released)
 
@@ -38,7 +38,7 @@ class Hold:
 def price_of(model: ModelInfo, price_per_hour: float | None, max_seconds: float) -> Price:
     """The price of one attempt: a provider's own, or measured device seconds at the device's price in dollars per hour.
     While nothing was measured, `max_seconds` are held and nothing is expected."""
-    if model.provider != LOCAL:
+    if model.provider != LOCAL_PROVIDER:
         return Price(model.price_micros, model.price_micros)
     if model.seconds_per_image is None:
         return Price(None, device_cost(max_seconds, price_per_hour))
@@ -51,16 +51,16 @@ def highest_cost(quantity: int, max_attempts: int, highest: int | None) -> int |
     return None if highest is None else quantity * max_attempts * highest
 
 
-def followed(hold: Hold, spent: int, needed: int) -> Hold:
+def settle_hold(hold: Hold, spent: int, needed: int) -> Hold:
     """The hold after `spent` in all, when the pictures that have not ended may need `needed` at the most.
 
     It never grows, and it stays at or above what is needed as long as no attempt costs more than its highest price.
     """
     after = replace(hold, settled=spent)
-    return replace(after, released=after.released + max(0, after.held - needed))
+    return replace(after, released=after.released + max(0, after.remaining - needed))
 
 
-def over_budget(cost: int, left: int) -> Refused:
+def over_budget_refusal(cost: int, left: int) -> Refused:
     """The refusal of a batch that may cost more than what is left of a budget."""
     return Refused(
         "exceeds_budget",
@@ -69,7 +69,7 @@ def over_budget(cost: int, left: int) -> Refused:
     )
 
 
-def unknown_cost(provider: str) -> Refused:
+def unknown_cost_refusal(provider: str) -> Refused:
     """The refusal of a batch under a budget whose attempts a provider makes at a price that nobody knows."""
     return Refused(
         "exceeds_budget",

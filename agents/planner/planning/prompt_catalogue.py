@@ -21,8 +21,8 @@ UI_STYLE_SUFFIX = "ui combos"
 _FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*(?:\n|\Z)", re.DOTALL)
 _TITLE = re.compile(r"\A\s*#[^\n]*(?:\n|\Z)")
 _WORDS = re.compile(r"[A-Za-z0-9]+(?:\.[0-9]+)*")
-_FULL = re.compile(r"\b(straight|full[ -]?(height|length|body))\b", re.IGNORECASE)
-_CLOSE = re.compile(r"\b(mcu|medium close[ -]?up)\b", re.IGNORECASE)
+_FULL_POSE = re.compile(r"\b(straight|full[ -]?(height|length|body))\b", re.IGNORECASE)
+_CLOSE_POSE = re.compile(r"\b(mcu|medium close[ -]?up)\b", re.IGNORECASE)
 _ASSETS: tuple[tuple[Asset, tuple[str, ...]], ...] = (
     ("pose", ("pose", "poses")),
     ("ui", ("ui", "layout", "interface")),
@@ -32,7 +32,7 @@ _ASSETS: tuple[tuple[Asset, tuple[str, ...]], ...] = (
 )
 
 
-class Shelf(Struct, frozen=True, kw_only=True):
+class CatalogueSelection(Struct, frozen=True, kw_only=True):
     """What a batch runs through. `blob` is its `CatalogueSnapshot`; `entries` are (catalogue, prompt id), `combos`
     (wardrobe, ui style, combo id); `references` are the most pictures that one prompt goes along with, `assets` what
     those of all combos show."""
@@ -50,9 +50,9 @@ def prompt_of(markdown: str) -> str:
     return _TITLE.sub("", _FRONT_MATTER.sub("", markdown.removeprefix("\ufeff")), count=1).strip()
 
 
-def pose_wanted(text: str) -> Pose | None:
+def requested_pose(text: str) -> Pose | None:
     """The pose that a prompt asks for; null where it names none."""
-    return "full" if _FULL.search(text) else "mcu" if _CLOSE.search(text) else None
+    return "full" if _FULL_POSE.search(text) else "mcu" if _CLOSE_POSE.search(text) else None
 
 
 def asset_of(stem: str) -> tuple[Asset, Pose | None]:
@@ -63,7 +63,7 @@ def asset_of(stem: str) -> tuple[Asset, Pose | None]:
     spoken = " ".join(words)
     if asset != "pose":
         return asset, None
-    return asset, "full" if "full" in words or "straight" in words else pose_wanted(spoken)
+    return asset, "full" if "full" in words or "straight" in words else requested_pose(spoken)
 
 
 def catalogue_folder(name: str, folders: Sequence[str], path: str) -> str:
@@ -72,7 +72,7 @@ def catalogue_folder(name: str, folders: Sequence[str], path: str) -> str:
     Raises:
         Refused: there is none, or the name fits several; with the nearest one.
     """
-    return _only(name, folders, lambda folder: _stem(folder, prefix=CATALOGUE_PREFIX), "catalogue", path)
+    return _find_only_folder(name, folders, lambda folder: _stem(folder, prefix=CATALOGUE_PREFIX), "catalogue", path)
 
 
 def wardrobe_folder(name: str, folders: Sequence[str]) -> str:
@@ -81,7 +81,7 @@ def wardrobe_folder(name: str, folders: Sequence[str]) -> str:
     Raises:
         Refused: there is none, or the name fits several.
     """
-    return _only(name, folders, wardrobe_name, "wardrobe", "$.combos.wardrobe")
+    return _find_only_folder(name, folders, wardrobe_name, "wardrobe", "$.combos.wardrobe")
 
 
 def ui_style_folder(name: str, folders: Sequence[str]) -> str:
@@ -90,7 +90,7 @@ def ui_style_folder(name: str, folders: Sequence[str]) -> str:
     Raises:
         Refused: there is none.
     """
-    return _only(name, folders, ui_style_name, "ui style", "$.combos.ui_style")
+    return _find_only_folder(name, folders, ui_style_name, "ui style", "$.combos.ui_style")
 
 
 def wardrobe_name(folder: str) -> str:
@@ -108,7 +108,7 @@ def catalogue_name(folder: str) -> str:
     return _stem(folder, prefix=CATALOGUE_PREFIX)
 
 
-def kept_entries(entries: Sequence[CatalogueEntry], names: Sequence[str]) -> list[CatalogueEntry]:
+def select_entries(entries: Sequence[CatalogueEntry], names: Sequence[str]) -> list[CatalogueEntry]:
     """The entries whose whole or short id is named, in their order; all where none is.
 
     Raises:
@@ -119,7 +119,7 @@ def kept_entries(entries: Sequence[CatalogueEntry], names: Sequence[str]) -> lis
     return [entry for entry in entries if not names or {entry.id, short_id(entry.id)} & set(names)]
 
 
-def kept_combos(combos: Sequence[CatalogueCombo], names: Sequence[str]) -> list[CatalogueCombo]:
+def select_combos(combos: Sequence[CatalogueCombo], names: Sequence[str]) -> list[CatalogueCombo]:
     """The combos that are named, in their order; all where none is.
 
     Raises:
@@ -156,11 +156,11 @@ def _stem(folder: str, prefix: str = "", suffix: str = "") -> str:
     return words.strip().replace(" ", "_")
 
 
-def _only(name: str, folders: Sequence[str], stem: Callable[[str], str], what: str, path: str) -> str:
+def _find_only_folder(name: str, folders: Sequence[str], stem: Callable[[str], str], what: str, path: str) -> str:
     """The folder that a name means: the folder's own name, its stem, or a stem in whose words the name ends."""
-    wanted = _folded(name)
-    exact = [folder for folder in folders if wanted in (_folded(folder), _folded(stem(folder)))]
-    found = exact or [folder for folder in folders if _ends(name, stem(folder))]
+    wanted = _normalise_name(name)
+    exact = [folder for folder in folders if wanted in (_normalise_name(folder), _normalise_name(stem(folder)))]
+    found = exact or [folder for folder in folders if _ends_with_stem(name, stem(folder))]
     if len(found) == 1:
         return found[0]
     if found:
@@ -173,12 +173,12 @@ def _only(name: str, folders: Sequence[str], stem: Callable[[str], str], what: s
     )
 
 
-def _ends(name: str, stem: str) -> bool:
+def _ends_with_stem(name: str, stem: str) -> bool:
     words, end = (list(map(str.lower, _WORDS.findall(text))) for text in (name, stem))
     return bool(end) and words[-len(end) :] == end
 
 
-def _folded(name: str) -> str:
+def _normalise_name(name: str) -> str:
     return "".join(_WORDS.findall(name)).lower()
 
 

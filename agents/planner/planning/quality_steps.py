@@ -2,7 +2,7 @@
 
 from protocol.parameters import RenderQuality
 
-FACTORS: dict[RenderQuality, float] = {
+STEP_FACTORS: dict[RenderQuality, float] = {
     "low": 0.5,
     "medium": 0.75,
     "standard": 1.0,
@@ -17,4 +17,4 @@ MAX_STEPS = 150
 
 def steps_of(steps: int, quality: RenderQuality | None) -> int:
     """Steps for a quality, of a picture that takes `steps` without one."""
-    return steps if quality is None else min(MAX_STEPS, max(1, round(steps * FACTORS[quality])))
+    return steps if quality is None else min(MAX_STEPS, max(1, round(steps * STEP_FACTORS[quality])))

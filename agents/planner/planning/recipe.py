@@ -11,16 +11,22 @@ from msgspec.structs import replace
 
 from agents.planner.planning import animation, post_processing, reference_images, regions, sizes
 from agents.planner.planning import source_images as pictures
-from agents.planner.planning.capabilities import Workshop
-from agents.planner.planning.device_time import effort, swept
-from agents.planner.planning.lora_syntax import triggers, unwoken
-from agents.planner.planning.model_choice import folded, missing_of, named, runnable, wanted_model
-from agents.planner.planning.pricing import LOCAL, price_of
-from agents.planner.planning.prompt_catalogue import Shelf
+from agents.planner.planning.capabilities import Capabilities
+from agents.planner.planning.device_time import relative_device_time, sweep_shares
+from agents.planner.planning.lora_syntax import missing_triggers, triggers
+from agents.planner.planning.model_choice import (
+    choose_runnable_model,
+    missing_names,
+    normalise_name,
+    split_models_and_loras,
+    wanted_model,
+)
+from agents.planner.planning.pricing import LOCAL_PROVIDER, price_of
+from agents.planner.planning.prompt_catalogue import CatalogueSelection
 from agents.planner.planning.quality_steps import steps_of
-from agents.planner.planning.reference_images import Following
-from agents.planner.planning.source_images import NOTHING, Given
-from agents.planner.planning.sweep import trials
+from agents.planner.planning.reference_images import ReferenceSupport
+from agents.planner.planning.source_images import NO_SOURCE_IMAGES, SourceImages
+from agents.planner.planning.sweep import single_value_trials
 from protocol.animation import Motion
 from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand, ErrorBody, Refused, Unavailable
@@ -31,10 +37,10 @@ from protocol.post import PostStep
 from protocol.replies import Stage
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
-MAX_STEPS_OF_USE = 30
+MAX_USEFUL_STEPS = 30
 """Denoising steps past which pictures hardly get better (seed 002)."""
 
-MAX_GUIDANCE_OF_USE = 9.0
+MAX_USEFUL_GUIDANCE = 9.0
 """Guidance scale past which colours scream and posterise (seed 002)."""
 
 
@@ -74,13 +80,13 @@ class Recipe(Struct, frozen=True, kw_only=True):
     highest_micros: int | None = None
     not_honoured: list[str]
     warnings: list[str]
-    catalogue: Shelf | None = None
+    catalogue: CatalogueSelection | None = None
     sizes: dict[str, tuple[int, int]] = {}
     samplers: dict[str, str] = {}
     init_image: InitImage | None = None
     controls: list[ControlImage] = []
     image_prompts: list[ImagePrompt] = []
-    following: Following = Following()
+    following: ReferenceSupport = ReferenceSupport()
     motion: Motion | None = None
     engine: EngineKind | None = None
     post: list[PostStep] = []
@@ -105,10 +111,10 @@ class Defaults:
 
 def resolve(
     command: GenerateImages,
-    workshop: Workshop,
+    workshop: Capabilities,
     defaults: Defaults,
-    shelf: Shelf | None = None,
-    given: Given = NOTHING,
+    shelf: CatalogueSelection | None = None,
+    given: SourceImages = NO_SOURCE_IMAGES,
 ) -> Recipe:
     """The recipe of a command, of the catalogue that it names and of the pictures it brings. Each value of a sweep is
     tried in its place.
@@ -118,15 +124,15 @@ def resolve(
         Refused: something that this workshop lacks, with what to do.
         Unavailable: no generator is alive.
     """
-    recipe = _resolve(command, workshop, defaults, given)
+    recipe = _resolve_unvaried(command, workshop, defaults, given)
     notes = dict.fromkeys(recipe.not_honoured), dict.fromkeys(recipe.warnings)
     sizes_of: dict[str, tuple[int, int]] = {}
     samplers_of: dict[str, str] = {}
     posts_of: dict[str, list[PostStep]] = {}
     costs: dict[str, list[float]] = {}
-    for path, name, value, changed in trials(command):
+    for path, name, value, changed in single_value_trials(command):
         try:
-            one = _resolve(changed, workshop, defaults, given)
+            one = _resolve_unvaried(changed, workshop, defaults, given)
         except (BadCommand, Refused) as error:
             raise type(error)(error.code, error.body.message, path=path, hint=error.body.hint) from error
         if recipe.seconds_per_image and one.seconds_per_image:
@@ -141,13 +147,15 @@ def resolve(
     not_honoured, warnings = map(list, notes)
     if shelf is not None:
         warnings += shelf.warnings
-        not_honoured += reference_images.left_out(shelf, recipe.model, recipe.following, len(recipe.image_prompts))
-    mean, largest = swept(recipe.seconds_per_image or 1.0, costs.values())
+        not_honoured += reference_images.unfollowed_notes(
+            shelf, recipe.model, recipe.following, len(recipe.image_prompts)
+        )
+    mean, largest = sweep_shares(recipe.seconds_per_image or 1.0, costs.values())
     return replace(
         recipe,
         seconds_per_image=recipe.seconds_per_image and recipe.seconds_per_image * mean,
-        price_micros=_share(recipe, recipe.price_micros, mean),
-        highest_micros=_share(recipe, recipe.highest_micros, largest),
+        price_micros=_scale_price(recipe, recipe.price_micros, mean),
+        highest_micros=_scale_price(recipe, recipe.highest_micros, largest),
         not_honoured=not_honoured,
         warnings=warnings,
         catalogue=shelf,
@@ -157,27 +165,35 @@ def resolve(
     )
 
 
-def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, given: Given) -> Recipe:
+def _resolve_unvaried(
+    command: GenerateImages, workshop: Capabilities, defaults: Defaults, given: SourceImages
+) -> Recipe:
     """The recipe without regard to what varies."""
-    wish = sizes.parse(command.requirements.resolution) if command.requirements.resolution else _wish_of(given)
+    wish = (
+        sizes.parse(command.requirements.resolution)
+        if command.requirements.resolution
+        else _size_of_leading_image(given)
+    )
     if workshop.generators == 0:
         raise Unavailable(
             "no_generator",
             "no generator is running",
             hint="start one with `bottega agent generator`, or `bottega up`",
         )
-    style, reference = _style(command, workshop)
-    checkpoints, loras = named(command, workshop)
+    style, reference = _check_style(command, workshop)
+    checkpoints, loras = split_models_and_loras(command, workshop)
     wanted = wanted_model(command.platform, checkpoints, workshop)
-    model, stand_in_for = runnable(wanted, loras, workshop, defaults.stand_in)
+    model, stand_in_for = choose_runnable_model(wanted, loras, workshop, defaults.stand_in)
     not_honoured: list[str] = []
     warnings: list[str] = []
     if stand_in_for:
-        missing = ", ".join(missing_of(wanted, loras, workshop))
+        missing = ", ".join(missing_names(wanted, loras, workshop))
         not_honoured.append(f"models: {missing} not installed; {model.name} stands in for {stand_in_for}")
         if loras:
             not_honoured.append(f"loras: {', '.join(lora.name for lora in loras)} left out with the stand-in")
-    (width, height), lost = sizes.fit(sizes.Wish(aspect=wish.aspect) if wish and stand_in_for else wish, _limits(model))
+    (width, height), lost = sizes.fit(
+        sizes.SizeWish(aspect=wish.aspect) if wish and stand_in_for else wish, _size_limits(model)
+    )
     if stand_in_for and wish and (wish.width, wish.height) != (width, height):
         lost = f"resolution: made at {width}x{height}, the native size of {model.name} nearest in aspect"
     if lost:
@@ -186,30 +202,34 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         not_honoured.append(f"negative_prompt: {model.name} does not use one")
     steps = steps_of(command.steps if command.steps is not None else model.steps, command.render_quality)
     guidance = command.guidance if command.guidance is not None else model.guidance
-    regions.check(command.regions, model, workshop.models.values())
-    init_image, notes = pictures.start(command, given, model, workshop.models.values(), (width, height), steps)
+    regions.check_regions(command.regions, model, workshop.models.values())
+    init_image, notes = pictures.init_image_of(command, given, model, workshop.models.values(), (width, height), steps)
     warnings.extend(notes)
     running = [] if stand_in_for else loras
-    motion, notes = animation.motion(command, running, model, workshop.motions, (width, height))
+    motion, notes = animation.plan_motion(command, running, model, workshop.motions, (width, height))
     warnings.extend(notes)
-    following = reference_images.following(model, workshop.ip_adapters)
-    base = post_processing.Base(
+    following = reference_images.reference_support(model, workshop.ip_adapters)
+    base = post_processing.BaseGeneration(
         model=model,
         size=(width, height),
         steps=steps,
         loras=loras,
         guidance=guidance,
-        seconds=_seconds(command, model, (width, height), int(steps * (init_image.strength if init_image else 1))),
+        seconds=_denoising_seconds(
+            command, model, (width, height), int(steps * (init_image.strength if init_image else 1))
+        ),
         regions=len(command.regions),
         stand_in=stand_in_for is not None,
     )
-    after = post_processing.planned(command.post, given, base, workshop)
+    after = post_processing.plan_stages(command.post, given, base, workshop)
     warnings.extend(after.notes)
     not_honoured.extend(after.not_honoured)
     timed = replace(model, seconds_per_image=after.seconds)
     price = price_of(timed, defaults.price_per_hour, defaults.max_seconds)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
-    warnings.extend([*_advice(command, model, steps, guidance), *unwoken(command.prompts, woken_by)])
+    warnings.extend(
+        [*_parameter_warnings(command, model, steps, guidance), *missing_triggers(command.prompts, woken_by)]
+    )
     return Recipe(
         platform=model.platform,
         provider=model.provider,
@@ -223,7 +243,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         native_height=model.native_sizes[0][1],
         steps=steps,
         guidance=guidance,
-        sampler=_sampler(command, model, workshop),
+        sampler=_find_sampler(command, model, workshop),
         negative_supported=model.negative_prompt,
         style=style,
         style_reference=reference,
@@ -236,7 +256,7 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
         not_honoured=not_honoured,
         warnings=warnings,
         init_image=init_image,
-        controls=pictures.controls(command.controls, given, model, workshop.controls),
+        controls=pictures.control_images(command.controls, given, model, workshop.controls),
         image_prompts=reference_images.image_prompts(
             command.references, given.references, model, following, workshop.ip_adapters
         ),
@@ -248,16 +268,16 @@ def _resolve(command: GenerateImages, workshop: Workshop, defaults: Defaults, gi
     )
 
 
-def _share(recipe: Recipe, micros: int | None, share: float) -> int | None:
+def _scale_price(recipe: Recipe, micros: int | None, share: float) -> int | None:
     """A share of a price; providers name one for every picture alike."""
-    return micros if micros is None or recipe.provider != LOCAL else ceil(micros * share)
+    return micros if micros is None or recipe.provider != LOCAL_PROVIDER else ceil(micros * share)
 
 
-def _seconds(command: GenerateImages, model: ModelInfo, size: tuple[int, int], steps: int) -> float | None:
+def _denoising_seconds(command: GenerateImages, model: ModelInfo, size: tuple[int, int], steps: int) -> float | None:
     """Seconds until a picture is denoised, null before any was measured; `steps` are those that are run."""
     if model.seconds_per_image is None:
         return None
-    return model.seconds_per_image * effort(
+    return model.seconds_per_image * relative_device_time(
         model,
         size,
         steps,
@@ -268,7 +288,7 @@ def _seconds(command: GenerateImages, model: ModelInfo, size: tuple[int, int], s
     )
 
 
-def alternatives(error: ErrorBody, workshop: Workshop, defaults: Defaults) -> list[str]:
+def alternatives(error: ErrorBody, workshop: Capabilities, defaults: Defaults) -> list[str]:
     """What would work now, for a plan that was refused because its model or an adapter of it is not installed. Of tools
     and ControlNets another model has no more."""
     if error.code != "not_installed" or not (error.path or "").startswith(("$.models", "$.loras", "$.platform")):
@@ -280,10 +300,10 @@ def alternatives(error: ErrorBody, workshop: Workshop, defaults: Defaults) -> li
     return found
 
 
-def _style(command: GenerateImages, workshop: Workshop) -> tuple[str, str | None]:
+def _check_style(command: GenerateImages, workshop: Capabilities) -> tuple[str, str | None]:
     style = command.style or "plain"
     reference = command.requirements.style_reference
-    if workshop.prompters:
+    if workshop.prompt_writers:
         if style not in workshop.styles:
             raise Refused(
                 "unknown_style",
@@ -301,11 +321,11 @@ def _style(command: GenerateImages, workshop: Workshop) -> tuple[str, str | None
     return style, reference
 
 
-def _sampler(command: GenerateImages, model: ModelInfo, workshop: Workshop) -> str:
+def _find_sampler(command: GenerateImages, model: ModelInfo, workshop: Capabilities) -> str:
     if command.sampler is None:
         return model.sampler
     for known in workshop.samplers:
-        if folded(known) == folded(command.sampler):
+        if normalise_name(known) == normalise_name(command.sampler):
             return known
     raise BadCommand(
         "invalid_value",
@@ -315,26 +335,26 @@ def _sampler(command: GenerateImages, model: ModelInfo, workshop: Workshop) -> s
     )
 
 
-def _advice(command: GenerateImages, model: ModelInfo, steps: int, guidance: float) -> list[str]:
+def _parameter_warnings(command: GenerateImages, model: ModelInfo, steps: int, guidance: float) -> list[str]:
     found: list[str] = []
     low, high = model.guidance_range
     if not low <= guidance <= high:
         found.append(f"guidance {guidance:g} is outside {low:g} to {high:g}, the range of {model.name}")
-    elif guidance > MAX_GUIDANCE_OF_USE and command.guidance is not None:
-        found.append(f"guidance above {MAX_GUIDANCE_OF_USE:g} makes colours scream and posterise")
-    if steps > MAX_STEPS_OF_USE and command.steps is not None:
-        found.append(f"over {MAX_STEPS_OF_USE} steps, pictures hardly get better")
+    elif guidance > MAX_USEFUL_GUIDANCE and command.guidance is not None:
+        found.append(f"guidance above {MAX_USEFUL_GUIDANCE:g} makes colours scream and posterise")
+    if steps > MAX_USEFUL_STEPS and command.steps is not None:
+        found.append(f"over {MAX_USEFUL_STEPS} steps, pictures hardly get better")
     if command.quality.consistency is not None and command.requirements.quantity == 1:
         found.append("consistency needs at least two pictures")
     return found
 
 
-def _wish_of(given: Given) -> sizes.Wish | None:
+def _size_of_leading_image(given: SourceImages) -> sizes.SizeWish | None:
     """The size of the picture that leads, where the command names none."""
-    if (shape := given.shape) is None:
+    if (shape := given.leading_image) is None:
         return None
     return sizes.parse(f"{shape.width}x{shape.height}")
 
 
-def _limits(model: ModelInfo) -> sizes.Limits:
+def _size_limits(model: ModelInfo) -> sizes.Limits:
     return sizes.Limits(tuple(model.native_sizes), model.max_pixels, model.multiple_of)

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from agents.planner.planning.prompt_catalogue import Shelf
-from agents.planner.planning.source_images import Found
+from agents.planner.planning.prompt_catalogue import CatalogueSelection
+from agents.planner.planning.source_images import LoadedImage
 from protocol.catalogue import Asset, ReferenceBlob
 from protocol.errors import BadCommand, Refused
 from protocol.offers import IpAdapterInfo, ModelInfo
 from protocol.parameters import Reference, ReferenceRole
 from protocol.sources import ImagePrompt
 
-ROLES: dict[Asset, ReferenceRole] = {
+ROLE_OF_ASSET: dict[Asset, ReferenceRole] = {
     "ui": "composition",
     "pose": "composition",
     "wardrobe": "subject",
@@ -23,7 +23,7 @@ ROLES: dict[Asset, ReferenceRole] = {
 """What to take from a picture of a combo, by what it shows."""
 
 
-class Following(Struct, frozen=True, kw_only=True):
+class ReferenceSupport(Struct, frozen=True, kw_only=True):
     """How a model follows reference pictures: at most `most` of them, in each role by one of `adapters`; where these
     are none, by itself in every role."""
 
@@ -35,21 +35,21 @@ class Following(Struct, frozen=True, kw_only=True):
         return self.most > 0 and (role in self.adapters or not self.adapters)
 
 
-def following(model: ModelInfo, known: Iterable[IpAdapterInfo]) -> Following:
+def reference_support(model: ModelInfo, known: Iterable[IpAdapterInfo]) -> ReferenceSupport:
     """How a model follows pictures now. Of several IP-Adapters for a role it is the one that is for the fewest."""
     mine = [one for one in known if one.platform == model.platform and one.installed]
     adapters: dict[ReferenceRole, str] = {}
     for one in sorted(mine, key=lambda one: (len(one.roles), one.name)):
         for role in one.roles:
             adapters.setdefault(role, one.name)
-    return Following(most=model.references, adapters=adapters)
+    return ReferenceSupport(most=model.references, adapters=adapters)
 
 
 def image_prompts(
     wanted: Sequence[Reference],
-    pictures: Sequence[Found],
+    pictures: Sequence[LoadedImage],
     model: ModelInfo,
-    following: Following,
+    following: ReferenceSupport,
     known: Iterable[IpAdapterInfo],
 ) -> list[ImagePrompt]:
     """The pictures of a command as they are followed.
@@ -60,7 +60,7 @@ def image_prompts(
     """
     for position, one in enumerate(wanted):
         if not following.follows(one.role):
-            raise _unfollowed(one.role, f"$.references[{position}].role", model, following, known)
+            raise _unfollowed_refusal(one.role, f"$.references[{position}].role", model, following, known)
     if len(wanted) > following.most:
         raise BadCommand(
             "invalid_value",
@@ -74,31 +74,33 @@ def image_prompts(
     ]
 
 
-def with_combo(own: Sequence[ImagePrompt], combo: Sequence[ReferenceBlob], following: Following) -> list[ImagePrompt]:
+def add_combo_references(
+    own: Sequence[ImagePrompt], combo: Sequence[ReferenceBlob], following: ReferenceSupport
+) -> list[ImagePrompt]:
     """The pictures of a command, and after them those of a combo that the model follows as well."""
-    taken = (one for one in combo if following.follows(ROLES[one.asset]))
+    taken = (one for one in combo if following.follows(ROLE_OF_ASSET[one.asset]))
     added = [
-        ImagePrompt(blob=one.blob, role=(role := ROLES[one.asset]), adapter=following.adapters.get(role))
+        ImagePrompt(blob=one.blob, role=(role := ROLE_OF_ASSET[one.asset]), adapter=following.adapters.get(role))
         for one in taken
     ]
     return [*own, *added][: max(following.most, len(own))]
 
 
-def left_out(shelf: Shelf, model: str, following: Following, own: int) -> list[str]:
+def unfollowed_notes(shelf: CatalogueSelection, model: str, following: ReferenceSupport, own: int) -> list[str]:
     """What a plan says of pictures of combos that are not followed, beside `own` of the command."""
     found: list[str] = []
     if own + shelf.references > following.most:
         most = f"at most {following.most} reference pictures" if following.most else "no reference pictures"
         found.append(f"references: {model} follows {most}; a combo has up to {shelf.references}")
-    unfollowed = {asset: ROLES[asset] for asset in shelf.assets if not following.follows(ROLES[asset])}
+    unfollowed = {asset: ROLE_OF_ASSET[asset] for asset in shelf.assets if not following.follows(ROLE_OF_ASSET[asset])}
     if following.most and unfollowed:
         roles = " or ".join(sorted(set(unfollowed.values())))
         found.append(f"references: {model} follows no {roles}; pictures of {', '.join(unfollowed)} are left out")
     return found
 
 
-def _unfollowed(
-    role: ReferenceRole, path: str, model: ModelInfo, following: Following, known: Iterable[IpAdapterInfo]
+def _unfollowed_refusal(
+    role: ReferenceRole, path: str, model: ModelInfo, following: ReferenceSupport, known: Iterable[IpAdapterInfo]
 ) -> Refused:
     able = [one for one in known if role in one.roles]
     mine = [one for one in able if one.platform == model.platform]

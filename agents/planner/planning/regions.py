@@ -7,14 +7,14 @@ from protocol.errors import BadCommand, Refused
 from protocol.offers import ModelInfo
 from protocol.parameters import Region
 
-SMALLEST = 1 / 16
+MIN_SIDE_SHARE = 1 / 16
 """Part of a side below which a box is all edge (`FEATHER` of the generator) and shows nothing."""
 
-ROUNDING = 2e-3
+BORDER_TOLERANCE = 2e-3
 """What thirds and their like, written with three decimals, may stand over the border."""
 
 
-def check(regions: Sequence[Region], model: ModelInfo, models: Iterable[ModelInfo]) -> None:
+def check_regions(regions: Sequence[Region], model: ModelInfo, models: Iterable[ModelInfo]) -> None:
     """Refuse regions that cannot be made.
 
     Raises:
@@ -32,24 +32,24 @@ def check(regions: Sequence[Region], model: ModelInfo, models: Iterable[ModelInf
             hint=f"platforms that take several: {', '.join(able)}" if able else "no model here takes several",
         )
     for position, region in enumerate(regions):
-        _check(region, f"$.regions[{position}]")
+        _check_region(region, f"$.regions[{position}]")
 
 
-def _check(region: Region, path: str) -> None:
+def _check_region(region: Region, path: str) -> None:
     left, top, width, height = region.box
-    if max(left + width, top + height) > 1 + ROUNDING:
+    if max(left + width, top + height) > 1 + BORDER_TOLERANCE:
         raise BadCommand(
             "invalid_value",
             f"the box ends {left + width:g} across and {top + height:g} down, outside of the picture",
             path=f"{path}.box",
             hint="left, top, width, height as parts of it; [0.5, 0, 0.5, 1] is the right half",
         )
-    if min(width, height) < SMALLEST:
+    if min(width, height) < MIN_SIDE_SHARE:
         raise BadCommand(
             "invalid_value",
             f"a box of {width:g} x {height:g} is too small to show anything",
             path=f"{path}.box",
-            hint=f"width and height from {SMALLEST:g} on",
+            hint=f"width and height from {MIN_SIDE_SHARE:g} on",
         )
     if "<lora:" in region.prompt.casefold():
         raise BadCommand(

@@ -13,7 +13,7 @@ LONG_SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
 """Pixels of one side of the square that has the same area."""
 
 MAX_ASPECT = 4.0
-NEAR_ASPECT = 0.05
+ASPECT_TOLERANCE = 0.05
 """An aspect within 5 % of a native size's is made at the native size, which the model was trained on."""
 
 MIN_SIDE = 16
@@ -24,7 +24,7 @@ _ASPECT = re.compile(r"^(\d{1,4}(?:\.\d{1,3})?):(\d{1,4}(?:\.\d{1,3})?)$")
 
 
 @dataclass(frozen=True)
-class Wish:
+class SizeWish:
     """What was asked for: an aspect, and pixels where they were named."""
 
     aspect: float
@@ -42,33 +42,37 @@ class Limits:
     multiple_of: int
 
 
-def parse(text: str) -> Wish:
+def parse(text: str) -> SizeWish:
     """The wish behind `WxH`, an aspect or `1K`, `2K`, `4K`.
 
     Raises:
         BadCommand: none of them, or sides and aspects beyond the bounds.
     """
     if side := LONG_SIDES.get(text.strip().upper()):
-        return Wish(aspect=1.0, side=side)
+        return SizeWish(aspect=1.0, side=side)
     if match := _PIXELS.match(text.strip()):
         width, height = int(match[1]), int(match[2])
         if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
-            raise _bad(text, f"sides must be {MIN_SIDE} to {MAX_SIDE} pixels")
-        return Wish(aspect=_checked(text, width / height), width=width, height=height)
+            raise _bad_size(text, f"sides must be {MIN_SIDE} to {MAX_SIDE} pixels")
+        return SizeWish(aspect=_check_aspect(text, width / height), width=width, height=height)
     if match := _ASPECT.match(text.strip()):
         across, down = float(match[1]), float(match[2])
         if across == 0 or down == 0:
-            raise _bad(text, "an aspect has two positive numbers")
-        return Wish(aspect=_checked(text, across / down))
-    raise _bad(text, "this is no size")
+            raise _bad_size(text, "an aspect has two positive numbers")
+        return SizeWish(aspect=_check_aspect(text, across / down))
+    raise _bad_size(text, "this is no size")
 
 
-def fit(wish: Wish | None, limits: Limits) -> tuple[tuple[int, int], str | None]:
+def fit(wish: SizeWish | None, limits: Limits) -> tuple[tuple[int, int], str | None]:
     """(width, height) that the model makes, and what of the wish was not honoured, or null."""
     native = nearest_native(wish.aspect if wish else 1.0, limits)
     if wish is None:
         return native, None
-    if wish.width is None and wish.side is None and abs(math.log(native[0] / native[1] / wish.aspect)) < NEAR_ASPECT:
+    if (
+        wish.width is None
+        and wish.side is None
+        and abs(math.log(native[0] / native[1] / wish.aspect)) < ASPECT_TOLERANCE
+    ):
         return native, None
     if wish.width is not None and wish.height is not None:
         wanted = (wish.width, wish.height)
@@ -76,7 +80,7 @@ def fit(wish: Wish | None, limits: Limits) -> tuple[tuple[int, int], str | None]
         area = wish.side**2 if wish.side else native[0] * native[1]
         wanted = (math.sqrt(area * wish.aspect), math.sqrt(area / wish.aspect))
     shrink = min(1.0, math.sqrt(limits.max_pixels / (wanted[0] * wanted[1])))
-    size = (_multiple(wanted[0] * shrink, limits), _multiple(wanted[1] * shrink, limits))
+    size = (_round_to_multiple(wanted[0] * shrink, limits), _round_to_multiple(wanted[1] * shrink, limits))
     while size[0] * size[1] > limits.max_pixels:
         size = (
             (max(size[0] - limits.multiple_of, limits.multiple_of), size[1])
@@ -97,17 +101,17 @@ def nearest_native(aspect: float, limits: Limits) -> tuple[int, int]:
     return min(limits.native_sizes, key=lambda size: abs(math.log(size[0] / size[1]) - math.log(aspect)))
 
 
-def _multiple(side: float, limits: Limits) -> int:
+def _round_to_multiple(side: float, limits: Limits) -> int:
     return max(limits.multiple_of, round(side / limits.multiple_of) * limits.multiple_of)
 
 
-def _checked(text: str, aspect: float) -> float:
+def _check_aspect(text: str, aspect: float) -> float:
     if not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
-        raise _bad(text, f"one side may be at most {MAX_ASPECT:g} times the other")
+        raise _bad_size(text, f"one side may be at most {MAX_ASPECT:g} times the other")
     return aspect
 
 
-def _bad(text: str, why: str) -> BadCommand:
+def _bad_size(text: str, why: str) -> BadCommand:
     return BadCommand(
         "invalid_value",
         f"resolution {text[:32]!r}: {why}",

@@ -13,18 +13,18 @@ from protocol.offers import ControlInfo, ModelInfo
 from protocol.parameters import ControlNet, Placement
 from protocol.sources import ControlImage, InitImage
 
-STRENGTH = 0.6
+DEFAULT_STRENGTH = 0.6
 """Of a whole picture, where the command says none: enough to change colours, little enough to keep shapes."""
 
-FEWEST_EDGES = 0.002
+MIN_EDGE_SHARE = 0.002
 """Part of a picture's pixels below which edges lead nothing: half the outline of a thing of a twelfth of its width."""
 
-LOOKED_AT = 512
+EDGE_SEARCH_SIDE = 512
 """Pixels of the longer side of what is searched for edges."""
 
 
 @dataclass(frozen=True)
-class Found:
+class LoadedImage:
     """A picture in the blob store. Sizes are pixels."""
 
     blob: str
@@ -33,28 +33,28 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Given:
+class SourceImages:
     """The pictures of a command; `controls` and `references` in its order, `colours` by the place of their step in
     `post`."""
 
-    init: Found | None = None
-    mask: Found | None = None
-    controls: tuple[Found, ...] = ()
-    references: tuple[Found, ...] = ()
-    colours: Mapping[int, Found] = field(default_factory=dict[int, Found])
+    init: LoadedImage | None = None
+    mask: LoadedImage | None = None
+    controls: tuple[LoadedImage, ...] = ()
+    references: tuple[LoadedImage, ...] = ()
+    colour_targets: Mapping[int, LoadedImage] = field(default_factory=dict[int, LoadedImage])
 
     @property
-    def shape(self) -> Found | None:
+    def leading_image(self) -> LoadedImage | None:
         """The picture whose size the made one has where the command names none."""
         return self.init or next(iter(self.controls), None)
 
 
-NOTHING = Given()
+NO_SOURCE_IMAGES = SourceImages()
 
 
-def start(
+def init_image_of(
     command: GenerateImages,
-    given: Given,
+    given: SourceImages,
     model: ModelInfo,
     models: Iterable[ModelInfo],
     size: tuple[int, int],
@@ -85,15 +85,15 @@ def start(
     if needed not in model.starts:
         path = "$.init_image" if "picture" not in model.starts else "$.mask" if command.mask else "$.placement"
         what = "keeps no part of a picture" if partly else "starts from no picture"
-        raise Refused("not_supported", f"{model.name} {what}", path=path, hint=those_that_do(needed, models))
+        raise Refused("not_supported", f"{model.name} {what}", path=path, hint=capable_platforms_hint(needed, models))
     if given.mask is not None and (given.mask.width, given.mask.height) != (given.init.width, given.init.height):
         raise BadCommand(
             "invalid_value",
-            f"the mask is {_size(given.mask)}, the initial picture {_size(given.init)}",
+            f"the mask is {_size_text(given.mask)}, the initial picture {_size_text(given.init)}",
             path="$.mask",
             hint="make the mask as large as the picture",
         )
-    strength = command.strength if command.strength is not None else 1.0 if partly else STRENGTH
+    strength = command.strength if command.strength is not None else 1.0 if partly else DEFAULT_STRENGTH
     run = int(steps * strength)
     if run < 1:
         raise BadCommand(
@@ -112,15 +112,15 @@ def start(
                 path="$.sweep.values.resolution",
                 hint="send a command for each size",
             )
-        box = _box(command.placement, given.init, size)
+        box = _placement_box(command.placement, given.init, size)
     elif (given.init.width, given.init.height) != size:
-        notes.append(f"init_image: {_size(given.init)} is scaled, and cropped where the aspect differs")
+        notes.append(f"init_image: {_size_text(given.init)} is scaled, and cropped where the aspect differs")
     mask = given.mask.blob if given.mask else None
     return InitImage(blob=given.init.blob, strength=strength, mask=mask, box=box), notes
 
 
-def controls(
-    wanted: Sequence[ControlNet], given: Given, model: ModelInfo, known: Iterable[ControlInfo]
+def control_images(
+    wanted: Sequence[ControlNet], given: SourceImages, model: ModelInfo, known: Iterable[ControlInfo]
 ) -> list[ControlImage]:
     """Whose structure is followed, and through which ControlNets.
 
@@ -130,13 +130,13 @@ def controls(
     """
     mine = [control for control in known if control.platform == model.platform]
     return [
-        _control(one, picture, model, mine, f"$.controls[{position}]")
+        _control_image(one, picture, model, mine, f"$.controls[{position}]")
         for position, (one, picture) in enumerate(zip(wanted, given.controls, strict=True))
     ]
 
 
-def _control(
-    wanted: ControlNet, picture: Found, model: ModelInfo, mine: Sequence[ControlInfo], path: str
+def _control_image(
+    wanted: ControlNet, picture: LoadedImage, model: ModelInfo, mine: Sequence[ControlInfo], path: str
 ) -> ControlImage:
     if wanted.start >= wanted.end:
         raise BadCommand(
@@ -195,10 +195,10 @@ def check_lines(picture: Rgb, preprocessed: bool, path: str) -> None:
     Raises:
         Refused: fewer than `FEWEST_EDGES` of its pixels.
     """
-    every = max(1, max(picture.shape) // LOOKED_AT)
+    every = max(1, max(picture.shape) // EDGE_SEARCH_SIDE)
     seen = picture[::every, ::every]
     lines = seen.max(2) >= 128 if preprocessed else canny(seen)
-    if float(np.mean(lines)) < FEWEST_EDGES:
+    if float(np.mean(lines)) < MIN_EDGE_SHARE:
         what = "lines" if preprocessed else "edges"
         raise Refused(
             "invalid_value",
@@ -208,7 +208,7 @@ def check_lines(picture: Rgb, preprocessed: bool, path: str) -> None:
         )
 
 
-def scaled(init: InitImage | None, before: tuple[int, int], after: tuple[int, int]) -> InitImage | None:
+def scale_init_image(init: InitImage | None, before: tuple[int, int], after: tuple[int, int]) -> InitImage | None:
     """The start of a picture that is made again in another size, (width, height)."""
     if init is None or init.box is None:
         return init
@@ -218,7 +218,7 @@ def scaled(init: InitImage | None, before: tuple[int, int], after: tuple[int, in
     return InitImage(blob=init.blob, strength=init.strength, mask=init.mask, box=box)
 
 
-def _box(placement: Placement, picture: Found, size: tuple[int, int]) -> list[int]:
+def _placement_box(placement: Placement, picture: LoadedImage, size: tuple[int, int]) -> list[int]:
     """Where a picture lies in one of `size`."""
     free = size[0] - picture.width, size[1] - picture.height
     left = free[0] // 2 if placement.left is None else placement.left
@@ -226,18 +226,18 @@ def _box(placement: Placement, picture: Found, size: tuple[int, int]) -> list[in
     if not (0 <= left <= free[0] and 0 <= top <= free[1]) or free == (0, 0):
         raise BadCommand(
             "invalid_value",
-            f"a picture of {_size(picture)} at {left}, {top} leaves no border in {size[0]}x{size[1]}",
+            f"a picture of {_size_text(picture)} at {left}, {top} leaves no border in {size[0]}x{size[1]}",
             path="$.placement",
             hint="name a larger size in requirements.resolution",
         )
     return [left, top, picture.width, picture.height]
 
 
-def _size(picture: Found) -> str:
+def _size_text(picture: LoadedImage) -> str:
     return f"{picture.width}x{picture.height}"
 
 
-def those_that_do(needed: str, models: Iterable[ModelInfo]) -> str:
+def capable_platforms_hint(needed: str, models: Iterable[ModelInfo]) -> str:
     """Which installed models begin from what is needed, as a hint."""
     able = sorted({model.platform for model in models if model.installed and needed in model.starts})
     return f"platforms that do: {', '.join(able)}" if able else "no model here does"

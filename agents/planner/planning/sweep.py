@@ -10,7 +10,7 @@ from protocol.parameters import Lora, Scalar, Sweep
 from protocol.sweep import LORA
 
 
-def combinations(sweep: Sweep | None) -> int:
+def count_combinations(sweep: Sweep | None) -> int:
     """How many combinations there are; 1 without a sweep."""
     if sweep is None:
         return 1
@@ -31,7 +31,7 @@ def combination(sweep: Sweep | None, number: int) -> dict[str, Scalar]:
     return {name: chosen[name] for name in sweep.values}
 
 
-def trials(command: GenerateImages) -> Iterator[tuple[str, str, Scalar, GenerateImages]]:
+def single_value_trials(command: GenerateImages) -> Iterator[tuple[str, str, Scalar, GenerateImages]]:
     """(path, field, value, the command with this one value in its place) of every value of the sweep."""
     if command.sweep is None:
         return
@@ -48,13 +48,13 @@ def with_value(command: GenerateImages, name: str, value: Scalar) -> GenerateIma
         case "prompt":
             changed = {"prompts": [value]}
         case _ if name.startswith(LORA):
-            changed = {"loras": weighted(command.loras, name, value)}
+            changed = {"loras": with_lora_weight(command.loras, name, value)}
         case _:
             changed = {name: value}
     return replace(command, sweep=None, **changed)
 
 
-def weighted(loras: list[Lora], name: str, weight: Scalar) -> list[Lora]:
+def with_lora_weight(loras: list[Lora], name: str, weight: Scalar) -> list[Lora]:
     """The adapters, that of `lora:NAME` with another weight. One that is not among them stays out."""
     assert isinstance(weight, int | float)
     return [replace(lora, weight=weight) if f"{LORA}{lora.name}" == name else lora for lora in loras]

@@ -6,50 +6,52 @@ from protocol.commands import GenerateImages
 from protocol.errors import BadCommand
 from protocol.parameters import ServiceClass
 
-INTERACTIVE_UP_TO = 16
+MAX_INTERACTIVE_PICTURES = 16
 """Pictures of a batch that somebody may sit and wait for."""
 
 
-def class_of(wish: ServiceClass | None, quantity: int) -> ServiceClass:
+def class_of_service(wish: ServiceClass | None, quantity: int) -> ServiceClass:
     """The class of a batch: what was asked for, else interactive for a small one."""
-    return wish or ("interactive" if quantity <= INTERACTIVE_UP_TO else "batch")
+    return wish or ("interactive" if quantity <= MAX_INTERACTIVE_PICTURES else "batch")
 
 
-def check(command: GenerateImages, now: float) -> None:
+def check_times(command: GenerateImages, now: float) -> None:
     """See that the times of a command can be kept; `now` is seconds since the epoch.
 
     Raises:
         BadCommand: a deadline in the past, or one before the beginning.
     """
-    begins, ends = seconds_of(command.not_before), seconds_of(command.deadline)
+    begins, ends = epoch_seconds(command.not_before), epoch_seconds(command.deadline)
     if ends is not None and ends <= now:
         raise BadCommand(
             "invalid_value",
-            f"the deadline {_text(ends)} has passed",
+            f"the deadline {_iso_time(ends)} has passed",
             path="$.deadline",
-            hint=f"it is {_text(now)} now; name a later time, or leave it out",
+            hint=f"it is {_iso_time(now)} now; name a later time, or leave it out",
         )
     if begins is not None and ends is not None and begins >= ends:
         raise BadCommand(
             "invalid_value",
-            f"the batch may not begin before {_text(begins)} and must have ended by {_text(ends)}",
+            f"the batch may not begin before {_iso_time(begins)} and must have ended by {_iso_time(ends)}",
             path="$.not_before",
             hint="let it begin earlier, or end later",
         )
 
 
-def advice(command: GenerateImages, seconds: float | None, now: float) -> list[str]:
+def deadline_warnings(command: GenerateImages, seconds: float | None, now: float) -> list[str]:
     """What a plan says of a deadline that its estimate, in seconds, will hardly keep."""
-    begins, ends = seconds_of(command.not_before), seconds_of(command.deadline)
+    begins, ends = epoch_seconds(command.not_before), epoch_seconds(command.deadline)
     if ends is None or seconds is None or max(now, begins or now) + seconds <= ends:
         return []
-    return [f"deadline: about {seconds:.0f} s of work, and {_text(ends)} is earlier; what is left then is cancelled"]
+    return [
+        f"deadline: about {seconds:.0f} s of work, and {_iso_time(ends)} is earlier; what is left then is cancelled"
+    ]
 
 
-def seconds_of(moment: datetime | None) -> float | None:
+def epoch_seconds(moment: datetime | None) -> float | None:
     """Seconds since the epoch."""
     return moment.timestamp() if moment is not None else None
 
 
-def _text(seconds: float) -> str:
+def _iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from agents.planner.planning.attempts import seed_of
 from agents.planner.planning.recipe import Recipe
-from agents.planner.planning.sweep import combination, combinations, weighted
+from agents.planner.planning.sweep import combination, count_combinations, with_lora_weight
 from protocol.catalogue import Catalogued
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand
@@ -21,10 +21,10 @@ from protocol.parameters import MAX_QUANTITY, Lora, Scalar
 from protocol.sweep import LORA
 from protocol.template import CATALOGUE_TEMPLATE
 
-MAX_PAGE_BYTES = 512 * 1024
+MAX_WISHES_BYTES = 512 * 1024
 """Wishes of one request for prompts: half of the largest message."""
 
-_WISHED = ("brief", "prompt", "negative_prompt", "style", "style_reference")
+_WISH_FIELDS = ("brief", "prompt", "negative_prompt", "style", "style_reference")
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,17 @@ class Variation:
 
     number: int
     swept: dict[str, Scalar]
-    entry: int | None = None
-    combo: int | None = None
+    entry_index: int | None = None
+    combo_index: int | None = None
 
 
-def pictures(command: GenerateImages, recipe: Recipe) -> int:
+def count_pictures(command: GenerateImages, recipe: Recipe) -> int:
     """How many pictures a command asks for: combos x prompts x combinations x quantity.
 
     Raises:
         BadCommand: more than a batch may have.
     """
-    count = _pairs(recipe) * combinations(command.sweep) * command.requirements.quantity
+    count = _count_pairs(recipe) * count_combinations(command.sweep) * command.requirements.quantity
     if count > MAX_QUANTITY:
         raise BadCommand(
             "invalid_value",
@@ -60,7 +60,7 @@ def variation(command: GenerateImages, recipe: Recipe, index: int) -> Variation:
     be given a larger quantity."""
     if command.sweep is None and recipe.catalogue is None:
         return Variation(index, {})
-    repeats, tried, pairs = command.requirements.quantity, combinations(command.sweep), _pairs(recipe)
+    repeats, tried, pairs = command.requirements.quantity, count_combinations(command.sweep), _count_pairs(recipe)
     rest, repeat = divmod(index, repeats)
     rest, chosen = divmod(rest, tried)
     round_, pair = divmod(rest, pairs)
@@ -72,13 +72,13 @@ def variation(command: GenerateImages, recipe: Recipe, index: int) -> Variation:
     return Variation(number, swept, entry, combo if recipe.catalogue.combos else None)
 
 
-def wish(varied: Variation) -> PromptWish:
+def prompt_wish(varied: Variation) -> PromptWish:
     """What is asked of the prompt of a picture."""
-    texts = {name: value for name, value in varied.swept.items() if name in _WISHED and isinstance(value, str)}
-    return PromptWish(number=varied.number, entry=varied.entry, combo=varied.combo, **texts)
+    texts = {name: value for name, value in varied.swept.items() if name in _WISH_FIELDS and isinstance(value, str)}
+    return PromptWish(number=varied.number, entry=varied.entry_index, combo=varied.combo_index, **texts)
 
 
-def wishes(command: GenerateImages, recipe: Recipe, first: int, count: int) -> list[PromptWish]:
+def prompt_wishes(command: GenerateImages, recipe: Recipe, first: int, count: int) -> list[PromptWish]:
     """One wish per prompt of a page, at least one and as many as fit a message; none where prompts follow from their
     index."""
     if command.sweep is None and recipe.catalogue is None:
@@ -86,9 +86,9 @@ def wishes(command: GenerateImages, recipe: Recipe, first: int, count: int) -> l
     page: list[PromptWish] = []
     size = 0
     for index in range(first, first + count):
-        one = wish(variation(command, recipe, index))
-        size += sum(len(getattr(one, name) or "") * 4 for name in _WISHED)
-        if page and size > MAX_PAGE_BYTES:
+        one = prompt_wish(variation(command, recipe, index))
+        size += sum(len(getattr(one, name) or "") * 4 for name in _WISH_FIELDS)
+        if page and size > MAX_WISHES_BYTES:
             break
         page.append(one)
     return page
@@ -110,21 +110,23 @@ def vary(job: Job, command: GenerateImages, recipe: Recipe, seed: int) -> Job:
         width=width,
         height=height,
         post=recipe.posts.get(str(swept.get("resolution")), job.post),
-        loras=_loras(job.loras, swept),
+        loras=_swept_loras(job.loras, swept),
         swept=varied.swept,
-        catalogued=catalogued(command, recipe, varied),
+        catalogued=catalogue_position(command, recipe, varied),
         name_template=name_template(command),
         **changes,
     )
 
 
-def catalogued(command: GenerateImages, recipe: Recipe, varied: Variation) -> Catalogued | None:
+def catalogue_position(command: GenerateImages, recipe: Recipe, varied: Variation) -> Catalogued | None:
     """The place of a picture in the catalogue; null where there is none."""
     shelf = recipe.catalogue
-    if shelf is None or varied.entry is None:
+    if shelf is None or varied.entry_index is None:
         return None
-    catalogue, prompt_id = shelf.entries[varied.entry]
-    wardrobe, ui_style, combo = shelf.combos[varied.combo] if varied.combo is not None else (None, None, None)
+    catalogue, prompt_id = shelf.entries[varied.entry_index]
+    wardrobe, ui_style, combo = (
+        shelf.combos[varied.combo_index] if varied.combo_index is not None else (None, None, None)
+    )
     resolution = varied.swept.get("resolution") or command.requirements.resolution
     return Catalogued(
         catalogue=catalogue,
@@ -141,15 +143,15 @@ def name_template(command: GenerateImages) -> str | None:
     return (command.catalogue.output_template or CATALOGUE_TEMPLATE) if command.catalogue else None
 
 
-def _loras(loras: list[Lora], swept: Mapping[str, Scalar]) -> list[Lora]:
+def _swept_loras(loras: list[Lora], swept: Mapping[str, Scalar]) -> list[Lora]:
     """The adapters with the weights of a combination."""
     for name, weight in swept.items():
         if name.startswith(LORA):
-            loras = weighted(loras, name, weight)
+            loras = with_lora_weight(loras, name, weight)
     return loras
 
 
-def _pairs(recipe: Recipe) -> int:
+def _count_pairs(recipe: Recipe) -> int:
     """Prompts times combos; 1 without a catalogue."""
     shelf = recipe.catalogue
     return len(shelf.entries) * max(1, len(shelf.combos)) if shelf else 1

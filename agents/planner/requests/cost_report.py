@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.tables import audit, clients, spend
-from agents.planner.planning.time_limits import seconds_of
+from agents.planner.planning.time_limits import epoch_seconds
 from protocol.commands import Costs
 from protocol.errors import BadCommand
 from protocol.money import dollars
@@ -31,17 +31,21 @@ _KEYS: dict[CostsBy, sa.ColumnElement[Any]] = {
     "batch": spend.c.hash,
 }
 
-_later = spend.alias("later")
-_ended = audit.alias("ended")
+_later_charge = spend.alias("later")
+_completion_note = audit.alias("ended")
 _COMPLETED = sa.exists().where(
-    _ended.c.hash == spend.c.hash, _ended.c.index == spend.c.index, _ended.c.what == "picture_completed"
+    _completion_note.c.hash == spend.c.hash,
+    _completion_note.c.index == spend.c.index,
+    _completion_note.c.what == "picture_completed",
 )
 _TRIED_AGAIN = sa.exists().where(
-    _later.c.hash == spend.c.hash, _later.c.index == spend.c.index, _later.c.attempt > spend.c.attempt
+    _later_charge.c.hash == spend.c.hash,
+    _later_charge.c.index == spend.c.index,
+    _later_charge.c.attempt > spend.c.attempt,
 )
 _ATTEMPT = spend.c.kind != "correction"
 """A correction belongs to an attempt that has a charge already."""
-_NONE, _ONE = sa.literal_column("0", sa.Integer), sa.literal_column("1", sa.Integer)
+_ZERO, _ONE = sa.literal_column("0", sa.Integer), sa.literal_column("1", sa.Integer)
 
 
 def report(connection: Connection, client: str, asked: Costs | ShowCosts) -> CostReport:
@@ -57,28 +61,28 @@ def report(connection: Connection, client: str, asked: Costs | ShowCosts) -> Cos
             path="$.until",
             hint="name a later time, or leave it out for now",
         )
-    rows = connection.execute(_page(client, asked)).mappings().all()
+    rows = connection.execute(_page_query(client, asked)).mappings().all()
     return CostReport(costs=_body(client, asked, rows))
 
 
-def _page(client: str, asked: Costs | ShowCosts) -> sa.Select[Any]:
+def _page_query(client: str, asked: Costs | ShowCosts) -> sa.Select[Any]:
     """A row for each group of the page, beside the total and the client; one row without a group where it has none.
 
     Completed pictures are rows of their own beside the charges: as a condition on rows, and not on a column, PostgreSQL
     joins them where it would look each up.
     """
     wanted = [spend.c.client_id == client]
-    if (since := seconds_of(asked.since)) is not None:
+    if (since := epoch_seconds(asked.since)) is not None:
         wanted.append(spend.c.at >= since)
-    if (until := seconds_of(asked.until)) is not None:
+    if (until := epoch_seconds(asked.until)) is not None:
         wanted.append(spend.c.at < until)
     if asked.hash is not None:
         wanted.append(spend.c.hash == asked.hash)
     name = _KEYS[asked.by].label("name")
     attempt = sa.case((_ATTEMPT, 1), else_=0)
     told = sa.union_all(
-        sa.select(name, spend.c.micros, attempt.label("attempts"), _NONE.label("completed")).where(*wanted),
-        sa.select(name, _NONE, _NONE, _ONE).where(*wanted, _ATTEMPT, _COMPLETED, ~_TRIED_AGAIN),
+        sa.select(name, spend.c.micros, attempt.label("attempts"), _ZERO.label("completed")).where(*wanted),
+        sa.select(name, _ZERO, _ZERO, _ONE).where(*wanted, _ATTEMPT, _COMPLETED, ~_TRIED_AGAIN),
     ).subquery("told")
     groups = sa.select(told.c.name, *_sums(told)).group_by(told.c.name).cte("groups")
     total = sa.select(sa.func.count().label("groups"), *_sums(groups, "total_")).subquery("total")
@@ -100,7 +104,7 @@ def _body(client: str, asked: Costs | ShowCosts, rows: Sequence[RowMapping]) -> 
     first = rows[0]
     groups = [
         CostGroup(
-            name=_name(row["name"], asked.by),
+            name=_group_name(row["name"], asked.by),
             charges=_charges(row["micros"], row["attempts"], row["completed"]),
         )
         for row in rows
@@ -135,5 +139,5 @@ def _charges(micros: int | None, attempts: int | None, completed: int | None) ->
     )
 
 
-def _name(key: Any, by: CostsBy) -> str | None:
+def _group_name(key: Any, by: CostsBy) -> str | None:
     return (_EPOCH + timedelta(days=int(key))).isoformat() if by == "day" else key

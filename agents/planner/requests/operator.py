@@ -8,10 +8,10 @@ from sqlalchemy import Connection
 
 from agents.planner.money import clients
 from agents.planner.outbox.change import Change
-from agents.planner.outbox.outbox import post
+from agents.planner.outbox.outbox import enqueue
 from agents.planner.requests import cost_report
 from agents.planner.requests.dead_letter_check import find_work
-from agents.planner.scheduling.rebuild_window import look
+from agents.planner.scheduling.rebuild_window import rebuild_window
 from agents.planner.scheduling.window import Window
 from agents.shared.database.group_commit import GroupCommit
 from protocol import codec
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 _HEADERS = {codec.VERSION_HEADER: codec.VERSION}
 
 
-class Office:
+class OperatorRequests:
     """One planner's."""
 
     def __init__(self, ledger: GroupCommit, publish: Callable[[Change], Awaitable[None]], window: Window) -> None:
@@ -46,30 +46,30 @@ class Office:
     async def _answer(self, command: OperatorCommand) -> Reply:
         match command:
             case ListClients():
-                return await self._ledger.read(lambda c: clients.page(c, command.first, command.count))
+                return await self._ledger.read(lambda c: clients.list_page(c, command.first, command.count))
             case ShowClient():
                 return await self._ledger.read(lambda c: clients.show(c, command.client_id))
             case ShowCosts():
-                return await self._ledger.read(lambda c: _costs(c, command))
+                return await self._ledger.read(lambda c: _cost_report(c, command))
             case FindWork():
                 return await self._ledger.read(lambda c: find_work(c, command))
             case _:
-                return await self._change(command)
+                return await self._change_client(command)
 
-    async def _change(self, command: clients.ClientChange) -> Reply:
+    async def _change_client(self, command: clients.ClientChange) -> Reply:
         """Change a client, and give places away by what it may have from now on."""
         now = time.time()
 
         def work(connection: Connection) -> tuple[Reply, Change]:
             reply = clients.change(connection, command, now)
-            return reply, post(connection, look(connection, self._window, now), now)
+            return reply, enqueue(connection, rebuild_window(connection, self._window, now), now)
 
         reply, change = await self._ledger.write(work)
         await self._publish(change)
         return reply
 
 
-def _costs(connection: Connection, command: ShowCosts) -> CostReport:
+def _cost_report(connection: Connection, command: ShowCosts) -> CostReport:
     report = cost_report.report(connection, command.client_id, command)
     if report.costs.total.cost is None:
         clients.show(connection, command.client_id)  # refused where there is no such client

@@ -7,13 +7,13 @@ import msgspec
 
 from protocol import codec
 
-PAGE_BYTES = codec.MAX_MESSAGE_BYTES // 2
+MAX_PAGE_BYTES = codec.MAX_MESSAGE_BYTES // 2
 """JSON of the entries of a page; the other half is left to what stands beside them, such as the caller's metadata."""
 
 Entry = TypeVar("Entry", bound=msgspec.Struct)
 
 
-def fitting(entries: Sequence[Entry], limit: int = PAGE_BYTES) -> list[Entry]:
+def fit_page(entries: Sequence[Entry], limit: int = MAX_PAGE_BYTES) -> list[Entry]:
     """The first entries whose JSON together stays within `limit` bytes; at least one where there is one."""
     fits: list[Entry] = []
     taken = 0

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 _HEADERS = {codec.VERSION_HEADER: codec.VERSION}
 
 
-class Till:
+class PaidCallRequests:
     """One planner's."""
 
     def __init__(self, ledger: GroupCommit) -> None:

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from agents.planner.ledger.batches import Batch, decode_batch
 from agents.planner.ledger.records import Evidence, Outcome
 from agents.planner.ledger.tables import attempts, batches, jobs
-from agents.planner.planning.capabilities import Workshop
+from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.recipe import Recipe
-from agents.planner.planning.variation import catalogued, variation
-from agents.planner.requests.paging import fitting
+from agents.planner.planning.variation import catalogue_position, variation
+from agents.planner.requests.paging import fit_page
 from protocol.catalogue import Catalogued
 from protocol.commands import MAX_QUANTITY, NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.errors import ErrorBody
@@ -38,13 +38,13 @@ from protocol.replies import (
     Size,
 )
 
-SHOWN_PROMPTS = 8
+MAX_SHOWN_PROMPTS = 8
 """Prompts that a plan shows."""
 
-_work = msgspec.json.Decoder(Work)
+_work_decoder = msgspec.json.Decoder(Work)
 
 
-def plan_of(batch: Batch, prompts: list[str], generators: int) -> GenerationPlan:
+def plan_reply(batch: Batch, prompts: list[str], generators: int) -> GenerationPlan:
     """The plan of an accepted or held batch."""
     recipe = batch.recipe
     return GenerationPlan(
@@ -70,14 +70,14 @@ def plan_of(batch: Batch, prompts: list[str], generators: int) -> GenerationPlan
             not_honoured=recipe.not_honoured,
             warnings=recipe.warnings,
             approval=batch.approval if batch.state == "held" else None,
-            expires=_time(batch.expires_at) if batch.state == "held" else None,
+            expires=_iso_time(batch.expires_at) if batch.state == "held" else None,
             metadata=batch.command.metadata,
         ),
         hash=batch.hash,
     )
 
 
-def refusal_of(error: ErrorBody, quantity: int, works: list[str]) -> GenerationPlan:
+def refusal_reply(error: ErrorBody, quantity: int, works: list[str]) -> GenerationPlan:
     """A plan that says why nothing will be made, and what would work."""
     return GenerationPlan(
         generation_plan=PlanBody(state="refused", quantity=quantity, refusal=error, alternatives=works),
@@ -102,7 +102,7 @@ def estimated_cost(recipe: Recipe, quantity: int) -> Cost | None:
     )
 
 
-def result_of(connection: Connection, batch: Batch, first: int, count: int) -> GenerationResult:
+def result_reply(connection: Connection, batch: Batch, first: int, count: int) -> GenerationResult:
     """A page of a batch's pictures: at most `count`, fewer where they would not fit into a reply."""
     last = min(batch.quantity, first + count)
     rows = {
@@ -119,9 +119,11 @@ def result_of(connection: Connection, batch: Batch, first: int, count: int) -> G
     ended = batch.state in ("completed", "cancelled")
     unstarted = "paused" if batch.state == "paused" else "pending"
     missing = unstarted if not ended else "cancelled" if batch.state == "cancelled" else "failed"
-    images = fitting(
+    images = fit_page(
         [
-            _image(batch, rows[index], tried.get(index, [])) if index in rows else _unmade(batch, index, missing)
+            _image(batch, rows[index], tried.get(index, []))
+            if index in rows
+            else _image_not_started(batch, index, missing)
             for index in range(first, last)
         ]
     )
@@ -141,9 +143,9 @@ def result_of(connection: Connection, batch: Batch, first: int, count: int) -> G
     )
 
 
-def _unmade(batch: Batch, index: int, status: ImageStatus) -> Image:
+def _image_not_started(batch: Batch, index: int, status: ImageStatus) -> Image:
     """A picture that was not handed out."""
-    swept, place = _told_apart(batch, index)
+    swept, place = _distinguishing_values(batch, index)
     return Image(
         id=image_id(batch.hash, index),
         index=index,
@@ -153,25 +155,25 @@ def _unmade(batch: Batch, index: int, status: ImageStatus) -> Image:
     )
 
 
-def _told_apart(batch: Batch, index: int) -> tuple[dict[str, Scalar], Catalogued | None]:
+def _distinguishing_values(batch: Batch, index: int) -> tuple[dict[str, Scalar], Catalogued | None]:
     """What tells a picture of a batch from the others."""
     varied = variation(batch.command, batch.recipe, index)
-    return varied.swept, catalogued(batch.command, batch.recipe, varied)
+    return varied.swept, catalogue_position(batch.command, batch.recipe, varied)
 
 
 def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Image:
     outcome = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
     shown = next((one for one in tried if one["attempt"] == (outcome.attempt or row["attempt"])), None)
     evidence = msgspec.json.decode(shown["evidence"], type=Evidence) if shown and shown["evidence"] else None
-    work = _work.decode(row["message"]) if row["message"] else None
+    work = _work_decoder.decode(row["message"]) if row["message"] else None
     job = evidence.job if evidence else work.job if isinstance(work, GenerateImage) else None
     picture = evidence.picture if evidence else None
-    swept, place = (job.swept, job.catalogued) if job else _told_apart(batch, row["index"])
+    swept, place = (job.swept, job.catalogued) if job else _distinguishing_values(batch, row["index"])
     spent = [one["cost_micros"] for one in tried if one["cost_micros"] is not None]
     return Image(
         id=image_id(batch.hash, row["index"]),
         index=row["index"],
-        status=_shown(row["state"], row["stage"], row["attempt"], batch.state == "paused"),
+        status=_image_status(row["state"], row["stage"], row["attempt"], batch.state == "paused"),
         image_url=outcome.url,
         storage_key=outcome.key,
         path=outcome.path,
@@ -180,7 +182,7 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
         dimensions=Size(width=picture.width, height=picture.height) if picture else None,
         quality_score=shown["score"] if shown else None,
         metadata=ImageMetadata(
-            generated_at=_time(outcome.finished_at),
+            generated_at=_iso_time(outcome.finished_at),
             prompt_used=job.prompt.text,
             revised_prompt=picture.revised_prompt if picture else None,
             model_version=picture.model_version if picture else None,
@@ -200,7 +202,7 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
     )
 
 
-def _shown(state: str, stage: str, attempt: int, paused: bool) -> ImageStatus:
+def _image_status(state: str, stage: str, attempt: int, paused: bool) -> ImageStatus:
     """A job's state in the words that clients know."""
     match state:
         case "completed" | "failed" | "cancelled":
@@ -213,7 +215,7 @@ def _shown(state: str, stage: str, attempt: int, paused: bool) -> ImageStatus:
             return "retry" if attempt > 1 else "running"
 
 
-def list_of(connection: Connection, client: str, first: int, count: int) -> BatchList:
+def batch_list_reply(connection: Connection, client: str, first: int, count: int) -> BatchList:
     """A page of a client's batches, newest first: at most `count`, fewer where they would not fit into a reply."""
     rows = (
         connection.execute(
@@ -226,7 +228,7 @@ def list_of(connection: Connection, client: str, first: int, count: int) -> Batc
         .mappings()
         .all()
     )
-    shown = fitting([_summary(decode_batch(row)) for row in rows[:count]])
+    shown = fit_page([_summary(decode_batch(row)) for row in rows[:count]])
     return BatchList(
         batch_list=BatchListBody(batches=shown, next=first + len(shown) if len(rows) > len(shown) else None)
     )
@@ -249,7 +251,7 @@ def _summary(batch: Batch) -> BatchSummary:
     )
 
 
-def capabilities_of(presences: list[Presence], workshop: Workshop, stand_in: str | None) -> CapabilityReport:
+def capabilities_reply(presences: list[Presence], workshop: Capabilities, stand_in: str | None) -> CapabilityReport:
     """What can be asked for now."""
     unbuilt_fields = [name for names in NOT_BUILT_FIELDS.values() for name in names]
     unbuilt_commands = [str(kind.__struct_config__.tag) for kind in NOT_BUILT_COMMANDS]
@@ -284,5 +286,5 @@ def capabilities_of(presences: list[Presence], workshop: Workshop, stand_in: str
     )
 
 
-def _time(moment: float | None) -> str | None:
+def _iso_time(moment: float | None) -> str | None:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds") if moment is not None else None

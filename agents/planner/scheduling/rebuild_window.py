@@ -9,23 +9,23 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from agents.planner.ledger.tables import batches, clients
-from agents.planner.ledger.unit_of_work import Books
+from agents.planner.ledger.unit_of_work import UnitOfWork
 from agents.planner.outbox.change import Change
-from agents.planner.scheduling.hand_out import fill, ready_among
-from agents.planner.scheduling.window import Share, Standing, Window
+from agents.planner.scheduling.hand_out import count_fresh, fill_window
+from agents.planner.scheduling.window import BatchDemand, Share, Window
 
 
-class _Platform(Struct):
+class _RecipePart(Struct):
     platform: str
 
 
-class _Places(Struct):
+class _TallyCounts(Struct):
     in_flight: int = 0
     waiting: int = 0
 
 
-_platform = msgspec.json.Decoder(_Platform)
-_places = msgspec.json.Decoder(_Places)
+_recipe_decoder = msgspec.json.Decoder(_RecipePart)
+_tally_decoder = msgspec.json.Decoder(_TallyCounts)
 
 _RUNNING = sa.select(
     batches.c.hash,
@@ -43,23 +43,23 @@ _SHARES = sa.select(clients.c.client_id, clients.c.state, clients.c.weight, clie
 )
 
 
-def look(connection: Connection, window: Window, now: float) -> Change:
+def rebuild_window(connection: Connection, window: Window, now: float) -> Change:
     """Take what the ledger says, and give away the places that are free."""
-    window.survey(_standings(connection, now), _shares(connection), now)
-    change, books = Change(), Books(connection)
+    window.replace_all(_running_demands(connection, now), _shares(connection), now)
+    change, books = Change(), UnitOfWork(connection)
     for platform in window.platforms:
-        fill(books, platform, window, now, change)
-    books.write(now)
+        fill_window(books, platform, window, now, change)
+    books.write_changes(now)
     return change
 
 
-def _standings(connection: Connection, now: float) -> Iterator[Standing]:
+def _running_demands(connection: Connection, now: float) -> Iterator[BatchDemand]:
     for row in connection.execute(_RUNNING).all():
         name, client, priority, recipe, tally, cursor, written, quantity, not_before = row
-        places = _places.decode(tally)
+        places = _tally_decoder.decode(tally)
         early = not_before is not None and not_before > now
-        ready = 0 if early else ready_among(cursor, written, quantity) + places.waiting
-        yield Standing(name, client, _platform.decode(recipe).platform, priority, ready, places.in_flight)
+        ready = 0 if early else count_fresh(cursor, written, quantity) + places.waiting
+        yield BatchDemand(name, client, _recipe_decoder.decode(recipe).platform, priority, ready, places.in_flight)
 
 
 def _shares(connection: Connection) -> dict[str, Share]:

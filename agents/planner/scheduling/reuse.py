@@ -13,10 +13,10 @@ from protocol.reuse import StoredPicture, pixel_digest
 from protocol.sources import adapters_of
 from protocol.words import refined, words_of
 
-Announced = ModelInfo | LoraInfo | EmbeddingInfo | ControlInfo | IpAdapterInfo | MotionInfo | ToolInfo
+AnnouncedWeights = ModelInfo | LoraInfo | EmbeddingInfo | ControlInfo | IpAdapterInfo | MotionInfo | ToolInfo
 
 
-class Unsought(Unavailable):
+class NeedsLookup(Unavailable):
     """Pictures of a page of prompts may be there already: storage is to be asked before the page is heard. `jobs` are
     their first attempts."""
 
@@ -27,14 +27,14 @@ class Unsought(Unavailable):
 
 
 @dataclass(frozen=True)
-class Sought:
+class WithLookup:
     """A page of prompts, and what storage has of its pictures, by index."""
 
     page: PromptsWritten
     stored: Mapping[int, StoredPicture]
 
 
-def reuses(batch: Batch) -> bool:
+def may_reuse(batch: Batch) -> bool:
     """Whether pictures of a batch may be there already: their seeds are given, the client allows it, and they are not
     made again from others."""
     command = batch.command
@@ -45,13 +45,13 @@ def reuses(batch: Batch) -> bool:
 def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str]:
     """What each picture is found by, by index. Those whose weights are not known for certain have nothing."""
     known = {
-        "model": agreed(model for presence in presences for model in presence.models),
-        "lora": agreed(lora for presence in presences for lora in presence.loras),
-        "control": agreed(control for presence in presences for control in presence.controls),
-        "ip_adapter": agreed(adapter for presence in presences for adapter in presence.ip_adapters),
-        "motion": agreed(motion for presence in presences for motion in presence.motions),
-        "word": agreed(word for presence in presences for word in presence.embeddings),
-        "tool": agreed(tool for presence in presences for tool in presence.tools),
+        "model": agreed_versions(model for presence in presences for model in presence.models),
+        "lora": agreed_versions(lora for presence in presences for lora in presence.loras),
+        "control": agreed_versions(control for presence in presences for control in presence.controls),
+        "ip_adapter": agreed_versions(adapter for presence in presences for adapter in presence.ip_adapters),
+        "motion": agreed_versions(motion for presence in presences for motion in presence.motions),
+        "word": agreed_versions(word for presence in presences for word in presence.embeddings),
+        "tool": agreed_versions(tool for presence in presences for tool in presence.tools),
     }
     words = [word for presence in presences for word in presence.embeddings if word.installed]
     found: dict[int, str] = {}
@@ -81,7 +81,7 @@ def _weights(job: Job, tokens: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     return dict.fromkeys(parts)
 
 
-def agreed(announced: Iterable[Announced]) -> dict[str, str | None]:
+def agreed_versions(announced: Iterable[AnnouncedWeights]) -> dict[str, str | None]:
     """The hash of each installed model or adapter, by name; null where a generator does not know it yet, or two differ,
     because any of them may take the job."""
     versions: dict[str, set[str | None]] = {}

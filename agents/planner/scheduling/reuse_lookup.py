@@ -13,7 +13,7 @@ from protocol.reuse import FindStored, StoredPicture
 log = structlog.get_logger()
 
 
-async def look_up(outlet: Outlet, jobs: Sequence[Job]) -> dict[int, StoredPicture]:
+async def look_up_stored(outlet: Outlet, jobs: Sequence[Job]) -> dict[int, StoredPicture]:
     """The stored pictures that are the same as those of a batch's jobs, by index; none where storage is silent."""
     presences = await outlet.presences()
     sought = digests(jobs, presences)

@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import JOBS, Evidence, Outcome
+from agents.planner.ledger.records import JOBS_DECODER, Evidence, Outcome
 from agents.planner.ledger.tables import attempts, batches, jobs, prompt_pages
 from agents.planner.planning.quality_steps import steps_of
 from agents.planner.planning.recipe import Recipe
-from agents.planner.planning.reference_images import with_combo
-from agents.planner.planning.source_images import scaled
-from agents.planner.planning.sweep import weighted
+from agents.planner.planning.reference_images import add_combo_references
+from agents.planner.planning.source_images import scale_init_image
+from agents.planner.planning.sweep import with_lora_weight
 from protocol.commands import GenerateImages, Upgrade
 from protocol.errors import BadCommand
 from protocol.ids import image_id
@@ -71,17 +71,17 @@ def recipe_of(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, min_score=0.0, warnings=[*recipe.warnings, kept])
 
 
-def finished_jobs(connection: Connection, parent: str, after: int, count: int) -> list[Job]:
+def completed_jobs_after(connection: Connection, parent: str, after: int, count: int) -> list[Job]:
     """Jobs of the completed pictures of a batch whose index is above `after`, at most `count`, in order."""
-    return _completed(connection, parent, jobs.c.index > after, count)
+    return _completed_jobs(connection, parent, jobs.c.index > after, count)
 
 
-def named_jobs(connection: Connection, parent: str, indices: list[int]) -> list[Job]:
+def completed_jobs_at(connection: Connection, parent: str, indices: list[int]) -> list[Job]:
     """Jobs of those pictures of a batch that are completed."""
-    return _completed(connection, parent, jobs.c.index.in_(indices), len(indices))
+    return _completed_jobs(connection, parent, jobs.c.index.in_(indices), len(indices))
 
 
-def _completed(connection: Connection, parent: str, which: sa.ColumnElement[bool], count: int) -> list[Job]:
+def _completed_jobs(connection: Connection, parent: str, which: sa.ColumnElement[bool], count: int) -> list[Job]:
     rows = connection.execute(
         sa.select(jobs.c.index, jobs.c.outcome)
         .where(jobs.c.hash == parent, jobs.c.state == "completed", which)
@@ -101,9 +101,9 @@ def _completed(connection: Connection, parent: str, which: sa.ColumnElement[bool
 def write_originals(connection: Connection, batch: Batch, count: int, now: float) -> None:
     """Write the next page of an upgrade of a whole batch; where the parent has no more pictures, the batch ends."""
     last = connection.execute(_LAST_PAGE, {"of_hash": batch.hash}).scalar_one_or_none()
-    after = JOBS.decode(last)[-1].index if last else -1
+    after = JOBS_DECODER.decode(last)[-1].index if last else -1
     assert batch.parent is not None
-    found = finished_jobs(connection, batch.parent, after, min(count, batch.quantity - batch.written))
+    found = completed_jobs_after(connection, batch.parent, after, min(count, batch.quantity - batch.written))
     if found:
         add_page(connection, batch, found, now)
     else:
@@ -121,13 +121,13 @@ def add_page(connection: Connection, batch: Batch, originals: list[Job], now: fl
     )
 
 
-def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
+def upgrade_job(batch: Batch, original: Job, index: int, attempt: int) -> Job:
     """The job that makes a picture again by the upgrade's recipe. What told the picture from its neighbours stays."""
     recipe, command = batch.recipe, batch.command
     steps = steps_of(original.steps, command.render_quality)
     if recipe.model != original.model:
         steps = steps if "steps" in original.swept else recipe.steps
-        original = _by_another_model(original, recipe)
+        original = _replace_model(original, recipe)
     place, quality = original.catalogued, command.requirements.resolution
     return msgspec.structs.replace(
         original,
@@ -143,29 +143,29 @@ def upgraded(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         min_score=recipe.min_score,
         created_at=batch.created_text,
         parent=original.image_id,
-        init_image=_start_of(original, recipe),
+        init_image=_init_image_of(original, recipe),
         controls=recipe.controls,
         motion=recipe.motion,
-        image_prompts=with_combo(recipe.image_prompts, original.prompt.references, recipe.following),
+        image_prompts=add_combo_references(recipe.image_prompts, original.prompt.references, recipe.following),
         post=recipe.post,
         priority=batch.priority,
         catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )
 
 
-def _by_another_model(original: Job, recipe: Recipe) -> Job:
+def _replace_model(original: Job, recipe: Recipe) -> Job:
     """A picture that another model stood in for, or that its own now cannot make: all that belongs to a model is the
     recipe's, but what was swept."""
     swept, loras = original.swept, recipe.loras
     for name in swept.keys() & {f"{LORA}{lora.name}" for lora in loras}:
-        loras = weighted(loras, name, swept[name])
+        loras = with_lora_weight(loras, name, swept[name])
     own = {name: getattr(recipe, name) for name in ("guidance", "sampler") if name not in swept}
     return msgspec.structs.replace(original, loras=loras, models=recipe.models, stand_in_for=recipe.stand_in_for, **own)
 
 
-def _start_of(original: Job, recipe: Recipe) -> InitImage | None:
+def _init_image_of(original: Job, recipe: Recipe) -> InitImage | None:
     """What a picture is made from again, scaled with it. The pixels of the recipe are those that are there now."""
-    start = scaled(original.init_image, (original.width, original.height), (recipe.width, recipe.height))
+    start = scale_init_image(original.init_image, (original.width, original.height), (recipe.width, recipe.height))
     if start is None or recipe.init_image is None:
         return start
     return msgspec.structs.replace(start, blob=recipe.init_image.blob, mask=recipe.init_image.mask)

@@ -14,7 +14,7 @@ AGE_S = 30.0
 
 
 @dataclass
-class Standing:
+class BatchDemand:
     """A batch as the window sees it: `ready` pictures could be handed out now, `in_flight` were and hold a place."""
 
     hash: str
@@ -78,17 +78,17 @@ class _Ring:
 
 
 @dataclass
-class _Line:
+class _PlatformQueue:
     """What waits for the generators of one platform. `since` is when a batch of the lower class was last given a
     picture, longest ago first; `aged` are those that wait among the upper class."""
 
     in_flight: int = 0
     upper: _Ring = field(default_factory=_Ring)
     lower: _Ring = field(default_factory=_Ring)
-    since: "OrderedDict[str, float]" = field(default_factory=OrderedDict[str, float])
+    waiting_since: "OrderedDict[str, float]" = field(default_factory=OrderedDict[str, float])
     aged: set[str] = field(default_factory=set[str])
 
-    def ring_of(self, standing: Standing) -> _Ring:
+    def ring_of(self, standing: BatchDemand) -> _Ring:
         return self.upper if standing.priority == "interactive" or standing.hash in self.aged else self.lower
 
 
@@ -97,105 +97,109 @@ class Window:
 
     def __init__(self, bound: int) -> None:
         self.bound = bound
-        self._standings: dict[str, Standing] = {}
-        self._lines: dict[str, _Line] = {}
-        self._of_client: Counter[str] = Counter()
+        self._demands: dict[str, BatchDemand] = {}
+        self._queues: dict[str, _PlatformQueue] = {}
+        self._in_flight_by_client: Counter[str] = Counter()
         self._shares: Mapping[str, Share] = {}
 
     @property
     def platforms(self) -> list[str]:
         """Platforms that something waits for or is made for."""
-        return list(self._lines)
+        return list(self._queues)
 
-    def standing(self, name: str) -> Standing:
+    def demand_of(self, name: str) -> BatchDemand:
         """What is known of a batch that waits or holds a place."""
-        return self._standings[name]
+        return self._demands[name]
 
-    def see(self, standing: Standing, now: float) -> None:
+    def update(self, standing: BatchDemand, now: float) -> None:
         """Take a batch as it stands now. One that neither waits nor holds a place is forgotten."""
-        before = self._standings.pop(standing.hash, None)
+        before = self._demands.pop(standing.hash, None)
         if before is not None:
-            self._count(before, -before.in_flight)
-        keeps_its_turn = before is not None and _lane(before) == _lane(standing) and before.ready and standing.ready
+            self._add_in_flight(before, -before.in_flight)
+        keeps_its_turn = (
+            before is not None and _queue_key(before) == _queue_key(standing) and before.ready and standing.ready
+        )
         if before is not None and not keeps_its_turn:
             self._leave(before)
         if standing.ready or standing.in_flight:
-            self._standings[standing.hash] = standing
-            self._count(standing, standing.in_flight)
+            self._demands[standing.hash] = standing
+            self._add_in_flight(standing, standing.in_flight)
             if standing.ready and not keeps_its_turn:
                 self._enter(standing, now)
 
     def forget(self, name: str, now: float) -> None:
         """A batch that is not there any more waits for nothing and holds nothing."""
-        if gone := self._standings.get(name):
-            self.see(Standing(name, gone.client, gone.platform, gone.priority, 0, 0), now)
+        if gone := self._demands.get(name):
+            self.update(BatchDemand(name, gone.client, gone.platform, gone.priority, 0, 0), now)
 
-    def survey(self, standings: Iterable[Standing], shares: Mapping[str, Share], now: float) -> None:
+    def replace_all(self, standings: Iterable[BatchDemand], shares: Mapping[str, Share], now: float) -> None:
         """Take every batch that waits or holds a place, and every client's share; what is not among them is gone."""
         self._shares = shares
         found = {standing.hash: standing for standing in standings}
-        for name in self._standings.keys() - found.keys():
+        for name in self._demands.keys() - found.keys():
             self.forget(name, now)
         for standing in found.values():
-            self.see(standing, now)
+            self.update(standing, now)
 
-    def grants(self, platform: str, now: float) -> dict[str, int]:
+    def grant(self, platform: str, now: float) -> dict[str, int]:
         """Pictures to hand out by batch, as many as the platform has free places for. They count as handed out."""
         granted: dict[str, int] = {}
-        line = self._lines.get(platform)
+        line = self._queues.get(platform)
         if line is None:
             return granted
-        self._age(line, now)
+        self._promote_aged(line, now)
         while line.in_flight < self.bound:
-            name = line.upper.take(self._of_client, self._shares) or line.lower.take(self._of_client, self._shares)
+            name = line.upper.take(self._in_flight_by_client, self._shares) or line.lower.take(
+                self._in_flight_by_client, self._shares
+            )
             if name is None:
                 break
             granted[name] = granted.get(name, 0) + 1
-            self._take(line, self._standings[name], now)
+            self._count_as_handed_out(line, self._demands[name], now)
         return granted
 
-    def _take(self, line: _Line, standing: Standing, now: float) -> None:
-        self._count(standing, 1)
+    def _count_as_handed_out(self, line: _PlatformQueue, standing: BatchDemand, now: float) -> None:
+        self._add_in_flight(standing, 1)
         standing.in_flight += 1
         standing.ready -= 1
         if standing.hash in line.aged or not standing.ready:
             self._leave(standing)
             if standing.ready:
                 self._enter(standing, now)
-        elif standing.hash in line.since:
-            line.since[standing.hash] = now
-            line.since.move_to_end(standing.hash)
+        elif standing.hash in line.waiting_since:
+            line.waiting_since[standing.hash] = now
+            line.waiting_since.move_to_end(standing.hash)
 
-    def _enter(self, standing: Standing, now: float) -> None:
-        line = self._lines.setdefault(standing.platform, _Line())
+    def _enter(self, standing: BatchDemand, now: float) -> None:
+        line = self._queues.setdefault(standing.platform, _PlatformQueue())
         line.ring_of(standing).add(standing.client, standing.hash)
         if standing.priority == "batch":
-            line.since[standing.hash] = now
+            line.waiting_since[standing.hash] = now
 
-    def _leave(self, standing: Standing) -> None:
-        if line := self._lines.get(standing.platform):
+    def _leave(self, standing: BatchDemand) -> None:
+        if line := self._queues.get(standing.platform):
             line.ring_of(standing).drop(standing.client, standing.hash)
-            line.since.pop(standing.hash, None)
+            line.waiting_since.pop(standing.hash, None)
             line.aged.discard(standing.hash)
 
-    def _age(self, line: _Line, now: float) -> None:
-        while line.since:
-            name, since = next(iter(line.since.items()))
+    def _promote_aged(self, line: _PlatformQueue, now: float) -> None:
+        while line.waiting_since:
+            name, since = next(iter(line.waiting_since.items()))
             if now - since < AGE_S:
                 return
-            standing = self._standings[name]
+            standing = self._demands[name]
             line.lower.drop(standing.client, name)
             line.upper.add(standing.client, name)
             line.aged.add(name)
-            del line.since[name]
+            del line.waiting_since[name]
 
-    def _count(self, standing: Standing, change: int) -> None:
+    def _add_in_flight(self, standing: BatchDemand, change: int) -> None:
         if change:
-            self._lines.setdefault(standing.platform, _Line()).in_flight += change
-            self._of_client[standing.client] += change
-            if not self._of_client[standing.client]:
-                del self._of_client[standing.client]
+            self._queues.setdefault(standing.platform, _PlatformQueue()).in_flight += change
+            self._in_flight_by_client[standing.client] += change
+            if not self._in_flight_by_client[standing.client]:
+                del self._in_flight_by_client[standing.client]
 
 
-def _lane(standing: Standing) -> tuple[str, str, str]:
+def _queue_key(standing: BatchDemand) -> tuple[str, str, str]:
     return standing.platform, standing.client, standing.priority

@@ -1,21 +1,21 @@
 """Work messages made of a batch: the next page of prompts, one picture, a contact sheet."""
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.states import PROMPT_PAGE
-from agents.planner.ledger.unit_of_work import Books
+from agents.planner.ledger.states import PROMPTS_PER_PAGE
+from agents.planner.ledger.unit_of_work import UnitOfWork
 from agents.planner.planning.attempts import seed_of
-from agents.planner.planning.reference_images import with_combo
-from agents.planner.planning.variation import vary, wishes
-from agents.planner.scheduling.upgrade import upgraded
+from agents.planner.planning.reference_images import add_combo_references
+from agents.planner.planning.variation import prompt_wishes, vary
+from agents.planner.scheduling.upgrade import upgrade_job
 from protocol.ids import image_id
 from protocol.messages import Job, MakeContactSheet, Prompt, WritePrompts
 
 
-def write_prompts(batch: Batch) -> WritePrompts:
+def prompts_request(batch: Batch) -> WritePrompts:
     """The request for the next page of prompts."""
     command, recipe = batch.command, batch.recipe
-    count = min(PROMPT_PAGE, batch.quantity - batch.written)
-    wished = wishes(command, recipe, batch.written, count)
+    count = min(PROMPTS_PER_PAGE, batch.quantity - batch.written)
+    wished = prompt_wishes(command, recipe, batch.written, count)
     return WritePrompts(
         hash=batch.hash,
         client_id=batch.client_id,
@@ -37,14 +37,14 @@ def write_prompts(batch: Batch) -> WritePrompts:
     )
 
 
-def job_for(books: Books, batch: Batch, index: int, attempt: int) -> Job:
+def job_of_attempt(books: UnitOfWork, batch: Batch, index: int, attempt: int) -> Job:
     """One attempt at a picture whose prompt is written."""
     if batch.parent is not None:
-        return upgraded(batch, books.original(batch.hash, index), index, attempt)
-    return job_of(batch, books.prompt(batch.hash, index), index, attempt)
+        return upgrade_job(batch, books.original_job(batch.hash, index), index, attempt)
+    return build_job(batch, books.prompt(batch.hash, index), index, attempt)
 
 
-def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
+def build_job(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
     recipe = batch.recipe
     job = Job(
         hash=batch.hash,
@@ -71,7 +71,7 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         metadata=batch.command.metadata,
         init_image=recipe.init_image,
         controls=recipe.controls,
-        image_prompts=with_combo(recipe.image_prompts, prompt.references, recipe.following),
+        image_prompts=add_combo_references(recipe.image_prompts, prompt.references, recipe.following),
         regions=batch.command.regions,
         post=recipe.post,
         motion=recipe.motion,
@@ -81,6 +81,6 @@ def job_of(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
     return vary(job, batch.command, recipe, batch.seed)
 
 
-def sheet_of(batch: Batch) -> MakeContactSheet:
+def contact_sheet_request(batch: Batch) -> MakeContactSheet:
     """The request for a batch's contact sheet; it is drawn anew after every retry."""
     return MakeContactSheet(hash=batch.hash, client_id=batch.client_id, edition=batch.tally.retries)

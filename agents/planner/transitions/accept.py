@@ -5,8 +5,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.audit import note
-from agents.planner.ledger.batches import Batch, required
-from agents.planner.ledger.states import PROMPT_PAGE
+from agents.planner.ledger.batches import Batch, require_batch
+from agents.planner.ledger.states import PROMPTS_PER_PAGE
 from agents.planner.ledger.tables import batches, commands
 from agents.planner.money.clients import admit, refuse_suspended
 from agents.planner.money.reservations import reserve
@@ -14,14 +14,14 @@ from agents.planner.outbox.change import Change
 from agents.planner.scheduling.hand_out import advance
 from agents.planner.scheduling.upgrade import add_page, write_originals
 from agents.planner.scheduling.window import Window
-from agents.planner.scheduling.work_messages import write_prompts
+from agents.planner.scheduling.work_messages import prompts_request
 from protocol.errors import Refused
 from protocol.messages import Job
 
 _encode = msgspec.json.encode
 
 
-def known(connection: Connection, client: str, command_id: str | None, payload: str) -> Batch | None:
+def find_batch_of_command(connection: Connection, client: str, command_id: str | None, payload: str) -> Batch | None:
     """The batch that a command id already made, or null.
 
     Raises:
@@ -43,7 +43,7 @@ def known(connection: Connection, client: str, command_id: str | None, payload: 
             path="$.command_id",
             hint="give every new command an id of its own",
         )
-    return required(connection, made.hash)
+    return require_batch(connection, made.hash)
 
 
 def accept(
@@ -63,7 +63,7 @@ def accept(
         Refused: `command_conflict` where the id was used for another payload; `exceeds_budget`, `suspended`;
             `unknown_client` where the door is not open.
     """
-    if (first := known(connection, batch.client_id, command_id, payload)) is not None:
+    if (first := find_batch_of_command(connection, batch.client_id, command_id, payload)) is not None:
         return first, Change(client_id=first.client_id)
     admit(connection, batch.client_id, now, open_door)
     batch.tally.asked = 1 if batch.parent is None else 0
@@ -102,12 +102,12 @@ def accept(
             )
         )
     if batch.parent is None:
-        return batch, Change([write_prompts(batch)], status=batch.status, client_id=batch.client_id)
+        return batch, Change([prompts_request(batch)], status=batch.status, client_id=batch.client_id)
     if originals is None:
-        write_originals(connection, batch, PROMPT_PAGE, now)
+        write_originals(connection, batch, PROMPTS_PER_PAGE, now)
     else:
-        for first in range(0, len(originals), PROMPT_PAGE):
-            add_page(connection, batch, originals[first : first + PROMPT_PAGE], now)
+        for first in range(0, len(originals), PROMPTS_PER_PAGE):
+            add_page(connection, batch, originals[first : first + PROMPTS_PER_PAGE], now)
     return batch, advance(connection, batch, window, now)
 
 
@@ -128,4 +128,4 @@ def approve(connection: Connection, batch: Batch, window: Window, now: float) ->
             "wrong_state", f"the batch {batch.hash} is not held any more", path="$.hash", hint="ask for its STATUS"
         )
     note(connection, "approved", batch.client_id, now, batch.hash)
-    return advance(connection, required(connection, batch.hash), window, now)
+    return advance(connection, require_batch(connection, batch.hash), window, now)

@@ -5,14 +5,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import PROMPTS
-from agents.planner.ledger.states import ACTIVE
+from agents.planner.ledger.records import PROMPTS_DECODER
+from agents.planner.ledger.states import ACTIVE_BATCH_STATES
 from agents.planner.ledger.tables import batches, jobs, prompt_pages
 from agents.planner.money.reservations import reserve_more
 from agents.planner.outbox.change import Change
 from agents.planner.scheduling.hand_out import advance
 from agents.planner.scheduling.window import Window
-from agents.planner.scheduling.work_messages import write_prompts
+from agents.planner.scheduling.work_messages import prompts_request
 from agents.planner.transitions.refusals import wrong_state
 from protocol.commands import Amend
 from protocol.errors import BadCommand
@@ -26,7 +26,7 @@ def amend(connection: Connection, batch: Batch, wish: Amend, window: Window, now
         Refused: `wrong_state` where the batch has ended; `exceeds_budget` for pictures that may cost more than is left.
         BadCommand: fewer pictures than were started, or something that this batch cannot change.
     """
-    if batch.state not in ACTIVE:
+    if batch.state not in ACTIVE_BATCH_STATES:
         raise wrong_state(batch, "a batch that has ended")
     if (wish.quantity, wish.min_score, wish.negative_prompt) == (None, None, None):
         hint = '"quantity", "min_score" or "negative_prompt"'
@@ -38,12 +38,12 @@ def amend(connection: Connection, batch: Batch, wish: Amend, window: Window, now
         batch.recipe = msgspec.structs.replace(batch.recipe, min_score=wish.min_score)
     if wish.negative_prompt is not None:
         _amend_negative(connection, batch, wish.negative_prompt)
-        send.append(write_prompts(batch))
+        send.append(prompts_request(batch))
     changed = {"quantity": batch.quantity, "written": batch.written}
     encoded = {"command": msgspec.json.encode(batch.command), "recipe": msgspec.json.encode(batch.recipe)}
     connection.execute(sa.update(batches).where(batches.c.hash == batch.hash).values(**changed, **encoded))
     change = advance(connection, batch, window, now)
-    change.send = send + change.send
+    change.work = send + change.work
     return change
 
 
@@ -84,6 +84,6 @@ def _forget_prompts(connection: Connection, name: str, first: int) -> None:
     last = sa.select(prompt_pages.c.first, prompt_pages.c.prompts).where(of_batch)
     row = connection.execute(last.order_by(prompt_pages.c.first.desc()).limit(1)).first()
     if row is not None:
-        kept = PROMPTS.decode(row.prompts)[: first - row.first]
+        kept = PROMPTS_DECODER.decode(row.prompts)[: first - row.first]
         page = sa.update(prompt_pages).where(of_batch, prompt_pages.c.first == row.first)
         connection.execute(page.values(prompts=msgspec.json.encode(kept)))

@@ -9,15 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.audit import note
-from agents.planner.ledger.batches import WORK, Batch, required
+from agents.planner.ledger.batches import WORK_DECODER, Batch, require_batch
 from agents.planner.ledger.records import Outcome
-from agents.planner.ledger.states import ACTIVE
+from agents.planner.ledger.states import ACTIVE_BATCH_STATES
 from agents.planner.ledger.tables import batches, jobs
 from agents.planner.money.clients import refuse_suspended
 from agents.planner.money.reservations import reserve_more
 from agents.planner.outbox.change import Change
 from agents.planner.planning.attempts import next_round
-from agents.planner.scheduling.hand_out import advance, unchanged
+from agents.planner.scheduling.hand_out import advance, no_change
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions.amend import amend
 from agents.planner.transitions.refusals import wrong_state
@@ -27,7 +27,7 @@ from protocol.ids import image_id, index_of
 from protocol.messages import CancelBatch, CancelImage, GenerateImage, JobRef, Work
 from protocol.parameters import ServiceClass
 
-Steering = Pause | Resume | Cancel | Retry | Priority | Amend
+BatchCommand = Pause | Resume | Cancel | Retry | Priority | Amend
 """Commands that change how a batch goes on."""
 
 _encode = msgspec.json.encode
@@ -38,7 +38,9 @@ NO_WORK = b""
 _CANCELLED = ErrorBody(code="cancelled", message="the picture was cancelled")
 
 
-def steer(connection: Connection, batch: Batch, command: Steering, window: Window, now: float) -> Change:
+def apply_batch_command(
+    connection: Connection, batch: Batch, command: BatchCommand, window: Window, now: float
+) -> Change:
     """Do what a command asks of its batch.
 
     Raises:
@@ -54,18 +56,18 @@ def steer(connection: Connection, batch: Batch, command: Steering, window: Windo
         case Resume():
             return resume(connection, batch, window, now)
         case Cancel(image_id=str() as image):
-            return cancel_image(connection, batch, index_in(batch, image), window, now)
+            return cancel_image(connection, batch, picture_index(batch, image), window, now)
         case Cancel():
             return cancel(connection, batch, command.what, window, now)
         case Retry(image_id=image):
-            return retry(connection, batch, index_in(batch, image) if image else None, window, now)
+            return retry(connection, batch, picture_index(batch, image) if image else None, window, now)
         case Priority():
-            return prioritise(connection, batch, command.priority, window, now)
+            return set_priority(connection, batch, command.priority, window, now)
         case Amend():
             return amend(connection, batch, command, window, now)
 
 
-def index_in(batch: Batch, name: str, path: str = "$.image_id") -> int:
+def picture_index(batch: Batch, name: str, path: str = "$.image_id") -> int:
     """The index of a picture of a batch by its id.
 
     Raises:
@@ -85,7 +87,7 @@ def pause(connection: Connection, batch: Batch, window: Window, now: float) -> C
         Refused: `wrong_state` where the batch is held or has ended.
     """
     if batch.state != "paused":
-        _leave(connection, batch, "running", "paused", now)
+        _change_state(connection, batch, "running", "paused", now)
     return advance(connection, batch, window, now)
 
 
@@ -97,23 +99,23 @@ def resume(connection: Connection, batch: Batch, window: Window, now: float) -> 
     """
     if batch.state == "running":
         return advance(connection, batch, window, now)
-    _leave(connection, batch, "paused", "running", now)
-    again = _said_again(connection, jobs.c.hash == batch.hash, now)
+    _change_state(connection, batch, "paused", "running", now)
+    again = _resend_generation(connection, jobs.c.hash == batch.hash, now)
     change = advance(connection, batch, window, now)
-    change.again += again
+    change.resends += again
     return change
 
 
 def cancel(connection: Connection, batch: Batch, what: str, window: Window, now: float) -> Change:
     """Stop a batch: what was not handed out is cancelled now, what is in flight when its process says so."""
-    if batch.state not in ACTIVE:
-        return unchanged(batch, finished=True)
+    if batch.state not in ACTIVE_BATCH_STATES:
+        return no_change(batch, finished=True)
     tally = batch.tally
     tally.stopped = True
     tally.cancelled += batch.quantity - batch.cursor - tally.ahead
     batch.cursor, tally.ahead = batch.quantity, 0
     if tally.waiting:
-        ended = {"state": "cancelled", "stage": "done", "outcome": _outcome(now), "updated_at": now}
+        ended = {"state": "cancelled", "stage": "done", "outcome": _cancelled_outcome(now), "updated_at": now}
         waiting = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == "waiting").values(**ended)
         tally.cancelled += connection.execute(waiting).rowcount
         tally.waiting = 0
@@ -123,28 +125,30 @@ def cancel(connection: Connection, batch: Batch, what: str, window: Window, now:
         connection.execute(running.values(state="cancelling", updated_at=now))
         if batch.state == "paused":
             batch.state = "running"
-            again = _said_again(connection, jobs.c.hash == batch.hash, now)
+            again = _resend_generation(connection, jobs.c.hash == batch.hash, now)
     change = advance(connection, batch, window, now)
     if what == "all" and not change.finished:
-        change.tell.append(CancelBatch(hash=batch.hash, client_id=batch.client_id))
-    change.again += again
+        change.control_messages.append(CancelBatch(hash=batch.hash, client_id=batch.client_id))
+    change.resends += again
     return change
 
 
 def cancel_image(connection: Connection, batch: Batch, index: int, window: Window, now: float) -> Change:
     """Stop one picture; one that has ended stays as it is."""
-    row = _job(connection, batch, index)
+    row = _job_row(connection, batch, index)
     this = sa.and_(jobs.c.hash == batch.hash, jobs.c.index == index)
     change = Change()
-    if row is None and batch.state in ACTIVE and batch.cursor <= index:
+    if row is None and batch.state in ACTIVE_BATCH_STATES and batch.cursor <= index:
         values = {"state": "cancelled", "stage": "done", "attempt": 0, "message": NO_WORK, "resends": 0}
         connection.execute(
-            sa.insert(jobs).values(hash=batch.hash, index=index, updated_at=now, outcome=_outcome(now), **values)
+            sa.insert(jobs).values(
+                hash=batch.hash, index=index, updated_at=now, outcome=_cancelled_outcome(now), **values
+            )
         )
         batch.tally.ahead += 1
         batch.tally.cancelled += 1
     elif row is not None and row["state"] == "waiting":
-        ended = {"state": "cancelled", "stage": "done", "outcome": _outcome(now), "updated_at": now}
+        ended = {"state": "cancelled", "stage": "done", "outcome": _cancelled_outcome(now), "updated_at": now}
         connection.execute(sa.update(jobs).where(this, jobs.c.state == "waiting").values(**ended))
         batch.tally.waiting -= 1
         batch.tally.cancelled += 1
@@ -154,13 +158,13 @@ def cancel_image(connection: Connection, batch: Batch, index: int, window: Windo
         )
         name = image_id(batch.hash, index)
         ref = JobRef(hash=batch.hash, client_id=batch.client_id, index=index, attempt=row["attempt"], image_id=name)
-        change.tell.append(CancelImage(ref=ref))
-        change.again = _said_again(connection, this, now) if batch.state == "paused" else []
+        change.control_messages.append(CancelImage(ref=ref))
+        change.resends = _resend_generation(connection, this, now) if batch.state == "paused" else []
     else:
-        return unchanged(batch)
+        return no_change(batch)
     follows = advance(connection, batch, window, now)
-    follows.tell += change.tell
-    follows.again += change.again
+    follows.control_messages += change.control_messages
+    follows.resends += change.resends
     return follows
 
 
@@ -174,47 +178,47 @@ def retry(connection: Connection, batch: Batch, index: int | None, window: Windo
     """
     if batch.state == "held" or batch.tally.stopped:
         raise wrong_state(batch, "a plan that nobody approved" if batch.state == "held" else "a cancelled batch")
-    again = _failed(connection, batch, now) if index is None else _one(connection, batch, index, now)
+    again = _retry_failed(connection, batch, now) if index is None else _retry_one(connection, batch, index, now)
     if not again:
-        return unchanged(batch)
+        return no_change(batch)
     reserve_more(connection, batch, again, now)
     batch.tally.retries += 1
     if batch.state == "completed":
-        _leave(connection, batch, "completed", "running", now)
+        _change_state(connection, batch, "completed", "running", now)
         batch.contact_sheet = None
     return advance(connection, batch, window, now)
 
 
-def prioritise(connection: Connection, batch: Batch, priority: ServiceClass, window: Window, now: float) -> Change:
+def set_priority(connection: Connection, batch: Batch, priority: ServiceClass, window: Window, now: float) -> Change:
     """Move a batch between the classes.
 
     Raises:
         Refused: `wrong_state` where the batch has ended.
     """
-    if batch.state not in ACTIVE:
+    if batch.state not in ACTIVE_BATCH_STATES:
         raise wrong_state(batch, "a batch that has ended")
     batch.priority = priority
     connection.execute(sa.update(batches).where(batches.c.hash == batch.hash).values(priority=priority))
     return advance(connection, batch, window, now)
 
 
-def expire(connection: Connection, window: Window, now: float) -> list[Change]:
+def expire_batches(connection: Connection, window: Window, now: float) -> list[Change]:
     """Cancel held plans whose time is over, and what is left of batches that must have ended by now."""
     due = sa.select(batches.c.hash).where(
         sa.or_(
             sa.and_(batches.c.state == "held", batches.c.expires_at < now),
-            sa.and_(batches.c.state.in_(ACTIVE), batches.c.deadline < now),
+            sa.and_(batches.c.state.in_(ACTIVE_BATCH_STATES), batches.c.deadline < now),
         )
     )
     changes: list[Change] = []
     for name in connection.execute(due).scalars().all():
-        batch = required(connection, name)  # read in its turn: places may have gone to it a moment ago
+        batch = require_batch(connection, name)  # read in its turn: places may have gone to it a moment ago
         if not batch.tally.stopped:
             changes.append(cancel(connection, batch, "all", window, now))
     return changes
 
 
-def _failed(connection: Connection, batch: Batch, now: float) -> int:
+def _retry_failed(connection: Connection, batch: Batch, now: float) -> int:
     """Everything that failed waits again; how many pictures that are."""
     most = batch.recipe.max_attempts
     following = jobs.c.attempt - 1 - (jobs.c.attempt - 1) % most + most + 1  # next_round, for all rows at once
@@ -224,10 +228,10 @@ def _failed(connection: Connection, batch: Batch, now: float) -> int:
     ).rowcount
     batch.tally.waiting += tried
     batch.tally.failed -= tried
-    return tried + (_never_written(connection, batch) if batch.tally.failed else 0)
+    return tried + (_retry_unwritten(connection, batch) if batch.tally.failed else 0)
 
 
-def _never_written(connection: Connection, batch: Batch) -> int:
+def _retry_unwritten(connection: Connection, batch: Batch) -> int:
     """Pictures that failed for want of prompts have no row: the cursor goes back to the first of them."""
     of_batch = jobs.c.hash == batch.hash
     last = connection.execute(sa.select(sa.func.max(jobs.c.index)).where(of_batch, jobs.c.attempt > 0)).scalar_one()
@@ -240,8 +244,8 @@ def _never_written(connection: Connection, batch: Batch) -> int:
     return batch.quantity - batch.cursor - batch.tally.ahead
 
 
-def _one(connection: Connection, batch: Batch, index: int, now: float) -> int:
-    row = _job(connection, batch, index)
+def _retry_one(connection: Connection, batch: Batch, index: int, now: float) -> int:
+    row = _job_row(connection, batch, index)
     if row is None or row["state"] not in ("failed", "cancelled"):
         if row is not None and row["state"] == "waiting":
             return 0
@@ -268,15 +272,19 @@ def _one(connection: Connection, batch: Batch, index: int, now: float) -> int:
     return 1
 
 
-def _said_again(connection: Connection, which: sa.ColumnElement[bool], now: float) -> list[tuple[Work, int]]:
+def _resend_generation(connection: Connection, which: sa.ColumnElement[bool], now: float) -> list[tuple[Work, int]]:
     """What is with generators, to be said once more: their queue may have been emptied meanwhile."""
     queued = sa.and_(which, jobs.c.state.in_(("running", "cancelling")), jobs.c.stage == "generator")
     connection.execute(sa.update(jobs).where(queued).values(resends=jobs.c.resends + 1, updated_at=now))
     found = connection.execute(sa.select(jobs.c.message, jobs.c.resends).where(queued)).all()
-    return [(work, count) for work, count in ((WORK.decode(m), n) for m, n in found) if isinstance(work, GenerateImage)]
+    return [
+        (work, count)
+        for work, count in ((WORK_DECODER.decode(m), n) for m, n in found)
+        if isinstance(work, GenerateImage)
+    ]
 
 
-def _leave(connection: Connection, batch: Batch, state: str, following: str, now: float) -> None:
+def _change_state(connection: Connection, batch: Batch, state: str, following: str, now: float) -> None:
     changed = connection.execute(
         sa.update(batches)
         .where(batches.c.hash == batch.hash, batches.c.state == state)
@@ -287,10 +295,10 @@ def _leave(connection: Connection, batch: Batch, state: str, following: str, now
     batch.state = following
 
 
-def _job(connection: Connection, batch: Batch, index: int) -> sa.RowMapping | None:
+def _job_row(connection: Connection, batch: Batch, index: int) -> sa.RowMapping | None:
     found = sa.select(jobs).where(jobs.c.hash == batch.hash, jobs.c.index == index)
     return connection.execute(found).mappings().first()
 
 
-def _outcome(now: float) -> bytes:
+def _cancelled_outcome(now: float) -> bytes:
     return _encode(Outcome(error=_CANCELLED, finished_at=now))

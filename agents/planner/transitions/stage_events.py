@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 import msgspec
 import sqlalchemy as sa
 
-from agents.planner.ledger.batches import WORK, Batch, candidates, evidence_of
+from agents.planner.ledger.batches import WORK_DECODER, Batch, load_candidates, load_evidence
 from agents.planner.ledger.records import Evidence, Outcome
-from agents.planner.ledger.states import ACTIVE
+from agents.planner.ledger.states import ACTIVE_BATCH_STATES
 from agents.planner.ledger.tables import batches, jobs, prompt_pages
 from agents.planner.ledger.tally import add_embedding
-from agents.planner.ledger.unit_of_work import Books, JobRow
+from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
 from agents.planner.money.charges import charge
 from agents.planner.planning.attempts import Decision, after_failure, after_loss, after_rejection
-from agents.planner.planning.pricing import LOCAL
-from agents.planner.scheduling.reuse import Unsought, reuses
-from agents.planner.scheduling.work_messages import job_for, job_of
+from agents.planner.planning.pricing import LOCAL_PROVIDER
+from agents.planner.scheduling.reuse import NeedsLookup, may_reuse
+from agents.planner.scheduling.work_messages import build_job, job_of_attempt
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
@@ -42,10 +42,10 @@ from protocol.reuse import StoredPicture
 
 _encode = msgspec.json.encode
 
-_PAST: dict[str, tuple[str, ...]] = {"generator": ("qa", "storage", "done"), "qa": ("storage", "done")}
+_LATER_STAGES: dict[str, tuple[str, ...]] = {"generator": ("qa", "storage", "done"), "qa": ("storage", "done")}
 """Stage -> the stages that a job reaches through its work."""
 
-_UNFILED = ("failed", "cancelled")
+_ENDED_UNFILED_STATES = ("failed", "cancelled")
 """Ends of a job without a filed picture, as far as the planner knew."""
 
 
@@ -55,13 +55,13 @@ class Effect:
     came free or pictures can be handed out."""
 
     batch: Batch
-    send: list[Work] = field(default_factory=list[Work])
+    work: list[Work] = field(default_factory=list[Work])
     changed: bool = True
-    frees: bool = False
+    can_hand_out: bool = False
 
 
-def prompts_written(
-    books: Books, event: PromptsWritten, stored: Mapping[int, StoredPicture] | None, now: float
+def on_prompts_written(
+    books: UnitOfWork, event: PromptsWritten, stored: Mapping[int, StoredPicture] | None, now: float
 ) -> Effect | None:
     """Keep the prompts that follow those that are there, and hand out what the window allows.
 
@@ -71,12 +71,12 @@ def prompts_written(
     Raises:
         Unsought: it is to be asked first.
     """
-    batch = books.batch(event.hash)
+    batch = books.find_batch(event.hash)
     if batch is None or event.revision != batch.tally.amended:
         return None
-    if stored is None and batch.written == event.first and reuses(batch):
-        jobs_of_page = [job_of(batch, prompt, event.first + n, attempt=1) for n, prompt in enumerate(event.prompts)]
-        raise Unsought(event, jobs_of_page)
+    if stored is None and batch.written == event.first and may_reuse(batch):
+        jobs_of_page = [build_job(batch, prompt, event.first + n, attempt=1) for n, prompt in enumerate(event.prompts)]
+        raise NeedsLookup(event, jobs_of_page)
     last = event.first + len(event.prompts)
     changed = books.connection.execute(
         sa.update(batches)
@@ -98,13 +98,13 @@ def prompts_written(
         )
         batch.written = last
     batch.tally.asked = batch.written
-    return Effect(batch, frees=True)
+    return Effect(batch, can_hand_out=True)
 
 
-def prompts_failed(books: Books, event: PromptsFailed) -> Effect | None:
+def on_prompts_failed(books: UnitOfWork, event: PromptsFailed) -> Effect | None:
     """End a batch whose prompts cannot be written: everything not handed out fails for that reason."""
-    batch = books.batch(event.hash)
-    if batch is None or batch.state not in ACTIVE:
+    batch = books.find_batch(event.hash)
+    if batch is None or batch.state not in ACTIVE_BATCH_STATES:
         return None
     if batch.written > event.first or event.revision != batch.tally.amended:
         return None
@@ -114,51 +114,51 @@ def prompts_failed(books: Books, event: PromptsFailed) -> Effect | None:
     return Effect(batch)
 
 
-def image_generated(books: Books, event: ImageGenerated, now: float) -> Effect | None:
+def on_image_generated(books: UnitOfWork, event: ImageGenerated, now: float) -> Effect | None:
     """Pixels exist: QA is next. Time, cost and utilisation are counted once per attempt."""
-    row = books.job(event.ref)
+    row = books.current_job(event.ref)
     if row is None or row.stage != "generator":
-        return _unchanged(books, event.ref)
-    work = WORK.decode(row.message)
+        return _no_effect(books, event.ref)
+    work = WORK_DECODER.decode(row.message)
     if not isinstance(work, GenerateImage):
         return None
     picture = event.picture
-    books.set_job(row, now, stage="qa", message=_encode(ScoreImage(job=work.job, picture=picture)), resends=0)
-    books.set_attempt(
+    books.change_job(row, now, stage="qa", message=_encode(ScoreImage(job=work.job, picture=picture)), resends=0)
+    books.change_attempt(
         event.ref,
         seconds=picture.seconds,
         cost_micros=picture.cost_micros,
         evidence=_encode(Evidence(job=work.job, picture=picture)),
     )
-    batch = books.required(event.ref.hash)
+    batch = books.require_batch(event.ref.hash)
     batch.tally.seconds_sum += picture.seconds
     batch.tally.timed += 1
     if picture.gpu_util is not None:
         batch.tally.gpu_util_sum += picture.gpu_util
         batch.tally.gpu_util_count += 1
     if picture.cost_micros is not None:
-        kind = "gpu" if batch.recipe.provider == LOCAL else "provider"
+        kind = "gpu" if batch.recipe.provider == LOCAL_PROVIDER else "provider"
         charge(books.connection, batch, event.ref, picture.provider, kind, picture.cost_micros, now)
     return Effect(batch)
 
 
-def image_scored(books: Books, event: ImageScored, now: float) -> Effect | None:
+def on_image_scored(books: UnitOfWork, event: ImageScored, now: float) -> Effect | None:
     """A verdict: an accepted picture is on its way to storage, a rejected one gets a new attempt or is given up.
 
     Raises:
         Unavailable: the event overtook the one before it; it is delivered again.
     """
-    row = books.job(event.ref)
+    row = books.current_job(event.ref)
     if row is None or row.stage not in ("generator", "qa"):
-        return _unchanged(books, event.ref)
-    work = WORK.decode(row.message)
+        return _no_effect(books, event.ref)
+    work = WORK_DECODER.decode(row.message)
     if not isinstance(work, ScoreImage):
         raise Unavailable("timeout", "the verdict overtook the picture it judges")
     assessment = event.assessment
-    batch = books.required(event.ref.hash)
+    batch = books.require_batch(event.ref.hash)
     batch.tally.judged += 1
     kept = msgspec.structs.replace(assessment, embedding=None)
-    books.set_attempt(
+    books.change_attempt(
         event.ref,
         state="accepted" if assessment.accepted else "rejected",
         score=assessment.score,
@@ -166,36 +166,36 @@ def image_scored(books: Books, event: ImageScored, now: float) -> Effect | None:
     )
     if assessment.accepted:
         following = StoreImage(job=work.job, picture=work.picture, assessment=assessment)
-        books.set_job(row, now, stage="storage", message=_encode(following), resends=0)
+        books.change_job(row, now, stage="storage", message=_encode(following), resends=0)
         return Effect(batch)
     batch.tally.rejected += 1
     books.note("picture_rejected", batch, event.ref.index, now, attempt=event.ref.attempt, score=assessment.score)
-    tried = candidates(books.written(now), event.ref)
+    tried = load_candidates(books.flush(now), event.ref)
     decision = after_rejection(tried, event.ref.attempt, batch.recipe.max_attempts)
     error = ErrorBody(
         code="below_quality",
         message=f"no attempt reached the bar: {'; '.join(assessment.reasons) or 'score below min_score'}",
         hint="lower quality.min_score, raise max_attempts, or change the brief",
     )
-    return _decide(books, batch, event.ref, decision, error, now)
+    return _carry_out(books, batch, event.ref, decision, error, now)
 
 
-def image_stored(books: Books, event: ImageStored, now: float) -> Effect | None:
+def on_image_stored(books: UnitOfWork, event: ImageStored, now: float) -> Effect | None:
     """The picture is filed: its job is terminal.
 
     Raises:
         Unavailable: the event overtook the verdict before it; it is delivered again.
     """
-    row = books.job(event.ref)
+    row = books.current_job(event.ref)
     if row is not None and row.stage in ("generator", "qa"):
         raise Unavailable("timeout", "the filing overtook its verdict")
-    if row is None or row.state in _UNFILED:
-        row = _adopt(books, event, now) or row
+    if row is None or row.state in _ENDED_UNFILED_STATES:
+        row = _return_to_filed_attempt(books, event, now) or row
     if row is None or row.stage == "done":
-        return _unchanged(books, event.ref)
-    work = WORK.decode(row.message)
+        return _no_effect(books, event.ref)
+    work = WORK_DECODER.decode(row.message)
     assessment = work.assessment if isinstance(work, StoreImage) else Assessment(score=None, accepted=True, measures={})
-    batch = books.required(event.ref.hash)
+    batch = books.require_batch(event.ref.hash)
     accepted = event.disposition == "accepted"
     waited = row.state == "waiting"
     outcome = Outcome(
@@ -206,7 +206,7 @@ def image_stored(books: Books, event: ImageStored, now: float) -> Effect | None:
         error=None if accepted else _outcome_of(row).error,
         finished_at=now,
     )
-    _end(books, row, "completed" if accepted else "failed", outcome, now)
+    _end_job(books, row, "completed" if accepted else "failed", outcome, now)
     tally = batch.tally
     tally.waiting -= waited
     tally.in_flight -= not waited
@@ -220,10 +220,10 @@ def image_stored(books: Books, event: ImageStored, now: float) -> Effect | None:
             add_embedding(tally, assessment.embedding)
     else:
         tally.failed += 1
-    return Effect(batch, frees=True)
+    return Effect(batch, can_hand_out=True)
 
 
-def _adopt(books: Books, event: ImageStored, now: float) -> JobRow | None:
+def _return_to_filed_attempt(books: UnitOfWork, event: ImageStored, now: float) -> JobRow | None:
     """The job's row, taken back to an attempt that storage has accepted meanwhile; null where it is not so.
 
     A stage that said both that it failed and that it did not, a verdict that came out once each way, a dead letter that
@@ -232,34 +232,34 @@ def _adopt(books: Books, event: ImageStored, now: float) -> JobRow | None:
     """
     ref = event.ref
     later = sa.and_(jobs.c.attempt > ref.attempt, jobs.c.stage != "done")
-    given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state.in_(_UNFILED))
+    given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state.in_(_ENDED_UNFILED_STATES))
     taken_back = sa.and_(jobs.c.hash == ref.hash, jobs.c.index == ref.index, sa.or_(later, given_up))
-    before = books.written(now).execute(sa.select(jobs.c.state).where(taken_back)).scalar()
+    before = books.flush(now).execute(sa.select(jobs.c.state).where(taken_back)).scalar()
     if event.disposition != "accepted" or before is None:
         return None
-    batch = books.required(ref.hash)
-    evidence = evidence_of(books.connection, ref, ref.attempt)
+    batch = books.require_batch(ref.hash)
+    evidence = load_evidence(books.connection, ref, ref.attempt)
     if evidence is not None and evidence.assessment is not None:
         filed: Work = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
     else:
-        filed = GenerateImage(job=job_for(books, batch, ref.index, ref.attempt))
-    if before in _UNFILED:
-        _reopen(books, batch, before)
+        filed = GenerateImage(job=job_of_attempt(books, batch, ref.index, ref.attempt))
+    if before in _ENDED_UNFILED_STATES:
+        _count_reopened(books, batch, before)
     books.connection.execute(
         sa.update(jobs)
         .where(taken_back)
         .values(
             attempt=ref.attempt,
             stage="storage",
-            state="running" if before in _UNFILED else before,
+            state="running" if before in _ENDED_UNFILED_STATES else before,
             message=_encode(filed),
             updated_at=now,
         )
     )
-    return books.job(ref)
+    return books.current_job(ref)
 
 
-def _reopen(books: Books, batch: Batch, before: str) -> None:
+def _count_reopened(books: UnitOfWork, batch: Batch, before: str) -> None:
     """Count a failed or cancelled picture as in flight again; its batch ends anew, with another contact sheet."""
     batch.tally.failed -= before == "failed"
     batch.tally.cancelled -= before == "cancelled"
@@ -267,97 +267,99 @@ def _reopen(books: Books, batch: Batch, before: str) -> None:
     batch.tally.retries += 1
     batch.contact_sheet = None
     batch.state = "running" if batch.state == "completed" else batch.state
-    books.save(batch)
+    books.mark_changed(batch)
 
 
-def job_failed(books: Books, event: JobFailed, now: float) -> Effect | None:
+def on_job_failed(books: UnitOfWork, event: JobFailed, now: float) -> Effect | None:
     """A stage gave up on an attempt. One whose work went on nevertheless, from an earlier delivery, is not heard."""
-    row = books.job(event.ref)
-    if row is None or row.stage in _PAST.get(event.stage, ("done",)):
-        return _unchanged(books, event.ref)
-    batch = books.required(event.ref.hash)
-    books.set_attempt(event.ref, state="failed")
+    row = books.current_job(event.ref)
+    if row is None or row.stage in _LATER_STAGES.get(event.stage, ("done",)):
+        return _no_effect(books, event.ref)
+    batch = books.require_batch(event.ref.hash)
+    books.change_attempt(event.ref, state="failed")
     if event.stage == "storage":
-        decision = _unfiled(books, row, event.error, batch.recipe.max_attempts, now)
+        decision = _decide_unfiled(books, row, event.error, batch.recipe.max_attempts, now)
     else:
-        tried = candidates(books.written(now), event.ref)
+        tried = load_candidates(books.flush(now), event.ref)
         decision = after_failure(event.error, tried, event.ref.attempt, batch.recipe.max_attempts)
-    return _decide(books, batch, event.ref, decision, event.error, now)
+    return _carry_out(books, batch, event.ref, decision, event.error, now)
 
 
-def _unfiled(books: Books, row: JobRow, error: ErrorBody, max_attempts: int, now: float) -> Decision:
+def _decide_unfiled(books: UnitOfWork, row: JobRow, error: ErrorBody, max_attempts: int, now: float) -> Decision:
     """A picture that could not be filed is lost, unless its pixels are; one that was to be reused is made after all."""
-    work = WORK.decode(row.message)
+    work = WORK_DECODER.decode(row.message)
     if isinstance(work, StoreImage) and work.reused is not None:
-        books.set_job(row, now, reused=None)
+        books.change_job(row, now, reused=None)
         return Decision("again", row.attempt + 1)
     kept = isinstance(work, StoreImage) and work.disposition == "kept"
     return after_loss(error, kept, row.attempt, max_attempts)
 
 
-def job_cancelled(books: Books, event: JobCancelled, now: float) -> Effect | None:
+def on_job_cancelled(books: UnitOfWork, event: JobCancelled, now: float) -> Effect | None:
     """A generator dropped an attempt of a cancelled batch; one that it made in an earlier delivery goes on."""
-    row = books.job(event.ref)
+    row = books.current_job(event.ref)
     if row is None or row.state != "cancelling" or row.stage != "generator":
         return None
-    batch = books.required(event.ref.hash)
+    batch = books.require_batch(event.ref.hash)
     error = ErrorBody(code="cancelled", message="the batch was cancelled")
-    _end(books, row, "cancelled", Outcome(error=error, finished_at=now), now)
+    _end_job(books, row, "cancelled", Outcome(error=error, finished_at=now), now)
     batch.tally.in_flight -= 1
     batch.tally.cancelled += 1
-    return Effect(batch, frees=True)
+    return Effect(batch, can_hand_out=True)
 
 
-def contact_sheet_made(books: Books, event: ContactSheetMade) -> Effect | None:
+def on_contact_sheet_made(books: UnitOfWork, event: ContactSheetMade) -> Effect | None:
     """The contact sheet is filed."""
-    batch = books.batch(event.hash)
+    batch = books.find_batch(event.hash)
     if batch is None:
         return None
     batch.contact_sheet = event.path or event.key
     return Effect(batch)
 
 
-def _decide(books: Books, batch: Batch, ref: JobRef, decision: Decision, error: ErrorBody, now: float) -> Effect | None:
+def _carry_out(
+    books: UnitOfWork, batch: Batch, ref: JobRef, decision: Decision, error: ErrorBody, now: float
+) -> Effect | None:
     """Carry out what follows from a rejected or failed attempt."""
-    row = books.job(ref)
+    row = books.current_job(ref)
     if row is None:
         return None
     cancelling = row.state == "cancelling"
     if decision.action == "again" and not cancelling:
         if batch.state == "paused":
-            books.set_job(row, now, state="waiting", stage="queue", attempt=decision.attempt)
+            books.change_job(row, now, state="waiting", stage="queue", attempt=decision.attempt)
             batch.tally.in_flight -= 1
             batch.tally.waiting += 1
             return Effect(batch)
-        work = GenerateImage(job=job_for(books, batch, ref.index, decision.attempt))
-        books.set_job(row, now, stage="generator", attempt=decision.attempt, message=_encode(work), resends=0)
-        books.open_attempts([work.job])
+        work = GenerateImage(job=job_of_attempt(books, batch, ref.index, decision.attempt))
+        books.change_job(row, now, stage="generator", attempt=decision.attempt, message=_encode(work), resends=0)
+        books.add_attempts([work.job])
         return Effect(batch, [work])
     before = _outcome_of(row)
     if decision.action == "keep" and not cancelling and before.key is None:
-        evidence = evidence_of(books.written(now), ref, decision.attempt)
-        row = books.job(ref)
+        evidence = load_evidence(books.flush(now), ref, decision.attempt)
+        row = books.current_job(ref)
         if row is not None and evidence is not None and evidence.assessment is not None:
             keep = StoreImage(
                 job=evidence.job, picture=evidence.picture, assessment=evidence.assessment, disposition="kept"
             )
             outcome = _encode(Outcome(error=error))
-            books.set_job(
+            books.change_job(
                 row, now, stage="storage", attempt=decision.attempt, message=_encode(keep), resends=0, outcome=outcome
             )
             return Effect(batch, [keep])
     state = "cancelled" if cancelling else "failed"
     if row is not None and row.stage != "done":
-        _end(books, row, state, msgspec.structs.replace(before, error=error, finished_at=now), now)
+        _end_job(books, row, state, msgspec.structs.replace(before, error=error, finished_at=now), now)
         batch.tally.in_flight -= 1
         batch.tally.failed += state == "failed"
         batch.tally.cancelled += state == "cancelled"
-    return Effect(batch, frees=True)
+    return Effect(batch, can_hand_out=True)
 
 
-def _unchanged(books: Books, ref: JobRef) -> Effect | None:
+def _no_effect(books: UnitOfWork, ref: JobRef) -> Effect | None:
     """Where the batch stands, when nothing changed in it."""
-    batch = books.batch(ref.hash)
+    batch = books.find_batch(ref.hash)
     return Effect(batch, changed=False) if batch is not None else None
 
 
@@ -365,7 +367,7 @@ def _outcome_of(row: JobRow) -> Outcome:
     return msgspec.json.decode(row.outcome, type=Outcome) if row.outcome else Outcome()
 
 
-def _end(books: Books, row: JobRow, state: str, outcome: Outcome, now: float) -> None:
+def _end_job(books: UnitOfWork, row: JobRow, state: str, outcome: Outcome, now: float) -> None:
     reason = outcome.error.code if outcome.error else None
-    books.note(f"picture_{state}", books.required(row.hash), row.index, now, attempt=row.attempt, reason=reason)
-    books.set_job(row, now, state=state, stage="done", outcome=_encode(outcome))
+    books.note(f"picture_{state}", books.require_batch(row.hash), row.index, now, attempt=row.attempt, reason=reason)
+    books.change_job(row, now, state=state, stage="done", outcome=_encode(outcome))

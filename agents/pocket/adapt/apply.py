@@ -17,7 +17,7 @@ from PIL import Image
 from agents.pocket import evaluate
 from agents.pocket.adapt import concept, control, look
 from agents.pocket.paths import ADAPTERS, DEFAULTS
-from agents.shared.edges import Mask, connected, grown
+from agents.shared.edges import Mask, dilate, hysteresis
 
 _FOUND = json.loads(DEFAULTS.read_text())
 HOW = {"steps": int(_FOUND["steps"]), "guidance": float(_FOUND["guidance"])}
@@ -107,9 +107,9 @@ def silhouette(picture: Image.Image) -> Mask:
     ground = np.linspace(pixels[:4].mean((0, 1)), pixels[-4:].mean((0, 1)), len(pixels))[:, None]
     differs = np.linalg.norm(pixels - ground, axis=-1)
     thing = np.quantile(differs, 0.95)
-    return connected(differs > thing * 0.8, differs > thing / 3)
+    return hysteresis(differs > thing * 0.8, differs > thing / 3)
 
 
 def surroundings(picture: Image.Image) -> Mask:
     """All but the thing in front, and its rim, in which both colours mix."""
-    return grown(~silhouette(picture), 2)
+    return dilate(~silhouette(picture), 2)

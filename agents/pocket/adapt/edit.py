@@ -14,7 +14,7 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
 
-from agents.shared.edges import Mask, grown
+from agents.shared.edges import Mask, dilate
 
 CELL = 8
 """Pixels of a latent's cell, across."""
@@ -64,7 +64,7 @@ def inpaint(
         kept = pipe.vae.encode(pixels).latent_dist.mode() * pipe.vae.config.scaling_factor
     noise = torch.randn(kept.shape, generator=dice).to(pipe.device)
     height, width = change.shape
-    cells = grown(change, 1).reshape(height // CELL, CELL, width // CELL, CELL).any((1, 3))
+    cells = dilate(change, 1).reshape(height // CELL, CELL, width // CELL, CELL).any((1, 3))
     free = torch.from_numpy(cells).to(pipe.device)
 
     def put_back(run: Any, step: int, time: torch.Tensor, now: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -29,7 +29,7 @@ from agents.pocket.adherence import Adherence
 from agents.pocket.bar import Figures, shares, table
 from agents.pocket.captions import plain
 from agents.pocket.render import Scene, render, sample
-from agents.shared.edges import agreement, canny
+from agents.shared.edges import canny, edge_f_score
 
 STUDIO, FLAT = 0, 1
 STRENGTH = 0.75
@@ -62,7 +62,7 @@ def colour_distance(pictures: Pictures, colour: tuple[int, int, int]) -> float:
 def edges_shared(some: Pictures, others: Pictures) -> float:
     """The mean agreement of the edges of each picture with those of its partner."""
     edges = [[canny(np.asarray(p)) for p in pictures] for pictures in (some, others)]
-    return float(np.mean([agreement(one, other) for one, other in zip(*edges, strict=True)]))
+    return float(np.mean([edge_f_score(one, other) for one, other in zip(*edges, strict=True)]))
 
 
 def of_loras(pipe: StableDiffusionPipeline, count: int) -> Iterator[tuple[str, dict[str, Figures]]]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from agents.shared.database.engine import alembic_config, migrate, open_engine, version_table
 
-PAGE = 1000
+PAGE_SIZE = 1000
 """Rows in memory at once."""
 
 
@@ -28,27 +28,29 @@ class Database:
     scripts: Path
 
     @property
-    def newest(self) -> str:
+    def newest_revision(self) -> str:
         """The revision that this version of the program works with."""
-        head = _revisions(self.scripts).get_current_head()
+        head = _script_directory(self.scripts).get_current_head()
         assert head is not None
         return head
 
-    def knows(self, revision: str) -> bool:
+    def can_migrate_from(self, revision: str) -> bool:
         """Whether this version of the program can come from that revision to its own."""
-        return any(script.revision == revision for script in _revisions(self.scripts).walk_revisions())
+        return any(script.revision == revision for script in _script_directory(self.scripts).walk_revisions())
 
 
 class OtherRevision(Exception):
     """A database is not at the revision that this version works with; null where it holds nothing."""
 
     def __init__(self, database: Database, found: str | None) -> None:
-        super().__init__(f"the {database.name} is at revision {found}, this version works with {database.newest}")
+        super().__init__(
+            f"the {database.name} is at revision {found}, this version works with {database.newest_revision}"
+        )
         self.database, self.found = database, found
 
 
 @contextmanager
-def snapshots(databases: Sequence[Database]) -> Generator[list[Connection]]:
+def open_snapshots(databases: Sequence[Database]) -> Generator[list[Connection]]:
     """A connection to each, on which it stays as it is now while others write. The first is taken first, the others
     milliseconds later.
 
@@ -56,15 +58,15 @@ def snapshots(databases: Sequence[Database]) -> Generator[list[Connection]]:
         OtherRevision: one of them must be migrated first, or holds nothing.
     """
     with ExitStack() as stack:
-        yield [stack.enter_context(_snapshot(database)) for database in databases]
+        yield [stack.enter_context(_open_snapshot(database)) for database in databases]
 
 
 def copy_out(source: Connection, database: Database, file: Path) -> dict[str, int]:
     """Write all rows into a new SQLite file, which is closed and stands alone after it; returns the rows by table."""
-    with _opened(f"sqlite:///{file}") as engine:
+    with _open_engine(f"sqlite:///{file}") as engine:
         migrate(engine, database.scripts)
         with engine.begin() as target:
-            counts = _replace(source, target, database.tables)
+            counts = _replace_rows(source, target, database.tables)
         with closing(engine.raw_connection()) as raw:
             raw.cursor().execute("PRAGMA journal_mode=DELETE")
     return counts
@@ -73,41 +75,41 @@ def copy_out(source: Connection, database: Database, file: Path) -> dict[str, in
 def copy_in(file: Path, database: Database) -> dict[str, int]:
     """Replace all rows of a database by those of a SQLite file, in one transaction; returns the rows by table. The file
     is brought to this version's revision first, so it must be a copy that nobody needs."""
-    with _opened(f"sqlite:///{file}") as origin, _opened(database.url) as engine:
+    with _open_engine(f"sqlite:///{file}") as origin, _open_engine(database.url) as engine:
         migrate(origin, database.scripts)
         migrate(engine, database.scripts)
-        with _reading(origin) as source, engine.begin() as target:
-            return _replace(source, target, database.tables)
+        with _open_reader(origin) as source, engine.begin() as target:
+            return _replace_rows(source, target, database.tables)
 
 
 def revision_of(database: Database) -> str | None:
     """The revision that a database is at; null where it holds nothing. Nothing is made."""
     if _is_absent(database.url):
         return None
-    with _opened(database.url) as engine, _reading(engine) as connection:
-        return _revision(connection, database)
+    with _open_engine(database.url) as engine, _open_reader(engine) as connection:
+        return _revision_at(connection, database)
 
 
 def is_empty(database: Database) -> bool:
     """Whether a database that is there has no row, at whatever revision."""
-    with _opened(database.url) as engine, _reading(engine) as connection:
+    with _open_engine(database.url) as engine, _open_reader(engine) as connection:
         there = sa.inspect(connection).get_table_names()
         tables = [table for table in database.tables.sorted_tables if table.name in there]
         return all(connection.execute(sa.select(1).select_from(table).limit(1)).first() is None for table in tables)
 
 
 @contextmanager
-def _snapshot(database: Database) -> Generator[Connection]:
+def _open_snapshot(database: Database) -> Generator[Connection]:
     if _is_absent(database.url):
         raise OtherRevision(database, None)
-    with _opened(database.url) as engine, _reading(engine) as connection:
-        if (found := _revision(connection, database)) != database.newest:
+    with _open_engine(database.url) as engine, _open_reader(engine) as connection:
+        if (found := _revision_at(connection, database)) != database.newest_revision:
             raise OtherRevision(database, found)
         yield connection
 
 
 @contextmanager
-def _reading(engine: Engine) -> Generator[Connection]:
+def _open_reader(engine: Engine) -> Generator[Connection]:
     with engine.connect().execution_options(read_only=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":  # one snapshot waits while another is copied
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -115,7 +117,7 @@ def _reading(engine: Engine) -> Generator[Connection]:
 
 
 @contextmanager
-def _opened(url: str) -> Generator[Engine]:
+def _open_engine(url: str) -> Generator[Engine]:
     engine = open_engine(url)
     try:
         yield engine
@@ -123,14 +125,14 @@ def _opened(url: str) -> Generator[Engine]:
         engine.dispose()
 
 
-def _replace(source: Connection, target: Connection, tables: sa.MetaData) -> dict[str, int]:
+def _replace_rows(source: Connection, target: Connection, tables: sa.MetaData) -> dict[str, int]:
     for table in reversed(tables.sorted_tables):
         target.execute(sa.delete(table))
-    return {table.name: _copy(source, target, table) for table in tables.sorted_tables}
+    return {table.name: _copy_table(source, target, table) for table in tables.sorted_tables}
 
 
-def _copy(source: Connection, target: Connection, table: sa.Table) -> int:
-    found = source.execution_options(yield_per=PAGE).execute(sa.select(table))
+def _copy_table(source: Connection, target: Connection, table: sa.Table) -> int:
+    found = source.execution_options(yield_per=PAGE_SIZE).execute(sa.select(table))
     count = 0
     for page in found.mappings().partitions():
         target.execute(sa.insert(table), [dict(row) for row in page])
@@ -143,12 +145,12 @@ def _copy(source: Connection, target: Connection, table: sa.Table) -> int:
     return count
 
 
-def _revision(connection: Connection, database: Database) -> str | None:
+def _revision_at(connection: Connection, database: Database) -> str | None:
     options = {"version_table": version_table(connection.engine, database.scripts)}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def _revisions(scripts: Path) -> ScriptDirectory:
+def _script_directory(scripts: Path) -> ScriptDirectory:
     return ScriptDirectory.from_config(alembic_config(scripts))
 
 

@@ -16,10 +16,10 @@ from sqlalchemy.exc import DBAPIError
 
 from protocol.errors import DiskFull
 
-BUSY_S = 5.0
+MAX_BUSY_S = 5.0
 """Longest wait for another writer before a transaction fails as busy."""
 
-STATEMENT_S = 60
+MAX_STATEMENT_S = 60
 """Longest statement on PostgreSQL: a lost client or a bad plan must not hold the writers' lock for ever."""
 
 WRITERS_LOCK = 0x616370
@@ -28,18 +28,20 @@ WRITERS_LOCK = 0x616370
 _BUSY_STATES = {"40001", "40P01", "55P03"}
 """PostgreSQL's serialization_failure, deadlock_detected, lock_not_available."""
 
-_DISK_FULL = "53100"
+_DISK_FULL_STATE = "53100"
 """PostgreSQL's disk_full."""
 
-_ALEMBIC = threading.Lock()
+_ALEMBIC_LOCK = threading.Lock()
 """Alembic keeps the running migration in module globals: one at a time in a process."""
 
 
-def open_engine(url: str, *, busy_s: float = BUSY_S) -> Engine:
+def open_engine(url: str, *, busy_s: float = MAX_BUSY_S) -> Engine:
     """An engine of a SQLAlchemy URL, such as `sqlite:///ledger.db` or `postgresql://user@host/name`. Whatever finds no
     room on its disk raises `DiskFull`."""
     parsed = make_url(url)
-    engine = _sqlite(parsed, busy_s) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, busy_s)
+    engine = (
+        _sqlite_engine(parsed, busy_s) if parsed.get_backend_name() == "sqlite" else _postgresql_engine(parsed, busy_s)
+    )
 
     @event.listens_for(engine, "handle_error")
     def _explain(context: ExceptionContext) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
@@ -61,7 +63,7 @@ def is_busy(error: BaseException) -> bool:
 def _is_full(error: BaseException) -> bool:
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-    return getattr(error, "sqlstate", None) == _DISK_FULL
+    return getattr(error, "sqlstate", None) == _DISK_FULL_STATE
 
 
 def migrate(engine: Engine, scripts: Path) -> None:
@@ -70,7 +72,7 @@ def migrate(engine: Engine, scripts: Path) -> None:
     Ledger and catalogue may share a PostgreSQL database: each remembers its revision in a table of its own.
     """
     config = alembic_config(scripts)
-    with _ALEMBIC, engine.begin() as connection:
+    with _ALEMBIC_LOCK, engine.begin() as connection:
         config.attributes["connection"] = connection
         config.attributes["version_table"] = version_table(engine, scripts)
         command.upgrade(config, "head")
@@ -89,7 +91,7 @@ def version_table(engine: Engine, scripts: Path) -> str:
     return "alembic_version" if engine.dialect.name == "sqlite" else f"{scripts.parent.name}_revision"
 
 
-def _sqlite(url: URL, busy_s: float) -> Engine:
+def _sqlite_engine(url: URL, busy_s: float) -> Engine:
     """SQLite's driver would begin a transaction by itself, late and not before savepoints, so its own handling is
     switched off and `BEGIN IMMEDIATE` sent instead."""
     if url.database and url.database != ":memory:":
@@ -104,17 +106,17 @@ def _sqlite(url: URL, busy_s: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
-        connection.exec_driver_sql("BEGIN" if _read_only(connection) else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if _is_read_only(connection) else "BEGIN IMMEDIATE")
 
     return engine
 
 
-def _postgresql(url: URL, busy_s: float) -> Engine:
+def _postgresql_engine(url: URL, busy_s: float) -> Engine:
     """Writers take an advisory lock in turn, as SQLite's do, under READ COMMITTED: what they see is what the writer
     before them left. Its snapshot would otherwise be taken while they still wait."""
     bounds = (
-        f"-c lock_timeout={round(busy_s * 1000)} -c statement_timeout={STATEMENT_S * 1000} "
-        f"-c idle_in_transaction_session_timeout={STATEMENT_S * 1000}"
+        f"-c lock_timeout={round(busy_s * 1000)} -c statement_timeout={MAX_STATEMENT_S * 1000} "
+        f"-c idle_in_transaction_session_timeout={MAX_STATEMENT_S * 1000}"
     )
     given = url.query.get("options", "")
     options = f"{given if isinstance(given, str) else ' '.join(given)} {bounds}"
@@ -126,7 +128,7 @@ def _postgresql(url: URL, busy_s: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
-        if _read_only(connection):
+        if _is_read_only(connection):
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         else:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
@@ -134,5 +136,5 @@ def _postgresql(url: URL, busy_s: float) -> Engine:
     return engine
 
 
-def _read_only(connection: Connection) -> bool:
+def _is_read_only(connection: Connection) -> bool:
     return connection.get_execution_options().get("read_only", False)

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from agents.shared.database.engine import is_busy
-from bus.failpoint import reached
+from bus.failpoint import pass_failpoint
 from protocol.errors import DiskFull
 
 T = TypeVar("T")
@@ -33,21 +33,21 @@ MAX_GROUP = 256
 BUSY_PAUSES_S = (0.05, 0.2)
 """Pauses before a transaction that was in another one's way is tried again; each try waits for the lock as well."""
 
-Work = Callable[[Connection, Sequence[Any]], Sequence[Any]]
+GroupWork = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 """Done with items that came together; gives each its result, or the exception that its caller gets."""
 
 
 @dataclass
-class _Entry:
+class _PendingWrite:
     """One write: an item of a kind of work, and where its caller waits."""
 
-    work: Work
+    work: GroupWork
     item: Any
     future: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
 
 
-_Outcome = tuple[_Entry, Any, BaseException | None]
+_WriteOutcome = tuple[_PendingWrite, Any, BaseException | None]
 
 
 class GroupCommit:
@@ -58,7 +58,7 @@ class GroupCommit:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writes: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._writes: queue.SimpleQueue[_PendingWrite | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sql-writer", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -89,7 +89,7 @@ class GroupCommit:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        self._writes.put(_Entry(work, item, future, loop))
+        self._writes.put(_PendingWrite(work, item, future, loop))
         return await future
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -105,7 +105,7 @@ class GroupCommit:
         while group := self._next_group():
             _commit(self._engine, group)
 
-    def _next_group(self) -> list[_Entry]:
+    def _next_group(self) -> list[_PendingWrite]:
         first = self._writes.get()
         if first is None:
             return []
@@ -122,17 +122,17 @@ class GroupCommit:
         return group
 
 
-def _commit(engine: Engine, group: list[_Entry]) -> None:
+def _commit(engine: Engine, group: list[_PendingWrite]) -> None:
     """Commit the writes of a group and tell each caller."""
     try:
         outcomes = _persist(engine, group)
     except Exception as error:  # noqa: BLE001 - the commit failed: every caller must know
-        outcomes = [(entry, None, _cause(error)) for entry in group]
+        outcomes = [(entry, None, _cause_of(error)) for entry in group]
     for loop, told in groupby(outcomes, key=lambda outcome: outcome[0].loop):
         loop.call_soon_threadsafe(_resolve, list(told))
 
 
-def _cause(error: Exception) -> Exception:
+def _cause_of(error: Exception) -> Exception:
     """SQLite ends the transaction where its disk is full, so that leaving the savepoint fails as well."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, DiskFull):
@@ -140,18 +140,18 @@ def _cause(error: Exception) -> Exception:
     return found or error
 
 
-def _persist(engine: Engine, group: list[_Entry]) -> list[_Outcome]:
+def _persist(engine: Engine, group: list[_PendingWrite]) -> list[_WriteOutcome]:
     for pause in BUSY_PAUSES_S:
         try:
-            return _attempt(engine, group)
+            return _run_transaction(engine, group)
         except DBAPIError as error:
             if not is_busy(error):
                 raise
             time.sleep(pause)
-    return _attempt(engine, group)
+    return _run_transaction(engine, group)
 
 
-def _attempt(engine: Engine, group: list[_Entry]) -> list[_Outcome]:
+def _run_transaction(engine: Engine, group: list[_PendingWrite]) -> list[_WriteOutcome]:
     """Run the writes in one transaction.
 
     Raises:
@@ -160,22 +160,22 @@ def _attempt(engine: Engine, group: list[_Entry]) -> list[_Outcome]:
     with engine.connect() as connection:
         try:
             with connection.begin():
-                outcomes = _work(connection, group)
-                reached("sql.uncommitted")
-            reached("sql.committed")
+                outcomes = _run_writes(connection, group)
+                pass_failpoint("sql.uncommitted")
+            pass_failpoint("sql.committed")
         except Exception:
             connection.invalidate()  # its savepoints are gone, or its state unknown
             raise
         return outcomes
 
 
-def _work(connection: Connection, group: list[_Entry]) -> list[_Outcome]:
+def _run_writes(connection: Connection, group: list[_PendingWrite]) -> list[_WriteOutcome]:
     """Run the writes of a group, those of the same work that follow one another at once."""
     together = [list(entries) for _, entries in groupby(group, key=lambda entry: entry.work)]
-    return [outcome for entries in together for outcome in _work_together(connection, entries)]
+    return [outcome for entries in together for outcome in _run_same_work(connection, entries)]
 
 
-def _work_together(connection: Connection, entries: list[_Entry]) -> list[_Outcome]:
+def _run_same_work(connection: Connection, entries: list[_PendingWrite]) -> list[_WriteOutcome]:
     try:
         with connection.begin_nested():
             results = entries[0].work(connection, [entry.item for entry in entries])
@@ -184,14 +184,14 @@ def _work_together(connection: Connection, entries: list[_Entry]) -> list[_Outco
                 for entry, result in zip(entries, results, strict=True)
             ]
     except Exception as error:  # it belongs to the callers of these writes alone, if the rest still stands
-        if is_busy(error) or not _stands(connection):
+        if is_busy(error) or not _is_open(connection):
             raise
         if len(entries) == 1:
             return [(entries[0], None, error)]
-    return [outcome for entry in entries for outcome in _work_together(connection, [entry])]
+    return [outcome for entry in entries for outcome in _run_same_work(connection, [entry])]
 
 
-def _stands(connection: Connection) -> bool:
+def _is_open(connection: Connection) -> bool:
     """Whether the transaction is still open. SQLite rolls all of it back by itself where the disk is full or fails."""
     raw: object = connection.connection.dbapi_connection
     if isinstance(raw, psycopg.Connection):
@@ -199,7 +199,7 @@ def _stands(connection: Connection) -> bool:
     return isinstance(raw, sqlite3.Connection) and raw.in_transaction
 
 
-def _resolve(outcomes: list[_Outcome]) -> None:
+def _resolve(outcomes: list[_WriteOutcome]) -> None:
     for entry, value, failure in outcomes:
         if entry.future.cancelled():
             continue

@@ -45,7 +45,7 @@ class HomeTaken(Refused):
 
 
 @contextmanager
-def home_lock(address_file: Path) -> Generator[None]:
+def lock_home(address_file: Path) -> Generator[None]:
     """Hold the home of `address_file`; the address file is gone when the lock is free again.
 
     Raises:
@@ -74,7 +74,7 @@ def write_address(address_file: Path, address: WorkshopAddress) -> None:
     temporary.replace(address_file)
 
 
-def running_workshop(address_file: Path) -> WorkshopAddress | None:
+def find_workshop(address_file: Path) -> WorkshopAddress | None:
     """The workshop that runs in this home; a file that a dead supervisor left behind counts as none."""
     try:
         with _lock_file(address_file).open("rb") as lock:

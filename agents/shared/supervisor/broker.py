@@ -25,7 +25,7 @@ class Broker:
         """Process id of the embedded server; null where the server is someone else's."""
         return self._server.pid if self._server else None
 
-    async def keep(self, announce: Callable[[Notice], None], policy: BackOff, back: Callable[[], None]) -> None:
+    async def keep_alive(self, announce: Callable[[Notice], None], policy: BackOff, back: Callable[[], None]) -> None:
         """Start the embedded server again whenever it dies, then call `back`. Runs until cancelled."""
         if self._server is None:
             return

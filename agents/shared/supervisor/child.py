@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
-from agents.shared.supervisor.notice import Notice, Unit
+from agents.shared.supervisor.notice import Notice, UnitName
 from agents.shared.supervisor.restart import BackOff
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
 """A log larger than this is set aside as `<name>.old.log` at the next start of its process."""
 
-LAST_WORDS_BYTES = 2000
+MAX_LOG_TAIL_BYTES = 2000
 """How much of a log's end is looked at for its last line."""
 
 
@@ -22,14 +22,14 @@ class Child:
 
     def __init__(
         self,
-        unit: Unit,
+        unit: UnitName,
         command: Sequence[str],
         environment: Callable[[], Mapping[str, str]],
         log: Path,
         policy: BackOff,
         announce: Callable[[Notice], None],
     ) -> None:
-        self.unit: Unit = unit
+        self.unit: UnitName = unit
         self.deaths = 0
         self.log = log
         self._command = command
@@ -44,17 +44,17 @@ class Child:
         """The process id of the current life, null between two."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
-    async def keep(self) -> None:
+    async def keep_alive(self) -> None:
         """Run the process, again and again, until it is drained."""
         while not self._draining.is_set():
             born = time.monotonic()
-            code = await self._live()
+            code = await self._run_once()
             if self._draining.is_set():
-                self._announce(Notice(self.unit, "stopped", _ending(code)))
+                self._announce(Notice(self.unit, "stopped", _format_exit(code)))
                 return
             self.deaths = self._policy.deaths_in_a_row(self.deaths, time.monotonic() - born)
             pause = self._policy.pause_s(self.deaths)
-            self._announce(Notice(self.unit, "died", f"{_ending(code)}; again in {pause:.1f} s; log: {self.log}"))
+            self._announce(Notice(self.unit, "died", f"{_format_exit(code)}; again in {pause:.1f} s; log: {self.log}"))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._draining.wait()
@@ -71,17 +71,17 @@ class Child:
             self._announce(Notice(self.unit, "killed", "did not finish in time"))
             self._process.kill()
 
-    def last_words(self) -> str:
+    def last_error(self) -> str:
         """The last error in the log, else its last line, for a person who asks why."""
         with contextlib.suppress(OSError), self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - LAST_WORDS_BYTES))
+            log.seek(max(0, self.log.stat().st_size - MAX_LOG_TAIL_BYTES))
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
             errors = [line for line in lines if line.startswith("error: ")]
             if said := errors or [line for line in lines if line]:
                 return said[-1].removeprefix("error: ")
         return "it said nothing"
 
-    async def _live(self) -> int:
+    async def _run_once(self) -> int:
         with open_log(self.log) as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -111,5 +111,5 @@ def open_log(path: Path) -> Generator[int]:
         os.close(descriptor)
 
 
-def _ending(code: int) -> str:
+def _format_exit(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -5,14 +5,14 @@ from typing import Literal
 
 from protocol.messages import Role
 
-Unit = Role | Literal["nats", "workshop"]
-What = Literal["started", "ready", "died", "draining", "killed", "stopped"]
+UnitName = Role | Literal["nats", "workshop"]
+NoticeKind = Literal["started", "ready", "died", "draining", "killed", "stopped"]
 
 
 @dataclass(frozen=True)
 class Notice:
     """Something happened to a unit of the workshop."""
 
-    unit: Unit
-    what: What
+    unit: UnitName
+    what: NoticeKind
     detail: str = ""

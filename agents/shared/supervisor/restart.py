@@ -13,7 +13,7 @@ class BackOff:
 
     first_s: float = 0.2
     factor: float = 2.0
-    most_s: float = 10.0
+    max_s: float = 10.0
     stable_s: float = 30.0
 
     def deaths_in_a_row(self, before: int, lived_s: float) -> int:
@@ -22,4 +22,4 @@ class BackOff:
 
     def pause_s(self, deaths: int) -> float:
         """Seconds to wait after the `deaths`-th death in a row; deaths count from 1."""
-        return min(self.most_s, self.first_s * self.factor ** min(deaths - 1, 32))
+        return min(self.max_s, self.first_s * self.factor ** min(deaths - 1, 32))

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from agents.shared.settings import Settings
-from agents.shared.supervisor.address import WorkshopAddress, home_lock, write_address
+from agents.shared.supervisor.address import WorkshopAddress, lock_home, write_address
 from agents.shared.supervisor.broker import Broker, open_broker
 from agents.shared.supervisor.child import Child
 from agents.shared.supervisor.notice import Notice
@@ -21,10 +21,10 @@ from bus.connection import Address, connect
 from protocol.errors import Unavailable
 from protocol.messages import ROLES, Role
 
-LOOK_S = 0.05
+POLL_S = 0.05
 """Pause between two looks whether every agent is there."""
 
-HOPELESS = 3
+MAX_EARLY_DEATHS = 3
 """Deaths in a row after which an agent that was never ready is taken to be unable to start."""
 
 
@@ -33,7 +33,7 @@ class CannotStart(Unavailable):
 
     def __init__(self, child: Child) -> None:
         super().__init__(
-            "timeout", f"the {child.unit} agent does not start: {child.last_words()}", hint=f"see {child.log}"
+            "timeout", f"the {child.unit} agent does not start: {child.last_error()}", hint=f"see {child.log}"
         )
 
 
@@ -44,7 +44,7 @@ class Workshop:
         self.client = client
         self._children = children
 
-    async def ready(self, client: Client, patience: int | None = HOPELESS) -> None:
+    async def wait_until_ready(self, client: Client, patience: int | None = MAX_EARLY_DEATHS) -> None:
         """Wait until every agent has announced itself; for ever where `patience` is null.
 
         Raises:
@@ -58,7 +58,7 @@ class Workshop:
             for child in self._children:
                 if patience is not None and child.deaths >= patience:
                     raise CannotStart(child)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
     def kill(self) -> None:
         """End every agent at once."""
@@ -67,7 +67,7 @@ class Workshop:
 
 
 @asynccontextmanager
-async def running(
+async def run_workshop(
     settings: Settings, announce: Callable[[Notice], None], policy: BackOff | None = None
 ) -> AsyncGenerator[Workshop]:
     """Run a workshop as long as the context is open.
@@ -77,32 +77,34 @@ async def running(
         Unavailable: nats-server cannot be started, or the server of `nats_url` does not answer.
     """
     policy = policy or BackOff()
-    with home_lock(settings.address_file):
+    with lock_home(settings.address_file):
         async with open_broker(settings, announce) as broker:
             admin = await connect(broker.address("admin"), name="supervisor")
             try:
-                await topology.apply(admin, settings.presence_ttl_s)
+                await topology.apply_topology(admin, settings.presence_ttl_s)
                 if broker.pid is None:
                     announce(Notice("nats", "ready", f"{broker.address('admin').url} (not ours)"))
                 _publish_address(settings, broker)
-                children = [_child(role, settings, broker, policy, announce) for role in ROLES]
+                children = [_child_of(role, settings, broker, policy, announce) for role in ROLES]
                 async with asyncio.TaskGroup() as group:
                     care = (
-                        group.create_task(topology.maintain(admin, settings.presence_ttl_s)),
-                        group.create_task(broker.keep(announce, policy, lambda: _publish_address(settings, broker))),
+                        group.create_task(topology.maintain_topology(admin, settings.presence_ttl_s)),
+                        group.create_task(
+                            broker.keep_alive(announce, policy, lambda: _publish_address(settings, broker))
+                        ),
                     )
-                    lives = [group.create_task(child.keep()) for child in children]
+                    lives = [group.create_task(child.keep_alive()) for child in children]
                     try:
                         yield Workshop(broker.address("client"), children)
                     finally:
-                        await _drain(children, lives, settings.drain_s)
+                        await _drain_children(children, lives, settings.drain_s)
                         for task in care:
                             task.cancel()
             finally:
                 await admin.close()
 
 
-async def _drain(children: Sequence[Child], lives: Sequence[asyncio.Task[None]], seconds: float) -> None:
+async def _drain_children(children: Sequence[Child], lives: Sequence[asyncio.Task[None]], seconds: float) -> None:
     """Let every agent finish what it has in hand; those that have not after `seconds` are killed."""
     for child in children:
         child.drain()
@@ -129,7 +131,7 @@ def environment_of(role: Role, settings: Settings, address: Address, inherited: 
     return environment
 
 
-def _child(
+def _child_of(
     role: Role, settings: Settings, broker: Broker, policy: BackOff, announce: Callable[[Notice], None]
 ) -> Child:
     return Child(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.orders.order import order
+from agents.generator.orders.order import order_of
 from agents.generator.registry import registry, samplers
 from agents.generator.registry.entries import scheduler_of
 from agents.shared.settings import Settings
@@ -75,8 +75,8 @@ async def test_each_sampler_of_a_flow_model_makes_a_picture_of_its_own(
     names = [sampler.name for sampler in samplers.SAMPLERS if scheduler_of(sampler, architecture)]
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
     drawn = {}
-    async with engine.opened():
+    async with engine.open():
         for sampler in names:
             asked = job(platform=platform, model=name, sampler=sampler, guidance=entries.models[name].guidance, steps=6)
-            drawn[sampler] = (await made(engine, order(asked, entries))).data
+            drawn[sampler] = (await made(engine, order_of(asked, entries))).data
     assert len(set(drawn.values())) == len(names) >= 3

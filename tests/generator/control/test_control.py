@@ -23,9 +23,9 @@ from transformers import (
 
 from agents.generator.control.ade20k import PALETTE
 from agents.generator.control.map_checks import is_map
-from agents.generator.control.maps import normals, prepared
-from agents.generator.control.openpose import drawn
-from agents.generator.pipelines.annotators import Annotator, depth_map, joints
+from agents.generator.control.maps import normal_map, prepare_map
+from agents.generator.control.openpose import draw_skeletons
+from agents.generator.pipelines.annotators import Annotator, depth_map, joints_from_heat
 from agents.shared.picture import Rgb
 from protocol.errors import AcpError
 from protocol.parameters import ControlKind
@@ -70,10 +70,10 @@ def grey(picture: Rgb) -> Rgb:
 
 
 MAPS: dict[str, Callable[[], Rgb]] = {
-    "canny": lambda: prepared("canny", regions())[0],
+    "canny": lambda: prepare_map("canny", regions())[0],
     "depth": ball,
-    "normal": lambda: normals(ball()),
-    "pose": lambda: drawn([person(), person(-40)], SIZE, SIZE),
+    "normal": lambda: normal_map(ball()),
+    "pose": lambda: draw_skeletons([person(), person(-40)], SIZE, SIZE),
     "segmentation": regions,
 }
 
@@ -103,10 +103,10 @@ def test_other_pictures_are_no_maps(picture: Rgb):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_map_is_taken_as_it_is_and_a_photograph_is_prepared(kind: ControlKind):
     made = MAPS[kind]()
-    same, was_prepared = prepared(kind, made, lambda picture: np.zeros_like(picture))
+    same, was_prepared = prepare_map(kind, made, lambda picture: np.zeros_like(picture))
     assert same is made
     assert not was_prepared
-    other, was_prepared = prepared(kind, photograph(), lambda picture: ball())
+    other, was_prepared = prepare_map(kind, photograph(), lambda picture: ball())
     assert was_prepared
     assert other.shape == made.shape
     assert other.dtype == np.uint8
@@ -114,11 +114,11 @@ def test_a_map_is_taken_as_it_is_and_a_photograph_is_prepared(kind: ControlKind)
 
 def test_what_needs_a_model_says_so_where_there_is_none():
     with pytest.raises(ValueError, match="depth"):
-        prepared("depth", photograph())
+        prepare_map("depth", photograph())
 
 
 def test_normals_of_a_ball_look_away_from_its_middle():
-    directions = normals(ball()).astype(int)
+    directions = normal_map(ball()).astype(int)
     left, right, top, bottom = directions[128, 90], directions[128, 166], directions[90, 128], directions[166, 128]
     assert left[0] < 118 < 138 < right[0]
     assert bottom[1] < 118 < 138 < top[1]
@@ -128,7 +128,7 @@ def test_normals_of_a_ball_look_away_from_its_middle():
 def test_a_joint_that_is_not_seen_is_left_out_with_its_limbs():
     whole, without = person(), person()
     without[9, 2] = 0.1
-    both = [drawn([points], SIZE, SIZE).astype(int) for points in (whole, without)]
+    both = [draw_skeletons([points], SIZE, SIZE).astype(int) for points in (whole, without)]
     changed = np.argwhere(abs(both[0] - both[1]).max(2) > 0)
     assert len(changed)
     assert changed.min(0)[0] >= 110
@@ -185,7 +185,7 @@ def test_models_that_look_make_maps_of_the_pictures_size(kind: str, build: Calla
 def test_joints_are_where_the_heat_is():
     heat = np.zeros((17, 64, 48), np.float32)
     heat[np.arange(17), np.arange(17) + 3, np.arange(17)] = np.linspace(0.1, 0.9, 17)
-    found = joints(heat)
+    found = joints_from_heat(heat)
     assert found.shape == (17, 3)
     assert found[5].tolist() == pytest.approx([5.5, 8.5, 0.35])
 

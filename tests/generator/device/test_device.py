@@ -15,7 +15,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from agents.generator.device import lock
-with lock.held(Path(sys.argv[1]), "cpu"):
+with lock.lock_device(Path(sys.argv[1]), "cpu"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -34,18 +34,18 @@ async def test_a_device_is_locked_against_other_processes_until_its_holder_is_ki
     try:
         async with asyncio.timeout(30):
             assert await holder.stdout.readline() == b"held\n"
-        with pytest.raises(AcpError) as refused, lock.held(tmp_path, "cpu"):
+        with pytest.raises(AcpError) as refused, lock.lock_device(tmp_path, "cpu"):
             pass
         assert refused.value.code == "wrong_state"
         assert str(holder.pid) in refused.value.body.message
         assert "BOTTEGA_DEVICE" in (refused.value.body.hint or "")
-        with lock.held(tmp_path, "gpu-1"):
+        with lock.lock_device(tmp_path, "gpu-1"):
             pass
     finally:
         holder.kill()
         async with asyncio.timeout(30):
             await holder.wait()
-    with lock.held(tmp_path, "cpu"):
+    with lock.lock_device(tmp_path, "cpu"):
         pass
 
 
@@ -57,7 +57,7 @@ async def test_all_device_work_runs_in_one_thread_in_order(tmp_path: Path):
         threads.append(threading.current_thread().name)
         order.append(number)
 
-    async with device.opened("cpu", 1, tmp_path) as opened, asyncio.timeout(30):
+    async with device.open_device("cpu", 1, tmp_path) as opened, asyncio.timeout(30):
         await asyncio.gather(*(opened.submit(lambda number=number: work(number)) for number in range(20)))
     assert set(threads) == {threads[0]}
     assert threads[0] != threading.current_thread().name
@@ -65,14 +65,14 @@ async def test_all_device_work_runs_in_one_thread_in_order(tmp_path: Path):
 
 
 async def test_auto_finds_some_device(tmp_path: Path):
-    async with device.opened("auto", 0, tmp_path) as opened:
+    async with device.open_device("auto", 0, tmp_path) as opened:
         assert opened.name.partition(":")[0] in {"cpu", "cuda", "mps"}
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "toaster"])
 async def test_a_device_that_is_not_there_is_refused_with_what_to_set(tmp_path: Path, name: str):
     with pytest.raises(AcpError) as refused:
-        async with device.opened(name, 0, tmp_path):
+        async with device.open_device(name, 0, tmp_path):
             pass
     assert name in refused.value.body.message
     assert "BOTTEGA_DEVICE" in (refused.value.body.hint or "")

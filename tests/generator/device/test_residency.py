@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.generator.device.residency import PATIENCE_S, evictions, first_to_begin, seating_of
+from agents.generator.device.residency import MAX_OVERTAKEN_S, evictions, index_to_begin, plan_offload
 from agents.shared.settings import Offload
 
 HELD = {"old": 4, "middle": 3, "new": 2}
@@ -44,12 +44,12 @@ PARTS = {"text_encoder": 2, "text_encoder_2": 9, "transformer": 24, "vae": 1}
 def test_what_of_a_model_is_on_a_gpu_follows_from_its_memory(
     offload: Offload, budget: int, in_turn: str, by_block: str, filled: int
 ):
-    found = seating_of(PARTS, budget, offload, on_gpu=True)
-    assert (found.in_turn, found.by_block, found.filled) == (set(in_turn.split()), set(by_block.split()), filled)
+    found = plan_offload(PARTS, budget, offload, on_gpu=True)
+    assert (found.in_turn, found.by_block, found.filled_bytes) == (set(in_turn.split()), set(by_block.split()), filled)
 
 
 def test_without_a_gpu_a_model_that_is_too_large_stays_together():
-    assert seating_of(PARTS, budget=8, offload="auto", on_gpu=False).filled == 36
+    assert plan_offload(PARTS, budget=8, offload="auto", on_gpu=False).filled_bytes == 36
 
 
 @pytest.mark.parametrize(
@@ -58,20 +58,20 @@ def test_without_a_gpu_a_model_that_is_too_large_stays_together():
         pytest.param([("a", 0), ("b", 1)], {"a", "b"}, 0, id="in-their-order"),
         pytest.param([("a", 0), ("b", 1), ("b", 2)], {"b"}, 1, id="the-first-whose-model-is-loaded"),
         pytest.param([("a", 0), ("b", 1)], set[str](), 0, id="nobodys-model-is-loaded"),
-        pytest.param([("a", 3 - PATIENCE_S), ("b", 1)], {"b"}, 0, id="nobody-is-overtaken-for-ever"),
+        pytest.param([("a", 3 - MAX_OVERTAKEN_S), ("b", 1)], {"b"}, 0, id="nobody-is-overtaken-for-ever"),
     ],
 )
 def test_pictures_of_loaded_models_overtake_for_a_bounded_time(
     waiting: list[tuple[str, float]], resident: set[str], index: int
 ):
-    assert first_to_begin(waiting, resident, now=3.0) == index
+    assert index_to_begin(waiting, resident, now=3.0) == index
 
 
 def test_two_models_that_do_not_fit_together_are_not_swapped_for_each_picture():
     waiting = [("a" if number % 2 else "b", float(number)) for number in range(16)]
     resident, loads = {"b"}, 0
     while waiting:
-        model, _ = waiting.pop(first_to_begin(waiting, resident, now=16.0))
+        model, _ = waiting.pop(index_to_begin(waiting, resident, now=16.0))
         loads += model not in resident
         resident = {model}
     assert loads == 1

@@ -15,7 +15,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from agents.generator.engine import Rendering, Stopped
+from agents.generator.engine import GenerationStopped, Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import Order
 from protocol.errors import AcpError
@@ -27,7 +27,7 @@ Orders = Callable[..., Order]
 @pytest.fixture
 async def engine(home: Path) -> AsyncIterator[DiffusersEngine]:
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         yield engine
 
 
@@ -110,7 +110,7 @@ async def test_the_model_version_follows_the_weights(
 
 async def test_a_picture_no_longer_wanted_is_dropped_between_steps(engine: DiffusersEngine, tiny_order: Orders):
     seen: list[int] = []
-    with pytest.raises(Stopped):
+    with pytest.raises(GenerationStopped):
         await engine.generate(tiny_order(steps=20), lambda step, _: seen.append(step), lambda: len(seen) > 2)
     assert seen == [0, 1, 2]
     assert (await made(engine, tiny_order())).data
@@ -121,7 +121,7 @@ async def test_a_picture_that_waits_for_the_device_is_never_begun_once_unwanted(
 ):
     seen: list[int] = []
     running = asyncio.create_task(made(engine, tiny_order(steps=5)))
-    with pytest.raises(Stopped):
+    with pytest.raises(GenerationStopped):
         await engine.generate(tiny_order(), lambda step, _: seen.append(step), lambda: True)
     await running
     assert seen == []

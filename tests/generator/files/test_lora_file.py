@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agents.generator.files.lora_file import NotALora, describe, platform_called
+from agents.generator.files.lora_file import NotALora, describe, platform_of_base_model
 from agents.generator.files.safetensors_header import Header, Tensor
 
 ATTENTION = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -93,4 +93,4 @@ def test_what_is_no_lora_is_told_apart(shapes: dict[str, tuple[int, ...]]):
      ("Wan Video", None)],
 )  # fmt: skip
 def test_platforms_are_known_by_the_names_of_model_sites(called: str, platform: str | None):
-    assert platform_called(called) == platform
+    assert platform_of_base_model(called) == platform

@@ -33,7 +33,7 @@ def half_in_several_files(folder: Path) -> None:
 @pytest.mark.parametrize("write", [whole, half, half_in_part, half_in_several_files])
 def test_weights_are_read_in_whatever_form_they_lie(write: Callable[[Path], None], tmp_path: Path):
     write(tmp_path)
-    found = model_folder.read(StableDiffusionPipeline, tmp_path, torch.float32)
+    found = model_folder.read_pipeline(StableDiffusionPipeline, tmp_path, torch.float32)
     written = tiny_pipeline()
     for part in ("unet", "vae", "text_encoder"):
         ours, theirs = getattr(found, part).state_dict(), getattr(written, part).state_dict()

@@ -14,7 +14,14 @@ from hypothesis import strategies as some
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from agents.generator.files.safetensors_header import ADAPTER, DTYPE_BYTES, Bounds, Unsound, inspect, read_header
+from agents.generator.files.safetensors_header import (
+    ADAPTER_BOUNDS,
+    DTYPE_BYTES,
+    Bounds,
+    UnsoundFile,
+    inspect_file,
+    read_header,
+)
 
 quick = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -38,7 +45,7 @@ def test_a_file_that_safetensors_wrote_is_read_as_it_was_written(file: Path):
     tensors = {"a.weight": np.ones((2, 3), np.float32), "b": np.zeros((0, 4), np.float16), "c": np.array(7, np.int64)}
     save_file(tensors, file, {"trigger": "glow"})
 
-    header = inspect(file, ADAPTER)
+    header = inspect_file(file, ADAPTER_BOUNDS)
 
     assert {name: one.shape for name, one in header.tensors.items()} == {"a.weight": (2, 3), "b": (0, 4), "c": ()}
     assert {name: one.dtype for name, one in header.tensors.items()} == {"a.weight": "F32", "b": "F16", "c": "I64"}
@@ -86,16 +93,16 @@ def test_a_file_that_safetensors_wrote_is_read_as_it_was_written(file: Path):
 )  # fmt: skip
 def test_a_hostile_file_is_refused_by_its_fault(file: Path, content: bytes, fault: str):
     file.write_bytes(content)
-    with pytest.raises(Unsound) as refused:
-        inspect(file, ADAPTER)
+    with pytest.raises(UnsoundFile) as refused:
+        inspect_file(file, ADAPTER_BOUNDS)
     assert refused.value.fault == fault
 
 
 @pytest.mark.parametrize("bounds", [Bounds(file=100), Bounds(file=1000, header=40), Bounds(file=1000, tensors=1)])
 def test_a_file_over_a_bound_is_refused_before_it_is_read(file: Path, bounds: Bounds):
     save_file({"a": np.zeros(9, np.float32), "b": np.zeros(9, np.float32)}, file)
-    with pytest.raises(Unsound) as refused:
-        inspect(file, bounds)
+    with pytest.raises(UnsoundFile) as refused:
+        inspect_file(file, bounds)
     assert refused.value.fault == "too_large"
 
 
@@ -108,15 +115,15 @@ def test_the_largest_number_of_a_type_is_a_number(file: Path, dtype: str, worst:
     width = DTYPE_BYTES[dtype]
     content = packed({"a": entry(dtype, (1,), 0, width)}, worst.to_bytes(width, "little"))
     file.write_bytes(content)
-    assert inspect(file, ADAPTER).tensors["a"].dtype == dtype
+    assert inspect_file(file, ADAPTER_BOUNDS).tensors["a"].dtype == dtype
 
 
 @quick
 @given(content=some.binary(max_size=300))
 def test_arbitrary_bytes_never_end_otherwise_than_refused(file: Path, content: bytes):
     file.write_bytes(content)
-    with pytest.raises(Unsound):
-        inspect(file, ADAPTER)
+    with pytest.raises(UnsoundFile):
+        inspect_file(file, ADAPTER_BOUNDS)
 
 
 JSON = some.recursive(
@@ -144,8 +151,8 @@ def test_what_passes_is_what_safetensors_itself_opens_to_the_same_shapes(
 ):
     file.write_bytes(packed(header, data))
     try:
-        found = read_header(file, ADAPTER)
-    except Unsound:
+        found = read_header(file, ADAPTER_BOUNDS)
+    except UnsoundFile:
         return
     with safe_open(file, framework="np") as theirs:
         shapes = {name: tuple(theirs.get_slice(name).get_shape()) for name in theirs.keys()}  # noqa: SIM118 - no mapping
@@ -160,8 +167,8 @@ def test_a_flipped_bit_is_noticed_or_changes_a_value_or_a_name_only(file: Path, 
     content[at % len(content)] ^= 1 << bit
     file.write_bytes(content)
     try:
-        found = inspect(file, ADAPTER)
-    except Unsound:
+        found = inspect_file(file, ADAPTER_BOUNDS)
+    except UnsoundFile:
         return
     with safe_open(file, framework="np") as theirs:
         assert {tensor.shape for tensor in found.tensors.values()} == {
@@ -178,5 +185,5 @@ def test_what_safetensors_refuses_is_refused_here(file: Path, spoil: Callable[[b
     file.write_bytes(spoil(file.read_bytes()))
     with pytest.raises(SafetensorError), safe_open(file, framework="np"):
         pass
-    with pytest.raises(Unsound):
-        inspect(file, ADAPTER)
+    with pytest.raises(UnsoundFile):
+        inspect_file(file, ADAPTER_BOUNDS)

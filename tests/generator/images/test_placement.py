@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from agents.generator.images.placement import Start, anew_by, around, cut, faded_in, filling, pasted, placed
+from agents.generator.images.placement import (
+    StartImage,
+    blend_square,
+    composite,
+    crop_square,
+    face_square,
+    fit_to_size,
+    pad_to_size,
+    repaint_mask_of,
+)
 from agents.shared.picture import Rgb
 
 
@@ -12,20 +21,20 @@ def noise(height: int, width: int, seed: int = 0) -> Rgb:
 
 
 def test_a_picture_of_the_right_size_fills_it_as_it_is():
-    assert filling(noise(48, 64), 64, 48) is not None
-    assert np.array_equal(filling(noise(48, 64), 64, 48), noise(48, 64))
+    assert fit_to_size(noise(48, 64), 64, 48) is not None
+    assert np.array_equal(fit_to_size(noise(48, 64), 64, 48), noise(48, 64))
 
 
 def test_another_is_scaled_and_cropped_around_its_middle():
     wide = np.zeros((32, 96, 3), np.uint8)
     wide[:, 32:64] = 255
-    found = filling(wide, 64, 64)
+    found = fit_to_size(wide, 64, 64)
     assert found.shape == (64, 64, 3)
     assert found[:, 4:60].min() > 240
 
 
 def test_a_placed_picture_keeps_every_bit_and_its_border_goes_on_outwards():
-    lying, anew = placed(noise(32, 32), (16, 8, 32, 32), 64, 48)
+    lying, anew = pad_to_size(noise(32, 32), (16, 8, 32, 32), 64, 48)
     assert lying.shape == (48, 64, 3)
     assert np.array_equal(lying[8:40, 16:48], noise(32, 32))
     assert np.array_equal(lying[20, :16], np.repeat(noise(32, 32)[None, 12, 0], 16, axis=0))
@@ -36,18 +45,18 @@ def test_a_placed_picture_keeps_every_bit_and_its_border_goes_on_outwards():
 @pytest.mark.parametrize("box", [(-1, 0, 32, 32), (40, 0, 32, 32), (0, 20, 32, 32), (0, 0, 0, 32)])
 def test_a_place_that_is_not_inside_is_refused(box: tuple[int, int, int, int]):
     with pytest.raises(ValueError, match="is not inside of 64x48"):
-        placed(noise(32, 32), box, 64, 48)
+        pad_to_size(noise(32, 32), box, 64, 48)
 
 
 def test_black_of_a_mask_keeps_every_bit_white_none_and_grey_mixes():
     mask = np.zeros((1, 3, 3), np.uint8)
     mask[0, 1], mask[0, 2] = 255, 51
-    start = Start(np.full((1, 3, 3), 200, np.uint8), 1.0, anew_by(mask, 3, 1))
-    assert pasted(np.full((1, 3, 3), 100, np.uint8), start)[0, :, 0].tolist() == [200, 100, 180]
+    start = StartImage(np.full((1, 3, 3), 200, np.uint8), 1.0, repaint_mask_of(mask, 3, 1))
+    assert composite(np.full((1, 3, 3), 100, np.uint8), start)[0, :, 0].tolist() == [200, 100, 180]
 
 
 def test_without_a_mask_all_of_a_picture_is_what_was_made():
-    assert np.array_equal(pasted(noise(8, 8, 1), Start(noise(8, 8), 0.5)), noise(8, 8, 1))
+    assert np.array_equal(composite(noise(8, 8, 1), StartImage(noise(8, 8), 0.5)), noise(8, 8, 1))
 
 
 @pytest.mark.parametrize(
@@ -56,17 +65,17 @@ def test_without_a_mask_all_of_a_picture_is_what_was_made():
      ((0.99, 0.99, 0.01, 0.01), (197, 97, 3))],
 )  # fmt: skip
 def test_a_face_has_a_square_around_it_that_lies_in_the_picture(face: tuple[float, ...], square: tuple[int, int, int]):
-    assert around(face, 200, 100) == square
+    assert face_square(face, 200, 100) == square
 
 
 def test_what_was_made_of_a_face_fades_into_the_picture():
     picture, square = noise(64, 64), (16, 16, 32)
-    face = cut(picture, square, 128)
+    face = crop_square(picture, square, 128)
     assert face.shape == (128, 128, 3)
-    made = faded_in(picture, np.full_like(face, 255), square, 1.0)
+    made = blend_square(picture, np.full_like(face, 255), square, 1.0)
     inside = np.zeros((64, 64), bool)
     inside[16:48, 16:48] = True
     assert np.array_equal(made[~inside], picture[~inside])
     assert (made[20:44, 20:44] == 255).all()
     assert not (made[16, 16:48] == 255).all()
-    assert np.array_equal(faded_in(picture, face, square, 0.0), picture)
+    assert np.array_equal(blend_square(picture, face, square, 0.0), picture)

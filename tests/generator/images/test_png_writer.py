@@ -59,16 +59,16 @@ def test_a_version_follows_content_and_names_and_not_the_place(tmp_path: Path):
         (tmp_path / name / "unet").mkdir(parents=True)
         (tmp_path / name / "unet" / "w.safetensors").write_bytes(b"weights")
     kept = tmp_path / "run" / "weights.json"
-    first = weight_hashes.version(tmp_path / "a", kept)
-    assert weight_hashes.version(tmp_path / "b", kept) == first
+    first = weight_hashes.version_of(tmp_path / "a", kept)
+    assert weight_hashes.version_of(tmp_path / "b", kept) == first
     (tmp_path / "b" / "unet" / "w.safetensors").write_bytes(b"other weights")
-    assert weight_hashes.version(tmp_path / "b", kept) != first
-    assert len(first) == weight_hashes.DIGITS
+    assert weight_hashes.version_of(tmp_path / "b", kept) != first
+    assert len(first) == weight_hashes.VERSION_DIGITS
 
 
 def test_a_broken_file_of_known_hashes_is_only_forgotten(tmp_path: Path):
     (tmp_path / "w.safetensors").write_bytes(b"weights")
     kept = tmp_path / "weights.json"
-    first = weight_hashes.version(tmp_path / "w.safetensors", kept)
+    first = weight_hashes.version_of(tmp_path / "w.safetensors", kept)
     kept.write_text("{ broken")
-    assert weight_hashes.version(tmp_path / "w.safetensors", kept) == first
+    assert weight_hashes.version_of(tmp_path / "w.safetensors", kept) == first

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.files.checkpoint_file import SINGLE_FILE
 from agents.generator.files.rrdb_file import RrdbFile
-from agents.generator.library.install import Shelves, add, remove
+from agents.generator.library.install import ModelLibrary, add, remove
 from agents.generator.library.models_toml import with_entry, without_entry
-from agents.generator.orders.order import order
+from agents.generator.orders.order import order_of
 from agents.generator.registry.entries import Model
 from agents.generator.upscale.network import Network
 from agents.generator.upscale.rrdb import Rrdb
@@ -33,8 +33,8 @@ from tests.generator.single_file import original, save
 
 
 @pytest.fixture
-def shelves(home: Path) -> Shelves:
-    return Shelves(home / "models", home / "loras", home / "models.toml")
+def shelves(home: Path) -> ModelLibrary:
+    return ModelLibrary(home / "models", home / "loras", home / "models.toml")
 
 
 def nowhere(model: Model, folder: Path) -> None:
@@ -52,7 +52,7 @@ def lora(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("platform", ["stable_diffusion_1_5", "stable_diffusion_xl"])
 async def test_a_single_file_draws_the_picture_of_the_folder_it_was_made_of(
-    shelves: Shelves, platform: str, tmp_path: Path, home: Path, job: Callable[..., Job]
+    shelves: ModelLibrary, platform: str, tmp_path: Path, home: Path, job: Callable[..., Job]
 ):
     base = install(shelves.models, platform)
     save(PLATFORMS[platform][1](), tmp_path / "mine.safetensors")
@@ -60,20 +60,20 @@ async def test_a_single_file_draws_the_picture_of_the_folder_it_was_made_of(
     added = add(shelves, tmp_path / "mine.safetensors", None, platform, nowhere)
 
     assert (added.name, added.kind, added.platform) == ("mine", "checkpoint", platform)
-    known = shelves.registry()
+    known = shelves.load_registry()
     assert "mine" in known.installed
     fields = {"platform": platform, "steps": 4, "width": 64, "height": 64, "sampler": "Euler"}
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
-        ours = await made(engine, order(job(model="mine", **fields), known))
-        theirs = await made(engine, order(job(model=base, **fields), known))
+    async with engine.open():
+        ours = await made(engine, order_of(job(model="mine", **fields), known))
+        theirs = await made(engine, order_of(job(model=base, **fields), known))
     assert np.array_equal(pixels(ours), pixels(theirs))
 
 
 def test_a_single_file_takes_its_configuration_from_the_hub_where_no_model_of_its_platform_is_here(
     tmp_path: Path, tiny_folder: Path
 ):
-    shelves = Shelves(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
+    shelves = ModelLibrary(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
     save(tiny_pipeline(), tmp_path / "mine.safetensors")
     asked: list[str] = []
 
@@ -84,12 +84,12 @@ def test_a_single_file_takes_its_configuration_from_the_hub_where_no_model_of_it
     added = add(shelves, tmp_path / "mine.safetensors", "my-model", "stable_diffusion_1_5", configure)
 
     assert asked == ["stable-diffusion-v1-5/stable-diffusion-v1-5"]
-    assert (added.place / SINGLE_FILE).is_file()
-    assert "my-model" in shelves.registry().installed
+    assert (added.path / SINGLE_FILE).is_file()
+    assert "my-model" in shelves.load_registry().installed
 
 
 async def test_a_lora_is_drawn_with_under_its_new_name(
-    shelves: Shelves, lora: Path, home: Path, job: Callable[..., Job]
+    shelves: ModelLibrary, lora: Path, home: Path, job: Callable[..., Job]
 ):
     (lora.parent / f"{lora.stem}.civitai.info").write_text(
         json.dumps({"id": 1, "baseModel": "SD 1.5", "trainedWords": ["neon glow", "night"]})
@@ -97,13 +97,13 @@ async def test_a_lora_is_drawn_with_under_its_new_name(
 
     added = add(shelves, lora, None, None, nowhere)
 
-    assert (added.name, added.platform, added.word) == ("Neon_Glow_v1_2", "stable_diffusion_1_5", "neon glow")
-    known = shelves.registry()
+    assert (added.name, added.platform, added.trigger_word) == ("Neon_Glow_v1_2", "stable_diffusion_1_5", "neon glow")
+    known = shelves.load_registry()
     assert known.loras["Neon_Glow_v1_2"].trigger == "neon glow"
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
-        plain = await made(engine, order(job(), known))
-        glowing = await made(engine, order(job(loras=[Lora(name="Neon_Glow_v1_2")]), known))
+    async with engine.open():
+        plain = await made(engine, order_of(job(), known))
+        glowing = await made(engine, order_of(job(loras=[Lora(name="Neon_Glow_v1_2")]), known))
     assert plain.data != glowing.data
 
 
@@ -116,56 +116,56 @@ async def test_a_lora_is_drawn_with_under_its_new_name(
     ],
 )
 def test_a_textual_inversion_teaches_its_word_or_the_name_of_its_file(
-    shelves: Shelves, tmp_path: Path, content: dict, platform: str, token: str
+    shelves: ModelLibrary, tmp_path: Path, content: dict, platform: str, token: str
 ):
     save_file(content, tmp_path / "bad hands-5.safetensors")
 
     added = add(shelves, tmp_path / "bad hands-5.safetensors", None, None, nowhere)
 
-    assert (added.kind, added.platform, added.word) == ("embedding", platform, token)
-    known = shelves.registry()
+    assert (added.kind, added.platform, added.trigger_word) == ("embedding", platform, token)
+    known = shelves.load_registry()
     assert known.embeddings["bad_hands-5"].token == token
     assert "bad_hands-5" in known.installed_embeddings
     remove(shelves, "bad_hands-5")
     assert list(shelves.embeddings.iterdir()) == []
 
 
-def test_an_upscaler_becomes_a_tool(shelves: Shelves, tmp_path: Path):
-    form = RrdbFile(features=8, blocks=1, growth=4, doublings=2, squeeze=1, places={})
+def test_an_upscaler_becomes_a_tool(shelves: ModelLibrary, tmp_path: Path):
+    form = RrdbFile(features=8, blocks=1, growth=4, doublings=2, squeeze=1, tensor_names={})
     save_file(Rrdb(form).state_dict(), tmp_path / "x4.safetensors")
 
     added = add(shelves, tmp_path / "x4.safetensors", None, None, nowhere)
 
     assert (added.kind, added.platform) == ("upscaler", None)
-    known = shelves.registry()
+    known = shelves.load_registry()
     assert known.tools["x4"].kind == "upscaler"
     assert known.installed_tools == {"x4"}
     assert Network(known.tool_places["x4"], torch.device("cpu")).scale == 4
-    assert remove(shelves, "x4").freed
+    assert remove(shelves, "x4").freed_bytes
 
 
-def test_a_folder_is_used_where_it_lies(shelves: Shelves, tiny_folder: Path):
+def test_a_folder_is_used_where_it_lies(shelves: ModelLibrary, tiny_folder: Path):
     added = add(shelves, tiny_folder, "again", None, nowhere)
-    assert (added.kind, added.platform, added.place) == ("folder", "stable_diffusion_1_5", tiny_folder)
-    assert shelves.registry().places["again"] == tiny_folder
+    assert (added.kind, added.platform, added.path) == ("folder", "stable_diffusion_1_5", tiny_folder)
+    assert shelves.load_registry().places["again"] == tiny_folder
 
     removed = remove(shelves, "again")
 
-    assert (removed.freed, removed.left) == (0, tiny_folder)
+    assert (removed.freed_bytes, removed.remaining_path) == (0, tiny_folder)
     assert (tiny_folder / "model_index.json").is_file()
-    assert "again" not in shelves.registry().models
+    assert "again" not in shelves.load_registry().models
 
 
-def test_what_was_added_is_gone_after_it_is_removed_and_the_rest_stays(shelves: Shelves, lora: Path):
-    before = shelves.own.read_text()
+def test_what_was_added_is_gone_after_it_is_removed_and_the_rest_stays(shelves: ModelLibrary, lora: Path):
+    before = shelves.registry_file.read_text()
     save(tiny_pipeline(), lora.with_name("mine.safetensors"))
     add(shelves, lora, "glow2", "sd15", nowhere)
     add(shelves, lora.with_name("mine.safetensors"), None, "sd15", nowhere)
 
-    freed = [remove(shelves, name).freed for name in ("mine", "glow2")]
+    freed = [remove(shelves, name).freed_bytes for name in ("mine", "glow2")]
 
     assert all(freed)
-    assert shelves.own.read_text().strip() == before.strip()
+    assert shelves.registry_file.read_text().strip() == before.strip()
     assert list(shelves.models.iterdir()) == list(shelves.loras.iterdir()) == []
     assert lora.is_file()
 
@@ -189,7 +189,7 @@ def pickled_unet(path: Path) -> None:
     ],
 )
 def test_a_folder_that_could_run_code_or_is_not_whole_is_refused(
-    shelves: Shelves, tiny_folder: Path, tmp_path: Path, spoil: Callable[[Path], object], word: str
+    shelves: ModelLibrary, tiny_folder: Path, tmp_path: Path, spoil: Callable[[Path], object], word: str
 ):
     copy = tmp_path / "copy"
     shutil.copytree(tiny_folder, copy)
@@ -198,7 +198,7 @@ def test_a_folder_that_could_run_code_or_is_not_whole_is_refused(
         add(shelves, copy, None, None, nowhere)
     assert word in refused.value.body.message
     assert refused.value.body.hint
-    assert "copy" not in shelves.registry().models
+    assert "copy" not in shelves.load_registry().models
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_folder_that_could_run_code_or_is_not_whole_is_refused(
     ],
 )
 def test_a_file_that_is_no_sound_model_is_refused(
-    shelves: Shelves, tmp_path: Path, name: str, content: bytes, word: str
+    shelves: ModelLibrary, tmp_path: Path, name: str, content: bytes, word: str
 ):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(AcpError) as refused:
@@ -226,7 +226,7 @@ def test_a_file_that_is_no_sound_model_is_refused(
     ],
 )
 def test_a_checkpoint_that_lacks_a_part_is_refused_by_the_parts_name(
-    shelves: Shelves, tmp_path: Path, keep: Callable[[str], bool], word: str
+    shelves: ModelLibrary, tmp_path: Path, keep: Callable[[str], bool], word: str
 ):
     file = tmp_path / "part.safetensors"
     save_file({name: tensor for name, tensor in original(tiny_pipeline()).items() if keep(name)}, file)
@@ -235,7 +235,7 @@ def test_a_checkpoint_that_lacks_a_part_is_refused_by_the_parts_name(
     assert word in refused.value.body.message
 
 
-def test_a_transformer_alone_is_told_from_a_whole_model(shelves: Shelves, tmp_path: Path):
+def test_a_transformer_alone_is_told_from_a_whole_model(shelves: ModelLibrary, tmp_path: Path):
     file = tmp_path / "flux.safetensors"
     save_file({"double_blocks.0.img_attn.proj.weight": torch.zeros(2, 2)}, file)
     with pytest.raises(AcpError) as refused:
@@ -243,7 +243,9 @@ def test_a_transformer_alone_is_told_from_a_whole_model(shelves: Shelves, tmp_pa
     assert "text encoders" in refused.value.body.message
 
 
-def test_names_and_platforms_that_cannot_be_are_refused_with_what_can(shelves: Shelves, lora: Path, tmp_path: Path):
+def test_names_and_platforms_that_cannot_be_are_refused_with_what_can(
+    shelves: ModelLibrary, lora: Path, tmp_path: Path
+):
     def refusal(name: str | None, platform: str | None, path: Path = lora) -> AcpError:
         with pytest.raises(AcpError) as refused:
             add(shelves, path, name, platform, nowhere)

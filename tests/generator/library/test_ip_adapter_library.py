@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents.generator.library.hub import Hub
-from agents.generator.library.install import Shelves, add, remove
-from agents.generator.library.pull import ORIGIN, pull_adapter
+from agents.generator.library.install import ModelLibrary, add, remove
+from agents.generator.library.pull import ORIGIN_FILE, pull_ip_adapter
 from agents.generator.registry.entries import Model
 from protocol.errors import AcpError
 from tests.generator import tiny_ip_adapter
@@ -39,7 +39,7 @@ def hub(mine: Path) -> Iterator[FakeHub]:
 def pulled(hub: FakeHub, folder: Path) -> None:
     client = Hub(hub.url)
     try:
-        pull_adapter(client, SOURCE, "main", WEIGHTS, ENCODER, folder, told=lambda here, of: None)
+        pull_ip_adapter(client, SOURCE, "main", WEIGHTS, ENCODER, folder, told=lambda here, of: None)
     finally:
         client.close()
 
@@ -51,7 +51,7 @@ def test_the_parts_that_the_registry_names_are_pulled_and_nothing_else(hub: Fake
     pulled(hub, folder)
 
     found = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    assert found == {WEIGHTS, f"{ENCODER}/config.json", f"{ENCODER}/model.safetensors", ORIGIN}
+    assert found == {WEIGHTS, f"{ENCODER}/config.json", f"{ENCODER}/model.safetensors", ORIGIN_FILE}
 
 
 @pytest.mark.parametrize("lacking", [WEIGHTS, f"{ENCODER}/model.safetensors", f"{ENCODER}/config.json"])
@@ -70,26 +70,28 @@ def test_a_repository_that_lacks_a_part_is_refused_and_leaves_no_folder(
 
 
 @pytest.fixture
-def shelves(home: Path) -> Shelves:
-    return Shelves(home / "models", home / "loras", home / "models.toml")
+def shelves(home: Path) -> ModelLibrary:
+    return ModelLibrary(home / "models", home / "loras", home / "models.toml")
 
 
 def nowhere(model: Model, folder: Path) -> None:
     raise AssertionError(f"asked the hub for {model.name}")
 
 
-def test_a_folder_with_what_looks_at_pictures_is_added_where_it_lies_and_removed(shelves: Shelves, mine: Path) -> None:
+def test_a_folder_with_what_looks_at_pictures_is_added_where_it_lies_and_removed(
+    shelves: ModelLibrary, mine: Path
+) -> None:
     added = add(shelves, mine, None, "sd15", nowhere)
-    known = shelves.registry()
+    known = shelves.load_registry()
 
-    assert (added.kind, added.platform, added.place) == ("ip_adapter", "stable_diffusion_1_5", mine)
+    assert (added.kind, added.platform, added.path) == ("ip_adapter", "stable_diffusion_1_5", mine)
     assert "mine" in known.installed_ip_adapters
-    assert remove(shelves, "mine").left == mine
-    assert "mine" not in shelves.registry().ip_adapters
+    assert remove(shelves, "mine").remaining_path == mine
+    assert "mine" not in shelves.load_registry().ip_adapters
     assert (mine / "ip_adapter.safetensors").is_file()
 
 
-def test_a_file_alone_is_refused_with_what_it_lacks(shelves: Shelves, mine: Path) -> None:
+def test_a_file_alone_is_refused_with_what_it_lacks(shelves: ModelLibrary, mine: Path) -> None:
     with pytest.raises(AcpError) as refused:
         add(shelves, mine / "ip_adapter.safetensors", None, "sd15", nowhere)
 

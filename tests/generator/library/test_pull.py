@@ -10,7 +10,7 @@ import pytest
 from diffusers import StableDiffusionPipeline
 
 from agents.generator.library.hub import Hub
-from agents.generator.library.pull import ORIGIN, pull, pull_configuration
+from agents.generator.library.pull import ORIGIN_FILE, pull_configuration, pull_pipeline
 from protocol.errors import AcpError
 from tests.generator.fake_hub import COMMIT, FakeHub, fake_hub
 
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 def pulled(hub: FakeHub, folder: Path, dtype: str = "float32", token: str | None = None):
     client = Hub(hub.url, token)
     try:
-        return pull(client, SOURCE, "main", dtype, folder, lambda here, of: None)
+        return pull_pipeline(client, SOURCE, "main", dtype, folder, lambda here, of: None)
     finally:
         client.close()
 
@@ -49,12 +49,12 @@ def refusal(hub: FakeHub, folder: Path, **options) -> AcpError:
 def test_a_pulled_model_is_the_one_that_was_published(hub: FakeHub, folder: Path, tiny_folder: Path):
     seen: list[tuple[int, int]] = []
     client = Hub(hub.url)
-    found = pull(client, SOURCE, "main", "float32", folder, lambda here, of: seen.append((here, of)))
+    found = pull_pipeline(client, SOURCE, "main", "float32", folder, lambda here, of: seen.append((here, of)))
     client.close()
 
     theirs = {file.relative_to(tiny_folder): file.read_bytes() for file in tiny_folder.rglob("*") if file.is_file()}
     ours = {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    assert json.loads(ours.pop(Path(ORIGIN)))["commit"] == found.origin.commit == COMMIT
+    assert json.loads(ours.pop(Path(ORIGIN_FILE)))["commit"] == found.origin.commit == COMMIT
     assert ours == theirs
     assert seen[-1][0] == seen[-1][1]
     assert [here for here, _ in seen] == sorted(here for here, _ in seen)
@@ -71,8 +71,8 @@ def test_a_broken_connection_is_resumed_where_it_broke(hub: FakeHub, folder: Pat
 
     resumed = [span for _, span in hub.asked[before:] if span]
     assert resumed == ["bytes=1000-"]
-    whole = sum(file.stat().st_size for file in folder.rglob("*") if file.name != ORIGIN)
-    assert found.fetched < whole
+    whole = sum(file.stat().st_size for file in folder.rglob("*") if file.name != ORIGIN_FILE)
+    assert found.fetched_bytes < whole
     StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
 
 
@@ -131,12 +131,12 @@ def test_a_token_does_not_follow_a_file_to_another_server(hub: FakeHub, folder: 
 def test_an_unknown_repository_is_refused_and_an_unreachable_hub_may_work_later(hub: FakeHub, folder: Path):
     client = Hub(hub.url)
     with pytest.raises(AcpError) as unknown:
-        pull(client, "someone/else", "main", "float32", folder, lambda here, of: None)
+        pull_pipeline(client, "someone/else", "main", "float32", folder, lambda here, of: None)
     client.close()
     assert not unknown.value.retryable
     nobody = Hub("http://127.0.0.1:1")
     with pytest.raises(AcpError) as unreachable:
-        pull(nobody, SOURCE, "main", "float32", folder, lambda here, of: None)
+        pull_pipeline(nobody, SOURCE, "main", "float32", folder, lambda here, of: None)
     assert unreachable.value.retryable
 
 

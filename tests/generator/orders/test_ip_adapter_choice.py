@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.generator.announce import Speeds, Versions, ip_adapters, models
-from agents.generator.orders.ip_adapter_choice import MOST
-from agents.generator.orders.order import order
+from agents.generator.announce import Speeds, Versions, ip_adapter_infos, model_infos
+from agents.generator.orders.ip_adapter_choice import MAX_IMAGE_PROMPTS
+from agents.generator.orders.order import order_of
 from agents.generator.registry.registry import Registry, RegistryError
 from protocol.errors import AcpError
 from protocol.messages import Job
@@ -46,9 +46,9 @@ def prompt(number: int, role: ReferenceRole = "subject", weight: float = 0.6, ad
 def test_pictures_of_one_role_and_weight_are_looked_at_together(folder: Path, job: Jobs, load: Load) -> None:
     put(folder)
     wanted = job(image_prompts=[prompt(1), prompt(2, "style"), prompt(3), prompt(4, weight=0.9)])
-    found = order(wanted, load()).ip_adapters
+    found = order_of(wanted, load()).ip_adapters
 
-    assert [(one.layers, one.weight, one.pictures) for one in found] == [
+    assert [(one.layers, one.weight, one.prompt_positions) for one in found] == [
         ("", 0.6, (0, 2)),
         ("up_blocks.0", 0.6, (1,)),
         ("", 0.9, (3,)),
@@ -59,13 +59,13 @@ def test_pictures_of_one_role_and_weight_are_looked_at_together(folder: Path, jo
 
 def test_a_model_follows_pictures_once_an_adapter_of_its_platform_is_here(folder: Path, load: Load) -> None:
     def followed() -> set[str]:
-        return {model.platform for model in models(load(), Speeds(), Versions()) if model.references}
+        return {model.platform for model in model_infos(load(), Speeds(), Versions()) if model.references}
 
     assert followed() == {"pocket"}
     put(folder)
     assert followed() == {"pocket", "stable_diffusion_1_5"}
-    assert {model.references for model in models(load(), Speeds(), Versions())} == {0, MOST}
-    announced = {one.name: one for one in ip_adapters(load(), Versions())}
+    assert {model.references for model in model_infos(load(), Speeds(), Versions())} == {0, MAX_IMAGE_PROMPTS}
+    announced = {one.name: one for one in ip_adapter_infos(load(), Versions())}
     assert (announced["mine"].installed, announced["mine"].roles) == (True, ["style", "subject"])
     assert announced["ip_adapter_sdxl"].install == ("bottega models pull ip_adapter_sdxl, then restart the generator")
 
@@ -84,7 +84,7 @@ def test_what_is_not_followed_is_refused_with_what_to_do(
     folder: Path, job: Jobs, load: Load, wanted: ImagePrompt, hint: str
 ) -> None:
     with pytest.raises(AcpError) as refused:
-        order(job(image_prompts=[wanted]), load())
+        order_of(job(image_prompts=[wanted]), load())
 
     assert (refused.value.code, refused.value.body.path) == ("not_installed", "$.job.image_prompts[0].adapter")
     assert hint in (refused.value.body.hint or "")

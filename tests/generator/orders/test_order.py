@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agents.generator.announce import Speeds, Versions, models, slots_per_platform
-from agents.generator.orders.order import order
+from agents.generator.announce import Speeds, Versions, model_infos, slots_per_platform
+from agents.generator.orders.order import order_of
 from agents.generator.registry.registry import Registry
 from protocol.commands import Lora
 from protocol.errors import AcpError
@@ -20,12 +20,10 @@ Load = Callable[[], Registry]
 
 def test_an_order_has_the_folder_the_scheduler_and_the_lora_files(job: Jobs, load: Load, home: Path, tiny_folder: Path):
     (home / "loras" / "glow.safetensors").write_bytes(b"")
-    ready = order(job(sampler="euler a", loras=[Lora(name="glow", weight=0.6)]), load())
+    ready = order_of(job(sampler="euler a", loras=[Lora(name="glow", weight=0.6)]), load())
     assert ready.folder == tiny_folder
     assert ready.scheduler.name == "EulerAncestralDiscreteScheduler"
-    assert [(adapter.file, adapter.weight) for adapter in ready.adapters] == [
-        (home / "loras" / "glow.safetensors", 0.6)
-    ]
+    assert [(adapter.file, adapter.weight) for adapter in ready.loras] == [(home / "loras" / "glow.safetensors", 0.6)]
 
 
 @pytest.mark.parametrize(
@@ -46,14 +44,14 @@ def test_what_cannot_be_made_is_refused_with_what_to_do(
     job: Jobs, load: Load, fields: dict[str, Any], code: str, path: str, hint: str
 ):
     with pytest.raises(AcpError) as refused:
-        order(job(**fields), load())
+        order_of(job(**fields), load())
     assert (refused.value.code, refused.value.body.path) == (code, path)
     assert hint in (refused.value.body.hint or "")
     assert not refused.value.retryable
 
 
 def test_every_model_is_announced_and_the_missing_ones_say_how_to_get_them(load: Load):
-    announced = {model.name: model for model in models(load(), Speeds(), Versions())}
+    announced = {model.name: model for model in model_infos(load(), Speeds(), Versions())}
     assert announced["tiny"].installed
     assert announced["tiny"].install is None
     assert not announced["base_sdxl"].installed
@@ -63,13 +61,13 @@ def test_every_model_is_announced_and_the_missing_ones_say_how_to_get_them(load:
 
 def test_speed_is_the_median_of_pictures_at_the_defaults_and_null_before_the_first(job: Jobs, load: Load):
     known, speeds = load(), Speeds()
-    assert speeds.median("tiny") is None
+    assert speeds.seconds_per_image("tiny") is None
     for seconds in (1.0, 9.0, 2.0):
         speeds.note(job(), known.models["tiny"], seconds)
     speeds.note(job(steps=100), known.models["tiny"], 100.0)
     speeds.note(job(guidance=1.0), known.models["tiny"], 0.1)
     speeds.note(job(guidance=1.0), known.models["tiny"], 0.1)
-    assert speeds.median("tiny") == 2.0
+    assert speeds.seconds_per_image("tiny") == 2.0
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig
 
 from agents.generator.orders.ip_adapter_choice import IpAdapter
-from agents.generator.orders.order import order
-from agents.generator.orders.reference_images import looked_at
-from agents.generator.orders.source_images import load as loaded
+from agents.generator.orders.order import order_of
+from agents.generator.orders.reference_images import crop_for_encoder
+from agents.generator.orders.source_images import load_source_images as loaded
 from agents.generator.registry.registry import Registry
 from agents.shared.picture import Undecodable
 from bus.local_blobs import LocalBlobs
@@ -45,7 +45,7 @@ async def test_an_engine_gets_the_pictures_that_a_job_follows(
 ) -> None:
     names = [await blobs.put(encoded(colour, kind)) for colour in ("red", "blue")]
 
-    ready = await loaded(blobs, order(job(image_prompts=following(*names)), load()))
+    ready = await loaded(blobs, order_of(job(image_prompts=following(*names)), load()))
 
     assert [rgb.shape for rgb in ready.references] == [(4, 8, 3)] * 2
     assert [int(rgb[0, 0].argmax()) for rgb in ready.references] == [0, 2]
@@ -60,7 +60,7 @@ async def test_what_is_no_usable_picture_is_refused_for_good(
     blobs: LocalBlobs, load: Callable[[], Registry], job: Callable[..., Job], data: bytes
 ) -> None:
     with pytest.raises(AcpError) as refused:
-        await loaded(blobs, order(job(image_prompts=following(await blobs.put(data))), load()))
+        await loaded(blobs, order_of(job(image_prompts=following(await blobs.put(data))), load()))
 
     assert (refused.value.code, refused.value.body.path) == ("invalid_value", "$.job.image_prompts[0]")
     assert not refused.value.retryable
@@ -70,7 +70,7 @@ async def test_a_picture_that_is_not_there_yet_is_waited_for(
     blobs: LocalBlobs, load: Callable[[], Registry], job: Callable[..., Job]
 ) -> None:
     with pytest.raises(AcpError) as refused:
-        await loaded(blobs, order(job(image_prompts=following("0" * 64)), load()))
+        await loaded(blobs, order_of(job(image_prompts=following("0" * 64)), load()))
 
     assert (refused.value.code, refused.value.retryable) == ("pixels_missing", True)
     assert "0" * 64 in refused.value.body.message
@@ -85,7 +85,7 @@ async def test_of_a_picture_that_is_followed_stays_what_its_encoder_looks_at(
     picture = Image.merge("RGB", [Image.effect_noise(size, 90) for _ in range(3)])
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
-    wanted = order(job(image_prompts=following(await blobs.put(buffer.getvalue()))), load())
+    wanted = order_of(job(image_prompts=following(await blobs.put(buffer.getvalue()))), load())
     adapter = IpAdapter("mine", tmp_path, tmp_path / "mine.safetensors", encoder, "", 1.0, (0,))
     [kept] = (await loaded(blobs, replace(wanted, ip_adapters=(adapter,)))).references
 
@@ -96,4 +96,4 @@ async def test_of_a_picture_that_is_followed_stays_what_its_encoder_looks_at(
 
 def test_a_thread_of_a_picture_is_not_made_as_wide_as_an_encoder_would() -> None:
     with pytest.raises(Undecodable):
-        looked_at(np.zeros((1, 16_000, 3), np.uint8), 224)
+        crop_for_encoder(np.zeros((1, 16_000, 3), np.uint8), 224)

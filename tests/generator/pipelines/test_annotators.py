@@ -11,10 +11,10 @@ import torch
 from diffusers import ControlNetModel
 from PIL import Image
 
-from agents.generator.control.maps import normals
+from agents.generator.control.maps import normal_map
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders import source_images
-from agents.generator.orders.order import Order, order
+from agents.generator.orders.order import Order, order_of
 from agents.generator.pipelines.annotators import Annotator, depth_map
 from agents.generator.registry import registry
 from agents.shared.picture import Rgb
@@ -32,7 +32,7 @@ PICTURE = np.asarray(Image.fromarray(photograph()).resize((64, 64)))
 @pytest.fixture
 async def engine(home: Path) -> AsyncIterator[DiffusersEngine]:
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         yield engine
 
 
@@ -60,7 +60,7 @@ def ordered(home: Path, job: Callable[..., Job], blobs: LocalBlobs) -> Callable[
             kind=kind, model=f"{kind}_tiny", blob=await blobs.put(buffer.getvalue()), preprocessed=preprocessed
         )
         known = registry.load(home / "models", home / "loras", home / "models.toml")
-        return await source_images.load(blobs, order(job(controls=[said]), known))
+        return await source_images.load_source_images(blobs, order_of(job(controls=[said]), known))
 
     return make
 
@@ -77,7 +77,7 @@ async def test_a_photograph_is_followed_by_the_map_that_a_model_makes_of_it(
     ours = await made(engine, wanted)
 
     assert wanted.unmade == {0}
-    given = await ordered(kind, depth if kind == "depth" else normals(depth), preprocessed=True)
+    given = await ordered(kind, depth if kind == "depth" else normal_map(depth), preprocessed=True)
     assert not given.unmade
     assert np.array_equal(pixels(ours), pixels(await made(engine, given)))
     raw = await made(engine, await ordered(kind, PICTURE, preprocessed=True))

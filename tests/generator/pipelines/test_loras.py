@@ -13,8 +13,8 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.orders.order import Adapter, Order
-from agents.generator.pipelines.loras import Adapters
+from agents.generator.orders.order import LoraAdapter, Order
+from agents.generator.pipelines.loras import LoraAdapters
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from tests.generator.conftest import tiny_unet
@@ -28,7 +28,7 @@ ALL_LAYERS = [*ATTENTION, "conv1", "conv2", "proj_in", "proj_out"]
 @pytest.fixture
 async def engine(home: Path) -> AsyncIterator[DiffusersEngine]:
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         yield engine
 
 
@@ -113,19 +113,19 @@ async def test_a_file_in_kohyas_naming_draws_the_same_picture(engine: DiffusersE
 
 def test_loras_that_are_switched_are_not_loaded_again(home: Path, tiny_folder: Path):
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_folder, local_files_only=True)
-    adapters = Adapters(pipeline)
+    adapters = LoraAdapters(pipeline)
     files = [home / "loras" / f"{name}.safetensors" for name in ("glow", "other")]
-    glow, other = (Adapter(file.stem, file, 0.8) for file in files)
+    glow, other = (LoraAdapter(file.stem, file, 0.8) for file in files)
     for seed, file in enumerate(files):
         save(file.parent, file.stem, tensors(ATTENTION, seed))
 
     def held() -> dict[str, int]:
         return {name: tensor.data_ptr() for name, tensor in pipeline.unet.named_parameters() if "lora_" in name}
 
-    adapters.use([glow, other])
+    adapters.activate([glow, other])
     before = held()
     for wanted in ([glow], [other], [], [other, glow]):
-        adapters.use(wanted)
+        adapters.activate(wanted)
     assert held() == before
     assert before
 

@@ -14,10 +14,10 @@ from diffusers import AnimateDiffPipeline, MotionAdapter, StableDiffusionPipelin
 from peft import LoraConfig
 
 from agents.generator import announce
-from agents.generator.device.tuning import PLAIN, Tuning
+from agents.generator.device.tuning import DEFAULT_TUNING, Tuning
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.orders.order import ALONE, Order, order
-from agents.generator.pipelines.motion_adapter import moving
+from agents.generator.orders.order import SINGLE_PICTURE_BUCKETS, Order, order_of
+from agents.generator.pipelines.motion_adapter import build_motion_denoiser
 from agents.generator.registry import registry
 from agents.generator.registry.registry import RegistryError
 from agents.shared.picture import decode_frames
@@ -89,7 +89,7 @@ async def test_a_sequence_is_the_plain_pipelines_and_its_frames_differ(
     wanted = tiny_order(prompt=PROMPT, sampler=sampler, guidance=guidance, steps=3, motion=WAVE)
     steps = []
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         rendering = await engine.generate(wanted, lambda step, of: steps.append((step, of)), lambda: False)
     frames = decode_frames(rendering.data)
     assert np.array_equal(frames, drawn(tiny_folder, adapter, wanted))
@@ -108,13 +108,13 @@ async def test_sequences_and_still_pictures_beside_each_other_change_nothing(
         for number in range(6)
     ]
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         crowd = await asyncio.gather(*(made(engine, one) for one in wanted))
         again = [
             await made(engine, replace(one, buckets=rendering.buckets))
             for one, rendering in zip(wanted, crowd, strict=True)
         ]
-        alone = [await made(engine, replace(one, buckets=ALONE)) for one in wanted]
+        alone = [await made(engine, replace(one, buckets=SINGLE_PICTURE_BUCKETS)) for one in wanted]
     assert [rendering.data for rendering in again] == [rendering.data for rendering in crowd]
     assert [one.data for one in alone[1::2]] == [one.data for one in crowd[1::2]]
     [version] = {rendering.model_version for rendering in crowd[1::2]}
@@ -128,9 +128,9 @@ async def test_a_model_whose_parts_take_turns_makes_the_same_sequence(
 ):
     wanted = tiny_order(steps=2, motion=WAVE)
     drawn = []
-    for tuning in (PLAIN, Tuning(offload=offload)):
+    for tuning in (DEFAULT_TUNING, Tuning(offload=offload)):
         engine = DiffusersEngine("cpu", 1, home / "run", tuning)
-        async with engine.opened():
+        async with engine.open():
             drawn.append([(await made(engine, one)).data for one in (wanted, tiny_order(steps=2), wanted)])
     assert drawn[0] == drawn[1]
 
@@ -143,7 +143,7 @@ def test_a_denoiser_for_sequences_holds_the_models_own_weights_wherever_they_are
     seated = []
     unet.register_forward_pre_hook(lambda module, _: seated.append(module))
     unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"]))
-    model = moving(tiny_order(motion=WAVE).motion, unet, torch.device("cpu"))
+    model = build_motion_denoiser(tiny_order(motion=WAVE).motion, unet, torch.device("cpu"))
     assert own <= {id(weight) for weight in model.parameters()}
     assert not any("lora" in name for name in model.state_dict())
     model(torch.zeros(1, 4, 5, 8, 8), 1, torch.zeros(5, 8, 16))
@@ -165,7 +165,7 @@ async def test_an_adapter_that_does_not_fit_is_refused_by_name(
 ):
     entered(home, tiny_motion(**fields))
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         with pytest.raises(AcpError) as refused:
             await made(engine, tiny_order(motion=Motion(model="wave", frames=frames, fps=8)))
         still = await made(engine, tiny_order())
@@ -178,11 +178,11 @@ async def test_an_adapter_that_does_not_fit_is_refused_by_name(
 def test_adapters_are_announced_and_the_missing_ones_say_how_to_get_them(
     load: Load, job: Callable[..., Job], home: Path
 ):
-    known = {one.name: one for one in announce.motions(load(), announce.Versions())}
+    known = {one.name: one for one in announce.motion_infos(load(), announce.Versions())}
     assert "bottega models pull animatediff_sd15" in (known["animatediff_sd15"].install or "")
     for name, hint in (("animatediff_sd15", "bottega models pull"), ("animatedif_sd15", "did you mean")):
         with pytest.raises(AcpError) as refused:
-            order(job(motion=Motion(model=name, frames=4, fps=8)), load())
+            order_of(job(motion=Motion(model=name, frames=4, fps=8)), load())
         assert refused.value.body.path == "$.job.motion.model"
         assert hint in (refused.value.body.hint or "")
     entered(home, tiny_motion(), "platform = 'stable_diffusion_xl'")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.generator.pipelines.region_weights import shares
+from agents.generator.pipelines.region_weights import region_weights
 from protocol.parameters import Region
 
 LEFT = Region(prompt="a red mug", box=[0, 0, 0.5, 1])
@@ -29,13 +29,13 @@ MIDDLE = Region(prompt="a mug", box=[0.25, 0.25, 0.5, 0.5])
 def test_a_cell_belongs_to_the_prompts_whose_box_it_is_in(
     regions: list[Region], cell: tuple[int, int], expected: list[float]
 ) -> None:
-    found = shares(regions, 16, 16)
+    found = region_weights(regions, 16, 16)
     assert found.shape == (1 + len(regions), 16, 16)
     assert found[:, *cell] == pytest.approx(expected)
 
 
 def test_neighbours_meet_without_a_seam() -> None:
-    base, left, right = shares([LEFT, RIGHT], 64, 64)
+    base, left, right = region_weights([LEFT, RIGHT], 64, 64)
     assert np.abs(base).max() < 1e-6
     row = left[32]
     assert (np.diff(row) <= 0).all()
@@ -44,6 +44,6 @@ def test_neighbours_meet_without_a_seam() -> None:
 
 
 def test_every_cell_is_shared_out_whole() -> None:
-    found = shares([LEFT, MIDDLE, HALF_WHOLE], 24, 40)
+    found = region_weights([LEFT, MIDDLE, HALF_WHOLE], 24, 40)
     assert found.sum(0) == pytest.approx(1)
     assert found.min() >= 0

@@ -10,7 +10,7 @@ import torch
 from diffusers import ControlNetModel
 
 from agents.generator.orders.order import ControlModel, Order
-from agents.generator.pipelines.resident import Pipelines
+from agents.generator.pipelines.resident import ResidentPipelines
 from agents.generator.registry.registry import Registry
 from protocol.sources import ControlImage
 
@@ -30,18 +30,18 @@ def test_models_stay_while_they_fit_and_the_least_recently_used_makes_room(known
     def get(name: str, *busy: str):
         return pipelines.get(known.models[name], known.places[name], busy)
 
-    measured = Pipelines(CPU).get(known.models["first"], known.places["first"])
+    measured = ResidentPipelines(CPU).get(known.models["first"], known.places["first"])
     assert measured is not None
-    pipelines = Pipelines(CPU, budget=int(2.5 * measured.size_bytes))
+    pipelines = ResidentPipelines(CPU, budget=int(2.5 * measured.size_bytes))
 
     first, _ = get("first"), get("second")
     assert get("first") is first
     get("third")
-    assert list(pipelines.names) == ["first", "third"]
+    assert list(pipelines.resident_names) == ["first", "third"]
     assert get("second", "first", "third") is None
-    assert list(pipelines.names) == ["first", "third"]
+    assert list(pipelines.resident_names) == ["first", "third"]
     get("second", "first")
-    assert list(pipelines.names) == ["first", "second"]
+    assert list(pipelines.resident_names) == ["first", "second"]
     assert get("first") is first
 
 
@@ -49,22 +49,22 @@ def test_controlnets_count_and_make_room_by_letting_idle_models_go(
     known: Registry, tiny_order: Callable[..., Order], tmp_path: Path
 ):
     first = known.models["first"]
-    measured = Pipelines(CPU).get(first, known.places["first"])
+    measured = ResidentPipelines(CPU).get(first, known.places["first"])
     assert measured is not None
     ControlNetModel.from_unet(measured.pipeline.unet).save_pretrained(tmp_path / "edges")
     control = ControlModel(ControlImage(kind="canny", model="edges", blob="c" * 64), tmp_path / "edges")
-    pipelines = Pipelines(CPU, budget=2 * measured.size_bytes)
+    pipelines = ResidentPipelines(CPU, budget=2 * measured.size_bytes)
     for name in ("second", "first"):
         resident = pipelines.get(known.models[name], known.places[name])
     assert resident is not None
-    resident.variants.pipeline(replace(tiny_order(), model=first, controls=(control,)))
+    resident.variants.pipeline_for(replace(tiny_order(), model=first, controls=(control,)))
     assert resident.size_bytes > measured.size_bytes
-    assert list(pipelines.names) == ["first"]
+    assert list(pipelines.resident_names) == ["first"]
 
 
 def test_a_model_too_large_for_the_budget_is_tried_alone(known: Registry):
-    pipelines = Pipelines(CPU, budget=1)
+    pipelines = ResidentPipelines(CPU, budget=1)
     assert pipelines.get(known.models["first"], known.places["first"]) is not None
     assert pipelines.get(known.models["second"], known.places["second"], ["first"]) is None
     assert pipelines.get(known.models["second"], known.places["second"]) is not None
-    assert list(pipelines.names) == ["second"]
+    assert list(pipelines.resident_names) == ["second"]

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.files.embedding_file import NotAnEmbedding, describe
 from agents.generator.files.safetensors_header import Header, Tensor
-from agents.generator.orders.order import Order, order
+from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry
 from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
@@ -28,7 +28,7 @@ LIME = Prompt(text="a red <lime> mug")
 @pytest.fixture
 async def engine(home: Path) -> AsyncIterator[DiffusersEngine]:
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         yield engine
 
 
@@ -78,7 +78,7 @@ async def test_a_word_in_the_negative_prompt_is_learnt_too(
     plain = await made(engine, tiny_order(prompt=Prompt(text="a mug")))
     better = await made(engine, tiny_order(prompt=Prompt(text="a mug", negative="badhands")))
     region = Region(prompt="BadHands", box=[0, 0, 1, 1])
-    assert [word.token for word in tiny_order(regions=[region]).words] == ["BadHands"]
+    assert [word.token for word in tiny_order(regions=[region]).textual_inversions] == ["BadHands"]
     assert plain.data != better.data
 
 
@@ -91,7 +91,7 @@ async def test_both_encoders_of_sdxl_are_taught(
     drawn = [
         await made(
             engine,
-            order(job(platform="stable_diffusion_xl", model=name, sampler="Euler", prompt=Prompt(text=text)), known),
+            order_of(job(platform="stable_diffusion_xl", model=name, sampler="Euler", prompt=Prompt(text=text)), known),
         )
         for text in ("a red mug", "a red <lime> mug", "a red mug")
     ]
@@ -124,7 +124,7 @@ async def test_a_file_that_does_not_fit_is_refused(
 )
 def test_words_are_known_by_their_tensors(shapes: dict, token: str | None, parts: tuple):
     found = describe(Header({name: Tensor("F32", shape, 0, 0) for name, shape in shapes.items()}, {}, 0))
-    assert (found.token, found.parts) == (token, parts)
+    assert (found.token, found.encoder_vectors) == (token, parts)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def knowing(sample: torch.Tensor, timestep: torch.Tensor, flow: bool) -> torch.T
 def sampled(scheduler: Scheduler, base: Mapping[str, Any], seed: int = 1) -> tuple[list[torch.Tensor], int]:
     """The samples of eight steps and the number of calls of the model."""
     flow = base is FLOW
-    running = getattr(diffusers, scheduler.name).from_config(samplers.configuration(base), **scheduler.options)
+    running = getattr(diffusers, scheduler.name).from_config(samplers.portable_configuration(base), **scheduler.options)
     running.set_timesteps(8)
     sample = torch.randn(ANSWER.shape, generator=torch.Generator().manual_seed(5)) * getattr(
         running, "init_noise_sigma", 1.0
@@ -72,7 +72,7 @@ def test_a_model_that_knows_the_picture_is_led_to_it(sampler: Sampler, scheduler
     samples, calls = sampled(scheduler, base)
     # Samplers that end at the lowest noise level of the training instead of at none keep 0.03 of the noise.
     assert (samples[-1] - ANSWER).abs().max() < 0.15
-    assert calls == (8 if sampler.calls == 1 else 15) + (sampler.name == "PNDM")
+    assert calls == (8 if sampler.calls_per_step == 1 else 15) + (sampler.name == "PNDM")
 
 
 @pytest.mark.parametrize(("sampler", "scheduler", "base"), CASES)

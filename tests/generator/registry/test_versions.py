@@ -7,12 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from agents.generator import announce
-from agents.generator.orders.post_stages import staged
+from agents.generator.orders.post_stages import order_with_stages
 from agents.generator.registry import weight_hashes
 from agents.generator.registry.registry import Registry
-from agents.generator.registry.weights import installed_parts
+from agents.generator.registry.weights import installed_weights
 from agents.planner.scheduling.reuse import digests
-from agents.shared.presence import this_process
+from agents.shared.presence import base_presence
 from protocol.messages import Job, Prompt
 from protocol.parameters import Region
 from protocol.post import Refine
@@ -67,15 +67,17 @@ def shelves(home: Path) -> Callable[[str, str], None]:
 def looked_for(job: Job, known: Registry, kept: Path) -> tuple[str, str]:
     """By what a stored picture is sought, and by what one that is made now would be found."""
     versions = announce.Versions()
-    for part in installed_parts(known):
-        versions.learn(part, weight_hashes.version(part.place, kept, part.settings))
+    for part in installed_weights(known):
+        versions.remember(part, weight_hashes.version_of(part.path, kept, part.settings))
     announced = replace(
-        this_process("generator", "g", 1),
-        models=announce.models(known, announce.Speeds(), versions),
-        embeddings=announce.embeddings(known, versions),
-        ip_adapters=announce.ip_adapters(known, versions),
+        base_presence("generator", "g", 1),
+        models=announce.model_infos(known, announce.Speeds(), versions),
+        embeddings=announce.embedding_infos(known, versions),
+        ip_adapters=announce.ip_adapter_infos(known, versions),
     )
-    made = "+".join(weight_hashes.version(part.place, kept, part.settings) for part in staged(job, known).parts)
+    made = "+".join(
+        weight_hashes.version_of(part.path, kept, part.settings) for part in order_with_stages(job, known).weights
+    )
     return digests([job], [announced])[job.index], pixel_digest(job, made)
 
 
@@ -129,7 +131,9 @@ def test_what_one_folder_holds_is_remembered_by_name(
     shelves: object, job: Callable[..., Job], load: Callable[[], Registry]
 ) -> None:
     versions = announce.Versions()
-    versions.note(staged(job(image_prompts=FOLLOWED, prompt=Prompt(text="zest")), load()), "model+second+first+word")
+    versions.remember_order(
+        order_with_stages(job(image_prompts=FOLLOWED, prompt=Prompt(text="zest")), load()), "model+second+first+word"
+    )
 
-    assert (versions.of("ip_adapter", "one"), versions.of("ip_adapter", "two")) == ("first", "second")
-    assert versions.of("word", "zest") == "word"
+    assert (versions.find("ip_adapter", "one"), versions.find("ip_adapter", "two")) == ("first", "second")
+    assert versions.find("word", "zest") == "word"

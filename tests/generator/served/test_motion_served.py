@@ -11,7 +11,7 @@ from PIL import Image
 
 from agents.doors.cli.rerun.run import job_of
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.orders.order import order
+from agents.generator.orders.order import order_of
 from agents.generator.registry import registry
 from agents.shared.picture import decode_frames
 from agents.storage.filing import read_record
@@ -51,7 +51,7 @@ async def test_a_sequence_is_ordered_made_filed_and_made_again(home: Path, login
     }
     known = registry.load(home / "models", home / "loras", home / "models.toml")
     engine = DiffusersEngine("cpu", 1, home / "again")
-    async with engine.opened():
-        again = await made(engine, order(job_of(record), known))
+    async with engine.open():
+        again = await made(engine, order_of(job_of(record), known))
     assert again.model_version == record.model_version
     assert np.array_equal(decode_frames(again.data), decode_frames(data))

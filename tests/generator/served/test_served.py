@@ -40,7 +40,7 @@ async def heard(connection: Connection, *filters: str) -> asyncio.Queue[object]:
 
     for subject in filters:
         await connection.subscribe(subject, receive)
-    await connection.ask("INFO", {})  # the broker answers after it knows the subscriptions
+    await connection.request_api("INFO", {})  # the broker answers after it knows the subscriptions
     return said
 
 

@@ -15,7 +15,7 @@ import torch
 
 from agents.generator.engine import Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.orders.order import Order, order
+from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry
 from protocol.messages import Job, Prompt
 from tests.generator.engines.test_diffusers_engine import made, pixels
@@ -32,7 +32,7 @@ def orders(tmp_path: Path, job: Callable[..., Job]) -> Callable[..., Order]:
             install(tmp_path / "models", platform)
         known = registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
         defaults = {"guidance": known.models[name].guidance, "sampler": known.models[name].sampler}
-        return order(job(platform=platform, model=name, **(defaults | fields)), known)
+        return order_of(job(platform=platform, model=name, **(defaults | fields)), known)
 
     return make
 
@@ -65,7 +65,7 @@ def rooms(rendering: Rendering) -> set[int]:
 async def test_a_picture_alone_is_the_plain_pipelines(platform: str, orders: Callable[..., Order], tmp_path: Path):
     wanted = orders(platform, prompt=Prompt(text="a red mug", negative="blue"), steps=3)
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         rendering = await made(engine, wanted)
     assert rooms(rendering) == {1}
     assert np.array_equal(pixels(rendering), drawn(wanted))
@@ -82,7 +82,7 @@ async def test_pictures_in_company_are_those_alone_in_calls_as_large(
         for number in range(6)
     ]
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         alone = [await made(engine, one) for one in wanted]
         crowd = await asyncio.gather(*(made(engine, one) for one in wanted))
         again = [

@@ -14,8 +14,8 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
 )
 
-from agents.generator.step_engine.batched_schedulers import kind_of, step_together
-from agents.generator.step_engine.model_proxies import Stepped
+from agents.generator.step_engine.batched_schedulers import batched_step_of, step_together
+from agents.generator.step_engine.model_proxies import StepRequest
 
 BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "steps_offset": 1}
 DPMPP = {**BETAS, "algorithm_type": "dpmsolver++", "solver_order": 2}
@@ -37,13 +37,13 @@ SCHEDULERS = {
 }
 
 
-def asked(scheduler: Any, latents: torch.Tensor, seed: int) -> Stepped:
+def asked(scheduler: Any, latents: torch.Tensor, seed: int) -> StepRequest:
     """The next step of a picture, whose model says something random."""
     timestep = scheduler.timesteps[scheduler.step_index or 0]
     if hasattr(scheduler, "scale_model_input"):
         scheduler.scale_model_input(latents, timestep)
     output = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
-    return Stepped(scheduler, output, timestep, latents, {"return_dict": False})
+    return StepRequest(scheduler, output, timestep, latents, {"return_dict": False})
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -59,7 +59,7 @@ def test_pictures_at_different_steps_of_different_schedules(name: str):
     for turn in range(max(counts)):
         live = [index for index, count in enumerate(counts) if turn < count]
         steps = {index: asked(together[index], mine[index], 100 * turn + index) for index in live}
-        kinds = {index: kind_of(step) for index, step in steps.items()}
+        kinds = {index: batched_step_of(step) for index, step in steps.items()}
         for kind in {*kinds.values()} - {None}:
             group = [index for index in live if kinds[index] is kind]
             shared = max(shared, len(group))
@@ -80,7 +80,7 @@ def test_a_scheduler_may_go_on_by_itself_after_steps_taken_together(name: str):
     together = copy.deepcopy(alone)
     latents = [torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
     steps = [asked(scheduler, latent, 5) for scheduler, latent in zip(together, latents, strict=True)]
-    kind = kind_of(steps[0])
+    kind = batched_step_of(steps[0])
     assert kind is not None
     mine = step_together(kind, steps)
     for index in range(2):
@@ -101,12 +101,12 @@ def test_a_scheduler_may_go_on_by_itself_after_steps_taken_together(name: str):
 )
 def test_other_samplers_step_by_themselves(scheduler: Any):
     scheduler.set_timesteps(4)
-    assert kind_of(asked(scheduler, torch.zeros(1, 4, 8, 8), 0)) is None
+    assert batched_step_of(asked(scheduler, torch.zeros(1, 4, 8, 8), 0)) is None
 
 
 def test_half_precision_steps_by_itself():
     scheduler = EulerDiscreteScheduler(**BETAS)
     scheduler.set_timesteps(4)
     step = asked(scheduler, torch.zeros(1, 4, 8, 8, dtype=torch.bfloat16), 0)
-    halved = Stepped(scheduler, step.model_output.to(torch.bfloat16), step.timestep, step.sample, step.options)
-    assert kind_of(halved) is None
+    halved = StepRequest(scheduler, step.model_output.to(torch.bfloat16), step.timestep, step.sample, step.options)
+    assert batched_step_of(halved) is None

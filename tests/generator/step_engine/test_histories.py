@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.generator.engine import Rendering, Stopped
+from agents.generator.engine import GenerationStopped, Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import Order
 
@@ -26,7 +26,7 @@ SAMPLERS = ("Euler", "Euler a", "DPM++ 2M Karras", "DDIM", "UniPC", "Heun")
 @pytest.fixture
 async def engine(home: Path) -> AsyncIterator[DiffusersEngine]:
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         yield engine
 
 
@@ -79,7 +79,7 @@ async def lived(engine: DiffusersEngine, parts: list[Part]) -> list[Rendering | 
 
         try:
             return await engine.generate(part.order, progressed, lambda: made == part.cancelled_after)
-        except Stopped:
+        except GenerationStopped:
             return None
         finally:
             for event in reached[index]:

@@ -18,7 +18,7 @@ from PIL import Image
 from transformers import CLIPVisionModelWithProjection
 
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.images.placement import Start
+from agents.generator.images.placement import StartImage
 from agents.generator.orders.ip_adapter_choice import IpAdapter
 from agents.generator.orders.order import ControlModel, Order
 from agents.generator.orders.post_stages import Refinement
@@ -44,7 +44,7 @@ PROMPT = Prompt(text="a red mug", negative="blue")
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[DiffusersEngine]:
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         yield engine
 
 
@@ -93,10 +93,10 @@ def drawn(wanted: Order, scales: list[Any]) -> np.ndarray:
         net = ControlNetModel.from_pretrained(wanted.controls[0].folder)
         plain = diffusers.StableDiffusionXLControlNetImg2ImgPipeline.from_pipe(plain, controlnet=net)
         plain.set_progress_bar_config(disable=True)
-        led = {"image": Image.fromarray(wanted.start.rgb), "strength": wanted.start.strength}
+        led = {"image": Image.fromarray(wanted.start_image.rgb), "strength": wanted.start_image.strength}
         led |= {"control_image": Image.fromarray(wanted.maps[0]), "controlnet_conditioning_scale": 1.0}
     seen = [Image.fromarray(picture) for picture in wanted.references]
-    groups = [[seen[place] for place in one.pictures] for one in wanted.ip_adapters]
+    groups = [[seen[place] for place in one.prompt_positions] for one in wanted.ip_adapters]
     result = plain(
         prompt=job.prompt.text, negative_prompt=job.prompt.negative, num_inference_steps=job.steps,
         guidance_scale=job.guidance, generator=torch.Generator("cpu").manual_seed(job.seed), ip_adapter_image=groups,
@@ -131,7 +131,7 @@ async def test_a_look_goes_with_a_picture_to_start_from_and_with_structure(
     engine: DiffusersEngine, orders: Callable[..., Order], follow: Follow, controls: Callable[..., ControlModel]
 ) -> None:
     platform = "stable_diffusion_xl"
-    led = {"controls": (controls(platform, "first"),), "maps": (noise(3),), "start": Start(noise(5), 0.75)}
+    led = {"controls": (controls(platform, "first"),), "maps": (noise(3),), "start": StartImage(noise(5), 0.75)}
     wanted = replace(follow(orders(platform, prompt=PROMPT), ([1], 0.7, "")), **led)
     rendering = await made(engine, wanted)
 
@@ -209,7 +209,7 @@ async def test_a_refinement_follows_the_same_pictures_and_mixes_the_same_regions
     wanted = follow(orders(FOLLOWING[0], steps=4, regions=[star]), ([1], 0.8, ""))
     refined = await made(engine, replace(wanted, stages=(Refinement(replace(wanted, references=()), 0.5, 2),)))
     base = pixels(await made(engine, wanted))
-    again = pixels(await made(engine, replace(wanted, start=Start(base, 0.5))))
+    again = pixels(await made(engine, replace(wanted, start_image=StartImage(base, 0.5))))
     assert np.array_equal(pixels(refined), again)
     assert not np.array_equal(base, again)
 
@@ -222,12 +222,12 @@ def test_three_that_act_together_stay_in_memory(orders: Callable[..., Order], fo
     hot = IpAdapters(pipeline, torch.device("cpu"), loads.append)
     for _ in range(2):
         for one in three:
-            hot.seen(one, [noise(1)], together=len(three))
-        hot.use(three)
-        hot.use([])
+            hot.embed_pictures(one, [noise(1)], together=len(three))
+        hot.activate(three)
+        hot.activate([])
     assert len(loads) == 3
-    hot.seen(follow(wanted, ([1], 0.5, ""), name="fourth").ip_adapters[0], [noise(1)])
-    hot.seen(three[2], [noise(1)])
+    hot.embed_pictures(follow(wanted, ([1], 0.5, ""), name="fourth").ip_adapters[0], [noise(1)])
+    hot.embed_pictures(three[2], [noise(1)])
     assert len(loads) == 4
-    hot.seen(three[0], [noise(1)])
+    hot.embed_pictures(three[0], [noise(1)])
     assert len(loads) == 5, "where pictures follow by one, two stay"

@@ -14,11 +14,11 @@ import torch
 from diffusers import ControlNetModel
 from PIL import Image
 
-from agents.generator.architectures.architecture import KEEPERS, class_for
+from agents.generator.architectures.architecture import KEEPERS, pipeline_class_for
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.images.placement import Start
+from agents.generator.images.placement import StartImage
 from agents.generator.orders.order import ControlModel, Order
-from agents.generator.pipelines.inpaint import Keeper
+from agents.generator.pipelines.inpaint import Inpainter
 from agents.generator.registry.samplers import SAMPLERS
 from agents.shared.picture import Rgb
 from protocol.errors import AcpError
@@ -63,9 +63,9 @@ def controls(orders: Orders, tmp_path: Path) -> Callable[..., ControlModel]:
 
 def drawn(wanted: Order, along: bool = False) -> np.ndarray:
     """The picture by diffusers alone."""
-    job, start = wanted.job, wanted.start
+    job, start = wanted.job, wanted.start_image
     base = diffusers.DiffusionPipeline.from_pretrained(wanted.folder, local_files_only=True)
-    name = class_for(wanted.model.architecture, picture=start is not None, along=along)
+    name = pipeline_class_for(wanted.model.architecture, picture=start is not None, along=along)
     nets = {"controlnet": ControlNetModel.from_pretrained(wanted.controls[0].folder)} if along else {}
     plain = getattr(diffusers, name).from_pipe(base, **nets)
     plain.set_progress_bar_config(disable=True)
@@ -76,7 +76,7 @@ def drawn(wanted: Order, along: bool = False) -> np.ndarray:
     options = {} if start is None else {"image": Image.fromarray(start.rgb), "strength": start.strength}
     if along:
         options["image" if start is None else "control_image"] = lines
-        said = wanted.controls[0].said
+        said = wanted.controls[0].spec
         options |= {
             "controlnet_conditioning_scale": said.weight,
             "control_guidance_start": said.start,
@@ -96,10 +96,10 @@ def drawn(wanted: Order, along: bool = False) -> np.ndarray:
 
 @pytest.mark.parametrize("platform", STARTING)
 async def test_a_picture_from_a_picture_is_the_plain_pipelines(platform: str, orders: Orders, tmp_path: Path):
-    wanted = replace(orders(platform, steps=4), start=Start(noise(), 0.5))
+    wanted = replace(orders(platform, steps=4), start_image=StartImage(noise(), 0.5))
     steps = []
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         rendering = await engine.generate(wanted, lambda step, of: steps.append((step, of)), lambda: False)
     assert np.array_equal(pixels(rendering), drawn(wanted))
     assert rendering.engine == "steps"
@@ -108,11 +108,13 @@ async def test_a_picture_from_a_picture_is_the_plain_pipelines(platform: str, or
 
 @pytest.mark.parametrize("platform", [*STARTING[:3]])
 async def test_what_lies_outside_the_mask_keeps_every_bit(platform: str, orders: Orders, tmp_path: Path):
-    start = Start(noise(), 1.0, left_half())
+    start = StartImage(noise(), 1.0, left_half())
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
-        whole = pixels(await made(engine, replace(orders(platform, steps=4), start=replace(start, anew=None))))
-        part = pixels(await made(engine, replace(orders(platform, steps=4), start=start)))
+    async with engine.open():
+        whole = pixels(
+            await made(engine, replace(orders(platform, steps=4), start_image=replace(start, repaint_mask=None)))
+        )
+        part = pixels(await made(engine, replace(orders(platform, steps=4), start_image=start)))
     assert np.array_equal(part[:, 32:], noise()[:, 32:])
     assert not np.array_equal(part[:, :32], noise()[:, :32])
     # The kept half led the other one: by itself that came out otherwise.
@@ -125,10 +127,10 @@ async def test_a_picture_along_a_controlnet_is_the_plain_pipelines(
     platform: str, along: bool, orders: Orders, controls: Callable[..., ControlModel], tmp_path: Path
 ):
     control = controls(platform, "first", weight=0.7, end=0.8)
-    start = Start(noise(), 0.75) if along else None
-    wanted = replace(orders(platform, steps=4), controls=(control,), maps=(noise(3),), start=start)
+    start = StartImage(noise(), 0.75) if along else None
+    wanted = replace(orders(platform, steps=4), controls=(control,), maps=(noise(3),), start_image=start)
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         rendering = await made(engine, wanted)
         free = await made(engine, replace(wanted, controls=(), maps=()))
     assert np.array_equal(pixels(rendering), drawn(wanted, along=True))
@@ -150,7 +152,7 @@ async def test_pictures_along_several_controlnets_share_no_call_of_them(
         for number in range(6)
     ]
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         crowd = await asyncio.gather(*(made(engine, one) for one in wanted))
         again = [
             await made(engine, replace(one, buckets=rendering.buckets))
@@ -167,9 +169,11 @@ async def test_pictures_from_pictures_are_in_company_what_they_are_alone_in_call
     platform: str, orders: Orders, tmp_path: Path
 ):
     plain = [orders(platform, seed=seed, steps=4, guidance=1.0) for seed in range(9)]
-    wanted = [replace(one, start=Start(noise(), 0.75)) if seed % 4 else one for seed, one in enumerate(plain)]
+    wanted = [
+        replace(one, start_image=StartImage(noise(), 0.75)) if seed % 4 else one for seed, one in enumerate(plain)
+    ]
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         crowd = await asyncio.gather(*(made(engine, one) for one in wanted))
         again = [
             await made(engine, replace(one, buckets=rendering.buckets))
@@ -184,7 +188,7 @@ async def test_two_controlnets_at_once_are_both_followed(
     both = (controls(FOLLOWING[0], "first"), controls(FOLLOWING[0], "another"))
     wanted = replace(orders(FOLLOWING[0], steps=3), controls=both, maps=(noise(1), noise(2)))
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         together = await made(engine, wanted)
         one = await made(engine, replace(wanted, controls=both[:1], maps=wanted.maps[:1]))
     assert together.data != one.data
@@ -196,7 +200,7 @@ async def test_a_controlnet_for_another_model_is_refused_by_name(
     foreign = controls("stable_diffusion_xl", "foreign")
     wanted = replace(orders("stable_diffusion_1_5"), controls=(foreign,), maps=(noise(),))
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         with pytest.raises(AcpError) as caught:
             await made(engine, wanted)
     assert caught.value.body.path == "$.job.controls"
@@ -205,7 +209,7 @@ async def test_a_controlnet_for_another_model_is_refused_by_name(
 
 
 def test_every_architecture_that_keeps_parts_starts_from_pictures():
-    assert all(class_for(architecture, picture=True, along=False) for architecture in KEEPERS)
+    assert all(pipeline_class_for(architecture, picture=True, along=False) for architecture in KEEPERS)
 
 
 @pytest.mark.parametrize("sampler", [one for one in SAMPLERS if one.diffusion], ids=lambda one: one.name)
@@ -217,7 +221,7 @@ def test_what_stays_is_as_noisy_as_the_next_step_expects_and_clean_after_the_las
     torch.manual_seed(0)
     latents, noises = torch.ones(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
     anew = np.zeros((64, 64), np.float32)
-    keeper = Keeper(scheduler, anew)
+    keeper = Inpainter(scheduler, anew)
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
     now = scheduler.add_noise(latents, noises, scheduler.timesteps[:1])
@@ -225,7 +229,7 @@ def test_what_stays_is_as_noisy_as_the_next_step_expects_and_clean_after_the_las
     for step, timestep in enumerate(scheduler.timesteps):
         model = torch.zeros_like(latents)
         scheduler.step(model, timestep, scheduler.scale_model_input(now, timestep))
-        kept = keeper.put_back(step, timestep, torch.zeros_like(latents))
+        kept = keeper.restore_unmasked(step, timestep, torch.zeros_like(latents))
         far.append(float((kept - latents).abs().mean()))
     assert far == sorted(far, reverse=True)
     assert far[0] > 0.05

@@ -16,7 +16,7 @@ from diffusers.models.embeddings import TimestepEmbedding
 from torch.nn.modules.module import register_module_forward_pre_hook
 from transformers import CLIPTextModel
 
-from agents.generator.engine import Rendering, Stopped
+from agents.generator.engine import GenerationStopped, Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import Order
 from protocol.commands import Lora
@@ -31,7 +31,7 @@ Orders = Callable[..., Order]
 @pytest.fixture
 async def engine(home: Path) -> AsyncIterator[DiffusersEngine]:
     engine = DiffusersEngine("cpu", 1, home / "run")
-    async with engine.opened():
+    async with engine.open():
         yield engine
 
 
@@ -137,7 +137,7 @@ async def test_a_lost_device_ends_the_engine_and_no_picture_is_reported(home: Pa
         raise torch.AcceleratorError("device-side assert triggered")
 
     with before(TimestepEmbedding, lose), pytest.raises(ExceptionGroup) as lost:
-        async with engine.opened():
+        async with engine.open():
             await made(engine, tiny_order())
     assert lost.group_contains(torch.AcceleratorError)
 
@@ -182,7 +182,7 @@ async def test_a_picture_that_waits_between_steps_is_dropped_when_it_is_no_longe
         made(engine, others[1]),
         return_exceptions=True,
     )
-    assert isinstance(outcome, Stopped)
+    assert isinstance(outcome, GenerationStopped)
     assert all(isinstance(rendering, Rendering) for rendering in renderings)
 
 

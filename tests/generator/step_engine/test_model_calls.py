@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from agents.generator.step_engine.encoder_cache import Embeddings
-from agents.generator.step_engine.model_calls import ModelCall, shareable_call, shared
+from agents.generator.step_engine.encoder_cache import EncoderCache
+from agents.generator.step_engine.model_calls import ModelCall, run_shared, shareable_call
 
 SEEN: list[dict[str, Any]] = []
 
@@ -26,7 +26,7 @@ def call(rows: int, time: float = 1.0, **more: Any) -> ModelCall:
 
 def test_each_gets_its_rows_back_and_padding_is_dropped():
     SEEN.clear()
-    answers = shared([call(2, 1.0), call(1, 2.0)], 4)
+    answers = run_shared([call(2, 1.0), call(1, 2.0)], 4)
     assert SEEN[0]["sample"].shape == (4, 3)
     assert SEEN[0]["timestep"].tolist() == [1.0, 1.0, 2.0, 1.0]
     (first, [first_doubled]), (second, [second_doubled]) = answers
@@ -38,7 +38,7 @@ def test_each_gets_its_rows_back_and_padding_is_dropped():
 def test_a_call_alone_at_its_own_size_is_made_as_it_was_meant():
     SEEN.clear()
     alone = call(2)
-    shared([alone], 2)
+    run_shared([alone], 2)
     assert SEEN[0]["sample"] is alone.arguments["sample"]
     assert SEEN[0]["timestep"].ndim == 0
 
@@ -48,7 +48,7 @@ def test_rows_of_any_layout_come_to_a_shared_call_in_one(companions: str):
     SEEN.clear()
     image = torch.zeros(1, 4, 8, 8)
     plain, turned = call(1, image=image), call(1, image=image.to(memory_format=torch.channels_last))
-    shared({"a like one": [turned, turned], "another": [turned, plain], "padding": [turned]}[companions], 2)
+    run_shared({"a like one": [turned, turned], "another": [turned, plain], "padding": [turned]}[companions], 2)
     assert SEEN[0]["image"].is_contiguous()
 
 
@@ -56,7 +56,7 @@ def test_nested_arguments_are_joined_part_by_part():
     SEEN.clear()
     conditions = [{"text_embeds": torch.full((rows, 2), float(rows))} for rows in (2, 1)]
     residuals = [(torch.zeros(rows, 4), torch.ones(rows, 5)) for rows in (2, 1)]
-    shared(
+    run_shared(
         [call(rows, added=conditions[at], residuals=residuals[at]) for at, rows in enumerate((2, 1))],
         4,
     )
@@ -105,7 +105,7 @@ def test_embeddings_are_made_once_and_the_least_used_are_forgotten():
     def get(name: str) -> torch.Tensor:
         return kept.get(name, lambda: made.append(name) or torch.zeros(100))
 
-    kept = Embeddings(max_bytes=1000)
+    kept = EncoderCache(max_bytes=1000)
     first = get("red")
     get("blue")
     assert get("red") is first

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.generator.step_engine.pipeline_thread import Ended, Failed, Strand
+from agents.generator.step_engine.pipeline_thread import PipelineThread, ThreadFailure, ThreadResult
 
 Ask = Callable[[str], object]
 
@@ -13,17 +13,17 @@ def test_it_stops_at_each_call_and_goes_on_with_the_answer():
     def body(ask: Ask) -> str:
         return f"{ask('first')} and {ask('second')}"
 
-    strand: Strand[str, str] = Strand(body, "test")
+    strand: PipelineThread[str, str] = PipelineThread(body, "test")
     assert strand.resume() == "first"
     assert strand.resume("one") == "second"
-    assert strand.resume("two") == Ended("one and two")
+    assert strand.resume("two") == ThreadResult("one and two")
 
 
 def test_nothing_runs_before_it_is_resumed():
     ran: list[str] = []
-    strand: Strand[str, None] = Strand(lambda ask: ran.append("ran"), "test")
+    strand: PipelineThread[str, None] = PipelineThread(lambda ask: ran.append("ran"), "test")
     assert ran == []
-    assert strand.resume() == Ended(None)
+    assert strand.resume() == ThreadResult(None)
     assert ran == ["ran"]
 
 
@@ -37,11 +37,11 @@ def test_an_error_instead_of_an_answer_is_raised_where_it_called_out():
             caught.append(str(error))
             return ask("after the error")
 
-    strand: Strand[str, object] = Strand(body, "test")
+    strand: PipelineThread[str, object] = PipelineThread(body, "test")
     strand.resume()
     assert strand.resume(error=ValueError("no memory")) == "after the error"
     assert caught == ["no memory"]
-    assert strand.resume(3) == Ended(3)
+    assert strand.resume(3) == ThreadResult(3)
 
 
 def test_what_it_raises_is_told_to_who_resumed_it():
@@ -49,10 +49,10 @@ def test_what_it_raises_is_told_to_who_resumed_it():
         ask("first")
         raise KeyError("gone")
 
-    strand: Strand[str, None] = Strand(body, "test")
+    strand: PipelineThread[str, None] = PipelineThread(body, "test")
     strand.resume()
     failed = strand.resume()
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, ThreadFailure)
     with pytest.raises(KeyError, match="gone"):
         raise failed.error
 
@@ -68,7 +68,9 @@ def test_of_many_only_the_one_that_is_resumed_moves():
 
         return body
 
-    strands: list[Strand[str, None]] = [Strand(body_of(number), f"test-{number}") for number in range(4)]
+    strands: list[PipelineThread[str, None]] = [
+        PipelineThread(body_of(number), f"test-{number}") for number in range(4)
+    ]
     order = [2, 0, 3, 1, 1, 2, 0, 3]
     assert [strands[number].resume() for number in order] == ["next"] * len(order)
     assert moved == order

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from agents.generator.step_engine.model_proxies import Asked, Stepped, for_one_picture
+from agents.generator.step_engine.model_proxies import CallRequest, StepRequest, pipeline_for_one_picture
 from tests.generator.platforms import PLATFORMS
 
 OPTIONS = {"prompt": "a red mug", "num_inference_steps": 20, "width": 64, "height": 64, "output_type": "pt"}
@@ -36,13 +36,13 @@ def run(pipeline: Any, **options: Any) -> torch.Tensor:
 def shared(pipeline: Any, seen: list[torch.dtype]) -> Any:
     """The pipeline as the engine runs it, each call made at once; `seen` gets the precision of latents at each step."""
 
-    def ask(said: Asked | Stepped) -> Any:
-        if isinstance(said, Asked):
+    def ask(said: CallRequest | StepRequest) -> Any:
+        if isinstance(said, CallRequest):
             return said.call.run()
         seen.extend((said.sample.dtype, said.model_output.dtype))
         return said.run()
 
-    return for_one_picture(pipeline, copy.deepcopy(pipeline.scheduler), ask)
+    return pipeline_for_one_picture(pipeline, copy.deepcopy(pipeline.scheduler), ask)
 
 
 @pytest.mark.parametrize(

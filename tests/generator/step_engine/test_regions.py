@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.images.placement import Start
-from agents.generator.orders.order import ALONE, ControlModel, Order
-from agents.generator.step_engine.regional_prompts import Mixture
+from agents.generator.images.placement import StartImage
+from agents.generator.orders.order import SINGLE_PICTURE_BUCKETS, ControlModel, Order
+from agents.generator.step_engine.regional_prompts import RegionalPrompts
 from protocol.errors import AcpError
 from protocol.messages import Prompt
 from protocol.parameters import Region
@@ -42,7 +42,7 @@ async def test_a_region_changes_its_place_and_one_with_the_same_prompt_nothing(
 ):
     wanted = orders(platform, prompt=BASE, steps=3)
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         plain, same, two = [
             await made(engine, replace(wanted, job=orders(platform, prompt=BASE, steps=3, regions=regions).job))
             for regions in ([], SAME, TWO)
@@ -54,24 +54,24 @@ async def test_a_region_changes_its_place_and_one_with_the_same_prompt_nothing(
 
 
 def test_cells_that_a_model_packs_row_by_row_get_the_prompt_of_their_place():
-    mixture = Mixture(TWO, 64, 32)
+    mixture = RegionalPrompts(TWO, 64, 32)
     rows = torch.arange(3.0).reshape(3, 1, 1).expand(3, 32, 5)
-    mixed = mixture.mixed((rows,))[0]
+    mixed = mixture.mix_rows((rows,))[0]
     assert mixed.shape == (3, 32, 5)
     for row in mixed:
         assert torch.allclose(row.reshape(4, 8, 5)[:, :3], torch.tensor(1.0))
         assert torch.allclose(row.reshape(4, 8, 5)[:, 5:], torch.tensor(2.0))
     with pytest.raises(AcpError) as refused:
-        Mixture(TWO, 64, 32).mixed(torch.zeros(3, 33, 5))
+        RegionalPrompts(TWO, 64, 32).mix_rows(torch.zeros(3, 33, 5))
     assert refused.value.body.path == "$.job.regions"
 
 
 def test_rows_without_a_prompt_are_asked_for_once():
-    mixture = Mixture(TWO, 16, 16)
-    asked = mixture.narrowed({"sample": torch.arange(6.0), "more": {"ids": torch.arange(6.0)}, "t": 3}, ())
+    mixture = RegionalPrompts(TWO, 16, 16)
+    asked = mixture.narrow_rows({"sample": torch.arange(6.0), "more": {"ids": torch.arange(6.0)}, "t": 3}, ())
     assert asked["sample"].tolist() == asked["more"]["ids"].tolist() == [0, 3, 4, 5]
     assert asked["t"] == 3
-    assert mixture.widened([torch.arange(4.0)])[0].tolist() == [0, 0, 0, 1, 2, 3]
+    assert mixture.widen_rows([torch.arange(4.0)])[0].tolist() == [0, 0, 0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M SDE Karras", "LCM"])
@@ -79,7 +79,7 @@ async def test_the_rows_of_a_picture_stay_one_under_samplers_that_draw_noise(
     sampler: str, orders: Orders, tmp_path: Path
 ):
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         plain, same = [
             pixels(await made(engine, orders(DIFFUSION, prompt=BASE, sampler=sampler, regions=regions)))
             for regions in ([], SAME)
@@ -100,13 +100,13 @@ async def test_among_others_it_is_the_picture_that_it_is_alone_in_calls_as_large
         for number in range(9)
     ]
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         crowd = await asyncio.gather(*(made(engine, one) for one in wanted))
         again = [
             await made(engine, replace(one, buckets=rendering.buckets))
             for one, rendering in zip(wanted, crowd, strict=True)
         ]
-        alone = [await made(engine, replace(one, buckets=ALONE)) for one in wanted]
+        alone = [await made(engine, replace(one, buckets=SINGLE_PICTURE_BUCKETS)) for one in wanted]
     assert [rendering.data for rendering in again] == [rendering.data for rendering in crowd]
     assert [rendering.buckets for rendering in again] == [rendering.buckets for rendering in crowd]
     for one, rendering in zip(alone, crowd, strict=True):
@@ -127,10 +127,10 @@ async def test_regions_go_with_pictures_that_are_given(
             return replace(wanted, controls=(controls(DIFFUSION, "first"),), maps=(noise(3),))
         if kind == "after the look of one":
             return follow(wanted, ([1], 0.7, ""))
-        return replace(wanted, start=Start(noise(), 0.75, left_half() if kind == "in a mask" else None))
+        return replace(wanted, start_image=StartImage(noise(), 0.75, left_half() if kind == "in a mask" else None))
 
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.opened():
+    async with engine.open():
         plain, same, two = [pixels(await made(engine, order(regions))) for regions in ([], SAME, TWO)]
     assert apart(plain, same) <= 1
     assert apart(plain, two) > 0

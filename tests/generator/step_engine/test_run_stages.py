@@ -13,16 +13,16 @@ import pytest
 import torch
 from PIL import Image
 
-from agents.generator.engine import Stopped
+from agents.generator.engine import GenerationStopped
 from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.images.colour_transfer import matched
-from agents.generator.images.placement import Start
+from agents.generator.images.colour_transfer import transfer_colours
+from agents.generator.images.placement import StartImage
 from agents.generator.orders.order import Order
-from agents.generator.orders.post_stages import Refinement, staged
+from agents.generator.orders.post_stages import Refinement, order_with_stages
 from agents.generator.registry import registry
 from agents.generator.upscale.network import Network
 from agents.generator.upscale.rrdb import Rrdb
-from agents.generator.upscale.tiles import in_tiles
+from agents.generator.upscale.tiles import process_in_tiles
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from protocol.messages import Job
@@ -43,7 +43,7 @@ def orders(home: Path, job: Callable[..., Job], load: Callable[[], registry.Regi
     (home / "tools").mkdir()
     save_network(home / "tools" / "x2.safetensors", doublings=1)
     save_network(home / "tools" / "clean.safetensors", doublings=0)
-    return lambda *post, **fields: staged(job(post=list(post), **fields), load())
+    return lambda *post, **fields: order_with_stages(job(post=list(post), **fields), load())
 
 
 @pytest.fixture
@@ -56,11 +56,11 @@ def by_hand(order: Order) -> np.ndarray:
     picture = drawn(replace(order, stages=()))
     for stage in order.stages:
         if isinstance(stage, Refinement):
-            picture = drawn(replace(stage.order, start=Start(picture, stage.strength)))
+            picture = drawn(replace(stage.order, start_image=StartImage(picture, stage.strength)))
             continue
         if stage.network is not None:
-            network = Network(stage.network.place, torch.device("cpu"))
-            picture = in_tiles(picture, network.scale, 256, 32, network.made)
+            network = Network(stage.network.path, torch.device("cpu"))
+            picture = process_in_tiles(picture, network.scale, 256, 32, network.apply)
         picture = np.asarray(Image.fromarray(picture).resize((stage.width, stage.height), Image.Resampling.LANCZOS))
     return picture
 
@@ -73,7 +73,7 @@ async def test_alone_a_picture_of_stages_is_the_stock_pipelines_in_sequence(orde
         Upscale(scale=2.0),
     )
     steps: list[tuple[int, int]] = []
-    async with engine.opened():
+    async with engine.open():
         rendering = await engine.generate(wanted, lambda step, of: steps.append((step, of)), lambda: False)
     assert np.array_equal(pixels(rendering), by_hand(wanted))
     assert (rendering.width, rendering.height, rendering.engine) == (192, 192, "steps")
@@ -84,7 +84,7 @@ async def test_alone_a_picture_of_stages_is_the_stock_pipelines_in_sequence(orde
 
 async def test_refinements_share_calls_and_are_made_again_in_the_same_ones(orders: Orders, engine: DiffusersEngine):
     wanted = [orders(Upscale(scale=2.0), Refine(strength=0.5), seed=number, steps=6) for number in range(3)]
-    async with engine.opened():
+    async with engine.open():
         crowd = await asyncio.gather(*(made(engine, one) for one in wanted))
         pairs = zip(wanted, crowd, strict=True)
         again = [await made(engine, replace(one, buckets=done.buckets)) for one, done in pairs]
@@ -97,29 +97,29 @@ async def test_a_picture_too_large_for_the_model_is_refined_tile_by_tile(orders:
     tiled = orders(Upscale(scale=4.0), Refine(strength=0.5, tile=128))
     refinement = tiled.stages[1]
     assert isinstance(refinement, Refinement)
-    assert (refinement.drawings, refinement.order.job.width) == (9, 128)
-    assert len({refinement.of_tile(number).job.seed for number in range(9)}) == 9
-    async with engine.opened():
+    assert (refinement.drawing_count, refinement.order.job.width) == (9, 128)
+    assert len({refinement.tile_order(number).job.seed for number in range(9)}) == 9
+    async with engine.open():
         plain, refined = pixels(await made(engine, scaled)), pixels(await made(engine, tiled))
     assert refined.shape == (256, 256, 3)
-    corner = drawn(replace(refinement.order, start=Start(plain[:128, :128].copy(), 0.5)))
+    corner = drawn(replace(refinement.order, start_image=StartImage(plain[:128, :128].copy(), 0.5)))
     assert np.array_equal(refined[:64, :64], corner[:64, :64])
     assert not np.array_equal(refined[64:, 64:], plain[64:, 64:])
 
 
 async def test_colours_are_taken_from_the_picture_as_it_was_generated(orders: Orders, engine: DiffusersEngine):
-    async with engine.opened():
+    async with engine.open():
         generated = pixels(await made(engine, orders()))
         upscaled = pixels(await made(engine, orders(Upscale(model="x2", scale=2.0))))
         corrected = pixels(await made(engine, orders(Upscale(model="x2", scale=2.0), CorrectColour())))
-    assert np.array_equal(corrected, matched(upscaled, generated, 1.0))
+    assert np.array_equal(corrected, transfer_colours(upscaled, generated, 1.0))
     assert abs(corrected.mean() - generated.mean()) < abs(upscaled.mean() - generated.mean())
 
 
 async def test_a_picture_no_longer_wanted_is_left_between_its_stages(orders: Orders, engine: DiffusersEngine):
     taken: list[int] = []
-    async with engine.opened():
-        with pytest.raises(Stopped):
+    async with engine.open():
+        with pytest.raises(GenerationStopped):
             await engine.generate(
                 orders(Upscale(model="x2", scale=2.0), Refine(strength=1.0)),
                 lambda step, of: taken.append(step),
@@ -143,7 +143,7 @@ async def test_for_want_of_memory_a_network_takes_smaller_tiles_and_at_last_says
 
         return see
 
-    async with engine.opened():
+    async with engine.open():
         plain = pixels(await made(engine, wanted))
         with before(Rrdb, full_over(100)):
             tiled = pixels(await made(engine, wanted))
@@ -173,7 +173,7 @@ async def test_a_step_that_needs_the_extra_says_how_to_get_it(home: Path, orders
     with (home / "models.toml").open("a") as file:
         file.write('[tools.faces]\nkind = "face_restorer"\nscale = 1\n')
     save_foreign(home / "tools" / "faces.safetensors")
-    async with engine.opened():
+    async with engine.open():
         with pytest.raises(AcpError) as refused:
             await made(engine, orders(RestoreFaces(model="faces", faces=[[0.2, 0.2, 0.5, 0.5]])))
     assert "bottega[restore]" in (refused.value.body.hint or "")

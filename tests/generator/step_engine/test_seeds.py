@@ -27,7 +27,7 @@ SAMPLERS = [sampler for sampler in samplers.SAMPLERS if sampler.diffusion]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DiffusersEngine]:
     engine = DiffusersEngine("cpu", 1, tmp_path_factory.mktemp("run"))
-    async with engine.opened():
+    async with engine.open():
         yield engine
 
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as some
 from safetensors.torch import save_file
 
 from agents.generator.files.rrdb_file import NotAnUpscaler, RrdbFile, describe
-from agents.generator.files.safetensors_header import Header, Tensor, Unsound
+from agents.generator.files.safetensors_header import Header, Tensor, UnsoundFile
 from agents.generator.upscale.network import Network
 from agents.generator.upscale.rrdb import Rrdb
-from agents.generator.upscale.tiles import in_tiles, spans, weights
+from agents.generator.upscale.tiles import process_in_tiles, spans, tile_weights
 from protocol.errors import Refused
 
 CPU = torch.device("cpu")
-TINY = RrdbFile(features=8, blocks=2, growth=4, doublings=2, squeeze=1, places={})
+TINY = RrdbFile(features=8, blocks=2, growth=4, doublings=2, squeeze=1, tensor_names={})
 
 
 def network(form: RrdbFile = TINY) -> Rrdb:
@@ -79,7 +79,7 @@ def picture(height: int, width: int) -> np.ndarray:
 
 def enlarged(file: Path, pixels: np.ndarray, tile: int = 256, overlap: int = 32) -> np.ndarray:
     network = Network(file, CPU)
-    return in_tiles(pixels, network.scale, tile, overlap, network.made)
+    return process_in_tiles(pixels, network.scale, tile, overlap, network.apply)
 
 
 @given(length=some.integers(1, 3000), tile=some.integers(16, 300), part=some.floats(0.01, 0.9))
@@ -91,7 +91,7 @@ def test_tiles_cover_a_side_and_their_weights_fill_every_pixel(length: int, tile
     assert all(before[1] - after[0] >= overlap for before, after in pairwise(cut))
     total = np.zeros(length)
     for span in cut:
-        total[slice(*span)] += weights(span, length, overlap)
+        total[slice(*span)] += tile_weights(span, length, overlap)
     assert total.min() > 0
 
 
@@ -120,7 +120,7 @@ def test_tiles_leave_no_seam_where_they_overlap_and_would_without(file: Path):
 def test_networks_that_squeeze_enlarge_less_and_take_odd_sizes(
     tmp_path: Path, doublings: int, squeeze: int, scale: int
 ):
-    form = RrdbFile(features=8, blocks=1, growth=4, doublings=doublings, squeeze=squeeze, places={})
+    form = RrdbFile(features=8, blocks=1, growth=4, doublings=doublings, squeeze=squeeze, tensor_names={})
     save_file(network(form).state_dict(), tmp_path / "net.safetensors")
     assert Network(tmp_path / "net.safetensors", CPU).scale == scale
     assert enlarged(tmp_path / "net.safetensors", picture(17, 23)).shape == (17 * scale, 23 * scale, 3)
@@ -153,12 +153,12 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path):
         Network(tmp_path / "foreign.safetensors", CPU)
     assert "bottega[restore]" in (refused.value.body.hint or "")
     save_file(tensors | {"conv_last.bias": torch.full((3,), torch.inf)}, tmp_path / "infinite.safetensors")
-    with pytest.raises(Unsound):
+    with pytest.raises(UnsoundFile):
         Network(tmp_path / "infinite.safetensors", CPU)
 
 
 def test_the_usual_network_is_known_by_its_header():
-    form = RrdbFile(features=64, blocks=23, growth=32, doublings=2, squeeze=1, places={})
+    form = RrdbFile(features=64, blocks=23, growth=32, doublings=2, squeeze=1, tensor_names={})
     with torch.device("meta"):
         shapes = {name: tuple(tensor.shape) for name, tensor in Rrdb(form).state_dict().items()}
     found = describe(Header({name: Tensor("F32", shape, 0, 0) for name, shape in shapes.items()}, {}, 0))

@@ -65,7 +65,7 @@ def test_the_ends_of_pictures_that_come_together_are_one_statement(world: World,
     def _note(_c: object, _cursor: object, statement: str, *_: object) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
         statements.append(statement)
 
-    world.transact(lambda c: apply_events.hear(c, filed, world.window, world.now))
+    world.transact(lambda c: apply_events.apply_events(c, filed, world.window, world.now))
     assert len(filed) >= 3
     assert sum(statement.startswith("INSERT INTO audit") for statement in statements) == 1
     assert sum(told(world).values()) >= len(filed)

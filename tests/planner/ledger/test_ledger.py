@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from agents.planner.ledger.batches import WORK, Batch
+from agents.planner.ledger.batches import WORK_DECODER, Batch
 from agents.planner.ledger.records import Evidence
-from agents.planner.requests.replies import list_of, plan_of, result_of
+from agents.planner.requests.replies import batch_list_reply, plan_reply, result_reply
 from agents.planner.transitions import accept, client_commands
-from agents.planner.transitions.recovery import overdue
+from agents.planner.transitions.recovery import find_overdue
 from protocol.commands import Cancel
 from protocol.errors import AcpError, ErrorBody
 from protocol.messages import (
@@ -92,7 +92,7 @@ def test_a_picture_that_storage_accepted_stays_though_its_verdict_came_out_twice
     batch = world.load("gen_batch_1")
     assert (batch.state, batch.tally.completed, batch.tally.failed, batch.tally.in_flight) == ("completed", 1, 0, 0)
     world.run("gen_batch_1")
-    page = world.transact(lambda c: result_of(c, batch, 0, 1)).generation_result
+    page = world.transact(lambda c: result_reply(c, batch, 0, 1)).generation_result
     assert (page.images[0].status, page.images[0].path) == ("completed", "k")
 
 
@@ -102,7 +102,7 @@ def reached(world: World, stage: str) -> Job:
     for _ in range(100):
         row = next(iter(world.rows()), None)
         if row is not None and row["stage"] == stage:
-            work = WORK.decode(row["message"])
+            work = WORK_DECODER.decode(row["message"])
             assert isinstance(work, GenerateImage | ScoreImage | StoreImage)
             return work.job
         world.step()
@@ -128,7 +128,7 @@ def test_a_picture_that_storage_accepted_ends_its_job_though_the_planner_never_s
     world.deliver(ImageStored(ref=ref_of(job), key="k", url="file:///k", path="k"))
     batch = world.load("gen_batch_1")
     assert (batch.state, batch.tally.completed, batch.tally.in_flight) == ("completed", 1, 0)
-    image = world.transact(lambda c: result_of(c, batch, 0, 1)).generation_result.images[0]
+    image = world.transact(lambda c: result_reply(c, batch, 0, 1)).generation_result.images[0]
     assert (image.status, image.path) == ("completed", "k")
     assert image.metadata
     assert image.metadata.seed == job.seed
@@ -150,7 +150,7 @@ def test_a_picture_that_is_filed_after_storage_had_given_up_is_completed_after_a
 
     assert (batch.state, batch.tally.completed, batch.tally.failed, batch.tally.in_flight) == ("completed", 2, 0, 0)
     assert batch.contact_sheet != ended.contact_sheet
-    image = world.transact(lambda c: result_of(c, batch, 0, 2)).generation_result.images[job.index]
+    image = world.transact(lambda c: result_reply(c, batch, 0, 2)).generation_result.images[job.index]
     assert (image.status, image.path, image.error) == ("completed", "k", None)
 
 
@@ -196,10 +196,10 @@ def test_a_job_carries_the_moment_its_batch_was_made_as_names_and_records_need_i
 def test_batches_without_a_picture_are_not_looked_through_for_contact_sheets(world: World) -> None:
     for number in range(3):
         world.start(new_batch(1, name=f"gen_held_{number}", state="held"))
-    world.transact(lambda c: client_commands.expire(c, world.window, 101.0))
+    world.transact(lambda c: client_commands.expire_batches(c, world.window, 101.0))
     world.start(new_batch(1))
     world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
-    due = world.transact(lambda c: overdue(c, world.now + 1000, 20.0, world.window, at_once=1)).again
+    due = world.transact(lambda c: find_overdue(c, world.now + 1000, 20.0, world.window, at_once=1)).resends
     assert [message for message, _ in due] == [MakeContactSheet(hash="gen_batch_1", client_id="local")]
 
 
@@ -208,7 +208,7 @@ def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_
     world.start(new_batch(2))
     batch = world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
     assert batch.tally.failed == 2
-    page = world.transact(lambda c: result_of(c, batch, 0, 10)).generation_result
+    page = world.transact(lambda c: result_reply(c, batch, 0, 10)).generation_result
     assert [image.status for image in page.images] == ["failed", "failed"]
     assert all(image.error and "device" in image.error.message and image.attempts == 3 for image in page.images)
 
@@ -252,7 +252,7 @@ def test_a_cancelled_batch_ends_and_its_counts_add_up(engine: Engine, seed: int)
     assert batch.tally.completed + batch.tally.failed + batch.tally.cancelled == 30
     assert batch.tally.completed < 30
     assert batch.tally.in_flight == 0
-    page = world.transact(lambda c: result_of(c, batch, 0, 30)).generation_result
+    page = world.transact(lambda c: result_reply(c, batch, 0, 30)).generation_result
     assert {image.status for image in page.images} <= {"completed", "cancelled", "failed"}
     assert sum(image.status == "completed" for image in page.images) == batch.tally.completed
 
@@ -271,8 +271,8 @@ def test_generators_are_told_to_drop_what_was_cancelled(world: World) -> None:
     world.start(new_batch(30))
     world.run("gen_batch_1", until=lambda batch: batch.tally.in_flight == world.window.bound)
     world.steer(Cancel(hash="gen_batch_1"))
-    found = world.transact(lambda c: overdue(c, world.now + 100, 20.0, world.window))
-    assert found.unwanted == {"gen_batch_1": CancelBatch(hash="gen_batch_1", client_id="local")}
+    found = world.transact(lambda c: find_overdue(c, world.now + 100, 20.0, world.window))
+    assert found.unanswered_cancels == {"gen_batch_1": CancelBatch(hash="gen_batch_1", client_id="local")}
     assert world.load("gen_batch_1").state == "cancelled"
 
 
@@ -280,8 +280,8 @@ def test_generators_are_never_told_to_drop_what_was_in_flight_when_the_rest_was_
     world.start(new_batch(30))
     world.run("gen_batch_1", until=lambda batch: batch.tally.in_flight == world.window.bound)
     world.steer(Cancel(hash="gen_batch_1", what="pending"))
-    found = world.transact(lambda c: overdue(c, world.now + 100, 20.0, world.window))
-    assert found.unwanted == {}
+    found = world.transact(lambda c: find_overdue(c, world.now + 100, 20.0, world.window))
+    assert found.unanswered_cancels == {}
     assert world.load("gen_batch_1").tally.in_flight == world.window.bound
 
 
@@ -291,13 +291,13 @@ def test_a_command_id_is_done_once_and_answered_with_the_first_plan(world: World
         lambda c: accept.accept(c, new_batch(1, name="gen_batch_2"), "c1", "payload", world.window, world.now)
     )
     assert again.hash == "gen_batch_1"
-    assert change.send == []
+    assert change.work == []
     with pytest.raises(AcpError) as caught:
         world.transact(
             lambda c: accept.accept(c, new_batch(1, name="gen_batch_3"), "c1", "other", world.window, world.now)
         )
     assert caught.value.code == "command_conflict"
-    assert len(world.transact(lambda c: list_of(c, "local", 0, 10)).batch_list.batches) == 1
+    assert len(world.transact(lambda c: batch_list_reply(c, "local", 0, 10)).batch_list.batches) == 1
 
 
 def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(world: World) -> None:
@@ -306,7 +306,7 @@ def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(wor
     while world.step():
         pass
     assert world.generated == 0
-    assert plan_of(world.load("gen_batch_1"), [], 1).generation_plan.state == "held"
+    assert plan_reply(world.load("gen_batch_1"), [], 1).generation_plan.state == "held"
     world.follow(world.transact(lambda c: accept.approve(c, held, world.window, world.now)))
     assert world.run("gen_batch_1").tally.completed == 3
     with pytest.raises(AcpError) as caught:
@@ -317,18 +317,18 @@ def test_a_held_plan_makes_nothing_before_it_is_approved_and_then_everything(wor
 def test_a_held_plan_that_nobody_approves_is_cancelled_when_it_expires(world: World) -> None:
     held = new_batch(3, state="held")
     world.start(held)
-    assert world.transact(lambda c: client_commands.expire(c, world.window, 99.0)) == []
+    assert world.transact(lambda c: client_commands.expire_batches(c, world.window, 99.0)) == []
     with pytest.raises(AcpError) as caught:
         world.transact(lambda c: accept.approve(c, held, world.window, 101.0))
     assert caught.value.code == "wrong_state"
-    assert len(world.transact(lambda c: client_commands.expire(c, world.window, 101.0))) == 1
+    assert len(world.transact(lambda c: client_commands.expire_batches(c, world.window, 101.0))) == 1
     assert world.load("gen_batch_1").state == "cancelled"
 
 
 def test_a_batch_in_the_making_shows_pending_and_running_pictures(world: World) -> None:
     world.start(new_batch(10))
     batch = world.run("gen_batch_1", until=lambda batch: batch.cursor == 4)
-    page = world.transact(lambda c: result_of(c, batch, 0, 6)).generation_result
+    page = world.transact(lambda c: result_reply(c, batch, 0, 6)).generation_result
     assert [image.status for image in page.images] == ["running"] * 4 + ["pending"] * 2
     assert page.next == 6
     assert page.state == "running"

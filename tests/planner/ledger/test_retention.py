@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from agents.planner.ledger import retention
-from agents.planner.ledger.retention import AT_ONCE
-from agents.planner.ledger.retention_loop import Removed, Upkeep
+from agents.planner.ledger.retention import PICTURES_PER_STEP
+from agents.planner.ledger.retention_loop import RemovedCounts, RetentionLoop
 from agents.planner.ledger.tables import attempts, audit, batches, commands, jobs, prompt_pages
-from agents.planner.planning.prompt_catalogue import Shelf
+from agents.planner.planning.prompt_catalogue import CatalogueSelection
 from agents.planner.scheduling.window import Window
 from agents.shared.database.group_commit import GroupCommit
 from agents.shared.settings import Settings
@@ -80,10 +80,10 @@ def lying(blobs: LocalBlobs) -> set[str]:
 
 
 @asynccontextmanager
-async def upkeep(world: World, settings: Settings) -> AsyncGenerator[tuple[Upkeep, LocalBlobs]]:
+async def upkeep(world: World, settings: Settings) -> AsyncGenerator[tuple[RetentionLoop, LocalBlobs]]:
     blobs = LocalBlobs(settings.blobs)
     async with GroupCommit(world.engine) as ledger:
-        yield Upkeep(ledger, blobs, settings), blobs
+        yield RetentionLoop(ledger, blobs, settings), blobs
 
 
 async def test_pixels_of_ended_pictures_go_when_their_hours_are_over(world: Studio, settings: Settings) -> None:
@@ -93,13 +93,15 @@ async def test_pixels_of_ended_pictures_go_when_their_hours_are_over(world: Stud
     async with upkeep(world, settings) as (keeper, blobs):
         names = await put_all(world, blobs)
         assert len(names) > 8
-        assert await keeper.round(world.now + 0.9 * HOUR_S - 1000) == Removed()
-        expected = Removed(blobs=len(names), blob_bytes=sum(blobs.path(name).stat().st_size for name in lying(blobs)))
-        assert await keeper.round(world.now + 1.1 * HOUR_S, dry_run=True) == expected
+        assert await keeper.run_once(world.now + 0.9 * HOUR_S - 1000) == RemovedCounts()
+        expected = RemovedCounts(
+            blobs=len(names), blob_bytes=sum(blobs.path(name).stat().st_size for name in lying(blobs))
+        )
+        assert await keeper.run_once(world.now + 1.1 * HOUR_S, dry_run=True) == expected
         assert lying(blobs) == set(names.values())
-        assert await keeper.round(world.now + 1.1 * HOUR_S) == expected
+        assert await keeper.run_once(world.now + 1.1 * HOUR_S) == expected
         assert lying(blobs) == set()
-        assert await keeper.round(world.now + 1.2 * HOUR_S) == Removed()
+        assert await keeper.run_once(world.now + 1.2 * HOUR_S) == RemovedCounts()
 
 
 async def test_a_picture_that_has_not_ended_keeps_the_pixels_of_all_its_attempts(
@@ -114,7 +116,7 @@ async def test_a_picture_that_has_not_ended_keeps_the_pixels_of_all_its_attempts
         made = {(row["index"], row["attempt"]) for row in world.attempts() if row["evidence"]}
         needed = {name for (index, attempt), name in names.items() if index in unended or (index, attempt) not in made}
         assert len(needed) < len(names)
-        await keeper.round(world.now + 2 * HOUR_S)
+        await keeper.run_once(world.now + 2 * HOUR_S)
         assert lying(blobs) == needed
     assert world.run(NAME).tally.completed + world.load(NAME).tally.failed == 12
 
@@ -128,7 +130,7 @@ async def test_equal_pixels_of_an_ended_and_an_unended_picture_stay(world: Studi
         world.step()
     async with upkeep(world, settings) as (keeper, blobs):
         (name,) = set((await put_all(world, blobs)).values())
-        await keeper.round(world.now + 2 * HOUR_S)
+        await keeper.run_once(world.now + 2 * HOUR_S)
         assert lying(blobs) == {name}
 
 
@@ -138,7 +140,7 @@ async def test_pixels_that_were_put_again_lately_stay(world: Studio, settings: S
     async with upkeep(world, settings) as (keeper, blobs):
         (name,) = (await put_all(world, blobs)).values()
         os.utime(blobs.path(name), (world.now + 2 * HOUR_S, world.now + 2 * HOUR_S))
-        assert await keeper.round(world.now + 2 * HOUR_S) == Removed()
+        assert await keeper.run_once(world.now + 2 * HOUR_S) == RemovedCounts()
 
 
 async def test_whatever_an_unended_batch_names_stays(world: Studio, settings: Settings) -> None:
@@ -150,7 +152,7 @@ async def test_whatever_an_unended_batch_names_stays(world: Studio, settings: Se
         order = GenerateImages(requirements=Requirements(quantity=1), metadata={"follows": name})
         open_batch.command = order
         world.start(open_batch)
-        await keeper.round(world.now + 2 * HOUR_S)
+        await keeper.run_once(world.now + 2 * HOUR_S)
         assert lying(blobs) == {name}
 
 
@@ -168,10 +170,10 @@ async def test_a_picture_that_others_were_made_from_stays_as_long_as_their_batch
     async with upkeep(world, settings) as (keeper, blobs):
         for row in world.attempts():
             await put(blobs, pixels(row["seed"]))
-        assert (await keeper.round(world.now + 2 * HOUR_S)).blobs == 2
+        assert (await keeper.run_once(world.now + 2 * HOUR_S)).blobs == 2
         assert lying(blobs) == {first}
-        await keeper.round(world.now + 40 * DAY_S)
-        assert (await keeper.round(world.now + 42 * DAY_S)).blobs == 1
+        await keeper.run_once(world.now + 40 * DAY_S)
+        assert (await keeper.run_once(world.now + 42 * DAY_S)).blobs == 1
 
 
 async def test_a_picture_that_has_no_file_is_its_blob_and_stays(world: Studio, settings: Settings) -> None:
@@ -180,7 +182,7 @@ async def test_a_picture_that_has_no_file_is_its_blob_and_stays(world: Studio, s
     world.run(NAME)
     async with upkeep(world, settings) as (keeper, blobs):
         names = await put_all(world, blobs)
-        assert await keeper.round(world.now + 2 * HOUR_S) == Removed()
+        assert await keeper.run_once(world.now + 2 * HOUR_S) == RemovedCounts()
         assert lying(blobs) == set(names.values())
 
 
@@ -192,14 +194,14 @@ async def test_a_picture_that_has_no_file_stays_though_one_with_the_same_pixels_
     world.run(NAME)
     names = {pixels(row["seed"]) for row in world.attempts()}
     async with upkeep(world, settings) as (keeper, blobs):
-        await keeper.round(world.now + 2 * HOUR_S)
+        await keeper.run_once(world.now + 2 * HOUR_S)
         world.files, world.now = True, world.now + 3 * HOUR_S
         world.start(new_batch(2, name="gen_batch_2"))
         world.run("gen_batch_2")
         world.start(new_batch(4, name="gen_batch_3"))
         world.run("gen_batch_3")
         await put_all(world, blobs)
-        assert (await keeper.round(world.now + 2 * HOUR_S)).blobs == 2
+        assert (await keeper.run_once(world.now + 2 * HOUR_S)).blobs == 2
         assert lying(blobs) == {name_of(data) for data in names}
 
 
@@ -215,17 +217,17 @@ async def test_blobs_that_no_record_names_go_a_day_later_and_what_one_names_stay
         snapshot = await put(blobs, msgspec.json.encode({"combos": [{"references": [{"blob": combo}]}]}))
         named = new_batch(1, name="gen_batch_2", state="held")
         named.command = GenerateImages(requirements=Requirements(quantity=1), metadata={"follows": brought})
-        shelf = Shelf(blob=snapshot, entries=[("ZH01", "a")])
+        shelf = CatalogueSelection(blob=snapshot, entries=[("ZH01", "a")])
         named.recipe = msgspec.structs.replace(named.recipe, catalogue=shelf)
         world.start(named)
-        await keeper.round(world.now + 20 * HOUR_S)
+        await keeper.run_once(world.now + 20 * HOUR_S)
         assert lying(blobs) == {unheard, brought, combo, snapshot}
         later = world.now + 2 * DAY_S
         for name in (unheard, brought, combo, snapshot):
             os.utime(blobs.path(name), (later - 25.1 * HOUR_S, later - 25.1 * HOUR_S))
-        expected = Removed(blobs=1, blob_bytes=len(b"made again with other pixels"))
-        assert await keeper.round(later, dry_run=True) == expected
-        assert await keeper.round(later) == expected
+        expected = RemovedCounts(blobs=1, blob_bytes=len(b"made again with other pixels"))
+        assert await keeper.run_once(later, dry_run=True) == expected
+        assert await keeper.run_once(later) == expected
         assert lying(blobs) == {brought, combo, snapshot}
 
 
@@ -239,13 +241,13 @@ async def test_while_a_catalogue_cannot_be_read_no_stray_goes_and_batches_are_fo
         combo = await put(blobs, b"a reference of a combo")
         snapshot = await put(blobs, msgspec.json.encode({"combos": [{"references": [{"blob": combo}]}]}))
         named = new_batch(1, name="gen_batch_2", state="held")
-        shelf = Shelf(blob=snapshot, entries=[("ZH01", "a")])
+        shelf = CatalogueSelection(blob=snapshot, entries=[("ZH01", "a")])
         named.recipe = msgspec.structs.replace(named.recipe, catalogue=shelf)
         world.start(named)
         blobs.path(snapshot).unlink()
         if left is not None:
             blobs.path(snapshot).write_bytes(left)
-        assert (await keeper.round(world.now + 31 * DAY_S)).batches == 1
+        assert (await keeper.run_once(world.now + 31 * DAY_S)).batches == 1
         assert combo in lying(blobs)
 
 
@@ -253,7 +255,7 @@ async def test_blobs_that_no_record_names_are_looked_for_once_a_day(world: Studi
     async with upkeep(world, settings) as (keeper, blobs):
         for day, removed in ((2.0, 1), (2.9, 0), (3.0, 1)):
             await put(blobs, b"a stray")
-            assert (await keeper.round(world.now + day * DAY_S)).blobs == removed
+            assert (await keeper.run_once(world.now + day * DAY_S)).blobs == removed
 
 
 async def test_where_pictures_lie_in_the_store_alone_all_stays_also_what_no_record_names(
@@ -264,7 +266,7 @@ async def test_where_pictures_lie_in_the_store_alone_all_stays_also_what_no_reco
     world.run(NAME)
     async with upkeep(world, settings) as (keeper, blobs):
         stray = await put(blobs, b"perhaps a picture whose batch is forgotten")
-        assert await keeper.round(world.now + 9 * DAY_S) == Removed()
+        assert await keeper.run_once(world.now + 9 * DAY_S) == RemovedCounts()
         assert lying(blobs) == {stray}
 
 
@@ -275,12 +277,12 @@ async def test_pictures_that_were_tried_again_after_a_round_have_theirs_removed_
     world.start(new_batch(3))
     world.run(NAME)
     async with upkeep(world, settings) as (keeper, blobs):
-        await keeper.round(world.now + 2 * HOUR_S)
+        await keeper.run_once(world.now + 2 * HOUR_S)
         world.now, world.breaks = world.now + 3 * HOUR_S, 0.0
         world.steer(Retry(hash=NAME))
         world.run(NAME)
         await put_all(world, blobs)
-        assert (await keeper.round(world.now + 2 * HOUR_S)).blobs == 3
+        assert (await keeper.run_once(world.now + 2 * HOUR_S)).blobs == 3
 
 
 def test_where_too_much_is_open_it_is_not_said_what_is_needed(world: Studio) -> None:
@@ -292,15 +294,15 @@ def test_where_too_much_is_open_it_is_not_said_what_is_needed(world: Studio) -> 
 async def test_a_batch_that_ended_long_ago_is_forgotten_and_its_money_and_audit_are_not(
     world: Studio, settings: Settings
 ) -> None:
-    quantity = AT_ONCE + 10
+    quantity = PICTURES_PER_STEP + 10
     world.start(new_batch(quantity), command_id="order")
     world.run(NAME)
     world.start(new_batch(1, name="gen_batch_2"))
     async with upkeep(world, settings) as (keeper, _):
-        assert (await keeper.round(world.now + 29 * DAY_S)).batches == 0
-        assert (await keeper.round(world.now + 31 * DAY_S, dry_run=True)).batches == 1
+        assert (await keeper.run_once(world.now + 29 * DAY_S)).batches == 0
+        assert (await keeper.run_once(world.now + 31 * DAY_S, dry_run=True)).batches == 1
         assert len(world.rows(jobs)) >= quantity
-        assert (await keeper.round(world.now + 31 * DAY_S)).batches == 1
+        assert (await keeper.run_once(world.now + 31 * DAY_S)).batches == 1
     assert [row["hash"] for row in world.rows(batches)] == ["gen_batch_2"]
     for table in (jobs, attempts, prompt_pages, commands):
         assert [row for row in world.rows(table) if row["hash"] == NAME] == []
@@ -317,31 +319,31 @@ async def test_what_is_open_and_what_an_open_upgrade_is_made_from_is_remembered(
     child.parent = NAME
     world.start(child)
     async with upkeep(world, settings) as (keeper, _):
-        assert (await keeper.round(world.now + 60 * DAY_S)).batches == 0
+        assert (await keeper.run_once(world.now + 60 * DAY_S)).batches == 0
         world.run("gen_batch_2")
-        assert (await keeper.round(world.now + 60 * DAY_S)).batches == 2
+        assert (await keeper.run_once(world.now + 60 * DAY_S)).batches == 2
 
 
 def test_a_batch_that_is_made_again_since_it_was_found_to_be_of_long_ago_is_remembered(world: Studio) -> None:
     world.start(new_batch(2))
     world.run(NAME)
     later = world.now + 31 * DAY_S
-    assert world.transact(lambda connection: retention.forgettable(connection, later, None))
+    assert world.transact(lambda connection: retention.forgettable_batches(connection, later, None))
     child = new_batch(2, name="gen_batch_2")
     child.parent = NAME
     world.start(child)
-    assert not world.transact(lambda connection: retention.disown(connection, NAME, "local", later, later))
+    assert not world.transact(lambda connection: retention.detach_client(connection, NAME, "local", later, later))
 
 
 async def test_a_removal_that_was_cut_off_is_finished_by_the_next_round(world: Studio, settings: Settings) -> None:
     world.start(new_batch(2))
     world.run(NAME)
     later = world.now + 31 * DAY_S
-    assert world.transact(lambda connection: retention.disown(connection, NAME, "local", math.inf, later))
+    assert world.transact(lambda connection: retention.detach_client(connection, NAME, "local", math.inf, later))
     assert [row["client_id"] for row in world.rows(batches)] == [""]
     world.transact(lambda connection: connection.execute(sa.delete(attempts)))
     async with upkeep(world, settings) as (keeper, _):
-        assert (await keeper.round(later)).batches == 1
+        assert (await keeper.run_once(later)).batches == 1
     assert world.rows(batches) == []
     assert [row["what"] for row in world.rows(audit)].count("forgotten") == 1
 
@@ -349,7 +351,7 @@ async def test_a_removal_that_was_cut_off_is_finished_by_the_next_round(world: S
 async def test_a_batch_of_fewer_pictures_than_had_their_prompts_is_forgotten_like_any_other(
     world: Studio, settings: Settings
 ) -> None:
-    world.window = Window(AT_ONCE + 100)
+    world.window = Window(PICTURES_PER_STEP + 100)
     batch = new_batch(1000)
     batch.not_before = world.now + HOUR_S
     world.start(batch)
@@ -357,7 +359,7 @@ async def test_a_batch_of_fewer_pictures_than_had_their_prompts_is_forgotten_lik
     world.steer(Amend(hash=NAME, quantity=2))
     world.run(NAME)
     async with upkeep(world, settings) as (keeper, _):
-        assert (await keeper.round(world.now + 31 * DAY_S)).batches == 1
+        assert (await keeper.run_once(world.now + 31 * DAY_S)).batches == 1
     assert world.rows(prompt_pages) == []
 
 
@@ -365,4 +367,4 @@ async def test_a_cancelled_batch_is_forgotten_like_any_other(world: Studio, sett
     world.start(new_batch(5))
     world.steer(Cancel(hash=NAME))
     async with upkeep(world, settings) as (keeper, _):
-        assert (await keeper.round(world.now + 31 * DAY_S)).batches == 1
+        assert (await keeper.run_once(world.now + 31 * DAY_S)).batches == 1

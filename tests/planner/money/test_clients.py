@@ -9,7 +9,7 @@ from agents.planner.ledger import tables
 from agents.planner.ledger.tables import audit, jobs
 from agents.planner.money import clients
 from agents.planner.money.clients import ClientChange
-from agents.planner.scheduling.rebuild_window import look
+from agents.planner.scheduling.rebuild_window import rebuild_window
 from agents.planner.transitions import accept as intake
 from protocol.commands import Budget, Cancel, Pause, Priority, Resume, Retry
 from protocol.errors import AcpError, Code
@@ -34,7 +34,7 @@ def dollars(micros: int) -> Budget:
 def operate(world: PricedWorld, command: ClientChange) -> ClientBody:
     """What the planner's office does of it."""
     reply = world.transact(lambda c: clients.change(c, command, world.now))
-    world.follow(world.transact(lambda c: look(c, world.window, world.now)))
+    world.follow(world.transact(lambda c: rebuild_window(c, world.window, world.now)))
     return reply.client
 
 
@@ -86,8 +86,8 @@ def test_a_word_that_means_something_else_names_no_client(world: PricedWorld) ->
 def test_pages_of_clients_are_in_the_order_of_their_names(world: PricedWorld) -> None:
     for name in ("c", "a", "b"):
         operate(world, CreateClient(client_id=name))
-    first = world.transact(lambda c: clients.page(c, 0, 2)).client_list
-    rest = world.transact(lambda c: clients.page(c, 2, 2)).client_list
+    first = world.transact(lambda c: clients.list_page(c, 0, 2)).client_list
+    rest = world.transact(lambda c: clients.list_page(c, 2, 2)).client_list
     assert [one.client_id for one in first.clients] == ["a", "b"]
     assert ([one.client_id for one in rest.clients], first.next, rest.next) == (["c"], 2, None)
 
@@ -120,7 +120,7 @@ def test_a_suspended_client_is_given_nothing_more_until_it_is_resumed(world: Pri
     assert handed_out(world) == begun < 8
     assert {row["state"] for row in world.rows(jobs)} <= {"completed", "failed"}
     operate(world, ResumeClient(client_id="local"))
-    assert world.run(NAME).tally.done == 8
+    assert world.run(NAME).tally.ended_pictures == 8
     assert audited(world) == ["client_suspended", "client_resumed"]
 
 

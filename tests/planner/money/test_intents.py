@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from agents.planner.ledger.tables import intents
-from agents.planner.money.intents import close_intent, doubt_silent, open_intent
+from agents.planner.money.intents import close_intent, mark_silent_ambiguous, open_intent
 from protocol.errors import ErrorBody
 from protocol.messages import GenerateImage, ImageGenerated, Job, JobFailed, ref_of
 from protocol.spending import CloseIntent, IntentReply, OpenIntent
@@ -102,8 +102,8 @@ def test_a_call_that_the_provider_refused_costs_nothing_and_may_be_made_again(wo
 
 def test_a_call_whose_end_nobody_heard_in_time_counts_as_charged(world: PricedWorld) -> None:
     opened(world, job_of(world))
-    assert world.transact(lambda c: doubt_silent(c, world.now, world.now)) == 0
-    assert world.transact(lambda c: doubt_silent(c, world.now + 1, world.now)) == 1
+    assert world.transact(lambda c: mark_silent_ambiguous(c, world.now, world.now)) == 0
+    assert world.transact(lambda c: mark_silent_ambiguous(c, world.now + 1, world.now)) == 1
     assert state(world) == ["ambiguous"]
     assert world.charged() == PRICE
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.tables import audit, batches, clients
-from agents.planner.requests.replies import plan_of
+from agents.planner.requests.replies import plan_reply
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions import accept, client_commands
 from agents.shared.database.engine import open_engine
@@ -97,7 +97,9 @@ def test_cancelling_gives_back_at_once_what_was_not_handed_out(world: PricedWorl
     begun = world.run("gen_batch_1", until=lambda batch: batch.tally.completed >= 3)
     world.follow(
         world.transact(
-            lambda c: client_commands.steer(c, begun, Cancel(hash=begun.hash, what="pending"), world.window, world.now)
+            lambda c: client_commands.apply_batch_command(
+                c, begun, Cancel(hash=begun.hash, what="pending"), world.window, world.now
+            )
         )
     )
     assert world.money()[0] <= begun.tally.in_flight * 3 * PRICE
@@ -114,11 +116,13 @@ def test_failed_pictures_are_tried_again_only_if_their_money_can_be_held(world: 
     world.start(priced_batch(1, name="gen_other"))
     again = Retry(hash=failed.hash)
     with pytest.raises(AcpError, match="exceeds budget"):
-        world.transact(lambda c: client_commands.steer(c, failed, again, world.window, world.now))
+        world.transact(lambda c: client_commands.apply_batch_command(c, failed, again, world.window, world.now))
     world.run("gen_other", until=lambda batch: batch.tally.failed == 1)
     world.breaks = 0.0
     failed = world.load("gen_batch_1")
-    world.follow(world.transact(lambda c: client_commands.steer(c, failed, again, world.window, world.now)))
+    world.follow(
+        world.transact(lambda c: client_commands.apply_batch_command(c, failed, again, world.window, world.now))
+    )
     assert world.money() == (2 * 3 * PRICE, 0)
     world.run("gen_batch_1")
     assert world.money() == (0, world.charged())
@@ -129,7 +133,7 @@ def test_a_held_plan_that_expires_gives_its_money_back(world: PricedWorld) -> No
     held.state, held.approval, held.expires_at = "held", "token", 100.0
     world.start(held)
     assert world.money()[0] == 5 * 3 * PRICE
-    world.transact(lambda c: client_commands.expire(c, world.window, 101.0))
+    world.transact(lambda c: client_commands.expire_batches(c, world.window, 101.0))
     assert world.money() == (0, 0)
 
 
@@ -138,7 +142,7 @@ def test_pictures_without_a_price_hold_nothing_and_cost_null(world: PricedWorld)
     unpriced = new_batch(3)
     world.start(unpriced)
     assert world.money() == (0, 0)
-    assert plan_of(unpriced, [], 1).generation_plan.estimated_cost is None
+    assert plan_reply(unpriced, [], 1).generation_plan.estimated_cost is None
 
 
 def test_a_suspended_client_is_refused(world: PricedWorld) -> None:

@@ -13,7 +13,7 @@ from agents.planner.outbox import outbox
 from agents.planner.outbox.change import Change
 from agents.planner.outbox.relay import Relay
 from agents.planner.scheduling.window import Window
-from agents.planner.scheduling.work_messages import write_prompts
+from agents.planner.scheduling.work_messages import prompts_request
 from agents.planner.transitions import accept
 from agents.shared.database.group_commit import GroupCommit
 from bus.connection import Address
@@ -39,53 +39,53 @@ def engine(database: str) -> Iterator[Engine]:
 
 def test_what_follows_from_a_change_is_kept_until_it_is_struck_out(engine: Engine) -> None:
     batch = new_batch(3)
-    change = Change([write_prompts(batch)], status=batch.status, client_id="local", finished=True)
+    change = Change([prompts_request(batch)], status=batch.status, client_id="local", finished=True)
     with engine.begin() as connection:
-        outbox.post(connection, change, 1.0)
-        outbox.post(connection, change, 2.0)
-        letters = dict(outbox.left(connection, 3.0))
+        outbox.enqueue(connection, change, 1.0)
+        outbox.enqueue(connection, change, 2.0)
+        letters = dict(outbox.load_unsent(connection, 3.0))
         assert letters == {
-            subjects.message_id(write_prompts(batch)): write_prompts(batch),
+            subjects.message_id(prompts_request(batch)): prompts_request(batch),
             "acp.v1.status.local.gen_batch_1.0": (batch.status, "local"),
         }
-        assert outbox.left(connection, 1.0) == []
-        outbox.strike(connection, outbox.letters(change))
-        assert outbox.left(connection, 3.0) == []
+        assert outbox.load_unsent(connection, 1.0) == []
+        outbox.delete(connection, outbox.message_ids(change))
+        assert outbox.load_unsent(connection, 3.0) == []
 
 
 def test_any_number_of_messages_is_struck_out_at_once(engine: Engine) -> None:
-    change = Change([write_prompts(new_batch(3))])
+    change = Change([prompts_request(new_batch(3))])
     with engine.begin() as connection:
-        outbox.post(connection, change, 1.0)
-        outbox.strike(connection, [f"other.{number}" for number in range(70_000)] + outbox.letters(change))
-        assert outbox.left(connection, 2.0) == []
+        outbox.enqueue(connection, change, 1.0)
+        outbox.delete(connection, [f"other.{number}" for number in range(70_000)] + outbox.message_ids(change))
+        assert outbox.load_unsent(connection, 2.0) == []
 
 
 def test_a_transition_that_is_undone_says_nothing(engine: Engine) -> None:
     with engine.connect() as connection:
         undone = connection.begin()
-        outbox.post(connection, Change([write_prompts(new_batch(3))]), 1.0)
+        outbox.enqueue(connection, Change([prompts_request(new_batch(3))]), 1.0)
         undone.rollback()
     with engine.begin() as connection:
-        assert outbox.left(connection, 2.0) == []
+        assert outbox.load_unsent(connection, 2.0) == []
 
 
 async def test_what_the_ledger_could_not_strike_out_is_struck_out_with_what_is_said_next(engine: Engine) -> None:
-    first, second = [Change([write_prompts(new_batch(3, name=name))]) for name in ("gen_1", "gen_2")]
+    first, second = [Change([prompts_request(new_batch(3, name=name))]) for name in ("gen_1", "gen_2")]
     with engine.begin() as connection:
         for change in (first, second):
-            outbox.post(connection, change, 1.0)
+            outbox.enqueue(connection, change, 1.0)
     async with GroupCommit(engine) as ledger:
         relay = Relay(ledger, Broker())
         with engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE outbox RENAME TO unreachable"))
         await relay.publish(first)
-        await relay.strike()
+        await relay.delete_delivered()
         with engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE unreachable RENAME TO outbox"))
         await relay.publish(second)
-        await relay.strike()
-        assert await ledger.read(lambda connection: outbox.left(connection, 2.0)) == []
+        await relay.delete_delivered()
+        assert await ledger.read(lambda connection: outbox.load_unsent(connection, 2.0)) == []
 
 
 async def test_a_planner_says_at_its_start_what_the_one_before_it_committed_and_never_said(
@@ -96,7 +96,7 @@ async def test_a_planner_says_at_its_start_what_the_one_before_it_committed_and_
     engine = new_engine(settings.ledger_url)
     with engine.begin() as connection:
         batch, change = accept.accept(connection, new_batch(3), "c1", "payload", Window(4), 1.0)
-        outbox.post(connection, change, 1.0)
+        outbox.enqueue(connection, change, 1.0)
     async with served(settings, login) as client, asyncio.timeout(40):
         async for status in client.watch_status("local", batch.hash):
             if status.generation_status.completed == 3:

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from agents.planner.planning.capabilities import Workshop
+from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.recipe import resolve
 from protocol.animation import Animation, Motion
 from protocol.errors import AcpError
@@ -13,7 +13,7 @@ from tests.planner.planning.test_source_images import DEFAULTS, KANDINSKY, POCKE
 
 WAVE = MotionInfo(name="wave", platform="pocket", max_frames=24, installed=True)
 ABSENT = MotionInfo(name="absent", platform="flux_1_dev", max_frames=16, installed=False, install="pull absent")
-KNOWN = Workshop(
+KNOWN = Capabilities(
     models={**WORKSHOP.models, "pocket": replace(POCKET, seconds_per_image=0.5, max_pixels=2048 * 2048)},
     samplers=WORKSHOP.samplers,
     motions=(ABSENT, WAVE),

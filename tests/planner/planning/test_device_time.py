@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agents.planner.planning.capabilities import Workshop
-from agents.planner.planning.device_time import CONTROL, effort, swept
+from agents.planner.planning.capabilities import Capabilities
+from agents.planner.planning.device_time import CONTROLNET_OVERHEAD, relative_device_time, sweep_shares
 from agents.planner.planning.recipe import Defaults, resolve
 from protocol.commands import GenerateImages
 from protocol.parameters import Region, Requirements, Sweep
@@ -23,13 +23,13 @@ MODEL = replace(POCKET, steps=20, guidance=4.0, native_sizes=[(128, 128)])
         pytest.param({"size": (256, 128)}, 2.0, id="twice-the-pixels"),
         pytest.param({"guidance": 1.0}, 0.5, id="without-guidance"),
         pytest.param({"prompts": 9}, 5.0, id="eight-regions"),
-        pytest.param({"controls": 2}, 1 + 2 * CONTROL, id="two-controlnets"),
+        pytest.param({"controls": 2}, 1 + 2 * CONTROLNET_OVERHEAD, id="two-controlnets"),
         pytest.param({"frames": 16}, 16.0, id="a-sequence"),
     ],
 )
 def test_effort_grows_with_the_work_of_the_device(changed: dict[str, Any], times: float) -> None:
     usual: dict[str, Any] = {"size": (128, 128), "steps": 20, "guidance": 4.0}
-    assert effort(MODEL, **(usual | changed)) == pytest.approx(times)
+    assert relative_device_time(MODEL, **(usual | changed)) == pytest.approx(times)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,14 @@ def test_effort_grows_with_the_work_of_the_device(changed: dict[str, Any], times
 )
 def test_a_model_without_negative_prompts_has_no_rows_for_them(changed: dict[str, Any], times: float) -> None:
     usual: dict[str, Any] = {"size": (128, 128), "steps": 20, "guidance": 3.5}
-    assert effort(replace(MODEL, guidance=3.5, negative_prompt=False), **(usual | changed)) == pytest.approx(times)
+    assert relative_device_time(
+        replace(MODEL, guidance=3.5, negative_prompt=False), **(usual | changed)
+    ) == pytest.approx(times)
 
 
 def test_fields_of_a_sweep_multiply_and_the_dearest_combination_is_the_largest_share() -> None:
-    assert swept(2.0, []) == (1.0, 1.0)
-    assert swept(2.0, [[2.0, 6.0], [1.0, 2.0, 4.0]]) == pytest.approx((2.0 * 7 / 6, 6.0))
+    assert sweep_shares(2.0, []) == (1.0, 1.0)
+    assert sweep_shares(2.0, [[2.0, 6.0], [1.0, 2.0, 4.0]]) == pytest.approx((2.0 * 7 / 6, 6.0))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_a_plan_expects_what_its_pictures_take_and_holds_what_the_dearest_may(
     command = replace(command, platform="pocket", requirements=Requirements(quantity=1))
     recipe = resolve(
         command,
-        Workshop(models={"pocket": model}, samplers=WORKSHOP.samplers, generators=1),
+        Capabilities(models={"pocket": model}, samplers=WORKSHOP.samplers, generators=1),
         Defaults("pocket", 0.5, 3, price_per_hour=3.6),
     )
     assert recipe.seconds_per_image == pytest.approx(2.0 * expected)

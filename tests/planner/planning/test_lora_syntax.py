@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents.planner.planning.lora_syntax import taken_out, triggers, unwoken
+from agents.planner.planning.lora_syntax import missing_triggers, move_tags_to_loras, triggers
 from protocol.commands import GenerateImages, Lora
 from protocol.errors import BadCommand
 from protocol.messages import LoraInfo
@@ -47,11 +47,11 @@ def test_tags_become_loras(fields: dict[str, Any], after: dict[str, Any] | None,
     command = GenerateImages(**fields)
     if after is None:
         with pytest.raises(BadCommand) as refused:
-            taken_out(command)
+            move_tags_to_loras(command)
         assert refused.value.body.path
         assert refused.value.body.hint
     else:
-        done = taken_out(command)
+        done = move_tags_to_loras(command)
         assert {name: getattr(done, name) for name in after} == after
         assert done.loras == loras
 
@@ -71,6 +71,6 @@ def test_loras_that_act_are_woken(loras: list[Lora], words: list[str]):
 
 
 def test_a_finished_prompt_without_a_trigger_is_warned_of():
-    [warning] = unwoken(["a mug, Neon Sign", "a teapot"], ["neon sign"])
+    [warning] = missing_triggers(["a mug, Neon Sign", "a teapot"], ["neon sign"])
     assert "'a teapot'" in warning
     assert "'neon sign'" in warning

@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from agents.planner.planning import post_processing
-from agents.planner.planning.capabilities import Workshop
+from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.recipe import Defaults, Recipe, resolve
-from agents.planner.planning.source_images import Found, Given
+from agents.planner.planning.source_images import LoadedImage, SourceImages
 from agents.planner.planning.variation import vary
 from agents.planner.scheduling.reuse import digests
-from agents.planner.scheduling.upgrade import upgraded
-from agents.planner.scheduling.work_messages import job_of
+from agents.planner.scheduling.upgrade import upgrade_job
+from agents.planner.scheduling.work_messages import build_job
 from protocol.commands import GenerateImages, Lora, Requirements
 from protocol.errors import AcpError
 from protocol.messages import Presence, Prompt
@@ -41,7 +41,7 @@ LORAS = (
     LoraInfo(name="ink", platform="pocket", installed=False, install="put it there"),
     LoraInfo(name="xl", platform="stable_diffusion_xl", installed=True),
 )
-WORKSHOP = Workshop(
+WORKSHOP = Capabilities(
     models={model.name: model for model in (POCKET, KANDINSKY, CLOUD)},
     loras={lora.name: lora for lora in LORAS},
     tools={tool.name: tool for tool in TOOLS},
@@ -52,9 +52,9 @@ NEON = Lora(name="neon")
 DEFAULTS = Defaults(stand_in=None, min_score=0.5, max_attempts=3, price_per_hour=3.6)
 
 
-def planned(*steps: PostStep, model: str = "pocket", given: Given | None = None, **fields: object) -> Recipe:
+def planned(*steps: PostStep, model: str = "pocket", given: SourceImages | None = None, **fields: object) -> Recipe:
     command = replace(GenerateImages(brief="a car", models=[model], post=list(steps)), **fields)
-    return resolve(command, WORKSHOP, DEFAULTS, given=given or Given())
+    return resolve(command, WORKSHOP, DEFAULTS, given=given or SourceImages())
 
 
 def test_without_steps_a_plan_lists_no_stages():
@@ -67,7 +67,7 @@ def test_base_style_refinement_and_upscale_are_four_stages_with_their_sizes_step
         Refine(strength=0.5, loras=[NEON]),
         CorrectColour(towards=ImageSource(image_id="gen_1_000000")),
         Upscale(model="x4"),
-        given=Given(colours={2: Found("c" * 64, 64, 64)}),
+        given=SourceImages(colour_targets={2: LoadedImage("c" * 64, 64, 64)}),
     )
     assert [(one.op, one.model, one.size.width, one.engine, one.steps) for one in recipe.stages] == [
         ("generate", "pocket", 128, "steps", 20),
@@ -122,7 +122,7 @@ def test_each_swept_size_has_its_own_tiles():
     sweep = Sweep(values={"resolution": ["128x128", "256x256"]})
     recipe = planned(Upscale(), Refine(), sweep=sweep)
     command = GenerateImages(brief="a car", sweep=sweep)
-    jobs = [vary(job_of(new_batch(2), Prompt(text="a"), index, 1), command, recipe, 7) for index in range(2)]
+    jobs = [vary(build_job(new_batch(2), Prompt(text="a"), index, 1), command, recipe, 7) for index in range(2)]
     assert [job.post[-1] for job in jobs] == [Refine(), Refine(tile=128)]
 
 
@@ -160,15 +160,15 @@ def test_what_cannot_be_done_is_refused_with_the_field_and_what_works(
 
 
 def test_a_stand_in_refines_without_the_adapters_of_the_other_model():
-    base = post_processing.Base(POCKET, (128, 128), 20, [], 3.0, stand_in=True)
-    after = post_processing.planned([Refine(loras=[Lora(name="product_lora_v3")])], Given(), base, WORKSHOP)
+    base = post_processing.BaseGeneration(POCKET, (128, 128), 20, [], 3.0, stand_in=True)
+    after = post_processing.plan_stages([Refine(loras=[Lora(name="product_lora_v3")])], SourceImages(), base, WORKSHOP)
     assert after.steps == [Refine(loras=[])]
     assert after.not_honoured == ["post[0].loras: product_lora_v3 left out with the stand-in"]
 
 
 def test_weights_of_every_step_are_part_of_what_a_picture_is_found_by():
     steps = [Upscale(scale=2.0), Upscale(model="x4", scale=4.0), Refine(loras=[NEON]), Upscale(model="x4")]
-    job = replace(job_of(new_batch(1), Prompt(text="a"), 0, 1), model="pocket", loras=[], post=steps)
+    job = replace(build_job(new_batch(1), Prompt(text="a"), 0, 1), model="pocket", loras=[], post=steps)
     generator = Presence(
         role="generator", instance="x", pid=1, host="h", version="1", started_at="", slots=1,
         models=[POCKET], loras=list(LORAS), tools=list(TOOLS),
@@ -185,6 +185,6 @@ def test_the_size_of_a_command_is_that_of_its_generation():
 
 def test_an_upgrade_does_the_same_steps_with_pictures_of_its_own_size():
     recipe = planned(Upscale(), Refine(), requirements=Requirements(resolution="256x256"))
-    original = replace(job_of(new_batch(1), Prompt(text="a"), 0, 1), post=[Upscale(scale=2.0), Refine()])
-    made = upgraded(dataclasses.replace(new_batch(1), recipe=recipe), original, 0, 1)
+    original = replace(build_job(new_batch(1), Prompt(text="a"), 0, 1), post=[Upscale(scale=2.0), Refine()])
+    made = upgrade_job(dataclasses.replace(new_batch(1), recipe=recipe), original, 0, 1)
     assert (made.width, made.post) == (256, [Upscale(scale=2.0), Refine(tile=128)])

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from agents.planner.planning.pricing import Hold, Price, followed, highest_cost, over_budget, price_of
+from agents.planner.planning.pricing import Hold, Price, highest_cost, over_budget_refusal, price_of, settle_hold
 from protocol.messages import ModelInfo
 from protocol.money import cents, micros
 
@@ -47,20 +47,20 @@ def test_what_is_held_suffices_for_all_that_may_come_and_is_given_back_at_the_en
         for attempt in range(dice.randint(0, attempts)):
             spent += dice.randint(0, price)
             before = hold
-            hold = followed(hold, spent, (quantity - picture) * attempts * price)
+            hold = settle_hold(hold, spent, (quantity - picture) * attempts * price)
             unused = (quantity - picture) * attempts - attempt - 1
-            assert unused * price <= hold.held <= before.held
-        hold = followed(hold, spent, (quantity - picture - 1) * attempts * price)
-    assert (hold.held, hold.settled, hold.released) == (0, spent, hold.amount - spent)
+            assert unused * price <= hold.remaining <= before.remaining
+        hold = settle_hold(hold, spent, (quantity - picture - 1) * attempts * price)
+    assert (hold.remaining, hold.settled, hold.released) == (0, spent, hold.amount - spent)
 
 
 def test_an_attempt_that_costs_more_than_was_held_is_settled_in_full_and_leaves_nothing_held() -> None:
-    assert followed(Hold(100), 130, 100) == Hold(100, settled=130)
-    assert followed(Hold(100), 130, 100).held == 0
+    assert settle_hold(Hold(100), 130, 100) == Hold(100, settled=130)
+    assert settle_hold(Hold(100), 130, 100).remaining == 0
 
 
 def test_over_budget_is_said_in_cents() -> None:
-    refusal = over_budget(micros(0.125), micros(0.10)).body
+    refusal = over_budget_refusal(micros(0.125), micros(0.10)).body
     assert (refusal.code, refusal.message) == ("exceeds_budget", "Generation cost (12.5¢) exceeds budget (10¢)")
 
 

@@ -7,17 +7,17 @@ import msgspec
 import pytest
 from PIL import Image
 
-from agents.planner.inputs.catalogue_loader import Shelves
+from agents.planner.inputs.catalogue_loader import CatalogueLoader
 from agents.planner.planning.prompt_catalogue import (
-    Shelf,
+    CatalogueSelection,
     asset_of,
     catalogue_folder,
-    pose_wanted,
     prompt_of,
+    requested_pose,
     ui_style_folder,
     wardrobe_folder,
 )
-from agents.planner.planning.variation import catalogued, name_template, pictures, variation
+from agents.planner.planning.variation import catalogue_position, count_pictures, name_template, variation
 from bus.local_blobs import LocalBlobs
 from protocol.catalogue import CatalogueSnapshot
 from protocol.commands import GenerateImages
@@ -35,12 +35,12 @@ def order(*names: str, combos: Combos | None = None, prompts: tuple[str, ...] = 
     return msgspec.structs.replace(base, **fields)
 
 
-def shelves(home: Path) -> Shelves:
-    return Shelves(home / "catalogues", home / "combos", LocalBlobs(home / "blobs"))
+def shelves(home: Path) -> CatalogueLoader:
+    return CatalogueLoader(home / "catalogues", home / "combos", LocalBlobs(home / "blobs"))
 
 
 async def snapshot(home: Path, command: GenerateImages) -> CatalogueSnapshot:
-    shelf = await shelves(home).shelf(command)
+    shelf = await shelves(home).load(command)
     assert shelf is not None
     return msgspec.json.decode(await LocalBlobs(home / "blobs").get(shelf.blob), type=CatalogueSnapshot)
 
@@ -106,7 +106,7 @@ def test_the_prompt_is_the_text_without_front_matter_and_title(markdown: str, pr
     ],
 )
 def test_a_prompt_says_which_pose_it_asks_for(text: str, pose: str | None) -> None:
-    assert pose_wanted(text) == pose
+    assert requested_pose(text) == pose
 
 
 @pytest.mark.parametrize(
@@ -148,12 +148,12 @@ async def test_pictures_of_a_combo_that_is_planned_with_again_stay_as_long_as_if
 ) -> None:
     write_home(tmp_path)
     blobs, keeper = LocalBlobs(tmp_path / "blobs"), shelves(tmp_path)
-    await keeper.shelf(order(combos=Combos()))
+    await keeper.load(order(combos=Combos()))
     names = [path.name for path in blobs.folder.rglob("*") if path.is_file()]
     for name in names:
         os.utime(blobs.path(name), (1000.0, 1000.0))
-    await keeper.shelf(order(combos=Combos()))
-    assert [await blobs.release(name, 1001.0) for name in names] == [0] * len(names)
+    await keeper.load(order(combos=Combos()))
+    assert [await blobs.remove_idle(name, 1001.0) for name in names] == [0] * len(names)
 
 
 async def test_all_combos_are_taken_where_none_is_named_and_the_named_ones_where_some_are(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ async def test_a_single_picture_may_be_a_combo(tmp_path: Path) -> None:
 async def test_a_missing_full_height_pose_is_said_and_not_looked_for_elsewhere(tmp_path: Path) -> None:
     write_home(tmp_path)
     write_combo(tmp_path, "C-U-020", "ui.png", "pose_mcu.png", "pose_full.png")
-    shelf = await shelves(tmp_path).shelf(order(combos=Combos(ui_style="Orange")))
+    shelf = await shelves(tmp_path).load(order(combos=Combos(ui_style="Orange")))
 
     assert shelf is not None
     [warning] = shelf.warnings
@@ -203,7 +203,7 @@ async def test_a_missing_full_height_pose_is_said_and_not_looked_for_elsewhere(t
 async def test_what_is_not_there_is_refused_at_its_place(tmp_path: Path, command: GenerateImages, path: str) -> None:
     write_home(tmp_path)
     with pytest.raises((BadCommand, Refused)) as refused:
-        await shelves(tmp_path).shelf(command)
+        await shelves(tmp_path).load(command)
 
     assert refused.value.body.path == path
     assert refused.value.body.hint
@@ -217,7 +217,7 @@ async def test_a_file_that_is_no_picture_is_named(tmp_path: Path, data: bytes, p
     write_home(tmp_path)
     (write_combo(tmp_path, "C-U-009") / "ui.png").write_bytes(data)
     with pytest.raises(Refused) as refused:
-        await shelves(tmp_path).shelf(order(combos=Combos()))
+        await shelves(tmp_path).load(order(combos=Combos()))
 
     assert "C-U-009/ui.png" in refused.value.body.message
     assert problem in refused.value.body.message
@@ -229,7 +229,7 @@ async def test_a_picture_that_ends_too_soon_is_named_before_any_job_follows_it(t
     Image.effect_noise((24, 16), 99).save(cut)
     cut.write_bytes(cut.read_bytes()[:-64])
     with pytest.raises(Refused) as refused:
-        await shelves(tmp_path).shelf(order(combos=Combos()))
+        await shelves(tmp_path).load(order(combos=Combos()))
 
     assert "C-U-009/pose_mcu.jpg: " in refused.value.body.message
     assert "truncated" in refused.value.body.message
@@ -239,10 +239,10 @@ async def test_an_empty_combo_and_an_empty_prompt_are_named(tmp_path: Path) -> N
     write_home(tmp_path)
     (tmp_path / "combos" / "Hoodie_combo" / "Orange_UI_Combos" / "C-U-011").mkdir()
     with pytest.raises(Refused) as combo:
-        await shelves(tmp_path).shelf(order(combos=Combos()))
+        await shelves(tmp_path).load(order(combos=Combos()))
     write_catalogue(tmp_path, ZH03_empty="# Only a title\n")
     with pytest.raises(Refused) as prompt:
-        await shelves(tmp_path).shelf(order())
+        await shelves(tmp_path).load(order())
 
     assert "C-U-011: a combo has 1 to 16 pictures, not 0" in combo.value.body.message
     assert "ZH03_empty.md: a prompt has 1 to 4000 characters" in prompt.value.body.message
@@ -252,10 +252,10 @@ async def test_a_batch_stays_what_it_was_when_the_files_change_and_the_next_one_
     write_home(tmp_path)
     reader = shelves(tmp_path)
     command = order(combos=Combos(ui_style="Orange"))
-    first, again = await reader.shelf(command), await reader.shelf(command)
+    first, again = await reader.load(command), await reader.load(command)
     changed = write_combo(tmp_path, "C-U-009", "pose_mcu.png", "ui.png") / "ui.png"
     os.utime(changed, ns=(1, 1))
-    later = await reader.shelf(command)
+    later = await reader.load(command)
 
     assert first == again
     assert first is not None
@@ -263,9 +263,9 @@ async def test_a_batch_stays_what_it_was_when_the_files_change_and_the_next_one_
     assert first.blob != later.blob
 
 
-async def shelf_of(home: Path, command: GenerateImages) -> Shelf:
+async def shelf_of(home: Path, command: GenerateImages) -> CatalogueSelection:
     write_home(home)
-    shelf = await shelves(home).shelf(command)
+    shelf = await shelves(home).load(command)
     assert shelf is not None
     return shelf
 
@@ -275,9 +275,9 @@ async def test_every_prompt_meets_every_combo_as_often_as_is_asked_for(tmp_path:
         combos=Combos(wardrobe="zip-hoodie", ui_style="Orange"), requirements=Requirements(quantity=2, resolution="2K")
     )
     recipe = msgspec.structs.replace(RECIPE, catalogue=await shelf_of(tmp_path, command))
-    places = [catalogued(command, recipe, variation(command, recipe, index)) for index in range(8)]
+    places = [catalogue_position(command, recipe, variation(command, recipe, index)) for index in range(8)]
 
-    assert pictures(command, recipe) == 8
+    assert count_pictures(command, recipe) == 8
     assert [(place.combo, place.prompt_id[:4]) for place in places if place] == [
         (combo, prompt) for combo in ORANGE for prompt in ("ZH01", "ZH02") for _ in range(2)
     ]
@@ -292,7 +292,7 @@ async def test_a_sweep_runs_within_each_prompt_and_combo(tmp_path: Path) -> None
     recipe = msgspec.structs.replace(RECIPE, catalogue=await shelf_of(tmp_path, command))
     varied = [variation(command, recipe, index) for index in range(12)]
 
-    assert pictures(command, recipe) == 12
+    assert count_pictures(command, recipe) == 12
     assert [one.swept["steps"] for one in varied] == [10, 20, 30] * 4
     assert [one.number for one in varied] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 

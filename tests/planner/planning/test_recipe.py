@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from agents.planner.planning.capabilities import Workshop, survey
+from agents.planner.planning.capabilities import Capabilities, merge_presences
 from agents.planner.planning.recipe import Defaults, alternatives, resolve
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.errors import AcpError, ErrorBody
@@ -58,15 +58,15 @@ ALONE = Defaults(stand_in=None, min_score=0.5, max_attempts=3)
 STAND_IN = Defaults(stand_in="pocket", min_score=0.5, max_attempts=3)
 
 
-def workshop(*models: ModelInfo, loras: tuple[LoraInfo, ...] = (LORA,)) -> Workshop:
-    return Workshop(
+def workshop(*models: ModelInfo, loras: tuple[LoraInfo, ...] = (LORA,)) -> Capabilities:
+    return Capabilities(
         models={model.name: model for model in models},
         loras={lora.name: lora for lora in loras},
         samplers=("DPM++ 2M Karras", "Euler", "Euler a"),
         styles=("plain", "product_photography"),
         style_references=("brand_guidelines_v2",),
         generators=1,
-        prompters=1,
+        prompt_writers=1,
     )
 
 
@@ -182,7 +182,7 @@ def test_a_lora_of_another_platform_is_refused() -> None:
 
 def test_without_a_generator_the_answer_is_to_come_again() -> None:
     with pytest.raises(AcpError) as caught:
-        resolve(GenerateImages(), Workshop(), ALONE)
+        resolve(GenerateImages(), Capabilities(), ALONE)
     assert caught.value.code == "no_generator"
     assert caught.value.retryable
 
@@ -193,7 +193,7 @@ def test_a_model_counts_as_installed_if_any_generator_has_it() -> None:
             role="generator", instance=instance, pid=1, host="h", version="0", started_at="", slots=1, models=[model]
         )
 
-    found = survey(
+    found = merge_presences(
         [presence("a", SDXL), presence("b", msgspec.structs.replace(SDXL, installed=True)), presence("c", SDXL)]
     )
     assert found.models["base_sdxl"].installed

@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from agents.planner.planning.capabilities import Workshop, survey
-from agents.planner.planning.prompt_catalogue import Shelf
+from agents.planner.planning.capabilities import Capabilities, merge_presences
+from agents.planner.planning.prompt_catalogue import CatalogueSelection
 from agents.planner.planning.recipe import Defaults, Recipe, resolve
-from agents.planner.planning.reference_images import Following, with_combo
-from agents.planner.planning.source_images import Found, Given
+from agents.planner.planning.reference_images import ReferenceSupport, add_combo_references
+from agents.planner.planning.source_images import LoadedImage, SourceImages
 from protocol.catalogue import Asset, ReferenceBlob
 from protocol.commands import GenerateImages
 from protocol.errors import AcpError
@@ -30,7 +30,7 @@ FACES = IpAdapterInfo(name="faces_xl", platform="stable_diffusion_xl", roles=["c
 MISSING = IpAdapterInfo(
     name="plain_sd15", platform="stable_diffusion_1_5", roles=["style"], installed=False, install="pull plain_sd15"
 )
-WORKSHOP = Workshop(
+WORKSHOP = Capabilities(
     models={model.name: model for model in (XL, SD15, FLUX, SERVICE)},
     samplers=("Euler",),
     ip_adapters=(PLAIN, FACES, MISSING),
@@ -40,10 +40,10 @@ DEFAULTS = Defaults(stand_in=None, min_score=0.5, max_attempts=3)
 SOURCE = ImageSource(blob="a" * 64)
 
 
-def planned(model: str, *wanted: Reference, shelf: Shelf | None = None) -> Recipe:
+def planned(model: str, *wanted: Reference, shelf: CatalogueSelection | None = None) -> Recipe:
     command = GenerateImages(brief="a mug", models=[model], references=list(wanted))
-    found = tuple(Found(f"{number:064d}", 64, 64) for number in range(len(wanted)))
-    return resolve(command, WORKSHOP, DEFAULTS, shelf, Given(references=found))
+    found = tuple(LoadedImage(f"{number:064d}", 64, 64) for number in range(len(wanted)))
+    return resolve(command, WORKSHOP, DEFAULTS, shelf, SourceImages(references=found))
 
 
 def reference(role: ReferenceRole, weight: float = 0.6) -> Reference:
@@ -97,15 +97,15 @@ def shown(asset: Asset) -> ReferenceBlob:
 
 def test_pictures_of_a_combo_come_after_the_commands_own_as_far_as_they_are_followed() -> None:
     own = [ImagePrompt(blob="a" * 64, role="character", adapter="plain")]
-    following = Following(most=3, adapters={"subject": "plain", "character": "plain"})
+    following = ReferenceSupport(most=3, adapters={"subject": "plain", "character": "plain"})
     combo = [shown("ui"), shown("wardrobe"), shown("product"), shown("bottom")]
 
-    assert [one.blob for one in with_combo(own, combo, following)] == ["a" * 64, combo[1].blob, combo[2].blob]
-    assert with_combo([], combo, Following()) == []
+    assert [one.blob for one in add_combo_references(own, combo, following)] == ["a" * 64, combo[1].blob, combo[2].blob]
+    assert add_combo_references([], combo, ReferenceSupport()) == []
 
 
 def test_a_plan_says_which_pictures_of_combos_are_left_out() -> None:
-    shelf = Shelf(
+    shelf = CatalogueSelection(
         blob="b" * 64, entries=[("v1", "P1")], combos=[("w", "u", "c")], references=5, assets=["bottom", "ui"]
     )
 
@@ -123,7 +123,7 @@ def test_a_model_follows_pictures_where_one_of_its_generators_has_the_adapter() 
         )  # fmt: skip
 
     without = generator("two", replace(XL, references=0, seconds_per_image=1.0), replace(PLAIN, installed=False))
-    merged = survey([generator("one", XL, PLAIN), without])
+    merged = merge_presences([generator("one", XL, PLAIN), without])
 
     assert merged.models["base_sdxl"].references == 4
     assert [one.installed for one in merged.ip_adapters] == [True]

@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from agents.planner.planning.capabilities import Workshop
+from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.recipe import resolve
 from protocol.errors import AcpError
 from protocol.parameters import Region
 from tests.planner.planning.test_source_images import DEFAULTS, POCKET, WORKSHOP, order
 
 ELSEWHERE = replace(POCKET, name="elsewhere", platform="elsewhere", provider="elsewhere", engine=None)
-KNOWN = Workshop(models={**WORKSHOP.models, "elsewhere": ELSEWHERE}, samplers=WORKSHOP.samplers, generators=1)
+KNOWN = Capabilities(models={**WORKSHOP.models, "elsewhere": ELSEWHERE}, samplers=WORKSHOP.samplers, generators=1)
 
 
 def region(*box: float, prompt: str = "a red mug") -> Region:

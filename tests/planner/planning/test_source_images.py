@@ -5,9 +5,9 @@ import pytest
 from msgspec.structs import replace
 
 from agents.planner.planning import source_images
-from agents.planner.planning.capabilities import Workshop
+from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.recipe import Defaults, Recipe, resolve
-from agents.planner.planning.source_images import Found, Given
+from agents.planner.planning.source_images import LoadedImage, SourceImages
 from protocol.commands import GenerateImages, Requirements
 from protocol.errors import AcpError
 from protocol.offers import ControlInfo, ModelInfo
@@ -24,7 +24,7 @@ KANDINSKY = replace(POCKET, name="kandinsky", platform="kandinsky_3", starts=[])
 CANNY = ControlInfo(name="canny_pocket", platform="pocket", kind="canny", installed=True)
 DEPTH = ControlInfo(name="depth_flux", platform="flux_1_dev", kind="depth", installed=True, prepare="pull depth")
 POSE = ControlInfo(name="pose_pocket", platform="pocket", kind="pose", installed=False, install="put it there")
-WORKSHOP = Workshop(
+WORKSHOP = Capabilities(
     models={model.name: model for model in (POCKET, FLUX, KANDINSKY)},
     samplers=("Euler",),
     controls=(CANNY, DEPTH, POSE),
@@ -33,8 +33,8 @@ WORKSHOP = Workshop(
 DEFAULTS = Defaults(stand_in=None, min_score=0.5, max_attempts=3)
 
 SOURCE = ImageSource(blob="a" * 64)
-PICTURE = Found("a" * 64, 128, 128)
-MASK = Found("b" * 64, 128, 128)
+PICTURE = LoadedImage("a" * 64, 128, 128)
+MASK = LoadedImage("b" * 64, 128, 128)
 
 
 def order(model: str = "pocket", size: str | None = None, **fields: object) -> GenerateImages:
@@ -42,8 +42,10 @@ def order(model: str = "pocket", size: str | None = None, **fields: object) -> G
     return replace(command, **fields)
 
 
-def planned(command: GenerateImages, init: Found = PICTURE, mask: Found = MASK, control: Found = PICTURE) -> Recipe:
-    brought = Given(
+def planned(
+    command: GenerateImages, init: LoadedImage = PICTURE, mask: LoadedImage = MASK, control: LoadedImage = PICTURE
+) -> Recipe:
+    brought = SourceImages(
         init=init if command.init_image else None,
         mask=mask if command.mask else None,
         controls=(control,) * len(command.controls),
@@ -60,13 +62,13 @@ def test_a_picture_is_started_from_and_the_plan_says_how_many_steps_are_run() ->
 
 
 def test_without_a_size_the_picture_has_that_of_the_one_it_starts_from() -> None:
-    recipe = planned(order(init_image=SOURCE), init=Found("a" * 64, 192, 128))
+    recipe = planned(order(init_image=SOURCE), init=LoadedImage("a" * 64, 192, 128))
 
     assert (recipe.width, recipe.height) == (192, 128)
 
 
 def test_one_of_another_size_is_scaled_and_the_plan_says_so() -> None:
-    recipe = planned(order(init_image=SOURCE), init=Found("a" * 64, 2000, 1000))
+    recipe = planned(order(init_image=SOURCE), init=LoadedImage("a" * 64, 2000, 1000))
 
     assert (recipe.width, recipe.height) == (352, 184)
     assert "init_image: 2000x1000 is scaled, and cropped where the aspect differs" in recipe.warnings
@@ -157,7 +159,7 @@ def test_what_cannot_be_done_is_refused_with_the_field_and_what_works(
 
 def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(AcpError) as caught:
-        planned(order(init_image=SOURCE, mask=SOURCE), mask=Found("b" * 64, 64, 64))
+        planned(order(init_image=SOURCE, mask=SOURCE), mask=LoadedImage("b" * 64, 64, 64))
 
     assert caught.value.body.path == "$.mask"
     assert "64x64" in caught.value.body.message
@@ -174,8 +176,8 @@ def test_a_placed_picture_has_one_size_for_all_of_a_batch() -> None:
 def test_a_placed_picture_grows_with_the_one_around_it() -> None:
     placed = InitImage(blob="a" * 64, strength=1.0, box=[32, 0, 128, 128])
 
-    assert source_images.scaled(placed, (192, 128), (384, 256)) == replace(placed, box=[64, 0, 256, 256])
-    assert source_images.scaled(None, (192, 128), (384, 256)) is None
+    assert source_images.scale_init_image(placed, (192, 128), (384, 256)) == replace(placed, box=[64, 0, 256, 256])
+    assert source_images.scale_init_image(None, (192, 128), (384, 256)) is None
 
 
 def test_a_mask_without_white_would_change_nothing() -> None:

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from agents.planner.planning.capabilities import survey
+from agents.planner.planning.capabilities import merge_presences
 from agents.planner.planning.recipe import Defaults, resolve
-from agents.planner.planning.sweep import combination, combinations
-from agents.planner.planning.variation import pictures, variation, vary, wishes
+from agents.planner.planning.sweep import combination, count_combinations
+from agents.planner.planning.variation import count_pictures, prompt_wishes, variation, vary
 from protocol.codec import decode_command
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused
@@ -40,7 +40,7 @@ def door(sweep: str, **fields: object) -> GenerateImages:
 
 
 def test_a_list_is_paired_side_by_side() -> None:
-    assert [combination(SETS, number) for number in range(combinations(SETS))] == [
+    assert [combination(SETS, number) for number in range(count_combinations(SETS))] == [
         {"guidance": 3.0, "steps": 20},
         {"guidance": 3.5, "steps": 28},
         {"guidance": 4.0, "steps": 35},
@@ -48,14 +48,14 @@ def test_a_list_is_paired_side_by_side() -> None:
 
 
 def test_a_grid_tries_every_combination_once_and_the_last_field_varies_fastest() -> None:
-    tried = [tuple(combination(GRID, number).values()) for number in range(combinations(GRID))]
+    tried = [tuple(combination(GRID, number).values()) for number in range(count_combinations(GRID))]
 
     assert tried == [(20, 3.0), (20, 3.5), (20, 4.0), (28, 3.0), (28, 3.5), (28, 4.0)]
 
 
 def test_the_quantity_is_that_of_each_combination() -> None:
-    assert pictures(order(GRID, quantity=4), RECIPE) == 24
-    assert pictures(order(quantity=4), RECIPE) == 4
+    assert count_pictures(order(GRID, quantity=4), RECIPE) == 24
+    assert count_pictures(order(quantity=4), RECIPE) == 4
 
 
 def test_a_million_combinations_are_not_expanded() -> None:
@@ -64,14 +64,14 @@ def test_a_million_combinations_are_not_expanded() -> None:
     )
     command = order(wide)
 
-    assert pictures(command, RECIPE) == 1_000_000
+    assert count_pictures(command, RECIPE) == 1_000_000
     assert variation(command, RECIPE, 999_999).swept == {"seed": 999, "steps": 100, "guidance": 9.0}
 
 
 def test_more_pictures_than_a_batch_may_have_are_refused() -> None:
     wide = Sweep(values={"seed": list(range(1000)), "steps": list(range(1, 101))})
     with pytest.raises(BadCommand) as refused:
-        pictures(order(wide, quantity=11), RECIPE)
+        count_pictures(order(wide, quantity=11), RECIPE)
 
     assert refused.value.body.path == "$.requirements.quantity"
 
@@ -104,12 +104,12 @@ def test_swept_values_reach_the_job() -> None:
 
 def test_a_batch_without_a_sweep_is_left_as_it_is() -> None:
     assert vary(JOB, order(), RECIPE, seed=42) is JOB
-    assert wishes(order(), RECIPE, 0, 100) == []
+    assert prompt_wishes(order(), RECIPE, 0, 100) == []
 
 
 def test_swept_texts_are_wished_for_with_the_words_of_their_number() -> None:
     command = order(Sweep(values={"brief": ["a mug", "a cup"], "steps": [20, 28]}), quantity=2)
-    page = wishes(command, RECIPE, 0, 8)
+    page = prompt_wishes(command, RECIPE, 0, 8)
 
     assert [(wish.number, wish.brief) for wish in page] == [
         (n, brief) for brief in ("a mug", "a cup") for n in (0, 1, 0, 1)
@@ -118,7 +118,7 @@ def test_swept_texts_are_wished_for_with_the_words_of_their_number() -> None:
 
 def test_a_page_of_long_texts_is_cut_where_it_would_not_fit_a_message() -> None:
     command = order(Sweep(values={"prompt": ["é" * 4000] * 100}))
-    page = wishes(command, RECIPE, 0, 100)
+    page = prompt_wishes(command, RECIPE, 0, 100)
 
     assert 1 < len(page) < 100
     assert len(msgspec.json.encode(page)) < 1024 * 1024
@@ -176,7 +176,7 @@ def test_a_value_that_this_workshop_lacks_is_refused_at_its_place_in_the_sweep()
         role="generator", instance="g", pid=1, host="h", version="1", started_at="", slots=1, models=[model],
         samplers=["Euler", "Euler a"],
     )  # fmt: skip
-    workshop, defaults = survey([generator]), Defaults(None, 0.5, 3)
+    workshop, defaults = merge_presences([generator]), Defaults(None, 0.5, 3)
 
     recipe = resolve(door('{"values": {"sampler": ["euler A"], "resolution": ["16:9"]}}'), workshop, defaults)
     assert recipe.samplers == {"euler A": "Euler a"}

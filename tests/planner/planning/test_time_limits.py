@@ -4,7 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agents.planner.planning.time_limits import INTERACTIVE_UP_TO, advice, check, class_of, seconds_of
+from agents.planner.planning.time_limits import (
+    MAX_INTERACTIVE_PICTURES,
+    check_times,
+    class_of_service,
+    deadline_warnings,
+    epoch_seconds,
+)
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand
 
@@ -32,10 +38,10 @@ def test_a_deadline_lies_ahead_and_after_the_beginning(
 ) -> None:
     command = GenerateImages(not_before=at(begins), deadline=at(ends))
     if path is None:
-        check(command, now=100.0)
+        check_times(command, now=100.0)
         return
     with pytest.raises(BadCommand) as caught:
-        check(command, now=100.0)
+        check_times(command, now=100.0)
     assert caught.value.body.path == path
     assert caught.value.body.hint
 
@@ -54,17 +60,17 @@ def test_a_deadline_lies_ahead_and_after_the_beginning(
 def test_a_plan_says_when_its_deadline_will_hardly_be_kept(
     begins: float | None, ends: float | None, seconds: float | None, warned: bool
 ) -> None:
-    notes = advice(GenerateImages(not_before=at(begins), deadline=at(ends)), seconds, now=100.0)
+    notes = deadline_warnings(GenerateImages(not_before=at(begins), deadline=at(ends)), seconds, now=100.0)
     assert [note.split(":")[0] for note in notes] == (["deadline"] if warned else [])
 
 
 def test_a_small_batch_is_interactive_unless_something_else_is_wished() -> None:
-    assert class_of(None, INTERACTIVE_UP_TO) == "interactive"
-    assert class_of(None, INTERACTIVE_UP_TO + 1) == "batch"
-    assert class_of("batch", 1) == "batch"
-    assert class_of("interactive", 1000) == "interactive"
+    assert class_of_service(None, MAX_INTERACTIVE_PICTURES) == "interactive"
+    assert class_of_service(None, MAX_INTERACTIVE_PICTURES + 1) == "batch"
+    assert class_of_service("batch", 1) == "batch"
+    assert class_of_service("interactive", 1000) == "interactive"
 
 
 def test_moments_are_seconds_since_the_epoch() -> None:
-    assert seconds_of(None) is None
-    assert seconds_of(datetime(1970, 1, 2, tzinfo=UTC)) == 86400.0
+    assert epoch_seconds(None) is None
+    assert epoch_seconds(datetime(1970, 1, 2, tzinfo=UTC)) == 86400.0

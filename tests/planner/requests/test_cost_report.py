@@ -223,7 +223,7 @@ def test_a_batch_that_is_forgotten_leaves_its_costs_as_they_were(world: PricedWo
 
 
 def forget(connection: Connection, now: float) -> None:
-    assert retention.disown(connection, NAME, "local", now + 1, now)
+    assert retention.detach_client(connection, NAME, "local", now + 1, now)
     retention.forget_pictures(connection, NAME, 0)
     retention.forget_batch(connection, NAME)
 

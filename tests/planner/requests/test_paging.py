@@ -7,8 +7,8 @@ import random
 import msgspec
 import pytest
 
-from agents.planner.requests.paging import PAGE_BYTES, fitting
-from agents.planner.requests.replies import list_of, result_of
+from agents.planner.requests.paging import MAX_PAGE_BYTES, fit_page
+from agents.planner.requests.replies import batch_list_reply, result_reply
 from protocol import codec
 from protocol.replies import Size
 from tests.planner.workbench import World, new_batch, new_engine
@@ -31,7 +31,7 @@ PIXEL_BYTES = len(codec.encode(PIXEL)) + 1
     ],
 )
 def test_as_many_entries_fit_as_their_json_allows_and_always_one(entries: int, limit: int, expected: int) -> None:
-    assert len(fitting([PIXEL] * entries, limit)) == expected
+    assert len(fit_page([PIXEL] * entries, limit)) == expected
 
 
 def test_long_briefs_make_more_pages_and_no_batch_is_missing_or_shown_twice(database):
@@ -45,8 +45,8 @@ def test_long_briefs_make_more_pages_and_no_batch_is_missing_or_shown_twice(data
     seen: list[str] = []
     first: int | None = 0
     while first is not None:
-        page = world.transact(lambda connection, first=first: list_of(connection, "local", first, 200))
-        assert len(codec.encode(page)) < PAGE_BYTES + 1000
+        page = world.transact(lambda connection, first=first: batch_list_reply(connection, "local", first, 200))
+        assert len(codec.encode(page)) < MAX_PAGE_BYTES + 1000
         seen += [batch.hash for batch in page.batch_list.batches]
         first = page.batch_list.next
 
@@ -57,7 +57,7 @@ def test_a_result_that_fits_is_one_page(database):
     world = World(engine=new_engine(database), dice=random.Random(1))
     world.start(new_batch(3))
     batch = world.run("gen_batch_1")
-    whole = world.transact(lambda connection: result_of(connection, batch, 0, 200)).generation_result
+    whole = world.transact(lambda connection: result_reply(connection, batch, 0, 200)).generation_result
 
     assert [image.index for image in whole.images] == [0, 1, 2]
     assert whole.next is None

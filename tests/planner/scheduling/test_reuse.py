@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from agents.planner.ledger.batches import Batch, required
-from agents.planner.scheduling.reuse import agreed, digests, first_work, reuses
-from agents.planner.scheduling.reuse_lookup import look_up
+from agents.planner.ledger.batches import Batch, require_batch
+from agents.planner.scheduling.reuse import agreed_versions, digests, first_work, may_reuse
+from agents.planner.scheduling.reuse_lookup import look_up_stored
 from agents.planner.transitions import accept
 from protocol.animation import Motion
 from protocol.commands import Amend, GenerateImages
@@ -158,7 +158,7 @@ def test_a_bar_that_is_raised_before_a_picture_is_handed_out_counts(world: Keepi
     world.start(held)
     world.rest()
     world.steer(Amend(hash=AGAIN, min_score=0.6))
-    world.follow(world.transact(lambda c: accept.approve(c, required(c, AGAIN), world.window, world.now)))
+    world.follow(world.transact(lambda c: accept.approve(c, require_batch(c, AGAIN), world.window, world.now)))
     world.run(AGAIN)
     for image in world.images(AGAIN):
         assert (image.reused is not None) == ((scores[image.index] or 0.0) >= 0.6)
@@ -204,7 +204,7 @@ def test_storage_is_asked_only_where_it_may_have_the_picture(
 ) -> None:
     batch = new_batch(1)
     batch.command, batch.parent = command, parent
-    assert reuses(batch) == asks
+    assert may_reuse(batch) == asks
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_storage_is_asked_only_where_it_may_have_the_picture(
 def test_weights_are_known_where_every_generator_that_may_take_the_job_agrees(
     announced: list[ModelInfo], version: str | None
 ) -> None:
-    assert agreed(announced) == {"pocket": version}
+    assert agreed_versions(announced) == {"pocket": version}
 
 
 JOB = Job(
@@ -320,7 +320,7 @@ async def test_storage_is_asked_for_the_client_and_its_answer_is_told_by_index()
     outlet = Told(ALIVE, StoredPictures(found=[stored_picture()]))
     twin = msgspec.structs.replace(JOB, index=5)
     other = msgspec.structs.replace(JOB, index=6, seed=8)
-    assert await look_up(outlet, [JOB, twin, other]) == {0: stored_picture(), 5: stored_picture()}
+    assert await look_up_stored(outlet, [JOB, twin, other]) == {0: stored_picture(), 5: stored_picture()}
     [question] = outlet.questions
     assert (question.client_id, len(question.digests)) == ("local", 2)
 
@@ -334,4 +334,4 @@ async def test_storage_is_asked_for_the_client_and_its_answer_is_told_by_index()
     ],
 )
 async def test_where_nobody_can_tell_everything_is_made(outlet: Told) -> None:
-    assert await look_up(outlet, [JOB]) == {}
+    assert await look_up_stored(outlet, [JOB]) == {}

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.records import Evidence
-from agents.planner.requests.replies import list_of, result_of
+from agents.planner.requests.replies import batch_list_reply, result_reply
 from agents.planner.scheduling import upgrade
 from agents.planner.scheduling.hand_out import first_prompts
 from agents.planner.scheduling.window import Window
@@ -74,7 +74,7 @@ def test_an_upgrade_starts_from_the_pixels_that_are_there_now_placed_as_before()
     child = upgrade_of(parent, Upgrade(hash=PARENT, resolution="256x256"), 1)
     found = InitImage(blob="c" * 64, strength=0.5, mask="d" * 64)
     child.recipe = msgspec.structs.replace(child.recipe, init_image=found)
-    again = upgrade.upgraded(child, original, 0, 1).init_image
+    again = upgrade.upgrade_job(child, original, 0, 1).init_image
     assert again == InitImage(blob="c" * 64, strength=0.5, mask="d" * 64, box=[16, 16, 128, 128])
 
 
@@ -122,7 +122,7 @@ def test_what_failed_has_nothing_to_upgrade_and_attempts_that_were_accepted_coun
 
 def test_named_pictures_are_made_again_with_more_steps(world: World) -> None:
     parent = finished_parent(world, 6)
-    originals = world.transact(lambda c: upgrade.named_jobs(c, PARENT, [4, 1]))
+    originals = world.transact(lambda c: upgrade.completed_jobs_at(c, PARENT, [4, 1]))
     accepted(world, upgrade_of(parent, Upgrade(hash=PARENT, render_quality="hd"), 2), originals)
     world.run(CHILD)
     assert [job.parent for job in made(world, CHILD).values()] == [image_id(PARENT, 1), image_id(PARENT, 4)]
@@ -131,7 +131,7 @@ def test_named_pictures_are_made_again_with_more_steps(world: World) -> None:
 
 def test_a_picture_that_another_model_stood_in_for_is_made_as_the_plan_of_its_own_says(world: World) -> None:
     parent = finished_parent(world, 1)
-    (original,) = world.transact(lambda c: upgrade.named_jobs(c, PARENT, [0]))
+    (original,) = world.transact(lambda c: upgrade.completed_jobs_at(c, PARENT, [0]))
     swept = msgspec.structs.replace(
         original, loras=[], stand_in_for="sdxl", guidance=2.0, swept={"guidance": 2.0, "lora:gold": 0.3}
     )
@@ -140,7 +140,7 @@ def test_a_picture_that_another_model_stood_in_for_is_made_as_the_plan_of_its_ow
     child.recipe = msgspec.structs.replace(
         child.recipe, model="base_sdxl", models=["base_sdxl"], loras=loras, sampler="DPM++ 2M Karras", steps=60
     )
-    made_again = upgrade.upgraded(child, swept, 0, 1)
+    made_again = upgrade.upgrade_job(child, swept, 0, 1)
     assert (made_again.model, made_again.models, made_again.stand_in_for) == ("base_sdxl", ["base_sdxl"], None)
     assert (made_again.sampler, made_again.steps, made_again.guidance) == ("DPM++ 2M Karras", 60, 2.0)
     assert [(lora.name, lora.weight) for lora in made_again.loras] == [("gold", 0.3), ("ink", 0.8)]
@@ -150,12 +150,12 @@ def test_results_and_lists_link_an_upgrade_to_its_parent(world: World) -> None:
     parent = finished_parent(world, 2)
     accepted(world, upgrade_of(parent, Upgrade(hash=PARENT, resolution="256x256"), 2))
     child = world.run(CHILD)
-    result = world.transact(lambda c: result_of(c, child, 0, 10)).generation_result
+    result = world.transact(lambda c: result_reply(c, child, 0, 10)).generation_result
     assert (result.parent, [image.parent for image in result.images]) == (
         PARENT,
         [image_id(PARENT, 0), image_id(PARENT, 1)],
     )
-    listed = world.transact(lambda c: list_of(c, "local", 0, 10)).batch_list.batches
+    listed = world.transact(lambda c: batch_list_reply(c, "local", 0, 10)).batch_list.batches
     assert {batch.hash: batch.parent for batch in listed} == {CHILD: PARENT, PARENT: None}
 
 

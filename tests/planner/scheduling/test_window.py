@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from agents.planner.scheduling.window import AGE_S, Share, Standing, Window
+from agents.planner.scheduling.window import AGE_S, BatchDemand, Share, Window
 from protocol.parameters import ServiceClass
 
 
@@ -16,13 +16,15 @@ def waiting(
     priority: ServiceClass = "batch",
     in_flight: int = 0,
     platform: str = "pocket",
-) -> Standing:
-    return Standing(name, client, platform, priority, ready, in_flight)
+) -> BatchDemand:
+    return BatchDemand(name, client, platform, priority, ready, in_flight)
 
 
-def window_with(bound: int, *standings: Standing, shares: dict[str, Share] | None = None, now: float = 0.0) -> Window:
+def window_with(
+    bound: int, *standings: BatchDemand, shares: dict[str, Share] | None = None, now: float = 0.0
+) -> Window:
     window = Window(bound)
-    window.survey([replace(standing) for standing in standings], shares or {}, now)
+    window.replace_all([replace(standing) for standing in standings], shares or {}, now)
     return window
 
 
@@ -47,19 +49,19 @@ def window_with(bound: int, *standings: Standing, shares: dict[str, Share] | Non
     ],
 )
 def test_free_places_are_shared_among_the_batches_that_wait(
-    bound: int, standings: list[Standing], shares: dict[str, Share], expected: dict[str, int]
+    bound: int, standings: list[BatchDemand], shares: dict[str, Share], expected: dict[str, int]
 ) -> None:
-    assert window_with(bound, *standings, shares=shares).grants("pocket", 0.0) == expected
+    assert window_with(bound, *standings, shares=shares).grant("pocket", 0.0) == expected
 
 
 def one_by_one(window: Window, count: int, now: float = 0.0) -> list[str]:
     """The batches that get the next pictures when each ends before the next is handed out."""
     order: list[str] = []
     for _ in range(count):
-        (name,) = window.grants("pocket", now)
+        (name,) = window.grant("pocket", now)
         order.append(name)
-        standing = window.standing(name)
-        window.see(replace(standing, in_flight=standing.in_flight - 1), now)
+        standing = window.demand_of(name)
+        window.update(replace(standing, in_flight=standing.in_flight - 1), now)
     return order
 
 
@@ -73,21 +75,21 @@ def test_clients_take_turns_of_their_weight_whatever_the_number_of_their_batches
 def test_a_small_batch_goes_through_beside_a_million_pictures() -> None:
     window = window_with(1, waiting("huge", "acme", ready=1_000_000))
     one_by_one(window, 5)
-    window.see(waiting("small", "zeta", ready=10), 0.0)
+    window.update(waiting("small", "zeta", ready=10), 0.0)
     assert Counter(one_by_one(window, 20)) == {"huge": 10, "small": 10}
 
 
 def test_a_turn_that_a_full_window_cuts_short_goes_on_when_a_place_is_free() -> None:
     window = window_with(2, waiting("a", "acme"), waiting("b", "zeta"), shares={"acme": Share(weight=3)})
-    assert window.grants("pocket", 0.0) == {"a": 2}
-    window.see(waiting("a", "acme", ready=98, in_flight=0), 0.0)
-    assert window.grants("pocket", 0.0) == {"a": 1, "b": 1}
+    assert window.grant("pocket", 0.0) == {"a": 2}
+    window.update(waiting("a", "acme", ready=98, in_flight=0), 0.0)
+    assert window.grant("pocket", 0.0) == {"a": 1, "b": 1}
 
 
 def test_nothing_is_saved_up_while_nothing_waits() -> None:
     window = window_with(1, waiting("a", "acme", ready=1), waiting("b", "zeta"), shares={"acme": Share(weight=5)})
     assert one_by_one(window, 3) == ["a", "b", "b"]
-    window.see(waiting("a", "acme", ready=10), 0.0)
+    window.update(waiting("a", "acme", ready=10), 0.0)
     assert Counter(one_by_one(window, 12)) == {"a": 10, "b": 2}
 
 
@@ -107,33 +109,33 @@ def test_waiting_long_makes_nobody_more_than_a_client_among_others() -> None:
 
 def test_a_batch_may_change_its_class() -> None:
     window = window_with(1, waiting("a", "acme"), waiting("b", "zeta"))
-    window.see(waiting("b", "zeta", priority="interactive"), 0.0)
+    window.update(waiting("b", "zeta", priority="interactive"), 0.0)
     assert one_by_one(window, 3) == ["b"] * 3
-    window.see(waiting("b", "zeta"), 0.0)
+    window.update(waiting("b", "zeta"), 0.0)
     assert Counter(one_by_one(window, 4)) == {"a": 2, "b": 2}
 
 
 def test_a_batch_that_is_not_in_the_survey_is_forgotten_and_holds_no_place() -> None:
     window = window_with(4, waiting("a", in_flight=4), waiting("b"))
-    assert window.grants("pocket", 0.0) == {}
-    window.survey([waiting("b")], {}, 0.0)
-    assert window.grants("pocket", 0.0) == {"b": 4}
+    assert window.grant("pocket", 0.0) == {}
+    window.replace_all([waiting("b")], {}, 0.0)
+    assert window.grant("pocket", 0.0) == {"b": 4}
 
 
 def test_an_upgrade_of_memory_by_a_survey_keeps_everybodys_turn() -> None:
     window = window_with(1, waiting("a", "acme"), waiting("b", "zeta"))
     assert one_by_one(window, 1) == ["a"]
-    window.survey([waiting("a", "acme"), waiting("b", "zeta")], {}, 0.0)
+    window.replace_all([waiting("a", "acme"), waiting("b", "zeta")], {}, 0.0)
     assert one_by_one(window, 2) == ["b", "a"]
 
 
 def test_a_thousand_batches_are_served_evenly() -> None:
     window = window_with(64, *(waiting(f"b{number}", f"c{number % 10}", ready=3) for number in range(1000)))
     served: Counter[str] = Counter()
-    while granted := window.grants("pocket", 0.0):
+    while granted := window.grant("pocket", 0.0):
         for name, count in granted.items():
             served[name] += count
-            standing = window.standing(name)
-            window.see(replace(standing, in_flight=0), 0.0)
+            standing = window.demand_of(name)
+            window.update(replace(standing, in_flight=0), 0.0)
     assert set(served.values()) == {3}
     assert len(served) == 1000

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.shared.edges import agreement, canny
+from agents.shared.edges import canny, edge_f_score
 from agents.shared.picture import decode
 from agents.shared.settings import Settings
 from bus.client import Client
@@ -60,7 +60,7 @@ async def test_pictures_are_made_from_pictures_by_command(tmp_path: Path, login:
 
         again, blue = await stored(client, order("a blue car on a white background", init_image=source, strength=0.6))
         assert blue.shape == (128, 128, 3)
-        assert agreement(canny(car_pixels), canny(blue)) > 0.6
+        assert edge_f_score(canny(car_pixels), canny(blue)) > 0.6
         record = json.loads(Path(again.path or "").with_suffix(".json").read_text())
         assert record["init_image"]["strength"] == 0.6
         assert record["engine"] == "steps"
@@ -82,7 +82,7 @@ async def test_pictures_are_made_from_pictures_by_command(tmp_path: Path, login:
         _, followed = await stored(client, order("a green car on a pink background", controls=[edges]))
         _, free = await stored(client, order("a green car on a pink background"))
         lines = canny(car_pixels)
-        assert agreement(lines, canny(followed)) > agreement(lines, canny(free))
+        assert edge_f_score(lines, canny(followed)) > edge_f_score(lines, canny(free))
 
         mug, star = (f"a {thing} on a white background" for thing in ("red mug", "blue star"))
         halves = [Region(prompt=mug, box=[0, 0, 0.5, 1]), Region(prompt=star, box=[0.5, 0, 0.5, 1])]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.planner.ledger.retention_loop import Upkeep
+from agents.planner.ledger.retention_loop import RetentionLoop
 from agents.shared.database.engine import open_engine
 from agents.shared.database.group_commit import GroupCommit
 from bus.connection import Address
@@ -30,16 +30,16 @@ async def test_no_picture_in_flight_misses_its_pixels_and_at_the_end_none_are_le
     order = GenerateImages(brief="a mug", platform="pocket", requirements=Requirements(quantity=QUANTITY))
     halfway = 0
     async with served(settings, login) as client, GroupCommit(engine) as ledger, asyncio.timeout(50):
-        upkeep = Upkeep(ledger, blobs, settings)
+        upkeep = RetentionLoop(ledger, blobs, settings)
         plan = await client.request(order)
         assert isinstance(plan, GenerationPlan)
         assert plan.hash is not None
         async for status in client.watch_status("local", plan.hash):
-            removed = await upkeep.round(time.time())
+            removed = await upkeep.run_once(time.time())
             if status.generation_status.completed == QUANTITY:
                 break
             halfway += removed.blobs
-        await upkeep.round(time.time())
+        await upkeep.run_once(time.time())
     engine.dispose()
     assert halfway > 0
     assert [path for path in settings.blobs.rglob("*") if path.is_file()] == []

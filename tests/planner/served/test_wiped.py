@@ -29,7 +29,7 @@ async def test_every_picture_is_filed_once_though_the_store_is_wiped_several_tim
 ) -> None:
     settings = instant_settings(tmp_path / "home")
     keeper = await connect(login("admin"), name="tests", wait_s=5)
-    keeping = asyncio.create_task(topology.maintain(keeper))
+    keeping = asyncio.create_task(topology.maintain_topology(keeper))
     async with served(settings, login) as client:
         order = GenerateImages(brief="a mug", platform="pocket", requirements=Requirements(quantity=QUANTITY))
         plan = await client.request(order)
@@ -57,5 +57,5 @@ async def wipe(server: EmbeddedServer) -> None:
     """Kill the server and empty its store; it comes back with nothing."""
     os.kill(server.pid, signal.SIGKILL)
     await server.wait()
-    shutil.rmtree(server.store)
+    shutil.rmtree(server.store_folder)
     await server.start()

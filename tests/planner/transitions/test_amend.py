@@ -88,9 +88,9 @@ def test_what_is_left_of_a_batch_at_its_deadline_is_cancelled(world: World) -> N
     batch.deadline = 500.0
     world.start(batch)
     world.run(NAME, until=halfway)
-    assert world.transact(lambda c: client_commands.expire(c, world.window, 499.0)) == []
+    assert world.transact(lambda c: client_commands.expire_batches(c, world.window, 499.0)) == []
     world.cancelled = True
-    for change in world.transact(lambda c: client_commands.expire(c, world.window, 501.0)):
+    for change in world.transact(lambda c: client_commands.expire_batches(c, world.window, 501.0)):
         world.follow(change)
     assert world.run(NAME).state == "cancelled"
-    assert world.transact(lambda c: client_commands.expire(c, world.window, 600.0)) == []
+    assert world.transact(lambda c: client_commands.expire_batches(c, world.window, 600.0)) == []

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 from agents.planner.ledger.tables import jobs
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions import client_commands
-from agents.planner.transitions.recovery import overdue
+from agents.planner.transitions.recovery import find_overdue
 from protocol.commands import Amend, Cancel, Pause, Priority, Resume, Retry
 from protocol.errors import BadCommand, Refused
 from protocol.ids import image_id
@@ -72,11 +72,11 @@ def test_nothing_of_a_paused_batch_is_sent_again_however_long_it_is_silent(world
     world.start(new_batch(12))
     world.run(NAME, until=lambda batch: batch.tally.in_flight == 4)
     world.steer(Pause(hash=NAME))
-    found = world.transact(lambda c: overdue(c, world.now + 1000, 20.0, world.window))
-    assert [message for message, _ in found.again if isinstance(message, GenerateImage)] == []
+    found = world.transact(lambda c: find_overdue(c, world.now + 1000, 20.0, world.window))
+    assert [message for message, _ in found.resends if isinstance(message, GenerateImage)] == []
     silent = world.load(NAME)
     resumed = world.transact(lambda c: client_commands.resume(c, silent, world.window, world.now))
-    assert [count for _, count in resumed.again] == [1] * 4
+    assert [count for _, count in resumed.resends] == [1] * 4
 
 
 def test_a_picture_that_is_rejected_while_its_batch_is_paused_waits_for_its_next_attempt(world: World) -> None:
@@ -102,7 +102,7 @@ def test_pausing_and_resuming_twice_is_pausing_and_resuming_once(world: World) -
 
 @pytest.mark.parametrize("command", [Pause(hash=NAME), Resume(hash=NAME), Retry(hash=NAME)])
 def test_a_held_plan_is_neither_paused_nor_resumed_nor_tried_again(
-    world: World, command: client_commands.Steering
+    world: World, command: client_commands.BatchCommand
 ) -> None:
     world.start(new_batch(2, state="held"))
     assert world.refused(command).code == "wrong_state"
@@ -181,8 +181,8 @@ def test_a_picture_that_no_generator_dropped_is_cancelled_alone_in_the_end(world
     world.run(NAME, until=lambda batch: batch.tally.in_flight == 4)
     queued = next(work.job for work in world.queue.values() if isinstance(work, GenerateImage))
     world.steer(Cancel(hash=NAME, image_id=queued.image_id))
-    found = world.transact(lambda c: overdue(c, world.now + 100, 20.0, world.window))
-    assert list(found.unwanted) == [queued.image_id]
+    found = world.transact(lambda c: find_overdue(c, world.now + 100, 20.0, world.window))
+    assert list(found.unanswered_cancels) == [queued.image_id]
     assert world.run(NAME).tally.completed == 5
 
 
@@ -224,7 +224,7 @@ def test_whatever_a_client_does_and_whatever_is_lost_every_picture_ends_once(eng
         shuffles=dice.random() < 0.5,
     )
     world.start(new_batch(16, max_attempts=2))
-    wishes: list[client_commands.Steering] = [
+    wishes: list[client_commands.BatchCommand] = [
         Pause(hash=NAME),
         Resume(hash=NAME),
         Retry(hash=NAME),

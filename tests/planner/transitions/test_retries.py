@@ -1,7 +1,7 @@
 """What failed is tried again."""
 
-from agents.planner.ledger.batches import required
-from agents.planner.transitions.client_commands import steer
+from agents.planner.ledger.batches import require_batch
+from agents.planner.transitions.client_commands import apply_batch_command
 from protocol.commands import Cancel, Pause, Resume, Retry
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
@@ -121,7 +121,7 @@ def test_failed_pictures_wait_on_while_their_batch_is_paused_whatever_an_undone_
     world.steer(Pause(hash=NAME))
     world.queue = {name: work for name, work in world.queue.items() if NAME not in name}  # the desk empties it
     with world.engine.connect() as connection:  # never committed: the disk is full
-        steer(connection, required(connection, NAME), Resume(hash=NAME), world.window, world.now)
+        apply_batch_command(connection, require_batch(connection, NAME), Resume(hash=NAME), world.window, world.now)
     world.run("gen_other")
     assert world.load(NAME).tally.waiting == 6
     world.steer(Resume(hash=NAME))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-from bus import tether
+from bus import die_with_parent
 
 SETTINGS = (
     *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "listen_addresses="),
@@ -82,7 +82,7 @@ def _unprivileged() -> str | None:
 def _tied(user: str | None) -> list[str]:
     """What stands before a command so that it dies with this process, and runs as `user`."""
     if user is None:
-        return [sys.executable, "-I", tether.__file__, str(os.getpid())]
+        return [sys.executable, "-I", die_with_parent.__file__, str(os.getpid())]
     entry = pwd.getpwnam(user)
     return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig=INT"]
 

@@ -12,14 +12,14 @@ from agents.planner.agent import MIGRATIONS
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.tables import audit, batches, jobs, metadata
 from agents.shared.database.copying import (
-    PAGE,
+    PAGE_SIZE,
     Database,
     OtherRevision,
     copy_in,
     copy_out,
     is_empty,
+    open_snapshots,
     revision_of,
-    snapshots,
 )
 from agents.shared.database.engine import migrate, open_engine
 from tests.shared.database.server import fresh_schema
@@ -36,7 +36,7 @@ def filled(database: str) -> Iterator[Engine]:
     migrate(engine, MIGRATIONS)
     with engine.begin() as connection:
         connection.execute(sa.insert(batches).values(**BATCH))
-        connection.execute(sa.insert(jobs), [JOB | {"index": index} for index in range(PAGE + 1)])
+        connection.execute(sa.insert(jobs), [JOB | {"index": index} for index in range(PAGE_SIZE + 1)])
         note(connection, "accepted", "local", 1.0, "gen_batch_1")
     yield engine
     engine.dispose()
@@ -79,16 +79,16 @@ def in_order(table: sa.Table) -> sa.Select[Any]:
 
 @pytest.mark.usefixtures("filled")
 def test_what_was_copied_out_and_in_is_what_was_there(database: str, elsewhere: str, tmp_path: Path) -> None:
-    with snapshots([ledger(database)]) as [source]:
+    with open_snapshots([ledger(database)]) as [source]:
         counts = copy_out(source, ledger(database), tmp_path / "copy.db")
     assert copy_in(tmp_path / "copy.db", ledger(elsewhere)) == counts
-    assert (counts["batches"], counts["jobs"], counts["audit"]) == (1, PAGE + 1, 1)
+    assert (counts["batches"], counts["jobs"], counts["audit"]) == (1, PAGE_SIZE + 1, 1)
     assert everything(elsewhere) == everything(database)
 
 
 @pytest.mark.usefixtures("filled")
 def test_rows_that_were_there_are_gone_after_it(database: str, tmp_path: Path) -> None:
-    with snapshots([ledger(database)]) as [source]:
+    with open_snapshots([ledger(database)]) as [source]:
         copy_out(source, ledger(database), tmp_path / "copy.db")
     before = everything(database)
     write(database, sa.delete(jobs), sa.insert(batches).values(**BATCH | {"hash": "gen_batch_2"}))
@@ -98,7 +98,7 @@ def test_rows_that_were_there_are_gone_after_it(database: str, tmp_path: Path) -
 
 @pytest.mark.usefixtures("filled")
 def test_numbered_rows_are_counted_on_from_the_highest(database: str, elsewhere: str, tmp_path: Path) -> None:
-    with snapshots([ledger(database)]) as [source]:
+    with open_snapshots([ledger(database)]) as [source]:
         copy_out(source, ledger(database), tmp_path / "copy.db")
     copy_in(tmp_path / "copy.db", ledger(elsewhere))
     values = {"at": 2.0, "client_id": "local", "what": "paused", "detail": "{}"}
@@ -108,7 +108,7 @@ def test_numbered_rows_are_counted_on_from_the_highest(database: str, elsewhere:
 
 @pytest.mark.usefixtures("filled")
 def test_what_is_written_meanwhile_is_not_in_the_copy(database: str, tmp_path: Path) -> None:
-    with snapshots([ledger(database)]) as [source]:
+    with open_snapshots([ledger(database)]) as [source]:
         write(database, sa.insert(batches).values(**BATCH | {"hash": "gen_batch_2"}))
         copy_out(source, ledger(database), tmp_path / "copy.db")
     copied = everything(f"sqlite:///{tmp_path / 'copy.db'}")
@@ -119,7 +119,7 @@ def test_what_is_written_meanwhile_is_not_in_the_copy(database: str, tmp_path: P
 def test_a_copy_is_one_file(database: str, tmp_path: Path) -> None:
     folder = tmp_path / "copies"
     folder.mkdir()
-    with snapshots([ledger(database)]) as [source]:
+    with open_snapshots([ledger(database)]) as [source]:
         copy_out(source, ledger(database), folder / "copy.db")
     assert [file.name for file in folder.iterdir()] == ["copy.db"]
 
@@ -127,7 +127,7 @@ def test_a_copy_is_one_file(database: str, tmp_path: Path) -> None:
 def test_a_database_that_was_never_made_is_told_and_not_made(tmp_path: Path) -> None:
     absent = ledger(f"sqlite:///{tmp_path / 'absent.db'}")
     assert revision_of(absent) is None
-    with pytest.raises(OtherRevision) as caught, snapshots([absent]):
+    with pytest.raises(OtherRevision) as caught, open_snapshots([absent]):
         pass
     assert caught.value.found is None
     assert list(tmp_path.iterdir()) == []
@@ -135,9 +135,13 @@ def test_a_database_that_was_never_made_is_told_and_not_made(tmp_path: Path) -> 
 
 def test_a_database_of_another_revision_is_not_copied(database: str, at_revision: Callable[[str, str], None]) -> None:
     at_revision(database, "0001")
-    with pytest.raises(OtherRevision) as caught, snapshots([ledger(database)]):
+    with pytest.raises(OtherRevision) as caught, open_snapshots([ledger(database)]):
         pass
-    assert (caught.value.found, ledger(database).knows("0001"), ledger(database).knows("9999")) == ("0001", True, False)
+    assert (
+        caught.value.found,
+        ledger(database).can_migrate_from("0001"),
+        ledger(database).can_migrate_from("9999"),
+    ) == ("0001", True, False)
 
 
 def test_a_copy_of_an_older_revision_is_brought_to_this_one(
@@ -148,7 +152,7 @@ def test_a_copy_of_an_older_revision_is_brought_to_this_one(
     write(old, sa.text(OLD_BATCH))
     assert not is_empty(ledger(old))
     copy_in(tmp_path / "old.db", ledger(elsewhere))
-    assert revision_of(ledger(elsewhere)) == ledger(elsewhere).newest
+    assert revision_of(ledger(elsewhere)) == ledger(elsewhere).newest_revision
     assert [row[0] for row in everything(elsewhere)["batches"]] == ["gen_batch_1"]
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.shared.supervisor.address import HomeTaken, WorkshopAddress, home_lock, running_workshop, write_address
+from agents.shared.supervisor.address import HomeTaken, WorkshopAddress, find_workshop, lock_home, write_address
 
 ADDRESS = WorkshopAddress(
     url="nats://127.0.0.1:4222",
@@ -21,13 +21,13 @@ def address_file(tmp_path: Path) -> Path:
 
 
 def test_a_running_workshop_is_found_by_its_address_file(address_file: Path):
-    with home_lock(address_file):
+    with lock_home(address_file):
         write_address(address_file, ADDRESS)
-        assert running_workshop(address_file) == ADDRESS
+        assert find_workshop(address_file) == ADDRESS
 
 
 def test_the_address_file_is_readable_by_its_owner_alone(address_file: Path):
-    with home_lock(address_file):
+    with lock_home(address_file):
         write_address(address_file, ADDRESS)
         write_address(address_file, ADDRESS)
         assert stat.S_IMODE(address_file.stat().st_mode) == 0o600
@@ -38,34 +38,34 @@ def test_the_address_file_is_readable_by_its_owner_alone(address_file: Path):
 
 
 def test_the_address_is_gone_when_the_workshop_ends(address_file: Path):
-    with home_lock(address_file):
+    with lock_home(address_file):
         write_address(address_file, ADDRESS)
     assert not address_file.exists()
-    assert running_workshop(address_file) is None
+    assert find_workshop(address_file) is None
 
 
 def test_a_file_that_a_dead_supervisor_left_behind_counts_as_no_workshop(address_file: Path):
-    with home_lock(address_file):
+    with lock_home(address_file):
         pass
     write_address(address_file, ADDRESS)
-    assert running_workshop(address_file) is None
+    assert find_workshop(address_file) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"url": 1}', b"\xff"])
 def test_a_damaged_address_file_counts_as_no_workshop(address_file: Path, content: bytes):
-    with home_lock(address_file):
+    with lock_home(address_file):
         address_file.write_bytes(content)
-        assert running_workshop(address_file) is None
+        assert find_workshop(address_file) is None
 
 
 def test_there_is_no_workshop_in_an_empty_home(address_file: Path):
-    assert running_workshop(address_file) is None
+    assert find_workshop(address_file) is None
     assert not address_file.parent.exists()
 
 
 def test_one_home_holds_one_workshop(address_file: Path):
-    with home_lock(address_file):
-        with pytest.raises(HomeTaken), home_lock(address_file):
+    with lock_home(address_file):
+        with pytest.raises(HomeTaken), lock_home(address_file):
             pass
         write_address(address_file, ADDRESS)
-        assert running_workshop(address_file) == ADDRESS
+        assert find_workshop(address_file) == ADDRESS

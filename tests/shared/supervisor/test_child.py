@@ -15,7 +15,7 @@ from agents.shared.supervisor.child import MAX_LOG_BYTES, Child, open_log
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.restart import BackOff
 
-IMPATIENT = BackOff(first_s=0.01, factor=2.0, most_s=0.05, stable_s=30.0)
+IMPATIENT = BackOff(first_s=0.01, factor=2.0, max_s=0.05, stable_s=30.0)
 WAIT = "import signal; print('up', flush=True); signal.pause()"
 
 
@@ -44,7 +44,7 @@ async def kept(program: str, folder: Path) -> AsyncGenerator[tuple[Child, Chroni
         chronicle.notices.put_nowait,
     )
     async with asyncio.TaskGroup() as group:
-        group.create_task(child.keep())
+        group.create_task(child.keep_alive())
         try:
             yield child, chronicle
         finally:
@@ -71,7 +71,7 @@ async def test_a_process_that_fails_at_once_is_counted_and_its_words_are_kept(tm
         assert "exit code 1" in (await chronicle.next("died")).detail
         await chronicle.next("died")
         assert child.deaths >= 2
-        assert child.last_words() == "no device"
+        assert child.last_error() == "no device"
 
 
 async def test_a_drained_process_is_not_started_again(tmp_path: Path):
@@ -101,7 +101,7 @@ async def test_a_process_that_does_not_end_is_killed(tmp_path: Path):
 def test_the_last_words_of_a_process_say_why_it_died(tmp_path: Path, log: str, words: str):
     (tmp_path / "qa.log").write_text(log)
     child = Child("qa", [], dict, tmp_path / "qa.log", IMPATIENT, lambda _: None)
-    assert child.last_words() == words
+    assert child.last_error() == words
 
 
 def test_a_log_that_grew_too_large_is_set_aside(tmp_path: Path):
@@ -117,9 +117,9 @@ def test_a_log_that_grew_too_large_is_set_aside(tmp_path: Path):
 @pytest.mark.parametrize("obedient", [True, False])
 def test_a_process_on_a_lifeline_ends_when_its_parent_is_gone(obedient: bool):
     program = (
-        "import signal\nfrom agents.shared.supervisor.lifeline import hold_lifeline\n"
+        "import signal\nfrom agents.shared.supervisor.stdin_lifeline import terminate_with_stdin\n"
         f"{'' if obedient else 'signal.signal(signal.SIGTERM, signal.SIG_IGN)'}\n"
-        "hold_lifeline(grace_s=0.1)\nprint('up', flush=True)\nwhile True: signal.pause()"
+        "terminate_with_stdin(grace_s=0.1)\nprint('up', flush=True)\nwhile True: signal.pause()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

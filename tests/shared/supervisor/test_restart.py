@@ -2,7 +2,7 @@ import pytest
 
 from agents.shared.supervisor.restart import BackOff
 
-POLICY = BackOff(first_s=0.2, factor=2.0, most_s=10.0, stable_s=30.0)
+POLICY = BackOff(first_s=0.2, factor=2.0, max_s=10.0, stable_s=30.0)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from agents.doors.cli.batches.status import print_status
 from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input
-from agents.doors.cli.settings import configured
+from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.plan_view import headline, refusal_of
-from agents.doors.cli.workshop.connection import asked, connected
+from agents.doors.cli.workshop.connection import ask, connect_client
 from protocol.codec import encode
 from protocol.commands import Amend, Cancel, Command, Pause, Priority, Resume, Retry, Upgrade
 from protocol.ids import image_id
@@ -26,37 +26,37 @@ MAX_INDEX_DIGITS = 7
 
 def pause(batch: str, json: bool) -> None:
     """Pause a batch and show where it stands."""
-    _steered(Pause(hash=batch), json)
+    _send_and_show(Pause(hash=batch), json)
 
 
 def resume(batch: str, json: bool) -> None:
     """Go on with a batch and show where it stands."""
-    _steered(Resume(hash=batch), json)
+    _send_and_show(Resume(hash=batch), json)
 
 
 def retry(batch: str, image: str | None, json: bool) -> None:
     """Try what failed again, or one picture."""
-    _steered(Retry(hash=batch, image_id=picture(batch, image) if image else None), json)
+    _send_and_show(Retry(hash=batch, image_id=image_id_of(batch, image) if image else None), json)
 
 
 def cancel(batch: str, pending: bool, image: str | None, json: bool) -> None:
     """Stop a batch, what of it has not started, or one picture."""
     if pending and image:
         raise bad_input("--pending and --image are two different wishes", hint="leave one of them out")
-    one = picture(batch, image) if image else None
-    _steered(Cancel(hash=batch, what="pending" if pending else "all", image_id=one), json)
+    one = image_id_of(batch, image) if image else None
+    _send_and_show(Cancel(hash=batch, what="pending" if pending else "all", image_id=one), json)
 
 
 def priority(batch: str, to: ServiceClass, json: bool) -> None:
     """Move a batch to another class."""
-    _steered(Priority(hash=batch, priority=to), json)
+    _send_and_show(Priority(hash=batch, priority=to), json)
 
 
 def amend(batch: str, number: int | None, min_score: float | None, negative: str | None, json: bool) -> None:
     """Change what has not started."""
     if number is None and min_score is None and negative is None:
         raise bad_input("nothing to change", hint="give --number, --min-score or --negative")
-    _steered(Amend(hash=batch, quantity=number, min_score=min_score, negative_prompt=negative), json)
+    _send_and_show(Amend(hash=batch, quantity=number, min_score=min_score, negative_prompt=negative), json)
 
 
 def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images: list[str], json: bool) -> int:
@@ -65,12 +65,12 @@ def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images:
         raise bad_input("an upgrade needs a size or a quality", hint="--size 2048x2048, or --quality hd")
     command = Upgrade(
         hash=batch,
-        image_ids=[picture(batch, image) for image in images],
+        image_ids=[image_id_of(batch, image) for image in images],
         resolution=size,
         render_quality=quality,
         command_id=f"upgrade_{secrets.token_hex(8)}",
     )
-    plan = asyncio.run(_answer(command, GenerationPlan))
+    plan = asyncio.run(_ask(command, GenerationPlan))
     if json:
         sys.stdout.write(encode(plan).decode() + "\n")
         return BAD_INPUT if plan.generation_plan.state == "refused" else ALL_STORED
@@ -88,17 +88,17 @@ def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images:
     return ALL_STORED
 
 
-def picture(batch: str, image: str) -> str:
+def image_id_of(batch: str, image: str) -> str:
     """The id of a picture that is named by its id or its index."""
     if image.isascii() and image.isdigit() and len(image) <= MAX_INDEX_DIGITS:
         return image_id(batch, int(image))
     return image
 
 
-def _steered(command: Command, json: bool) -> None:
-    print_status(asyncio.run(_answer(command, GenerationStatus)), json)
+def _send_and_show(command: Command, json: bool) -> None:
+    print_status(asyncio.run(_ask(command, GenerationStatus)), json)
 
 
-async def _answer(command: Command, kind: type[Answer]) -> Answer:
-    async with connected(configured()) as client:
-        return await asked(client, command, kind)
+async def _ask(command: Command, kind: type[Answer]) -> Answer:
+    async with connect_client(load_settings()) as client:
+        return await ask(client, command, kind)

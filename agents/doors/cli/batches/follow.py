@@ -7,29 +7,29 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from agents.doors.cli.errors import NOTHING_THERE, Failure, nothing_there
+from agents.doors.cli.errors import NO_WORKSHOP, Failure, no_workshop
 from agents.doors.cli.terminal.display import Display
-from agents.doors.cli.terminal.progress_state import Board, finished
-from agents.doors.cli.workshop.connection import asked
+from agents.doors.cli.terminal.progress_state import BatchProgress, count_finished
+from agents.doors.cli.workshop.connection import ask
 from bus.client import Client
 from protocol.commands import Result
 from protocol.replies import GenerationResult, Image, ResultBody, StatusBody
 
-CLIENT = "local"
+CLIENT_ID = "local"
 """The client that the command line is."""
-PAGE = 200
+PAGE_SIZE = 200
 """Pictures in one reply; of a larger batch those from the first unfinished one on are looked at."""
-QUIET_S = 3.0
+POLL_S = 3.0
 """Without news the planner is asked this often: news may be lost, the ledger is not."""
-SILENCE_S = 60.0
+MAX_UNANSWERED_S = 60.0
 """A workshop that does not answer for so long is given up; a planner is restarted well within it."""
 WAIT_S = 5.0
 """How long one request waits for the end of a batch."""
-SHEET_S = 20.0
+MAX_SHEET_WAIT_S = 20.0
 """How long the contact sheet of a finished batch is waited for."""
 
 
-class Followed(Struct, frozen=True, kw_only=True):
+class FinishedBatch(Struct, frozen=True, kw_only=True):
     """A finished batch: its pictures in order, and the seconds it took to see its end."""
 
     hash: str
@@ -44,15 +44,17 @@ class Followed(Struct, frozen=True, kw_only=True):
         return self.status.completed == self.quantity
 
 
-Seen = Callable[[list[Image]], Awaitable[None]]
+OnImages = Callable[[list[Image]], Awaitable[None]]
 """Told each page of pictures as the planner tells of them."""
 
 
-async def _unseen(images: list[Image]) -> None:
+async def _ignore_images(images: list[Image]) -> None:
     """Nobody else wants to know."""
 
 
-async def follow(client: Client, batch: str, board: Board, display: Display, seen: Seen = _unseen) -> Followed:
+async def follow(
+    client: Client, batch: str, board: BatchProgress, display: Display, seen: OnImages = _ignore_images
+) -> FinishedBatch:
     """Show a batch until none of its pictures is left to make, and return all of it.
 
     Raises:
@@ -65,77 +67,77 @@ async def follow(client: Client, batch: str, board: Board, display: Display, see
             group.create_task(_watch_progress(client, batch, board)),
             group.create_task(_watch_status(client, batch, board, news)),
         ]
-        await _until_over(client, batch, board, display, news, seen)
+        await _follow_until_over(client, batch, board, display, news, seen)
         for watcher in watchers:
             watcher.cancel()
-    return await _finished(client, batch, started)
+    return await _fetch_finished(client, batch, started)
 
 
-async def page(client: Client, batch: str, first: int = 0, wait_s: float = 0.0) -> GenerationResult:
+async def fetch_page(client: Client, batch: str, first: int = 0, wait_s: float = 0.0) -> GenerationResult:
     """One page of a batch's pictures; a planner that is being restarted is asked again.
 
     Raises:
         Failure: the workshop is gone, or does not know the batch.
     """
     try:
-        return await asked(
-            client, Result(hash=batch, first=first, count=PAGE, wait_s=wait_s), GenerationResult, SILENCE_S
+        return await ask(
+            client, Result(hash=batch, first=first, count=PAGE_SIZE, wait_s=wait_s), GenerationResult, MAX_UNANSWERED_S
         )
     except Failure as failure:
-        if failure.exit_code != NOTHING_THERE:
+        if failure.exit_code != NO_WORKSHOP:
             raise
-        raise nothing_there(
+        raise no_workshop(
             "the workshop does not answer any more",
             hint=f"the batch is safe; go on with: bottega up, then bottega status {batch} --watch",
         ) from failure
 
 
-async def _until_over(
-    client: Client, batch: str, board: Board, display: Display, news: asyncio.Event, seen: Seen
+async def _follow_until_over(
+    client: Client, batch: str, board: BatchProgress, display: Display, news: asyncio.Event, seen: OnImages
 ) -> None:
     while True:
-        result = (await page(client, batch, first=board.first_open)).generation_result
-        fresh = board.see_images(result.images)
-        board.see_status(result.generation_status)
+        result = (await fetch_page(client, batch, first=board.first_open)).generation_result
+        fresh = board.apply_images(result.images)
+        board.apply_status(result.generation_status)
         await seen(result.images)
         for row in fresh:
-            display.finished(row, board)
-        if finished(result.generation_status) >= result.quantity:
+            display.show_finished(row, board)
+        if count_finished(result.generation_status) >= result.quantity:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(QUIET_S):
+            async with asyncio.timeout(POLL_S):
                 await news.wait()
         news.clear()
 
 
-async def _watch_progress(client: Client, batch: str, board: Board) -> None:
-    async for progress in client.watch_progress(CLIENT, batch):
-        board.see_progress(progress)
+async def _watch_progress(client: Client, batch: str, board: BatchProgress) -> None:
+    async for progress in client.watch_progress(CLIENT_ID, batch):
+        board.apply_progress(progress)
 
 
-async def _watch_status(client: Client, batch: str, board: Board, news: asyncio.Event) -> None:
-    async for status in client.watch_status(CLIENT, batch):
-        board.see_status(status.generation_status)
+async def _watch_status(client: Client, batch: str, board: BatchProgress, news: asyncio.Event) -> None:
+    async for status in client.watch_status(CLIENT_ID, batch):
+        board.apply_status(status.generation_status)
         news.set()
 
 
-def _sheet_due(result: ResultBody) -> bool:
+def _is_sheet_due(result: ResultBody) -> bool:
     return result.contact_sheet is None and result.generation_status.completed > 0
 
 
-async def _finished(client: Client, batch: str, started: float) -> Followed:
+async def _fetch_finished(client: Client, batch: str, started: float) -> FinishedBatch:
     """Every page of the batch, its contact sheet waited for."""
-    deadline = time.monotonic() + SHEET_S
-    result = (await page(client, batch, wait_s=WAIT_S)).generation_result
-    while _sheet_due(result) and time.monotonic() < deadline:
-        result = (await page(client, batch, wait_s=WAIT_S)).generation_result
+    deadline = time.monotonic() + MAX_SHEET_WAIT_S
+    result = (await fetch_page(client, batch, wait_s=WAIT_S)).generation_result
+    while _is_sheet_due(result) and time.monotonic() < deadline:
+        result = (await fetch_page(client, batch, wait_s=WAIT_S)).generation_result
     seconds = time.monotonic() - started
     images = [*result.images]
     last = result
     while last.next is not None:
-        last = (await page(client, batch, first=last.next)).generation_result
+        last = (await fetch_page(client, batch, first=last.next)).generation_result
         images += last.images
-    return Followed(
+    return FinishedBatch(
         hash=batch,
         quantity=result.quantity,
         images=images,

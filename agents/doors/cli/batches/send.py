@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input, of_reply
-from agents.doors.cli.settings import configured
-from agents.doors.cli.terminal.plan_view import refusal_of, show
-from agents.doors.cli.workshop.connection import asked, connected
+from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input, failure_of_reply
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.plan_view import refusal_of, show_plan
+from agents.doors.cli.workshop.connection import ask, connect_client
 from protocol.codec import MAX_MESSAGE_BYTES, decode_command, encode
 from protocol.commands import Approve, GenerateImages
 from protocol.replies import ErrorReply, GenerationPlan, GenerationStatus, Reply
@@ -18,11 +18,11 @@ from protocol.replies import ErrorReply, GenerationPlan, GenerationStatus, Reply
 
 def send(source: str) -> int:
     """Print the reply as it came; returns the exit code."""
-    reply = asyncio.run(_exchange(read(source)))
+    reply = asyncio.run(_send_command(read_command(source)))
     sys.stdout.write(encode(reply).decode() + "\n")
     match reply:
         case ErrorReply(error=error):
-            return of_reply(error).exit_code
+            return failure_of_reply(error).exit_code
         case GenerationPlan(generation_plan=plan) if plan.state == "refused":
             return BAD_INPUT
         case _:
@@ -31,14 +31,14 @@ def send(source: str) -> int:
 
 def plan(source: str, json: bool) -> int:
     """Show the plan of a GENERATE_IMAGES command, held until it is approved; returns the exit code."""
-    command = decode_command(read(source))
+    command = decode_command(read_command(source))
     if not isinstance(command, GenerateImages):
         raise bad_input("only GENERATE_IMAGES has a plan", path="$.cmd", hint="use: bottega send")
     held = msgspec.structs.replace(command, hold=True, respond_format="GENERATION_PLAN")
 
     async def run() -> GenerationPlan:
-        async with connected(configured()) as client:
-            return await asked(client, held, GenerationPlan)
+        async with connect_client(load_settings()) as client:
+            return await ask(client, held, GenerationPlan)
 
     answer = asyncio.run(run())
     if json:
@@ -46,7 +46,7 @@ def plan(source: str, json: bool) -> int:
         return BAD_INPUT if answer.generation_plan.state == "refused" else ALL_STORED
     if refusal := refusal_of(answer.generation_plan):
         raise refusal
-    show(Console(), answer)
+    show_plan(Console(), answer)
     return ALL_STORED
 
 
@@ -54,8 +54,8 @@ def approve(batch: str, token: str, json: bool) -> int:
     """Start a held plan; returns the exit code."""
 
     async def run() -> GenerationStatus:
-        async with connected(configured()) as client:
-            return await asked(client, Approve(hash=batch, approval=token), GenerationStatus)
+        async with connect_client(load_settings()) as client:
+            return await ask(client, Approve(hash=batch, approval=token), GenerationStatus)
 
     answer = asyncio.run(run())
     if json:
@@ -65,7 +65,7 @@ def approve(batch: str, token: str, json: bool) -> int:
     return ALL_STORED
 
 
-def read(source: str) -> bytes:
+def read_command(source: str) -> bytes:
     """The bytes of a file, or of standard input for `-`; one more than a message may have, at most.
 
     Raises:
@@ -82,6 +82,6 @@ def read(source: str) -> bytes:
         ) from None
 
 
-async def _exchange(payload: bytes) -> Reply:
-    async with connected(configured()) as client:
+async def _send_command(payload: bytes) -> Reply:
+    async with connect_client(load_settings()) as client:
         return await client.request(payload)

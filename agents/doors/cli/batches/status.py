@@ -8,21 +8,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from agents.doors.cli.batches.follow import follow, page
-from agents.doors.cli.errors import ALL_STORED, NOTHING_THERE, SOME_FAILED, Failure, bad_input
+from agents.doors.cli.batches.follow import fetch_page, follow
+from agents.doors.cli.errors import ALL_STORED, NO_WORKSHOP, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.generate.report import show_images
-from agents.doors.cli.settings import configured
-from agents.doors.cli.terminal.display import counts_of, display_for
-from agents.doors.cli.terminal.progress_state import Board
-from agents.doors.cli.workshop.connection import asked, connected, needed_address
-from agents.shared.supervisor.address import running_workshop
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.display import display_for, format_counts
+from agents.doors.cli.terminal.progress_state import BatchProgress
+from agents.doors.cli.workshop.connection import ask, connect_client, require_address
+from agents.shared.supervisor.address import find_workshop
 from bus.client import Client
 from protocol.codec import encode
 from protocol.commands import List, Result, Status
 from protocol.messages import ROLES
 from protocol.replies import BatchList, BatchSummary, GenerationResult, GenerationStatus, ProcessInfo
 
-RECENT = 5
+RECENT_BATCHES = 5
 """Batches that `bottega status` shows."""
 
 
@@ -45,13 +45,13 @@ class WorkshopStatus(Struct, frozen=True, kw_only=True):
 def status(batch: str | None, watch: bool, json: bool) -> int:
     """Show the workshop, or a batch once, or a batch (the newest one) until its end; returns the exit code."""
     if watch:
-        return asyncio.run(_watched(batch, json))
-    return asyncio.run(_workshop(json) if batch is None else _batch(batch, json))
+        return asyncio.run(_watch_batch(batch, json))
+    return asyncio.run(_show_workshop(json) if batch is None else _show_batch(batch, json))
 
 
 def list_batches(count: int, json: bool) -> None:
     """Show the client's batches, newest first."""
-    batches = asyncio.run(_recent(count))
+    batches = asyncio.run(_list_recent(count))
     if json:
         sys.stdout.write(encode(batches).decode() + "\n")
     elif batches.batch_list.batches:
@@ -64,8 +64,8 @@ def result(batch: str, first: int, count: int, json: bool) -> None:
     """Show a page of a batch's pictures."""
 
     async def run() -> GenerationResult:
-        async with connected(configured()) as client:
-            return await asked(client, Result(hash=batch, first=first, count=count), GenerationResult)
+        async with connect_client(load_settings()) as client:
+            return await ask(client, Result(hash=batch, first=first, count=count), GenerationResult)
 
     page = asyncio.run(run())
     if json:
@@ -76,14 +76,14 @@ def result(batch: str, first: int, count: int, json: bool) -> None:
     show_images(console, body.images)
     following = f"; more: bottega result {batch} --first {body.next}" if body.next is not None else ""
     console.print(
-        f"{batch} · {body.state} · {counts_of(body.generation_status)}{following}", markup=False, soft_wrap=True
+        f"{batch} · {body.state} · {format_counts(body.generation_status)}{following}", markup=False, soft_wrap=True
     )
 
 
-async def _workshop(json: bool) -> int:
-    settings = configured()
-    address = running_workshop(settings.address_file)
-    async with connected(settings) as client:
+async def _show_workshop(json: bool) -> int:
+    settings = load_settings()
+    address = find_workshop(settings.address_file)
+    async with connect_client(settings) as client:
         processes = sorted(
             (convert(one, ProcessInfo, from_attributes=True) for one in await client.presences()),
             key=lambda one: (ROLES.index(one.role), one.pid),
@@ -91,7 +91,7 @@ async def _workshop(json: bool) -> int:
         batches = await _recent_or_none(client)
         shown = WorkshopStatus(
             processes=processes,
-            nats=NatsInfo(pid=address.nats if address else None, url=needed_address(settings).url),
+            nats=NatsInfo(pid=address.nats if address else None, url=require_address(settings).url),
             supervisor=address.supervisor if address else None,
             batches=batches,
         )
@@ -102,38 +102,38 @@ async def _workshop(json: bool) -> int:
     return ALL_STORED
 
 
-async def _batch(batch: str, json: bool) -> int:
-    async with connected(configured()) as client:
-        print_status(await asked(client, Status(hash=batch), GenerationStatus), json)
+async def _show_batch(batch: str, json: bool) -> int:
+    async with connect_client(load_settings()) as client:
+        print_status(await ask(client, Status(hash=batch), GenerationStatus), json)
     return ALL_STORED
 
 
-async def _watched(batch: str | None, json: bool) -> int:
+async def _watch_batch(batch: str | None, json: bool) -> int:
     display = display_for(Console(stderr=True), silent=json)
-    async with connected(configured()) as client:
-        batch = batch or await _newest(client)
-        seen = (await page(client, batch)).generation_result
+    async with connect_client(load_settings()) as client:
+        batch = batch or await _newest_hash(client)
+        seen = (await fetch_page(client, batch)).generation_result
         if seen.state == "held":
             raise bad_input(
                 f"the plan of {batch} is held: nothing is made before it is approved",
                 hint=f"bottega approve {batch} TOKEN, with the token that the plan showed",
                 code="wrong_state",
             )
-        board = Board(quantity=seen.quantity)
-        with display.batch(batch, board):
+        board = BatchProgress(quantity=seen.quantity)
+        with display.show_batch(batch, board):
             followed = await follow(client, batch, board, display)
     final = GenerationStatus(hash=batch, generation_status=followed.status)
     print_status(final, json)
     return ALL_STORED if followed.all_stored else SOME_FAILED
 
 
-async def _recent(count: int) -> BatchList:
-    async with connected(configured()) as client:
-        return await asked(client, List(count=count), BatchList)
+async def _list_recent(count: int) -> BatchList:
+    async with connect_client(load_settings()) as client:
+        return await ask(client, List(count=count), BatchList)
 
 
-async def _newest(client: Client) -> str:
-    batches = (await asked(client, List(count=1), BatchList)).batch_list.batches
+async def _newest_hash(client: Client) -> str:
+    batches = (await ask(client, List(count=1), BatchList)).batch_list.batches
     if not batches:
         raise bad_input("there is no batch to watch", hint="make one: bottega generate BRIEF", code="unknown_batch")
     return batches[0].hash
@@ -142,9 +142,9 @@ async def _newest(client: Client) -> str:
 async def _recent_or_none(client: Client) -> list[BatchSummary]:
     """The last batches; none while no planner answers, since which processes run is worth knowing above all then."""
     try:
-        return (await asked(client, List(count=RECENT), BatchList)).batch_list.batches
+        return (await ask(client, List(count=RECENT_BATCHES), BatchList)).batch_list.batches
     except Failure as failure:
-        if failure.exit_code != NOTHING_THERE:
+        if failure.exit_code != NO_WORKSHOP:
             raise
         return []
 
@@ -158,7 +158,7 @@ def print_status(status: GenerationStatus, json: bool) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_row("batch", status.hash)
-    table.add_row("pictures", counts_of(body))
+    table.add_row("pictures", format_counts(body))
     if body.state:
         table.add_row("state", body.state)
     for name, value in (

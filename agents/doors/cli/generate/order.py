@@ -12,7 +12,7 @@ from protocol.post import PostStep
 
 
 @dataclass(frozen=True)
-class Options:
+class GenerateOptions:
     """The flags of `bottega generate`, as typed; pictures as where they are."""
 
     brief: str
@@ -39,7 +39,7 @@ class Options:
     reuse: bool = True
 
 
-def command_of(options: Options) -> GenerateImages:
+def command_of(options: GenerateOptions) -> GenerateImages:
     """The command, checked as the planner's door will check it, so that bad input needs no workshop.
 
     Raises:
@@ -61,13 +61,13 @@ def command_of(options: Options) -> GenerateImages:
         seed=options.seed,
         steps=options.steps,
         guidance=options.guidance,
-        loras=[lora_of(text) for text in options.loras],
+        loras=[parse_lora(text) for text in options.loras],
         init_image=options.image,
         strength=options.strength,
         mask=options.mask,
         placement=options.placement,
         controls=options.controls,
-        regions=[region_of(text) for text in options.regions],
+        regions=[parse_region(text) for text in options.regions],
         references=options.references,
         post=options.post,
         animation=animation_of(options.frames, options.fps),
@@ -77,7 +77,7 @@ def command_of(options: Options) -> GenerateImages:
     return command
 
 
-def lora_of(text: str) -> Lora:
+def parse_lora(text: str) -> Lora:
     """`NAME` or `NAME:WEIGHT`.
 
     Raises:
@@ -103,7 +103,7 @@ def animation_of(frames: int | None, fps: int | None) -> Animation | None:
     return Animation(**given) if given else None
 
 
-def region_of(text: str) -> Region:
+def parse_region(text: str) -> Region:
     """`PROMPT@LEFT,TOP,WIDTH,HEIGHT` or `PROMPT@LEFT,TOP,WIDTH,HEIGHT:WEIGHT`.
 
     Raises:

@@ -6,13 +6,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
 
-from agents.doors.cli.batches.follow import Followed
-from agents.doors.cli.copies import hand_over
-from agents.doors.cli.terminal.display import counts_of
-from agents.doors.cli.terminal.plan_view import duration
+from agents.doors.cli.batches.follow import FinishedBatch
+from agents.doors.cli.copies import copy_to_folder
+from agents.doors.cli.terminal.display import format_counts
+from agents.doors.cli.terminal.plan_view import format_duration
 from protocol.replies import Image, StatusBody
 
-HEAD = ("", "seed", "score", "attempts", "time", "picture")
+HEADER = ("", "seed", "score", "attempts", "time", "picture")
 
 
 class MadeImage(Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class MadeImage(Struct, frozen=True, kw_only=True):
     reused: str | None = None
 
 
-class Generated(Struct, frozen=True, kw_only=True):
+class GenerateResult(Struct, frozen=True, kw_only=True):
     """What `bottega generate --json` prints. `images` are the stored ones, in the order of the plan."""
 
     hash: str
@@ -38,35 +38,35 @@ class Generated(Struct, frozen=True, kw_only=True):
     contact_sheet: str | None
 
 
-def delivered(followed: Followed, out: Path | None) -> Followed:
+def copy_files(followed: FinishedBatch, out: Path | None) -> FinishedBatch:
     """The same batch with its files copied to the folder `out`, which exists, and named from there."""
     if out is None:
         return followed
     return replace(
         followed,
-        images=[replace(image, path=hand_over(image.path, out)) for image in followed.images],
-        contact_sheet=hand_over(followed.contact_sheet, out),
+        images=[replace(image, path=copy_to_folder(image.path, out)) for image in followed.images],
+        contact_sheet=copy_to_folder(followed.contact_sheet, out),
     )
 
 
-def generated(followed: Followed) -> Generated:
+def result_of(followed: FinishedBatch) -> GenerateResult:
     """The batch as `--json` shows it."""
-    return Generated(
+    return GenerateResult(
         hash=followed.hash,
-        images=[_made(image) for image in followed.images if image.status == "completed"],
+        images=[_made_image(image) for image in followed.images if image.status == "completed"],
         generation_status=followed.status,
         contact_sheet=followed.contact_sheet,
     )
 
 
-def show(console: Console, followed: Followed) -> None:
+def show_batch(console: Console, followed: FinishedBatch) -> None:
     """A line per picture, then what the batch as a whole came to."""
     show_images(console, followed.images)
     if followed.contact_sheet:
         _print(console, f"contact sheet  {followed.contact_sheet}")
-    if told := reused_of(followed.status):
+    if told := format_reused(followed.status):
         _print(console, told)
-    facts = [counts_of(followed.status), f"in {duration(followed.seconds)}"]
+    facts = [format_counts(followed.status), f"in {format_duration(followed.seconds)}"]
     if followed.status.quality_metrics.avg_score is not None:
         facts.append(f"mean score {followed.status.quality_metrics.avg_score:.2f}")
     if (cost := followed.status.cost_per_image) is not None:
@@ -74,7 +74,7 @@ def show(console: Console, followed: Followed) -> None:
     _print(console, " · ".join([followed.hash, *facts]), "bold")
 
 
-def reused_of(status: StatusBody) -> str:
+def format_reused(status: StatusBody) -> str:
     """How many pictures were there already, in words; empty where all were made."""
     if not isinstance(status.reused, int):
         return ""
@@ -85,8 +85,8 @@ def show_images(console: Console, images: list[Image]) -> None:
     """A line per picture. On a terminal pictures of one folder are shown by their names, elsewhere by whole paths."""
     folders = {str(Path(image.path).parent) for image in images if image.path}
     folder = folders.pop() if console.is_terminal and len(folders) == 1 else None
-    rows = [HEAD, *(_cells(image, short=folder is not None) for image in images)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD) - 1)]
+    rows = [HEADER, *(_cells(image, short=folder is not None) for image in images)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
     for number, row in enumerate(rows):
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
         lost = number > 0 and images[number - 1].status in ("failed", "cancelled")
@@ -114,7 +114,7 @@ def _cells(image: Image, short: bool) -> tuple[str, ...]:
     )
 
 
-def _made(image: Image) -> MadeImage:
+def _made_image(image: Image) -> MadeImage:
     return MadeImage(
         path=image.path,
         seed=image.metadata.seed if image.metadata else None,

@@ -9,16 +9,16 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from agents.doors.cli.batches.follow import Followed, follow
+from agents.doors.cli.batches.follow import FinishedBatch, follow
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure
-from agents.doors.cli.generate.report import delivered, generated, show
-from agents.doors.cli.settings import configured
-from agents.doors.cli.terminal.display import Display, counts_of, display_for
+from agents.doors.cli.generate.report import copy_files, result_of, show_batch
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.display import Display, display_for, format_counts
 from agents.doors.cli.terminal.plan_view import headline, refusal_of
-from agents.doors.cli.terminal.progress_state import Board
-from agents.doors.cli.workshop.connection import asked, own_or_running
+from agents.doors.cli.terminal.progress_state import BatchProgress
+from agents.doors.cli.workshop.connection import ask, connect_or_start
 from agents.shared.settings import Settings
-from agents.shared.supervisor.address import running_workshop
+from agents.shared.supervisor.address import find_workshop
 from bus.client import Client
 from protocol.codec import encode
 from protocol.commands import Cancel, GenerateImages
@@ -26,61 +26,63 @@ from protocol.replies import GenerationPlan, GenerationStatus
 
 PATIENCE_S = 30.0
 """How long a workshop that is just starting, or restarting an agent, is waited for."""
-CANCEL_S = 5.0
+MAX_CANCEL_WAIT_S = 5.0
 """How long Ctrl-C waits for the planner to hear of it."""
 
 
 def generate(command: GenerateImages, out: Path | None, stand_in: str | None, json: bool) -> int:
     """Make the pictures, show them or print the JSON object; returns the exit code."""
-    settings = configured(stand_in=stand_in)
+    settings = load_settings(stand_in=stand_in)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before anything is made
     display = display_for(Console(stderr=True), silent=json)
-    if stand_in and running_workshop(settings.address_file):
-        display.say("note: --stand-in is for a workshop that is started now; the running one keeps its own setting")
+    if stand_in and find_workshop(settings.address_file):
+        display.print_line(
+            "note: --stand-in is for a workshop that is started now; the running one keeps its own setting"
+        )
     try:
-        followed = delivered(asyncio.run(_generate(command, settings, display)), out)
+        followed = copy_files(asyncio.run(_generate(command, settings, display)), out)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     if json:
-        sys.stdout.write(encode(generated(followed)).decode() + "\n")
+        sys.stdout.write(encode(result_of(followed)).decode() + "\n")
     else:
-        show(Console(), followed)
+        show_batch(Console(), followed)
     return ALL_STORED if followed.all_stored else SOME_FAILED
 
 
-async def _generate(command: GenerateImages, settings: Settings, display: Display) -> Followed:
+async def _generate(command: GenerateImages, settings: Settings, display: Display) -> FinishedBatch:
     for sign in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does the same through asyncio.run
-        asyncio.get_running_loop().add_signal_handler(sign, _this_task().cancel)
-    async with own_or_running(settings, display) as client:
-        plan = await _accepted(client, command)
+        asyncio.get_running_loop().add_signal_handler(sign, _current_task().cancel)
+    async with connect_or_start(settings, display) as client:
+        plan = await _request_plan(client, command)
         body, batch = plan.generation_plan, plan.hash
         assert batch is not None, "an accepted plan has a hash"
         for note in (*body.warnings, *(f"not honoured: {wish}" for wish in body.not_honoured)):
-            display.say(f"note: {note}")
-        board = Board(quantity=body.quantity)
+            display.print_line(f"note: {note}")
+        board = BatchProgress(quantity=body.quantity)
         try:
-            with display.batch(headline(plan), board):
+            with display.show_batch(headline(plan), board):
                 return await follow(client, batch, board, display)
         except asyncio.CancelledError:
             await _cancel(client, batch, display)
             raise
 
 
-def _this_task() -> asyncio.Task[object]:
+def _current_task() -> asyncio.Task[object]:
     task = asyncio.current_task()
     assert task is not None, "called from a coroutine"
     return task
 
 
-async def _accepted(client: Client, command: GenerateImages) -> GenerationPlan:
+async def _request_plan(client: Client, command: GenerateImages) -> GenerationPlan:
     """The plan; a refused one is a failure. The command has an id, so that asking twice makes one batch.
 
     Raises:
         Failure: the plan was refused, or the command is wrong.
     """
     once = replace(command, command_id=f"cli_{secrets.token_hex(8)}")
-    plan = await asked(client, once, GenerationPlan, PATIENCE_S)
+    plan = await ask(client, once, GenerationPlan, PATIENCE_S)
     if refusal := refusal_of(plan.generation_plan):
         raise refusal
     return plan
@@ -89,8 +91,8 @@ async def _accepted(client: Client, command: GenerateImages) -> GenerationPlan:
 async def _cancel(client: Client, batch: str, display: Display) -> None:
     """Tell the planner that nobody waits for the batch any more."""
     try:
-        async with asyncio.timeout(CANCEL_S):
-            answer = await asked(client, Cancel(hash=batch), GenerationStatus)
-        display.say(f"cancelled · {counts_of(answer.generation_status)} · {batch}")
+        async with asyncio.timeout(MAX_CANCEL_WAIT_S):
+            answer = await ask(client, Cancel(hash=batch), GenerationStatus)
+        display.print_line(f"cancelled · {format_counts(answer.generation_status)} · {batch}")
     except (Failure, TimeoutError):
-        display.say(f"the workshop did not answer; cancel it later with: bottega cancel {batch}")
+        display.print_line(f"the workshop did not answer; cancel it later with: bottega cancel {batch}")

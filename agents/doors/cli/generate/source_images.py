@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.settings import configured
-from agents.shared.picture import FORMATS, MAX_BYTES, Undecodable, look_into
+from agents.doors.cli.settings import load_settings
+from agents.shared.picture import FORMATS, MAX_BYTES, Undecodable, media_type_of
 from bus.local_blobs import LocalBlobs
 from protocol.ids import is_id
 from protocol.nearest import nearest
@@ -16,7 +16,7 @@ from protocol.parameters import ControlKind, ControlNet, ImageSource, Placement,
 _WEIGHT = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
-def source_of(text: str) -> ImageSource:
+def parse_source(text: str) -> ImageSource:
     """The picture in a file, or that of an id.
 
     Raises:
@@ -28,17 +28,17 @@ def source_of(text: str) -> ImageSource:
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
-        look_into(data)
+        media_type_of(data)
     except OSError as error:
         raise bad_input(
             f"cannot read {text}: {error.strerror}", path=text, hint="name a file, or the id of a picture"
         ) from None
     except Undecodable as error:
         raise bad_input(f"{text} cannot be used: {error}", path=text, hint=f"give {', '.join(FORMATS)}") from None
-    return ImageSource(blob=asyncio.run(LocalBlobs(configured().blobs).put(data)))
+    return ImageSource(blob=asyncio.run(LocalBlobs(load_settings().blobs).put(data)))
 
 
-def control_of(text: str) -> ControlNet:
+def parse_control(text: str) -> ControlNet:
     """`KIND:FILE`: a picture whose structure is found; `KIND-map:FILE`: one that shows nothing else.
 
     Raises:
@@ -47,11 +47,11 @@ def control_of(text: str) -> ControlNet:
     kind, _, file = text.partition(":")
     for known in get_args(ControlKind):
         if kind.removesuffix("-map") == known and file:
-            return ControlNet(kind=known, image=source_of(file), preprocessed=kind != known)
+            return ControlNet(kind=known, image=parse_source(file), preprocessed=kind != known)
     raise bad_input(f"--control {text} is not KIND:FILE", hint=nearest(kind, get_args(ControlKind)))
 
 
-def reference_of(text: str) -> Reference:
+def parse_reference(text: str) -> Reference:
     """`ROLE:FILE` or `ROLE:FILE:WEIGHT`: a picture to follow beside the words.
 
     Raises:
@@ -62,12 +62,12 @@ def reference_of(text: str) -> Reference:
     for known in get_args(ReferenceRole):
         if role == known and rest:
             if not file or not _WEIGHT.fullmatch(weight):
-                return Reference(image=source_of(rest), role=known)
-            return Reference(image=source_of(file), role=known, weight=float(weight))
+                return Reference(image=parse_source(rest), role=known)
+            return Reference(image=parse_source(file), role=known, weight=float(weight))
     raise bad_input(f"--reference {text} is not ROLE:FILE", hint=nearest(role, get_args(ReferenceRole)))
 
 
-def placement_of(text: str) -> Placement:
+def parse_placement(text: str) -> Placement:
     """`LEFT,TOP` in pixels, or `middle`.
 
     Raises:

@@ -12,22 +12,22 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.models.show import shelves
-from agents.doors.cli.settings import configured
+from agents.doors.cli.models.show import model_library
+from agents.doors.cli.settings import load_settings
 from agents.generator.library import install as shelving
 from agents.generator.library import models_toml
 from agents.generator.library import pull as pulling
 from agents.generator.library.hub import Hub
-from agents.generator.library.install import Shelves, everything_installed, everything_placed
+from agents.generator.library.install import ModelLibrary, installed_names, paths_by_name
 from agents.generator.library.recognise import recognise
-from agents.generator.registry.entries import IpAdapterEntry, Model, on_hub
+from agents.generator.registry.entries import IpAdapterEntry, Model, is_on_hub
 from agents.generator.registry.registry import Registry
 from protocol.codec import encode
 from protocol.nearest import nearest
 
 _REPOSITORY = re.compile(r"(?P<source>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?", re.ASCII)
 
-_CALLED = {
+_KIND_NAMES = {
     "lora": "LoRA",
     "embedding": "word",
     "ip_adapter": "IP-Adapter",
@@ -37,7 +37,7 @@ _CALLED = {
 """What people call what was added; all else is a model."""
 
 
-class Pulled(Struct, frozen=True, kw_only=True):
+class PullResult(Struct, frozen=True, kw_only=True):
     """What `bottega models pull --json` prints; `fetched` are the bytes that came over the network."""
 
     name: str
@@ -47,7 +47,7 @@ class Pulled(Struct, frozen=True, kw_only=True):
     fetched: int
 
 
-class Added(Struct, frozen=True, kw_only=True):
+class AddResult(Struct, frozen=True, kw_only=True):
     """What `bottega models add --json` prints; `word` wakes a LoRA, or is what an embedding teaches."""
 
     name: str
@@ -57,7 +57,7 @@ class Added(Struct, frozen=True, kw_only=True):
     word: str | None
 
 
-class Removed(Struct, frozen=True, kw_only=True):
+class RemoveResult(Struct, frozen=True, kw_only=True):
     """What `bottega models remove --json` prints; `left` are files outside the home folder, which stay."""
 
     name: str
@@ -72,8 +72,8 @@ def pull(source: str, name: str | None, platform: str | None, json: bool) -> Non
         Failure: the model is not known, or is not one of the hub.
         Refused, Unavailable: see `library.pull`.
     """
-    places = shelves()
-    registry = places.registry()
+    places = model_library()
+    registry = places.load_registry()
     repository = _REPOSITORY.fullmatch(source)
     if repository:
         name = name or re.sub(r"[^A-Za-z0-9_-]+", "_", repository["source"].partition("/")[2])[:64]
@@ -98,16 +98,20 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
     """
 
     def configure(model: Model, folder: Path) -> None:
-        with _hub() as hub:
+        with _open_hub() as hub:
             pulling.pull_configuration(hub, model.source, model.revision or "main", folder)
 
-    done = shelving.add(shelves(), file, name, platform, configure)
+    done = shelving.add(model_library(), file, name, platform, configure)
     if json:
-        shown = Added(name=done.name, kind=done.kind, platform=done.platform, path=str(done.place), word=done.word)
+        shown = AddResult(
+            name=done.name, kind=done.kind, platform=done.platform, path=str(done.path), word=done.trigger_word
+        )
         sys.stdout.write(encode(shown).decode() + "\n")
     else:
-        what = _CALLED.get(done.kind, "model")
-        said = (f" for {done.platform}" if done.platform else "") + (f", in prompts: {done.word}" if done.word else "")
+        what = _KIND_NAMES.get(done.kind, "model")
+        said = (f" for {done.platform}" if done.platform else "") + (
+            f", in prompts: {done.trigger_word}" if done.trigger_word else ""
+        )
         sys.stdout.write(f"{done.name}: {what}{said}\nRestart the generator to use it.\n")
 
 
@@ -117,16 +121,18 @@ def remove(name: str, json: bool) -> None:
     Raises:
         Refused: see `library.shelves.remove`.
     """
-    done = shelving.remove(shelves(), name)
+    done = shelving.remove(model_library(), name)
     if json:
-        shown = Removed(name=name, freed=done.freed, left=str(done.left) if done.left else None)
+        shown = RemoveResult(
+            name=name, freed=done.freed_bytes, left=str(done.remaining_path) if done.remaining_path else None
+        )
         sys.stdout.write(encode(shown).decode() + "\n")
     else:
-        kept = f"; {done.left} stays where it is" if done.left else ""
-        sys.stdout.write(f"{name} is gone, {done.freed / 1e9:.2f} GB freed{kept}\n")
+        kept = f"; {done.remaining_path} stays where it is" if done.remaining_path else ""
+        sys.stdout.write(f"{name} is gone, {done.freed_bytes / 1e9:.2f} GB freed{kept}\n")
 
 
-def _pull_known(registry: Registry, name: str, json: bool) -> Pulled:
+def _pull_known(registry: Registry, name: str, json: bool) -> PullResult:
     adapters = {**registry.controls, **registry.ip_adapters, **registry.motions}
     known = {**registry.models, **adapters, **registry.tools}
     entry = known.get(name)
@@ -136,42 +142,44 @@ def _pull_known(registry: Registry, name: str, json: bool) -> Pulled:
             hint=f"{nearest(name, known)} A repository is written owner/name",
             code="not_installed",
         )
-    folder = everything_placed(registry)[name]
-    if name in everything_installed(registry):
+    folder = paths_by_name(registry)[name]
+    if name in installed_names(registry):
         origin = pulling.origin_of(folder)
-        return Pulled(
+        return PullResult(
             name=name, path=str(folder), source=entry.source, commit=origin.commit if origin else None, fetched=0
         )
-    if not on_hub(entry.source):
+    if not is_on_hub(entry.source):
         raise bad_input(f"{name} is not on the hub", hint=entry.install or f"put it at {folder}", code="not_installed")
     where = {"source": entry.source, "revision": entry.revision or "main", "folder": folder}
     match entry:
         case Model():
-            fetch = partial(pulling.pull, dtype=entry.dtype, **where)
+            fetch = partial(pulling.pull_pipeline, dtype=entry.dtype, **where)
         case IpAdapterEntry():
-            fetch = partial(pulling.pull_adapter, weights=entry.weights, encoder=entry.encoder, **where)
+            fetch = partial(pulling.pull_ip_adapter, weights=entry.weights, encoder=entry.encoder, **where)
         case _:
-            fetch = partial(pulling.pull_alone, **where)
-    return _pulled(name, folder, entry.source, fetch, json)
+            fetch = partial(pulling.pull_transformers_model, **where)
+    return _pull_with_progress(name, folder, entry.source, fetch, json)
 
 
 def _pull_new(
-    places: Shelves, registry: Registry, source: str, revision: str, name: str, platform: str | None, json: bool
-) -> Pulled:
+    places: ModelLibrary, registry: Registry, source: str, revision: str, name: str, platform: str | None, json: bool
+) -> PullResult:
     folder = places.models / name
     if folder.exists():
         raise bad_input(f"{folder} is there already", hint="choose another --name, or remove it")
     if platform is not None:
-        platform = shelving.platform_of(platform, None, registry, folder)
-    fetch = partial(pulling.pull, source=source, revision=revision, dtype="float16", folder=folder)
-    done = _pulled(name, folder, source, fetch, json)
-    known = shelving.platform_of(platform, recognise(folder), registry, folder)
+        platform = shelving.resolve_platform(platform, None, registry, folder)
+    fetch = partial(pulling.pull_pipeline, source=source, revision=revision, dtype="float16", folder=folder)
+    done = _pull_with_progress(name, folder, source, fetch, json)
+    known = shelving.resolve_platform(platform, recognise(folder), registry, folder)
     fields = {"platform": known, "source": source, "revision": done.commit}
-    places.enter(lambda text: models_toml.with_entry(text, f"models.{name}", fields))
+    places.edit_registry(lambda text: models_toml.with_entry(text, f"models.{name}", fields))
     return done
 
 
-def _pulled(name: str, folder: Path, source: str, fetch: Callable[..., pulling.Pulled], json: bool) -> Pulled:
+def _pull_with_progress(
+    name: str, folder: Path, source: str, fetch: Callable[..., pulling.PullResult], json: bool
+) -> PullResult:
     """Have `fetch(hub, told=...)` fill a folder, and show how far it is."""
     bar = Progress(
         TextColumn(source),
@@ -182,19 +190,19 @@ def _pulled(name: str, folder: Path, source: str, fetch: Callable[..., pulling.P
         console=Console(stderr=True),
         disable=json,
     )
-    with _hub() as hub, bar:
+    with _open_hub() as hub, bar:
         task = bar.add_task("", total=None)
 
         def told(here: int, of: int) -> None:
             bar.update(task, completed=here, total=of)
 
         done = fetch(hub, told=told)
-    return Pulled(name=name, path=str(folder), source=source, commit=done.origin.commit, fetched=done.fetched)
+    return PullResult(name=name, path=str(folder), source=source, commit=done.origin.commit, fetched=done.fetched_bytes)
 
 
 @contextmanager
-def _hub() -> Generator[Hub]:
-    settings = configured()
+def _open_hub() -> Generator[Hub]:
+    settings = load_settings()
     hub = Hub(settings.hub_url, settings.hub_token.get_secret_value() if settings.hub_token else None)
     try:
         yield hub

@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.settings import configured
+from agents.doors.cli.settings import load_settings
 from agents.generator import announce
-from agents.generator.library.install import Shelves, everything_installed, everything_placed
+from agents.generator.library.install import ModelLibrary, installed_names, paths_by_name
 from agents.generator.library.pull import origin_of
-from agents.generator.library.verify import checked
+from agents.generator.library.verify import verify_files
 from agents.generator.registry.entries import (
     ARCHITECTURES,
     ControlEntry,
@@ -114,48 +114,48 @@ class Samplers(Struct, frozen=True, kw_only=True):
     samplers: list[SamplerInfo]
 
 
-def shelves() -> Shelves:
+def model_library() -> ModelLibrary:
     """Where this home keeps its models."""
-    settings = configured()
-    return Shelves(settings.models, settings.loras, settings.home / "models.toml")
+    settings = load_settings()
+    return ModelLibrary(settings.models, settings.loras, settings.home / "models.toml")
 
 
 def list_models(json: bool) -> None:
     """Show every known model and LoRA, and how to get those that are not installed."""
-    registry = shelves().registry()
-    known = _known(registry)
+    registry = model_library().load_registry()
+    known = _list_known(registry)
     if json:
         _print(known)
     else:
         _show_list(Console(), known)
 
 
-def show(name: str, verify: bool, json: bool) -> None:
+def show_model(name: str, verify: bool, json: bool) -> None:
     """Show all that is known of a model or LoRA; `verify` compares its files with their hashes.
 
     Raises:
         Failure: it is not known, or a file is not what it was.
     """
-    registry = shelves().registry()
-    details = _details(registry, name)
+    registry = model_library().load_registry()
+    details = _details_of(registry, name)
     if verify:
-        details = _verified(details)
+        details = _verify(details)
     if json:
         _print(details)
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for field, value in msgspec.to_builtins(details).items():
-        table.add_row(f"[dim]{field.replace('_', ' ')}[/]", escape(_words(value)))
+        table.add_row(f"[dim]{field.replace('_', ' ')}[/]", escape(_format_value(value)))
     Console().print(table)
 
 
-def path(name: str, json: bool) -> None:
+def show_path(name: str, json: bool) -> None:
     """Print the folder of an installed model, or the file of a LoRA, and nothing else.
 
     Raises:
         Failure: it is not known, or not on this machine.
     """
-    details = _details(shelves().registry(), name)
+    details = _details_of(model_library().load_registry(), name)
     if not details.installed:
         raise bad_input(f"{name} is not on this machine", hint=details.install, code="not_installed")
     sys.stdout.write(f"{encode(ModelPath(path=details.path)).decode() if json else details.path}\n")
@@ -171,7 +171,7 @@ def list_samplers(json: bool) -> None:
                 schedulers=[one.name for one in (sampler.diffusion, sampler.flow) if one],
                 architectures=[one for one in ARCHITECTURES if scheduler_of(sampler, one)],
                 ancestral=sampler.ancestral,
-                calls=sampler.calls,
+                calls=sampler.calls_per_step,
             )
             for sampler in SAMPLERS
         ]
@@ -188,8 +188,8 @@ def list_samplers(json: bool) -> None:
     Console().print(table)
 
 
-def _verified(details: ModelDetails) -> ModelDetails:
-    number, wrong = checked(Path(details.path), details.sha256)
+def _verify(details: ModelDetails) -> ModelDetails:
+    number, wrong = verify_files(Path(details.path), details.sha256)
     if wrong:
         raise bad_input(
             f"{wrong[0]} is not the file that it was"
@@ -200,12 +200,12 @@ def _verified(details: ModelDetails) -> ModelDetails:
     return replace(details, verified_files=number)
 
 
-def _known(registry: Registry) -> Models:
+def _list_known(registry: Registry) -> Models:
     versions = announce.Versions()
     return Models(
-        models=announce.models(registry, announce.Speeds(), versions),
-        loras=announce.loras(registry, versions),
-        embeddings=announce.embeddings(registry, versions),
+        models=announce.model_infos(registry, announce.Speeds(), versions),
+        loras=announce.lora_infos(registry, versions),
+        embeddings=announce.embedding_infos(registry, versions),
         controls=[
             ToolInfo(
                 name=name,
@@ -216,8 +216,8 @@ def _known(registry: Registry) -> Models:
             )
             for name, entry in registry.controls.items()
         ],
-        ip_adapters=announce.ip_adapters(registry, versions),
-        motions=announce.motions(registry, versions),
+        ip_adapters=announce.ip_adapter_infos(registry, versions),
+        motions=announce.motion_infos(registry, versions),
         tools=[
             ToolInfo(
                 name=name,
@@ -230,11 +230,11 @@ def _known(registry: Registry) -> Models:
     )
 
 
-_OWN = frozenset({"roles", "weights", "encoder", "max_frames", "schedule"})
+_FIELDS_OF_ONE_KIND = frozenset({"roles", "weights", "encoder", "max_frames", "schedule"})
 """What entries of one kind alone have."""
 
 
-def _details(registry: Registry, name: str) -> ModelDetails:
+def _details_of(registry: Registry, name: str) -> ModelDetails:
     adapters = (registry.loras, registry.embeddings, registry.controls, registry.ip_adapters, registry.motions)
     tables = (registry.models, *adapters, registry.tools)
     entry = next((table[name] for table in tables if name in table), None)
@@ -244,18 +244,20 @@ def _details(registry: Registry, name: str) -> ModelDetails:
             hint=nearest(name, [name for table in tables for name in table]),
             code="not_installed",
         )
-    known = _known(registry)
+    known = _list_known(registry)
     parts = (*known.tools, *known.ip_adapters, *known.motions, *known.controls)
     listed = (*parts, *known.embeddings, *known.loras, *known.models)
     hints = {one.name: one.install for one in listed}
-    place = everything_placed(registry)[name]
+    place = paths_by_name(registry)[name]
     origin = origin_of(place)
-    fields = entry.model_dump(mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels", *_OWN})
+    fields = entry.model_dump(
+        mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels", *_FIELDS_OF_ONE_KIND}
+    )
     return msgspec.convert(
         {
             **fields,
-            "kind": _kind(entry),
-            "installed": name in everything_installed(registry),
+            "kind": _kind_of(entry),
+            "installed": name in installed_names(registry),
             "path": str(place),
             "disk_bytes": _disk_bytes(place),
             "commit": origin.commit if origin else None,
@@ -265,7 +267,9 @@ def _details(registry: Registry, name: str) -> ModelDetails:
     )
 
 
-def _kind(entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | IpAdapterEntry | MotionEntry | ToolEntry) -> str:
+def _kind_of(
+    entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | IpAdapterEntry | MotionEntry | ToolEntry,
+) -> str:
     match entry:
         case Model():
             return "model"
@@ -289,7 +293,7 @@ def _disk_bytes(place: Path) -> int | None:
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) if place.is_dir() else None
 
 
-def _words(value: object) -> str:
+def _format_value(value: object) -> str:
     match value:
         case bool():
             return "yes" if value else "no"

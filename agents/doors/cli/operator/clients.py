@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.settings import configured
-from agents.doors.cli.workshop.connection import operating, told
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.workshop.connection import ask_operator, connect_operator
 from protocol.codec import encode
 from protocol.operator import (
     CreateClient,
@@ -27,13 +27,13 @@ from protocol.replies import ClientBody, ClientList, ClientReply, Reply
 
 Answer = TypeVar("Answer", bound=Reply)
 
-NONE = "none"
+NO_LIMIT = "none"
 """What takes a bound away."""
 
 
-def page(first: int, count: int, json: bool) -> None:
+def show_page(first: int, count: int, json: bool) -> None:
     """Show a page of clients."""
-    answer = asyncio.run(_answer(ListClients(first=first, count=count), ClientList))
+    answer = asyncio.run(_ask(ListClients(first=first, count=count), ClientList))
     if json:
         sys.stdout.write(encode(answer).decode() + "\n")
         return
@@ -53,18 +53,18 @@ def page(first: int, count: int, json: bool) -> None:
 
 def show(client: str, json: bool) -> None:
     """Show a client."""
-    _shown(ShowClient(client_id=client), json)
+    _send_and_show(ShowClient(client_id=client), json)
 
 
 def create(client: str, limit: str | None, weight: int | None, max_in_flight: str | None, json: bool) -> None:
     """Make a client known."""
     command = CreateClient(
         client_id=client,
-        limit=_budget(limit) or None,
+        limit=_parse_budget(limit) or None,
         weight=weight or 1,
-        max_in_flight=_places(max_in_flight) or None,
+        max_in_flight=_parse_max_in_flight(max_in_flight) or None,
     )
-    _shown(command, json)
+    _send_and_show(command, json)
 
 
 def limit(client: str, limit: str | None, weight: int | None, max_in_flight: str | None, json: bool) -> None:
@@ -73,50 +73,52 @@ def limit(client: str, limit: str | None, weight: int | None, max_in_flight: str
         raise bad_input("nothing to change", hint="give --limit, --weight or --max-in-flight")
     command = LimitClient(
         client_id=client,
-        limit=_budget(limit),
+        limit=_parse_budget(limit),
         weight=UNSET if weight is None else weight,
-        max_in_flight=_places(max_in_flight),
+        max_in_flight=_parse_max_in_flight(max_in_flight),
     )
-    _shown(command, json)
+    _send_and_show(command, json)
 
 
 def suspend(client: str, json: bool) -> None:
     """Begin nothing more for a client."""
-    _shown(SuspendClient(client_id=client), json)
+    _send_and_show(SuspendClient(client_id=client), json)
 
 
 def resume(client: str, json: bool) -> None:
     """Go on with a client."""
-    _shown(ResumeClient(client_id=client), json)
+    _send_and_show(ResumeClient(client_id=client), json)
 
 
-def _budget(text: str | None) -> Budget | UnsetType | None:
+def _parse_budget(text: str | None) -> Budget | UnsetType | None:
     """Dollars, no limit, or nothing said."""
-    if text is None or text == NONE:
+    if text is None or text == NO_LIMIT:
         return UNSET if text is None else None
     try:
         amount = float(text)
     except ValueError:
         amount = math.nan
-    if not 0 <= amount <= MOST:
-        raise bad_input(f"--limit cannot be {text!r}", hint=f"dollars, such as 5.00, at most {MOST:,.0f}; or {NONE}")
+    if not 0 <= amount <= MAX_BUDGET:
+        raise bad_input(
+            f"--limit cannot be {text!r}", hint=f"dollars, such as 5.00, at most {MAX_BUDGET:,.0f}; or {NO_LIMIT}"
+        )
     return Budget(amount=amount)
 
 
-MOST = 1_000_000.0
+MAX_BUDGET = 1_000_000.0
 """Dollars of the highest budget of the protocol."""
 
 
-def _places(text: str | None) -> int | UnsetType | None:
-    if text is None or text == NONE:
+def _parse_max_in_flight(text: str | None) -> int | UnsetType | None:
+    if text is None or text == NO_LIMIT:
         return UNSET if text is None else None
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
-        raise bad_input(f"--max-in-flight cannot be {text!r}", hint=f"1 to 10000, or {NONE}")
+        raise bad_input(f"--max-in-flight cannot be {text!r}", hint=f"1 to 10000, or {NO_LIMIT}")
     return int(text)
 
 
-def _shown(command: OperatorCommand, json: bool) -> None:
-    answer = asyncio.run(_answer(command, ClientReply))
+def _send_and_show(command: OperatorCommand, json: bool) -> None:
+    answer = asyncio.run(_ask(command, ClientReply))
     if json:
         sys.stdout.write(encode(answer).decode() + "\n")
         return
@@ -145,6 +147,6 @@ def _figures(client: ClientBody) -> tuple[str, ...]:
     )
 
 
-async def _answer(command: OperatorCommand, kind: type[Answer]) -> Answer:
-    async with operating(configured()) as operator:
-        return await told(operator, command, kind)
+async def _ask(command: OperatorCommand, kind: type[Answer]) -> Answer:
+    async with connect_operator(load_settings()) as operator:
+        return await ask_operator(operator, command, kind)

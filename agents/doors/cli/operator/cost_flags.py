@@ -4,36 +4,36 @@ from typing import Annotated
 
 import typer
 
-from agents.doors.cli.errors import reported
-from agents.doors.cli.shared_flags import Json
+from agents.doors.cli.errors import report_failures
+from agents.doors.cli.shared_flags import JsonFlag
 from protocol.parameters import CostsBy
 
-costing = typer.Typer()
+costs_app = typer.Typer()
 
-Batch = Annotated[str | None, typer.Option("--batch", metavar="HASH", help="One batch; left out: all.")]
+BatchHash = Annotated[str | None, typer.Option("--batch", metavar="HASH", help="One batch; left out: all.")]
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="From this day or moment on: 2026-11-01, 2026-11-01T12:00+01:00.")
 ]
 Until = Annotated[
     str | None, typer.Option(metavar="TIME", help="To the end of this day, or before this moment. No zone: UTC.")
 ]
-By = Annotated[CostsBy, typer.Option(help="A line for each of these; days are UTC.")]
+GroupBy = Annotated[CostsBy, typer.Option(help="A line for each of these; days are UTC.")]
 First = Annotated[int, typer.Option(min=0, help="How many lines to pass over.")]
 Count = Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many lines.")]
 
 
-@costing.command()
+@costs_app.command()
 def costs(
-    batch: Batch = None,
+    batch: BatchHash = None,
     since: Since = None,
     until: Until = None,
-    by: By = "provider",
+    by: GroupBy = "provider",
     first: First = 0,
     count: Count = 50,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """What pictures cost, and what is held and left."""
-    with reported(json):
-        from agents.doors.cli.operator.costs import show as run
+    with report_failures(json):
+        from agents.doors.cli.operator.costs import show_costs as run
 
         run(None, batch, since, until, by, first, count, json)

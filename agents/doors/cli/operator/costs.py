@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.settings import configured
-from agents.doors.cli.workshop.connection import asked, connected, operating, told
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.workshop.connection import ask, ask_operator, connect_client, connect_operator
 from protocol.codec import encode
 from protocol.commands import Costs
 from protocol.operator import ShowCosts
@@ -19,12 +19,12 @@ from protocol.parameters import CostsBy
 from protocol.replies import Charges, CostReport, CostsBody
 
 EXPLANATION = "attempts: every try that was charged, rejected ones included; each: what one stored picture cost in all"
-NOTHING = (
+NOTHING_CHARGED = (
     "nothing was charged; pictures of your own device have a price once BOTTEGA_GPU_PRICE_PER_HOUR names it in USD"
 )
 
 
-def show(
+def show_costs(
     client: str | None,
     batch: str | None,
     since: str | None,
@@ -37,21 +37,21 @@ def show(
     """Show a page of one's own costs, or as the operator of those of a client."""
     fields: dict[str, Any] = {
         "hash": batch,
-        "since": moment("--since", since),
-        "until": moment("--until", until, ends=True),
+        "since": parse_time("--since", since),
+        "until": parse_time("--until", until, ends=True),
         "by": by,
         "first": first,
         "count": count,
     }
     command = Costs(**fields) if client is None else ShowCosts(client_id=client, **fields)
-    answer = asyncio.run(_answer(command))
+    answer = asyncio.run(_ask(command))
     if json:
         sys.stdout.write(encode(answer).decode() + "\n")
     else:
         _print(Console(), answer.costs)
 
 
-def moment(flag: str, text: str | None, ends: bool = False) -> datetime | None:
+def parse_time(flag: str, text: str | None, ends: bool = False) -> datetime | None:
     """A time as people write it: a day, or a moment in ISO 8601; UTC where no zone is said. A day that `ends` a span is
     in it.
 
@@ -82,7 +82,7 @@ def _print(console: Console, body: CostsBody) -> None:
     of_batch = f", batch {body.hash}" if body.hash else ""
     console.print(f"costs of {body.client_id}{of_batch}{span or ', all time'}", markup=False, soft_wrap=True)
     if body.total.cost is None:
-        console.print(NOTHING, markup=False, soft_wrap=True)
+        console.print(NOTHING_CHARGED, markup=False, soft_wrap=True)
     else:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column(body.by, no_wrap=True)
@@ -95,24 +95,33 @@ def _print(console: Console, body: CostsBody) -> None:
         if body.next is not None:
             console.print(f"more: the same with --first {body.next}", markup=False)
         console.print(EXPLANATION, style="dim", markup=False, soft_wrap=True)
-    limit = "no limit" if body.limit is None else f"limit {_dollars(body.limit)} USD, left {_dollars(body.left)} USD"
-    now = f"now: held {_dollars(body.held)} USD, spent in all {_dollars(body.spent)} USD, {limit}"
+    limit = (
+        "no limit"
+        if body.limit is None
+        else f"limit {_format_dollars(body.limit)} USD, left {_format_dollars(body.left)} USD"
+    )
+    now = f"now: held {_format_dollars(body.held)} USD, spent in all {_format_dollars(body.spent)} USD, {limit}"
     console.print(now, markup=False, soft_wrap=True)
 
 
 def _figures(charges: Charges) -> tuple[str, ...]:
-    return (_dollars(charges.cost), str(charges.attempts), str(charges.completed), _dollars(charges.cost_per_image))
+    return (
+        _format_dollars(charges.cost),
+        str(charges.attempts),
+        str(charges.completed),
+        _format_dollars(charges.cost_per_image),
+    )
 
 
-def _dollars(amount: float | None) -> str:
+def _format_dollars(amount: float | None) -> str:
     """To the micro-dollar, since a picture of one's own device costs few of them."""
     return "-" if amount is None else f"{amount:.6f}"
 
 
-async def _answer(command: Costs | ShowCosts) -> CostReport:
-    settings = configured()
+async def _ask(command: Costs | ShowCosts) -> CostReport:
+    settings = load_settings()
     if isinstance(command, ShowCosts):
-        async with operating(settings) as operator:
-            return await told(operator, command, CostReport)
-    async with connected(settings) as client:
-        return await asked(client, command, CostReport)
+        async with connect_operator(settings) as operator:
+            return await ask_operator(operator, command, CostReport)
+    async with connect_client(settings) as client:
+        return await ask(client, command, CostReport)

@@ -14,14 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.settings import configured
-from agents.doors.cli.workshop.connection import operating
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.workshop.connection import connect_operator
 from bus.dead_letters import DeadLetter
 from bus.operator import Operator
 from protocol import subjects
 from protocol.codec import encode
 
-SHOWN_CHARS = 20_000
+MAX_SHOWN_CHARS = 20_000
 """Of a message that a terminal shows; `--json` and `--raw` have all of it."""
 
 
@@ -47,7 +47,7 @@ class DeadLetterList(Struct, frozen=True, kw_only=True):
     next: int | None
 
 
-class DeadLetterShown(Struct, frozen=True, kw_only=True):
+class DeadLetterDetails(Struct, frozen=True, kw_only=True):
     """What `bottega dead-letters show --json` prints. `message` is null where it cannot be read."""
 
     dead_letter: LetterSummary
@@ -56,9 +56,9 @@ class DeadLetterShown(Struct, frozen=True, kw_only=True):
     message: Any
 
 
-def page(count: int, before: int | None, pattern: str | None, json: bool) -> None:
+def show_page(count: int, before: int | None, pattern: str | None, json: bool) -> None:
     """Show letters, newest first."""
-    found = asyncio.run(_page(count, before, pattern))
+    found = asyncio.run(_fetch_page(count, before, pattern))
     if json:
         sys.stdout.write(encode(found).decode() + "\n")
         return
@@ -72,20 +72,20 @@ def page(count: int, before: int | None, pattern: str | None, json: bool) -> Non
     now = datetime.now(UTC)
     for one in found.dead_letters:
         reason = escape(one.reason)
-        table.add_row(str(one.id), age(one.at, now), one.role, one.kind, one.client, one.hash, reason)
+        table.add_row(str(one.id), format_age(one.at, now), one.role, one.kind, one.client, one.hash, reason)
     console.print(table)
     if found.next is not None:
         console.print(f"older: bottega dead-letters list --before {found.next}", markup=False)
 
 
-def show(id: int, raw: Path | None, json: bool) -> None:
+def show_letter(id: int, raw: Path | None, json: bool) -> None:
     """Show a letter; keep its bytes in a file where that is wished."""
-    letter = asyncio.run(_one(id))
+    letter = asyncio.run(_fetch_letter(id))
     if raw is not None:
         raw.write_bytes(letter.data)
     content = letter.content
-    shown = DeadLetterShown(
-        dead_letter=summary(letter),
+    shown = DeadLetterDetails(
+        dead_letter=summary_of(letter),
         origin=letter.origin,
         size_bytes=len(letter.data),
         message=None if content is None else msgspec.to_builtins(content),
@@ -110,12 +110,12 @@ def show(id: int, raw: Path | None, json: bool) -> None:
         console.print("its bytes cannot be read as a message; --raw FILE keeps them", markup=False)
         return
     text = msgspec.json.format(encode(content), indent=2).decode()
-    console.print(text[:SHOWN_CHARS], markup=False, highlight=False, soft_wrap=True)
-    if len(text) > SHOWN_CHARS:
-        console.print(f"… {len(text) - SHOWN_CHARS} more characters: --json has all of them", markup=False)
+    console.print(text[:MAX_SHOWN_CHARS], markup=False, highlight=False, soft_wrap=True)
+    if len(text) > MAX_SHOWN_CHARS:
+        console.print(f"… {len(text) - MAX_SHOWN_CHARS} more characters: --json has all of them", markup=False)
 
 
-def matches(pattern: str, subject: str) -> bool:
+def subject_matches(pattern: str, subject: str) -> bool:
     """Whether a NATS pattern covers a subject: `*` is one token, a last `>` one or more."""
     wanted, given = pattern.split("."), subject.split(".")
     if wanted[-1] == ">":
@@ -125,7 +125,7 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(given) and all(one in ("*", token) for one, token in zip(wanted, given, strict=True))
 
 
-def age(at: str, now: datetime) -> str:
+def format_age(at: str, now: datetime) -> str:
     """How long ago, in its largest unit."""
     seconds = max(0, int((now - datetime.fromisoformat(at)).total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -134,7 +134,7 @@ def age(at: str, now: datetime) -> str:
     return f"{seconds} s"
 
 
-def summary(letter: DeadLetter) -> LetterSummary:
+def summary_of(letter: DeadLetter) -> LetterSummary:
     """A line of a list."""
     content = letter.content
     return LetterSummary(
@@ -151,30 +151,33 @@ def summary(letter: DeadLetter) -> LetterSummary:
     )
 
 
-async def _page(count: int, before: int | None, pattern: str | None) -> DeadLetterList:
+async def _fetch_page(count: int, before: int | None, pattern: str | None) -> DeadLetterList:
     shown: list[LetterSummary] = []
-    async with operating(configured()) as operator, aclosing(operator.letters.newest_first(before)) as letters:
+    async with (
+        connect_operator(load_settings()) as operator,
+        aclosing(operator.dead_letters.newest_first(before)) as letters,
+    ):
         async for letter in letters:
-            if pattern is not None and not matches(pattern, letter.subject):
+            if pattern is not None and not subject_matches(pattern, letter.subject):
                 continue
             if len(shown) == count:
                 return DeadLetterList(dead_letters=shown, next=shown[-1].id)
-            shown.append(summary(letter))
+            shown.append(summary_of(letter))
     return DeadLetterList(dead_letters=shown, next=None)
 
 
-async def _one(id: int) -> DeadLetter:
-    async with operating(configured()) as operator:
-        return await found(operator, id)
+async def _fetch_letter(id: int) -> DeadLetter:
+    async with connect_operator(load_settings()) as operator:
+        return await require_letter(operator, id)
 
 
-async def found(operator: Operator, id: int) -> DeadLetter:
+async def require_letter(operator: Operator, id: int) -> DeadLetter:
     """The letter with this id.
 
     Raises:
         Failure: there is none.
     """
-    letter = await operator.letters.find(id)
+    letter = await operator.dead_letters.find(id)
     if letter is None:
         raise bad_input(f"there is no dead letter {id}", hint="see bottega dead-letters list")
     return letter

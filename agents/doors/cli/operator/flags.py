@@ -5,151 +5,151 @@ from typing import Annotated
 
 import typer
 
-from agents.doors.cli.errors import reported
-from agents.doors.cli.operator.cost_flags import Batch, By, Count, First, Since, Until
-from agents.doors.cli.shared_flags import Json
+from agents.doors.cli.errors import report_failures
+from agents.doors.cli.operator.cost_flags import BatchHash, Count, First, GroupBy, Since, Until
+from agents.doors.cli.shared_flags import JsonFlag
 
-clients = typer.Typer(help="Clients of the workshop: what they may spend, and their share.", no_args_is_help=True)
-letters = typer.Typer(help="Messages that were given up: looked at, and said again.", no_args_is_help=True)
+clients_app = typer.Typer(help="Clients of the workshop: what they may spend, and their share.", no_args_is_help=True)
+dead_letters_app = typer.Typer(help="Messages that were given up: looked at, and said again.", no_args_is_help=True)
 
-Client = Annotated[str, typer.Argument(metavar="ID", help="The client, as its command subject names it.")]
-Limit = Annotated[
+ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client, as its command subject names it.")]
+BudgetLimit = Annotated[
     str | None, typer.Option(metavar="DOLLARS|none", help="The most that it may hold and spend together.")
 ]
 Weight = Annotated[int | None, typer.Option(min=1, help="Pictures in each of its turns; 1 where nothing is said.")]
-InFlight = Annotated[
+MaxInFlight = Annotated[
     str | None, typer.Option("--max-in-flight", metavar="N|none", help="The most pictures of it in flight.")
 ]
-Letter = Annotated[int, typer.Argument(metavar="ID", help="The letter, as dead-letters list shows it.")]
-Place = Annotated[
+LetterId = Annotated[int, typer.Argument(metavar="ID", help="The letter, as dead-letters list shows it.")]
+SubjectPattern = Annotated[
     str | None, typer.Option("--subject", metavar="PATTERN", help="Only what was sent to: 'acp.v1.work.generate.>'.")
 ]
 
 
-@clients.command("list")
+@clients_app.command("list")
 def list_clients(
     first: Annotated[int, typer.Option(min=0, help="How many to pass over.")] = 0,
     count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many clients.")] = 50,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Every client, by name."""
-    with reported(json):
-        from agents.doors.cli.operator.clients import page as run
+    with report_failures(json):
+        from agents.doors.cli.operator.clients import show_page as run
 
         run(first, count, json)
 
 
-@clients.command()
-def show(client: Client, json: Json = False) -> None:
+@clients_app.command()
+def show(client: ClientId, json: JsonFlag = False) -> None:
     """What a client may have, and what it spent."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.operator.clients import show as run
 
         run(client, json)
 
 
-@clients.command()
+@clients_app.command()
 def costs(
-    client: Client,
-    batch: Batch = None,
+    client: ClientId,
+    batch: BatchHash = None,
     since: Since = None,
     until: Until = None,
-    by: By = "provider",
+    by: GroupBy = "provider",
     first: First = 0,
     count: Count = 50,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """What a client's pictures cost, as it sees it with `bottega costs`."""
-    with reported(json):
-        from agents.doors.cli.operator.costs import show as run
+    with report_failures(json):
+        from agents.doors.cli.operator.costs import show_costs as run
 
         run(client, batch, since, until, by, first, count, json)
 
 
-@clients.command()
+@clients_app.command()
 def create(
-    client: Client,
-    limit: Limit = None,
+    client: ClientId,
+    limit: BudgetLimit = None,
     weight: Weight = None,
-    max_in_flight: InFlight = None,
-    json: Json = False,
+    max_in_flight: MaxInFlight = None,
+    json: JsonFlag = False,
 ) -> None:
     """Make a client known before its first command."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.operator.clients import create as run
 
         run(client, limit, weight, max_in_flight, json)
 
 
-@clients.command("limit")
+@clients_app.command("limit")
 def limit_client(
-    client: Client,
-    limit: Limit = None,
+    client: ClientId,
+    limit: BudgetLimit = None,
     weight: Weight = None,
-    max_in_flight: InFlight = None,
-    json: Json = False,
+    max_in_flight: MaxInFlight = None,
+    json: JsonFlag = False,
 ) -> None:
     """Change what a client may have; what is left out stays."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.operator.clients import limit as run
 
         run(client, limit, weight, max_in_flight, json)
 
 
-@clients.command()
-def suspend(client: Client, json: Json = False) -> None:
+@clients_app.command()
+def suspend(client: ClientId, json: JsonFlag = False) -> None:
     """Begin nothing more for a client; its pictures in flight are finished."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.operator.clients import suspend as run
 
         run(client, json)
 
 
-@clients.command()
-def resume(client: Client, json: Json = False) -> None:
+@clients_app.command()
+def resume(client: ClientId, json: JsonFlag = False) -> None:
     """Go on with a suspended client and its batches."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.operator.clients import resume as run
 
         run(client, json)
 
 
-@letters.command("list")
+@dead_letters_app.command("list")
 def list_letters(
     count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many letters.")] = 20,
     before: Annotated[int | None, typer.Option(metavar="ID", help="Only those that are older than this one.")] = None,
-    subject: Place = None,
-    json: Json = False,
+    subject: SubjectPattern = None,
+    json: JsonFlag = False,
 ) -> None:
     """Messages that were given up, newest first."""
-    with reported(json):
-        from agents.doors.cli.operator.dead_letters import page as run
+    with report_failures(json):
+        from agents.doors.cli.operator.dead_letters import show_page as run
 
         run(count, before, subject, json)
 
 
-@letters.command("show")
+@dead_letters_app.command("show")
 def show_letter(
-    letter: Letter,
+    letter: LetterId,
     raw: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the original bytes there.")] = None,
-    json: Json = False,
+    json: JsonFlag = False,
 ) -> None:
     """Why a message was given up, and what it said."""
-    with reported(json):
-        from agents.doors.cli.operator.dead_letters import show as run
+    with report_failures(json):
+        from agents.doors.cli.operator.dead_letters import show_letter as run
 
         run(letter, raw, json)
 
 
-@letters.command()
+@dead_letters_app.command()
 def replay(
     letter: Annotated[int | None, typer.Argument(metavar="[ID]", help="The letter; or --all.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every letter, the oldest first.")] = False,
-    subject: Place = None,
-    json: Json = False,
+    subject: SubjectPattern = None,
+    json: JsonFlag = False,
 ) -> None:
     """Say a message again where it was, if its work is still expected, and take the letter away."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.operator.replay import replay as run
 
         raise SystemExit(run(letter, everything, subject, json))

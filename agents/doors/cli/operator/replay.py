@@ -13,9 +13,9 @@ from msgspec import Struct
 from rich.console import Console
 
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
-from agents.doors.cli.operator.dead_letters import found, matches
-from agents.doors.cli.settings import configured
-from agents.doors.cli.workshop.connection import operating, told
+from agents.doors.cli.operator.dead_letters import require_letter, subject_matches
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.workshop.connection import ask_operator, connect_operator
 from bus.dead_letters import DeadLetter
 from bus.operator import Operator
 from protocol import subjects
@@ -27,20 +27,20 @@ from protocol.replies import WorkReply
 UNREADABLE = "its bytes cannot be read, so it would be given up again; it goes by itself after 30 days"
 
 
-class Unsaid(Struct, frozen=True, kw_only=True):
+class LetterLeft(Struct, frozen=True, kw_only=True):
     """A letter that was not said again, and why."""
 
     id: int
     reason: str
 
 
-class Replayed(Struct, frozen=True, kw_only=True):
+class ReplayResult(Struct, frozen=True, kw_only=True):
     """What `bottega dead-letters replay --json` prints. Neither kind of letter is there any more; `kept` are those
     that cannot be read."""
 
     replayed: list[int]
-    dropped: list[Unsaid]
-    kept: list[Unsaid]
+    dropped: list[LetterLeft]
+    kept: list[LetterLeft]
 
 
 def replay(id: int | None, everything: bool, pattern: str | None, json: bool) -> int:
@@ -60,40 +60,40 @@ def replay(id: int | None, everything: bool, pattern: str | None, json: bool) ->
     return SOME_FAILED if done.kept else ALL_STORED
 
 
-async def say_again(operator: Operator, ids: Sequence[int]) -> Replayed:
+async def replay_letters(operator: Operator, ids: Sequence[int]) -> ReplayResult:
     """What became of each letter. One that is said again is taken away after the broker has it: a process that dies
     between leaves a letter that is dropped, or found in the queue, when it is said again."""
-    done = Replayed(replayed=[], dropped=[], kept=[])
+    done = ReplayResult(replayed=[], dropped=[], kept=[])
     for id in ids:
-        letter = await operator.letters.find(id)
+        letter = await operator.dead_letters.find(id)
         if letter is None:
             continue
         content = letter.content
         if content is None:
-            done.kept.append(Unsaid(id=id, reason=UNREADABLE))
+            done.kept.append(LetterLeft(id=id, reason=UNREADABLE))
             continue
-        if reason := await _over(operator, letter, content):
-            done.dropped.append(Unsaid(id=id, reason=reason))
+        if reason := await _reason_not_expected(operator, letter, content):
+            done.dropped.append(LetterLeft(id=id, reason=reason))
         else:
-            await operator.letters.say_again(letter)
+            await operator.dead_letters.republish(letter)
             done.replayed.append(id)
-        await operator.letters.remove(letter)
+        await operator.dead_letters.remove(letter)
     return done
 
 
-async def _replay(id: int | None, pattern: str | None) -> Replayed:
-    async with operating(configured()) as operator:
+async def _replay(id: int | None, pattern: str | None) -> ReplayResult:
+    async with connect_operator(load_settings()) as operator:
         if id is not None:
-            return await say_again(operator, [(await found(operator, id)).id])
-        async with aclosing(operator.letters.newest_first()) as newest:
-            ids = [one.id async for one in newest if pattern is None or matches(pattern, one.subject)]
-        return await say_again(operator, ids[::-1])
+            return await replay_letters(operator, [(await require_letter(operator, id)).id])
+        async with aclosing(operator.dead_letters.newest_first()) as newest:
+            ids = [one.id async for one in newest if pattern is None or subject_matches(pattern, one.subject)]
+        return await replay_letters(operator, ids[::-1])
 
 
-async def _over(operator: Operator, letter: DeadLetter, content: Work | Event) -> str | None:
+async def _reason_not_expected(operator: Operator, letter: DeadLetter, content: Work | Event) -> str | None:
     """Why the work of a letter is not expected; null where it is, and for an event."""
     if isinstance(content, Event):
         return None
     index = content.job.index if isinstance(content, GenerateImage | ScoreImage | StoreImage) else None
     question = FindWork(hash=subjects.batch_of(content), index=index, subject=letter.subject)
-    return (await told(operator, question, WorkReply)).work.reason
+    return (await ask_operator(operator, question, WorkReply)).work.reason

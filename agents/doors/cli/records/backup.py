@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Struct
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, Part, databases, file_of, sha256_of
-from agents.doors.cli.settings import configured
-from agents.shared.database.copying import Database, OtherRevision, copy_out, snapshots
-from bus.durable import sync_folder
-from bus.failpoint import reached
+from agents.doors.cli.records.databases import FORMAT, MANIFEST, DatabaseBackup, Manifest, databases, file_of, sha256_of
+from agents.doors.cli.settings import load_settings
+from agents.shared.database.copying import Database, OtherRevision, copy_out, open_snapshots
+from bus.durable_folders import sync_folder
+from bus.failpoint import pass_failpoint
 from protocol.codec import encode
 
 
@@ -41,33 +41,33 @@ def backup(folder: Path, json: bool) -> None:
     target = folder.absolute()
     if target.exists():
         raise bad_input(f"{target} is there already", hint="name a new folder; no backup is overwritten")
-    made = Backup(folder=str(target), manifest=write(target, databases(configured())))
+    made = Backup(folder=str(target), manifest=write_backup(target, databases(load_settings())))
     if json:
         sys.stdout.write(encode(made).decode() + "\n")
     else:
         sys.stdout.write(f"{target}\n")
-        sys.stderr.write(f"{described(made.manifest)}; pictures are files of their own: copy them after this\n")
+        sys.stderr.write(f"{describe_backup(made.manifest)}; pictures are files of their own: copy them after this\n")
 
 
-def write(target: Path, kept: list[Database]) -> Manifest:
+def write_backup(target: Path, kept: list[Database]) -> Manifest:
     """Write the backup of databases, taken in this order, into a folder that is not there yet.
 
     Raises:
         Failure: somebody else writes there, or a database cannot be backed up by this version.
     """
-    with _partial(target) as partial:
+    with _partial_folder(target) as partial:
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            with snapshots(kept) as connections:
+            with open_snapshots(kept) as connections:
                 parts = {
-                    database.name: _part(
+                    database.name: _describe_database(
                         partial, database, copy_out(connection, database, file_of(partial, database.name))
                     )
                     for database, connection in zip(kept, connections, strict=True)
                 }
         except OtherRevision as error:
-            raise _other_revision(error) from error
-        reached("backup.copied")
+            raise _revision_failure(error) from error
+        pass_failpoint("backup.copied")
         version = importlib.metadata.version("bottega")
         manifest = Manifest(format=FORMAT, version=version, made_at=made_at, databases=parts)
         with (partial / MANIFEST).open("xb") as file:
@@ -75,28 +75,30 @@ def write(target: Path, kept: list[Database]) -> Manifest:
             file.flush()
             os.fsync(file.fileno())
         sync_folder(partial)
-        reached("backup.written")
+        pass_failpoint("backup.written")
         partial.rename(target)
         sync_folder(target.parent)
     return manifest
 
 
-def described(manifest: Manifest) -> str:
+def describe_backup(manifest: Manifest) -> str:
     """A backup in a line for a person."""
     rows = {table: count for part in manifest.databases.values() for table, count in part.rows.items()}
     counts = ", ".join(f"{rows.get(table, 0)} {table}" for table in ("batches", "jobs", "images"))
     return f"{counts}, as of {manifest.made_at}"
 
 
-def _part(folder: Path, database: Database, rows: dict[str, int]) -> Part:
+def _describe_database(folder: Path, database: Database, rows: dict[str, int]) -> DatabaseBackup:
     file = file_of(folder, database.name)
     with file.open("rb") as opened:
         os.fsync(opened.fileno())
-    return Part(revision=database.newest, sha256=sha256_of(file), bytes=file.stat().st_size, rows=rows)
+    return DatabaseBackup(
+        revision=database.newest_revision, sha256=sha256_of(file), bytes=file.stat().st_size, rows=rows
+    )
 
 
 @contextmanager
-def _partial(target: Path) -> Generator[Path]:
+def _partial_folder(target: Path) -> Generator[Path]:
     """The folder in which a backup comes into being, held by a lock that dies with this process; what a dead one left
     there is removed."""
     partial = target.with_name(f".{target.name}.partial")
@@ -116,10 +118,10 @@ def _partial(target: Path) -> Generator[Path]:
         os.close(descriptor)
 
 
-def _other_revision(error: OtherRevision) -> Exception:
+def _revision_failure(error: OtherRevision) -> Exception:
     if error.found is None:
         return bad_input(
-            f"there is no {error.database.name} to back up at {_place(error.database.url)}",
+            f"there is no {error.database.name} to back up at {_without_password(error.database.url)}",
             hint="see that BOTTEGA_HOME, BOTTEGA_LEDGER_URL and BOTTEGA_CATALOGUE_URL are those of the workshop",
         )
     return bad_input(
@@ -127,6 +129,6 @@ def _other_revision(error: OtherRevision) -> Exception:
     )
 
 
-def _place(url: str) -> str:
+def _without_password(url: str) -> str:
     """A database's URL without its password."""
     return url.rsplit("@", 1)[-1]

@@ -5,10 +5,10 @@ import time
 from msgspec import Struct
 
 from agents.doors.cli.records.databases import databases
-from agents.planner.ledger.completed import completed
-from agents.shared.database.copying import OtherRevision, snapshots
+from agents.planner.ledger.completed import completed_pictures
+from agents.shared.database.copying import OtherRevision, open_snapshots
 from agents.shared.settings import Settings
-from agents.storage.inventory import filed, lying
+from agents.storage.inventory import catalogued_pictures, picture_files
 
 GRACE_S = 600.0
 """A file younger than this may be on its way into the catalogue."""
@@ -26,18 +26,18 @@ class Inventory(Struct, frozen=True, kw_only=True):
     unknown: int
 
 
-def take(settings: Settings) -> Inventory | None:
+def take_inventory(settings: Settings) -> Inventory | None:
     """Compare everything; null where there is nothing to compare. Names are remembered as hashes: 100 bytes a picture.
 
     Pictures that were completed longer ago than they are retained are not looked for.
     """
     now = time.time()
     since = now - settings.retain_days * DAY_S if settings.retain_days is not None else 0.0
-    files = [hash(path) for path in lying(settings.pictures, now - GRACE_S)]
+    files = [hash(path) for path in picture_files(settings.pictures, now - GRACE_S)]
     try:
-        with snapshots(databases(settings)) as [ledger, catalogue]:
-            done = [hash(picture) for picture in completed(ledger, since)]
-            rows = [(hash((name, index)), path) for name, index, path in filed(catalogue)]
+        with open_snapshots(databases(settings)) as [ledger, catalogue]:
+            done = [hash(picture) for picture in completed_pictures(ledger, since)]
+            rows = [(hash((name, index)), path) for name, index, path in catalogued_pictures(catalogue)]
     except OtherRevision:
         return None
     places, paths = {place for place, _ in rows}, {hash(path) for _, path in rows}

@@ -18,7 +18,7 @@ MAX_MANIFEST_BYTES = 1024 * 1024
 FORMAT = 1
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class DatabaseBackup(Struct, frozen=True, kw_only=True):
     """One database in a backup: a SQLite file of its name. `rows` by table."""
 
     revision: str
@@ -33,7 +33,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     format: int
     version: str
     made_at: str
-    databases: dict[str, Part]
+    databases: dict[str, DatabaseBackup]
 
 
 def databases(settings: Settings) -> list[Database]:

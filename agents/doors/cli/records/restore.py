@@ -11,20 +11,20 @@ from pathlib import Path
 from msgspec import Struct
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.records.backup import described
+from agents.doors.cli.records.backup import describe_backup
 from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest, sha256_of
-from agents.doors.cli.settings import configured
+from agents.doors.cli.settings import load_settings
 from agents.shared.database.copying import Database, copy_in, is_empty, revision_of
 from agents.shared.settings import Settings
-from agents.shared.supervisor.address import home_lock
+from agents.shared.supervisor.address import lock_home
 from bus.client import Client
 from bus.connection import Address, LoginRefused
-from bus.failpoint import reached
+from bus.failpoint import pass_failpoint
 from protocol.codec import encode
 from protocol.errors import AcpError
 
 
-class Restored(Struct, frozen=True, kw_only=True):
+class RestoreResult(Struct, frozen=True, kw_only=True):
     """What `bottega restore --json` prints. `rows` by database and table, as they are now."""
 
     folder: str
@@ -38,27 +38,27 @@ def restore(folder: Path, force: bool, json: bool) -> None:
     Raises:
         Failure: a workshop runs, the backup is broken or of a newer version, or `force` is missing.
     """
-    settings = configured()
+    settings = load_settings()
     source = folder.absolute()
-    with home_lock(settings.address_file):
-        _check_nobody_works(settings)
-        rows = read(source, settings, force)
-    manifest = _manifest(source)
+    with lock_home(settings.address_file):
+        _check_no_agents(settings)
+        rows = restore_records(source, settings, force)
+    manifest = _require_manifest(source)
     if json:
-        sys.stdout.write(encode(Restored(folder=str(source), manifest=manifest, rows=rows)).decode() + "\n")
+        sys.stdout.write(encode(RestoreResult(folder=str(source), manifest=manifest, rows=rows)).decode() + "\n")
     else:
         sys.stderr.write(
-            f"restored {described(manifest)}; pictures are copied by hand, bottega doctor tells what is missing\n"
+            f"restored {describe_backup(manifest)}; pictures are copied by hand, bottega doctor tells what is missing\n"
         )
 
 
-def read(folder: Path, settings: Settings, force: bool) -> dict[str, dict[str, int]]:
+def restore_records(folder: Path, settings: Settings, force: bool) -> dict[str, dict[str, int]]:
     """Replace the records of a workshop that is at rest by those of a backup; returns the rows by database and table.
 
     Raises:
         Failure: the backup cannot be used, or there are records and `force` is missing.
     """
-    manifest = _manifest(folder)
+    manifest = _require_manifest(folder)
     kept = databases(settings)
     for database in kept:
         _check_revisions(manifest, database)
@@ -68,7 +68,7 @@ def read(folder: Path, settings: Settings, force: bool) -> dict[str, dict[str, i
     try:
         # What is checked is the copy that is read, whatever happens to the backup meanwhile.
         for database in kept:
-            _fetch(folder, manifest, database.name, scratch)
+            _copy_verified(folder, manifest, database.name, scratch)
         if not force:
             for database in kept:
                 _check_empty(database)
@@ -77,13 +77,13 @@ def read(folder: Path, settings: Settings, force: bool) -> dict[str, dict[str, i
         rows: dict[str, dict[str, int]] = {}
         for database in reversed(kept):
             rows[database.name] = copy_in(file_of(scratch, database.name), database)
-            reached("restore.copied")
+            pass_failpoint("restore.copied")
         return rows
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _manifest(folder: Path) -> Manifest:
+def _require_manifest(folder: Path) -> Manifest:
     manifest = read_manifest(folder)
     if manifest is None:
         raise bad_input(f"{folder} is no backup: no readable {MANIFEST} in it", hint="name a folder of bottega backup")
@@ -99,21 +99,21 @@ def _check_revisions(manifest: Manifest, database: Database) -> None:
     part = manifest.databases.get(database.name)
     if part is None:
         raise bad_input(f"the backup has no {database.name}", hint="name a whole one")
-    if not database.knows(part.revision):
+    if not database.can_migrate_from(part.revision):
         raise bad_input(
             f"the backup's {database.name} is at revision {part.revision}, newer than this version, which knows "
-            f"{database.newest}",
+            f"{database.newest_revision}",
             hint=f"restore it with bottega {manifest.version} or newer",
         )
     present = revision_of(database)
-    if present is not None and not database.knows(present):
+    if present is not None and not database.can_migrate_from(present):
         raise bad_input(
             f"the {database.name} that is there is at revision {present}, newer than this version",
             hint="restore with the version that wrote it",
         )
 
 
-def _fetch(folder: Path, manifest: Manifest, name: str, scratch: Path) -> None:
+def _copy_verified(folder: Path, manifest: Manifest, name: str, scratch: Path) -> None:
     source, copy = file_of(folder, name), file_of(scratch, name)
     if not source.is_file():
         raise bad_input(f"{source} is missing", hint="name a whole backup")
@@ -130,13 +130,13 @@ def _check_empty(database: Database) -> None:
         )
 
 
-def _check_nobody_works(settings: Settings) -> None:
+def _check_no_agents(settings: Settings) -> None:
     """Agents of a server of someone else's hold no lock of this home."""
     if settings.nats_url is not None:
-        asyncio.run(_check_alone(Address.parse(settings.nats_url)))
+        asyncio.run(_check_no_agents_at(Address.parse(settings.nats_url)))
 
 
-async def _check_alone(address: Address) -> None:
+async def _check_no_agents_at(address: Address) -> None:
     try:
         async with Client.open(address) as client:
             working = sorted({one.role for one in await client.presences()} & {"planner", "storage"})

@@ -15,14 +15,14 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
-from agents.doors.cli.rerun.source_files import WithFiles
-from agents.doors.cli.settings import configured
-from agents.generator.device.tuning import tuning_said
+from agents.doors.cli.rerun.source_files import BlobsWithFiles
+from agents.doors.cli.settings import load_settings
+from agents.generator.device.tuning import tuning_from_versions
 from agents.generator.engine import Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import Order
-from agents.generator.orders.post_stages import staged
-from agents.generator.orders.source_images import load
+from agents.generator.orders.post_stages import order_with_stages
+from agents.generator.orders.source_images import load_source_images
 from agents.generator.registry import registry
 from agents.shared.picture import Undecodable, decode_frames
 from agents.shared.settings import Settings
@@ -67,12 +67,12 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
         Failure: the file is not a picture of this program, or one that it was made from is missing.
         AcpError: the model is not here, or the device is taken.
     """
-    record, before = _read(image)
+    record, before = _read_picture(image)
     started = time.perf_counter()
-    rendering = asyncio.run(_made(configured(), record, sources))
+    rendering = asyncio.run(_render_again(load_settings(), record, sources))
     seconds = time.perf_counter() - started
     now = decode_frames(rendering.data)
-    verdict, changed, largest = compared(before, now)
+    verdict, changed, largest = compare(before, now)
     if out is not None:
         out.write_bytes(rendering.data)
     said = Rerun(
@@ -80,11 +80,11 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
         verdict=verdict,
         changed=changed,
         largest=largest,
-        reasons=[] if verdict == "identical" else reasons(record, rendering),
+        reasons=[] if verdict == "identical" else differences_of(record, rendering),
         seconds=seconds,
         path=None if out is None else str(out),
     )
-    sys.stdout.write(encode(said).decode() + "\n" if json else _readable(said))
+    sys.stdout.write(encode(said).decode() + "\n" if json else _format_result(said))
     return SOME_FAILED if verdict == "drifted" else ALL_STORED
 
 
@@ -117,7 +117,7 @@ def job_of(record: Record) -> Job:
     )
 
 
-def compared(before: Frames, now: Frames) -> tuple[Verdict, float | None, int | None]:
+def compare(before: Frames, now: Frames) -> tuple[Verdict, float | None, int | None]:
     """The verdict, the share of values that differ, and the largest difference in levels of 255."""
     if before.shape != now.shape:
         return "drifted", None, None
@@ -127,7 +127,7 @@ def compared(before: Frames, now: Frames) -> tuple[Verdict, float | None, int | 
     return verdict, float((difference > 0).mean()), largest
 
 
-def reasons(record: Record, rendering: Rendering) -> list[str]:
+def differences_of(record: Record, rendering: Rendering) -> list[str]:
     """What is not as it was when the picture was made."""
     found = [
         f"{what}: was {then or 'not known'}, is {now or 'not known'}"
@@ -153,23 +153,23 @@ def threads_of(record: Record, *, otherwise: int) -> int:
     return min(int(said), MAX_THREADS) if re.fullmatch("[0-9]{1,4}", said) else otherwise
 
 
-async def _made(settings: Settings, record: Record, given: Sequence[Path]) -> Rendering:
+async def _render_again(settings: Settings, record: Record, given: Sequence[Path]) -> Rendering:
     known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
     on_cpu = record.device == "cpu"
     with tempfile.TemporaryDirectory() as folder:
         # A CPU is shared with a workshop that runs, any other device has to be free.
         run = Path(folder) if on_cpu else settings.home / "run"
         threads = threads_of(record, otherwise=settings.torch_threads)
-        tuning = tuning_said(record.versions, settings.offload)
+        tuning = tuning_from_versions(record.versions, settings.offload)
         engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run, tuning)
-        async with engine.opened():
-            ready = await _with_sources(WithFiles(settings.blobs, given), staged(job_of(record), known))
+        async with engine.open():
+            ready = await _load_sources(BlobsWithFiles(settings.blobs, given), order_with_stages(job_of(record), known))
             return await engine.generate(ready, lambda step, steps: None, lambda: False)
 
 
-async def _with_sources(blobs: Blobs, order: Order) -> Order:
+async def _load_sources(blobs: Blobs, order: Order) -> Order:
     try:
-        return await load(blobs, order)
+        return await load_source_images(blobs, order)
     except AcpError as error:
         if error.code != "pixels_missing":
             raise
@@ -181,7 +181,7 @@ async def _with_sources(blobs: Blobs, order: Order) -> Order:
         ) from error
 
 
-def _read(image: Path) -> tuple[Record, Frames]:
+def _read_picture(image: Path) -> tuple[Record, Frames]:
     try:
         data = image.read_bytes()
         record, pixels = read_record(data), decode_frames(data)
@@ -199,7 +199,7 @@ def _read(image: Path) -> tuple[Record, Frames]:
     return record, pixels
 
 
-def _readable(said: Rerun) -> str:
+def _format_result(said: Rerun) -> str:
     much = "" if not said.largest or said.changed is None else f", {said.changed:.1%} by up to {said.largest} of 255"
     lines = [f"{said.verdict}{much}  ({said.seconds:.1f} s)", *(f"  {reason}" for reason in said.reasons)]
     return "\n".join([*lines, *([f"  {said.path}"] if said.path else [])]) + "\n"

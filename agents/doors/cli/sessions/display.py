@@ -8,55 +8,55 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from agents.doors.cli.sessions.log import OPEN, JobEntry, SessionLog
-from agents.doors.cli.sessions.tracker import ENDED, Tracker
-from agents.doors.cli.terminal.display import Display, Lines, Nothing, Screen, redrawn
-from agents.doors.cli.terminal.plan_view import duration
-from agents.doors.cli.terminal.progress_state import Board, Row
+from agents.doors.cli.sessions.log import OPEN_STATUSES, JobEntry, SessionLog
+from agents.doors.cli.sessions.tracker import ENDED_STATUSES, SessionTracker
+from agents.doors.cli.terminal.display import Display, LiveDisplay, NullDisplay, PlainDisplay, live_view
+from agents.doors.cli.terminal.plan_view import format_duration
+from agents.doors.cli.terminal.progress_state import BatchProgress, Row
 
-CURRENT = 8
+MAX_CURRENT_JOBS = 8
 """Jobs in hand that are shown; a workshop has about as many in flight."""
-RECENT = 5
+MAX_RECENT_JOBS = 5
 MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("-", "yellow")}
 
 
-class SessionScreen(Screen):
+class LiveSessionDisplay(LiveDisplay):
     """Redraws a session on a terminal."""
 
-    def __init__(self, console: Console, tracker: Tracker) -> None:
+    def __init__(self, console: Console, tracker: SessionTracker) -> None:
         super().__init__(console)
         self._terminal = console
         self._tracker = tracker
 
     @contextmanager
-    def batch(self, title: str, board: Board) -> Generator[None]:
-        self.say(title)
-        with redrawn(self._terminal, lambda: drawing_of(self._tracker)):
+    def show_batch(self, title: str, board: BatchProgress) -> Generator[None]:
+        self.print_line(title)
+        with live_view(self._terminal, lambda: render_session(self._tracker)):
             yield
 
 
-class SessionLines(Lines):
+class PlainSessionDisplay(PlainDisplay):
     """A line per job that ended."""
 
-    def __init__(self, console: Console, tracker: Tracker) -> None:
+    def __init__(self, console: Console, tracker: SessionTracker) -> None:
         super().__init__(console)
         self._tracker = tracker
 
-    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
-        self._finished = board.finished
-        return super().batch(title, board)
+    def show_batch(self, title: str, board: BatchProgress) -> AbstractContextManager[None]:
+        self._finished = board.finished_count
+        return super().show_batch(title, board)
 
-    def finished(self, row: Row, board: Board) -> None:
+    def show_finished(self, row: Row, board: BatchProgress) -> None:
         self._finished += 1
         if job := self._tracker.job(row.index):
-            self.say(f"[{self._finished}/{board.quantity}] {line_of(job)}")
+            self.print_line(f"[{self._finished}/{board.quantity}] {format_job(job)}")
 
 
-def session_display(console: Console, tracker: Tracker, *, silent: bool) -> Display:
+def session_display(console: Console, tracker: SessionTracker, *, silent: bool) -> Display:
     """Redrawn on a terminal, plain lines elsewhere, nothing where lines would disturb."""
     if console.is_terminal and not console.is_dumb_terminal:
-        return SessionScreen(console, tracker)
-    return Nothing() if silent else SessionLines(console, tracker)
+        return LiveSessionDisplay(console, tracker)
+    return NullDisplay() if silent else PlainSessionDisplay(console, tracker)
 
 
 def headline(log: SessionLog) -> str:
@@ -69,7 +69,7 @@ def headline(log: SessionLog) -> str:
     )
 
 
-def drawing_of(tracker: Tracker) -> RenderableType:
+def render_session(tracker: SessionTracker) -> RenderableType:
     """The session as it stands."""
     log, summary = tracker.log, tracker.log.summary
     ended = summary.completed + summary.failed + summary.cancelled
@@ -80,19 +80,21 @@ def drawing_of(tracker: Tracker) -> RenderableType:
         ProgressBar(total=summary.total or 1, completed=ended, width=20),
         f"{share} ({ended}/{summary.total})",
     )
-    lines: list[RenderableType] = [bar, Text(counts_of(log)), Text(pace_of(tracker), style="dim")]
+    lines: list[RenderableType] = [bar, Text(format_counts(log)), Text(format_pace(tracker), style="dim")]
     current = [job for job in log.jobs if job.status in ("running", "retry")]
     lines += [Text("\nCurrent:")] if current else []
-    lines += [Text(f"  → {line_of(job)}", style="cyan") for job in current[:CURRENT]]
-    recent = sorted((job for job in log.jobs if job.status in ENDED), key=lambda job: (job.completed or "", job.id))
+    lines += [Text(f"  → {format_job(job)}", style="cyan") for job in current[:MAX_CURRENT_JOBS]]
+    recent = sorted(
+        (job for job in log.jobs if job.status in ENDED_STATUSES), key=lambda job: (job.completed or "", job.id)
+    )
     lines += [Text("\nRecent:")] if recent else []
-    for job in reversed(recent[-RECENT:]):
+    for job in reversed(recent[-MAX_RECENT_JOBS:]):
         mark, style = MARKS[job.status]
-        lines.append(Text(f"  {mark} {line_of(job)}", style=style))
+        lines.append(Text(f"  {mark} {format_job(job)}", style=style))
     return Group(*lines)
 
 
-def counts_of(log: SessionLog) -> str:
+def format_counts(log: SessionLog) -> str:
     """`Running: 3 | Completed: 24 | Failed: 0 | Pending: 18`, and what else there is."""
     summary = log.summary
     parts = [
@@ -105,16 +107,18 @@ def counts_of(log: SessionLog) -> str:
     return " | ".join([*parts, *(f"{name}: {count}" for name, count in others if count)])
 
 
-def pace_of(tracker: Tracker) -> str:
+def format_pace(tracker: SessionTracker) -> str:
     """Rate and time left, as measured since this process drives the session."""
-    left = sum(job.status in OPEN for job in tracker.log.jobs)
+    left = sum(job.status in OPEN_STATUSES for job in tracker.log.jobs)
     if not tracker.ended_now:
-        return f"{duration(tracker.seconds)} · rate not measured yet"
+        return f"{format_duration(tracker.seconds)} · rate not measured yet"
     rate = tracker.ended_now / tracker.seconds
-    return f"{duration(tracker.seconds)} · {60 * rate:.1f} per minute · about {duration(left / rate)} left"
+    return (
+        f"{format_duration(tracker.seconds)} · {60 * rate:.1f} per minute · about {format_duration(left / rate)} left"
+    )
 
 
-def line_of(job: JobEntry) -> str:
+def format_job(job: JobEntry) -> str:
     """`[025] ZH01_unboxing_experience + C-U-011 → saved`."""
     what = f"[{job.id}] {job.prompt_file.removesuffix('.md')}" + (f" + {job.combo}" if job.combo else "")
     match job.status:

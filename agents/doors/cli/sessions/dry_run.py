@@ -8,13 +8,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
 
-from agents.doors.cli.batches.follow import page
+from agents.doors.cli.batches.follow import fetch_page
 from agents.doors.cli.errors import ALL_STORED
-from agents.doors.cli.sessions.order import Wanted, command_of
-from agents.doors.cli.settings import configured
+from agents.doors.cli.sessions.order import SessionOptions, command_of
+from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for
-from agents.doors.cli.terminal.plan_view import duration, refusal_of
-from agents.doors.cli.workshop.connection import asked, own_or_running
+from agents.doors.cli.terminal.plan_view import format_duration, refusal_of
+from agents.doors.cli.workshop.connection import ask, connect_or_start
 from agents.shared.settings import Settings
 from protocol.codec import encode
 from protocol.commands import Cancel, GenerateImages
@@ -42,22 +42,22 @@ class DryRun(Struct, frozen=True, kw_only=True):
     not_honoured: list[str]
 
 
-def dry_run(wanted: Wanted, stand_in: str | None, json: bool) -> int:
+def dry_run(wanted: SessionOptions, stand_in: str | None, json: bool) -> int:
     """Show what a session would do; returns the exit code."""
-    settings = configured(stand_in=stand_in)
+    settings = load_settings(stand_in=stand_in)
     display = display_for(Console(stderr=True), silent=json)
-    shown = asyncio.run(_dry_run(command_of(wanted), settings, display))
+    shown = asyncio.run(_plan_dry_run(command_of(wanted), settings, display))
     if json:
         sys.stdout.write(encode(shown).decode() + "\n")
         return ALL_STORED
     for note in (*shown.warnings, *(f"not honoured: {wish}" for wish in shown.not_honoured)):
-        display.say(f"note: {note}")
+        display.print_line(f"note: {note}")
     console = Console()
     for job in shown.jobs:
         combo = f" + {job.combo}" if job.combo else ""
         line = f"[{job.id}] {job.prompt_file.removesuffix('.md')}{combo} → {job.folder}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    time = duration(shown.estimated_seconds) if shown.estimated_seconds else "not measured yet"
+    time = format_duration(shown.estimated_seconds) if shown.estimated_seconds else "not measured yet"
     cost = (
         f"{shown.estimated_cost.amount:.4f} {shown.estimated_cost.currency}" if shown.estimated_cost else "not priced"
     )
@@ -65,9 +65,9 @@ def dry_run(wanted: Wanted, stand_in: str | None, json: bool) -> int:
     return ALL_STORED
 
 
-async def _dry_run(command: GenerateImages, settings: Settings, display: Display) -> DryRun:
-    async with own_or_running(settings, display) as client:
-        plan = await asked(client, replace(command, hold=True), GenerationPlan, PATIENCE_S)
+async def _plan_dry_run(command: GenerateImages, settings: Settings, display: Display) -> DryRun:
+    async with connect_or_start(settings, display) as client:
+        plan = await ask(client, replace(command, hold=True), GenerationPlan, PATIENCE_S)
         if refusal := refusal_of(plan.generation_plan):
             raise refusal
         assert plan.hash is not None, "a held plan has a hash"
@@ -75,14 +75,14 @@ async def _dry_run(command: GenerateImages, settings: Settings, display: Display
             images: list[Image] = []
             following: int | None = 0
             while following is not None:
-                result = (await page(client, plan.hash, first=following)).generation_result
+                result = (await fetch_page(client, plan.hash, first=following)).generation_result
                 images += result.images
                 following = result.next
         finally:
-            await asked(client, Cancel(hash=plan.hash), GenerationStatus, PATIENCE_S)
+            await ask(client, Cancel(hash=plan.hash), GenerationStatus, PATIENCE_S)
     body = plan.generation_plan
     return DryRun(
-        jobs=[_job(image) for image in images],
+        jobs=[_dry_job(image) for image in images],
         estimated_seconds=body.estimated_seconds,
         estimated_cost=body.estimated_cost,
         warnings=body.warnings,
@@ -90,7 +90,7 @@ async def _dry_run(command: GenerateImages, settings: Settings, display: Display
     )
 
 
-def _job(image: Image) -> DryJob:
+def _dry_job(image: Image) -> DryJob:
     place = image.catalogued
     assert place is not None, "a session runs through a catalogue"
     parts = (place.wardrobe, place.catalogue, place.prompt_id, place.ui_style, place.combo)

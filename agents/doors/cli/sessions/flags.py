@@ -5,19 +5,19 @@ from typing import Annotated
 
 import typer
 
-from agents.doors.cli.errors import reported
+from agents.doors.cli.errors import report_failures
 
-batch = typer.Typer(help="Sessions: catalogues of prompts times combos of reference pictures, logged job by job.")
+batch_app = typer.Typer(help="Sessions: catalogues of prompts times combos of reference pictures, logged job by job.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the session log, or the dry run, and nothing else.")]
-StandIn = Annotated[
+StandInFlag = Annotated[
     str | None,
     typer.Option("--stand-in", help="Let this model (pocket) stand in for platforms that are not installed."),
 ]
-Output = Annotated[
+OutputFolder = Annotated[
     Path | None, typer.Option(help="Folder of the pictures and the session logs. Left out: Result_images of the home.")
 ]
-Session = Annotated[str | None, typer.Argument(metavar="[SESSION]", help="A session id. Left out: the newest.")]
+SessionId = Annotated[str | None, typer.Argument(metavar="[SESSION]", help="A session id. Left out: the newest.")]
 Wardrobe = Annotated[str | None, typer.Option(help="What is worn, such as zip-hoodie.")]
 Quality = Annotated[str, typer.Option(help="1K, 2K, 4K, an aspect or WxH.")]
 Platform = Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")]
@@ -28,7 +28,7 @@ Reuse = Annotated[
 MinScore = Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")]
 
 
-@batch.command()
+@batch_app.command()
 def start(
     catalogs: Annotated[str, typer.Option(help='Catalogues, parted by commas: "v3.2,v4.2".')],
     wardrobe: Wardrobe = None,
@@ -43,18 +43,18 @@ def start(
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
     min_score: MinScore = None,
     reuse: Reuse = True,
-    output: Output = None,
+    output: OutputFolder = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, time and cost; make nothing.")] = False,
-    stand_in: StandIn = None,
+    stand_in: StandInFlag = None,
     json: Json = False,
 ) -> None:
     """Run every prompt of some catalogues with every combo; without --wardrobe, --ui-style, --combos prompts alone."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.sessions import run as sessions
         from agents.doors.cli.sessions.dry_run import dry_run as run_dry
-        from agents.doors.cli.sessions.order import Wanted
+        from agents.doors.cli.sessions.order import SessionOptions
 
-        wanted = Wanted(
+        wanted = SessionOptions(
             catalogs=catalogs,
             wardrobe=wardrobe,
             ui_style=ui_style,
@@ -71,10 +71,10 @@ def start(
         )
         if dry_run:
             raise SystemExit(run_dry(wanted, stand_in, json))
-        raise SystemExit(sessions.start(wanted, sessions.Place(output, stand_in, json)))
+        raise SystemExit(sessions.start(wanted, sessions.SessionContext(output, stand_in, json)))
 
 
-@batch.command()
+@batch_app.command()
 def single(
     prompt: Annotated[str, typer.Option(help="catalog_v3.2/ZH01_unboxing_experience.md")],
     combo: Annotated[str, typer.Option(help="A combo, such as C-U-013.")] = "",
@@ -84,17 +84,17 @@ def single(
     seed: Seed = None,
     min_score: MinScore = None,
     reuse: Reuse = True,
-    output: Output = None,
-    stand_in: StandIn = None,
+    output: OutputFolder = None,
+    stand_in: StandInFlag = None,
     json: Json = False,
 ) -> None:
     """Make the picture of one prompt and one combo, as a session of one job."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.sessions import run as sessions
-        from agents.doors.cli.sessions.order import Wanted, of_prompt
+        from agents.doors.cli.sessions.order import SessionOptions, split_prompt_path
 
-        catalogue, prompt_id = of_prompt(prompt)
-        wanted = Wanted(
+        catalogue, prompt_id = split_prompt_path(prompt)
+        wanted = SessionOptions(
             catalogs=catalogue,
             wardrobe=wardrobe,
             combos=combo,
@@ -105,52 +105,54 @@ def single(
             min_score=min_score,
             reuse=reuse,
         )
-        raise SystemExit(sessions.start(wanted, sessions.Place(output, stand_in, json)))
+        raise SystemExit(sessions.start(wanted, sessions.SessionContext(output, stand_in, json)))
 
 
-@batch.command()
-def resume(session: Session = None, output: Output = None, stand_in: StandIn = None, json: Json = False) -> None:
+@batch_app.command()
+def resume(
+    session: SessionId = None, output: OutputFolder = None, stand_in: StandInFlag = None, json: Json = False
+) -> None:
     """Go on with a session that was interrupted, and try its failed jobs again."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.sessions import run as sessions
 
-        raise SystemExit(sessions.resume(session, sessions.Place(output, stand_in, json)))
+        raise SystemExit(sessions.resume(session, sessions.SessionContext(output, stand_in, json)))
 
 
-@batch.command()
+@batch_app.command()
 def retry(
-    session: Session = None,
+    session: SessionId = None,
     job: Annotated[str | None, typer.Option(help="One failed job, such as 015. Left out: all that failed.")] = None,
-    output: Output = None,
-    stand_in: StandIn = None,
+    output: OutputFolder = None,
+    stand_in: StandInFlag = None,
     json: Json = False,
 ) -> None:
     """Try failed jobs of a session again."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.sessions import run as sessions
 
-        raise SystemExit(sessions.retry(session, job, sessions.Place(output, stand_in, json)))
+        raise SystemExit(sessions.retry(session, job, sessions.SessionContext(output, stand_in, json)))
 
 
-@batch.command()
-def status(session: Session = None, output: Output = None, json: Json = False) -> None:
+@batch_app.command()
+def status(session: SessionId = None, output: OutputFolder = None, json: Json = False) -> None:
     """Where a session stands."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.sessions import run as sessions
 
-        raise SystemExit(sessions.status(session, sessions.Place(output, None, json)))
+        raise SystemExit(sessions.status(session, sessions.SessionContext(output, None, json)))
 
 
-@batch.command()
+@batch_app.command()
 def upgrade(
-    session: Session = None,
+    session: SessionId = None,
     to_quality: Annotated[str, typer.Option(help="2K, 4K, or WxH.")] = "4K",
-    output: Output = None,
-    stand_in: StandIn = None,
+    output: OutputFolder = None,
+    stand_in: StandInFlag = None,
     json: Json = False,
 ) -> None:
     """Make the completed pictures of a session again at a higher quality, as a session of its own."""
-    with reported(json):
+    with report_failures(json):
         from agents.doors.cli.sessions import run as sessions
 
-        raise SystemExit(sessions.upgrade(session, to_quality, sessions.Place(output, stand_in, json)))
+        raise SystemExit(sessions.upgrade(session, to_quality, sessions.SessionContext(output, stand_in, json)))

@@ -18,19 +18,19 @@ from msgspec.structs import replace
 
 from agents.doors.cli.copies import replace_text
 from agents.doors.cli.errors import bad_input
-from bus.durable import make_folder
+from bus.durable_folders import make_folder
 from protocol.commands import GenerateImages, Upgrade
 from protocol.replies import Cost, Image
 
-SESSIONS = ".sessions"
-SUFFIX = "-session.json"
-ID_FORM = "%Y-%m-%d-%H-%M-%S"
+SESSIONS_FOLDER = ".sessions"
+LOG_SUFFIX = "-session.json"
+ID_FORMAT = "%Y-%m-%d-%H-%M-%S"
 
 JobStatus = Literal["pending", "running", "completed", "failed", "retry", "cancelled", "paused"]
-OPEN: frozenset[JobStatus] = frozenset({"pending", "running", "retry", "paused"})
+OPEN_STATUSES: frozenset[JobStatus] = frozenset({"pending", "running", "retry", "paused"})
 
 
-class Config(Struct, frozen=True, kw_only=True):
+class SessionConfig(Struct, frozen=True, kw_only=True):
     """What the session is about; null means every one."""
 
     wardrobe: str | None
@@ -90,7 +90,7 @@ class SessionLog(Struct, frozen=True, kw_only=True):
 
     session_id: str
     started: str
-    config: Config
+    config: SessionConfig
     jobs: list[JobEntry]
     summary: Summary
     command: GenerateImages | Upgrade
@@ -101,8 +101,8 @@ class SessionLog(Struct, frozen=True, kw_only=True):
     cost: Cost | None = None
 
     @property
-    def unfinished(self) -> bool:
-        return not self.jobs or any(job.status in OPEN for job in self.jobs)
+    def is_unfinished(self) -> bool:
+        return not self.jobs or any(job.status in OPEN_STATUSES for job in self.jobs)
 
 
 def job_of(image: Image, before: JobEntry | None, now: str, output: str | None) -> JobEntry:
@@ -115,7 +115,7 @@ def job_of(image: Image, before: JobEntry | None, now: str, output: str | None) 
         started = now
     seconds = image.metadata.processing_time_s if image.metadata else None
     if started is None and ended and seconds is not None:
-        started = moment(datetime.fromisoformat(ended).timestamp() - seconds)
+        started = format_time(datetime.fromisoformat(ended).timestamp() - seconds)
     known = before or JobEntry(
         id=f"{image.index + 1:03d}",
         prompt_file=f"{place.prompt_id}.md" if place else "",
@@ -134,7 +134,7 @@ def job_of(image: Image, before: JobEntry | None, now: str, output: str | None) 
         output=output if status == "completed" else None,
         error=image.error.message if image.error else None,
         started=started,
-        completed=(ended or now) if status not in OPEN else None,
+        completed=(ended or now) if status not in OPEN_STATUSES else None,
         reused=image.reused,
     )
 
@@ -145,30 +145,30 @@ def with_jobs(log: SessionLog, jobs: list[JobEntry]) -> SessionLog:
     return replace(log, jobs=jobs, summary=Summary(total=len(jobs), **counts))
 
 
-def moment(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """A time in UTC, as the log writes it."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-class Sessions:
+class SessionStore:
     """The logs below an output folder."""
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        self.folder = output / SESSIONS
+        self.folder = output / SESSIONS_FOLDER
 
     def new_id(self, seconds: float) -> str:
         """A free id after the time, in UTC: `2025-01-15-14-30-00`."""
-        first = datetime.fromtimestamp(seconds, UTC).strftime(ID_FORM)
+        first = datetime.fromtimestamp(seconds, UTC).strftime(ID_FORMAT)
         names = (first if number == 1 else f"{first}-{number}" for number in range(1, 1000))
         return next(name for name in names if not self.path(name).exists())
 
     def path(self, session: str) -> Path:
-        return self.folder / f"{session}{SUFFIX}"
+        return self.folder / f"{session}{LOG_SUFFIX}"
 
-    def ids(self) -> list[str]:
+    def list_ids(self) -> list[str]:
         """Every session, oldest first."""
-        return sorted(file.name.removesuffix(SUFFIX) for file in self.folder.glob(f"*{SUFFIX}"))
+        return sorted(file.name.removesuffix(LOG_SUFFIX) for file in self.folder.glob(f"*{LOG_SUFFIX}"))
 
     def load(self, session: str | None) -> SessionLog:
         """A session's log; the newest one's where none is named.
@@ -176,7 +176,7 @@ class Sessions:
         Raises:
             Failure: there is none, or it cannot be read.
         """
-        known = self.ids()
+        known = self.list_ids()
         if not known or (session is not None and session not in known):
             raise bad_input(
                 f"there is no session {session or ''} in {self.folder}".replace("  ", " "),
@@ -193,28 +193,28 @@ class Sessions:
         make_folder(self.folder)
         replace_text(self.path(log.session_id), msgspec.json.format(msgspec.json.encode(log), indent=2) + b"\n")
 
-    def unfinished(self) -> list[SessionLog]:
+    def list_unfinished(self) -> list[SessionLog]:
         """Sessions with open jobs that no process is driving now, oldest first; logs that cannot be read are not."""
         found: list[SessionLog] = []
-        for session in self.ids():
+        for session in self.list_ids():
             try:
                 log = msgspec.json.decode(self.path(session).read_bytes(), type=SessionLog)
             except (OSError, msgspec.DecodeError, UnicodeDecodeError):
                 continue
-            if log.unfinished and not self.driven(session):
+            if log.is_unfinished and not self.is_locked(session):
                 found.append(log)
         return found
 
-    def driven(self, session: str) -> bool:
+    def is_locked(self, session: str) -> bool:
         """Whether a process drives the session now."""
         try:
-            with self.driving(session):
+            with self.lock(session):
                 return False
         except BlockingIOError:
             return True
 
     @contextmanager
-    def driving(self, session: str) -> Generator[None]:
+    def lock(self, session: str) -> Generator[None]:
         """Drive a session alone, as long as the context is open; the system ends it with the process.
 
         Raises:

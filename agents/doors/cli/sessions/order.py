@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from agents.doors.cli.errors import bad_input
-from agents.doors.cli.sessions.log import Config
+from agents.doors.cli.sessions.log import SessionConfig
 from protocol.codec import decode_command, encode
 from protocol.commands import GenerateImages
 from protocol.parameters import Catalogue, Combos, Quality, Requirements
@@ -14,7 +14,7 @@ DEFAULT_QUALITY = "1K"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SessionOptions:
     """The flags of `bottega batch start`, as typed; lists are parted by commas. No flag of combos: prompts alone."""
 
     catalogs: str
@@ -32,19 +32,19 @@ class Wanted:
     reuse: bool = True
 
 
-def command_of(wanted: Wanted) -> GenerateImages:
+def command_of(wanted: SessionOptions) -> GenerateImages:
     """The command, checked as the planner's door will check it.
 
     Raises:
         AcpError: a value that the protocol does not allow, with its path.
         Failure: no catalogue is named.
     """
-    names = listed(wanted.catalogs)
+    names = split_list(wanted.catalogs)
     if not names:
         raise bad_input("no catalogue is named", hint='--catalogs "v3.2,v4.2"')
-    combos = listed(wanted.combos)
+    combos = split_list(wanted.combos)
     command = GenerateImages(
-        catalogue=Catalogue(names=names, prompts=[_prompt_id(prompt) for prompt in listed(wanted.prompts)]),
+        catalogue=Catalogue(names=names, prompts=[_prompt_id(prompt) for prompt in split_list(wanted.prompts)]),
         combos=Combos(wardrobe=wanted.wardrobe, ui_style=wanted.ui_style, names=combos)
         if wanted.wardrobe or wanted.ui_style or combos
         else None,
@@ -60,14 +60,14 @@ def command_of(wanted: Wanted) -> GenerateImages:
     return command
 
 
-def config_of(wanted: Wanted) -> Config:
+def config_of(wanted: SessionOptions) -> SessionConfig:
     """The head of the session log."""
-    return Config(
-        wardrobe=wanted.wardrobe, catalogs=listed(wanted.catalogs), ui_style=wanted.ui_style, quality=wanted.quality
+    return SessionConfig(
+        wardrobe=wanted.wardrobe, catalogs=split_list(wanted.catalogs), ui_style=wanted.ui_style, quality=wanted.quality
     )
 
 
-def of_prompt(prompt: str) -> tuple[str, str]:
+def split_prompt_path(prompt: str) -> tuple[str, str]:
     """(catalogue, prompt id) of `catalog_v3.2/ZH01_unboxing_experience.md`.
 
     Raises:
@@ -81,7 +81,7 @@ def of_prompt(prompt: str) -> tuple[str, str]:
     return path.parts[-2], _prompt_id(path.name)
 
 
-def listed(text: str) -> list[str]:
+def split_list(text: str) -> list[str]:
     """The names in a list that is parted by commas."""
     return [name for part in text.split(",") if (name := part.strip())]
 

@@ -4,20 +4,20 @@ import sys
 
 from rich.console import Console
 
-from agents.doors.cli.sessions.display import counts_of, headline, line_of
-from agents.doors.cli.sessions.log import SessionLog, Sessions
-from agents.doors.cli.terminal.plan_view import duration
+from agents.doors.cli.sessions.display import format_counts, format_job, headline
+from agents.doors.cli.sessions.log import SessionLog, SessionStore
+from agents.doors.cli.terminal.plan_view import format_duration
 from protocol.codec import encode
 
 
-def told(log: SessionLog, sessions: Sessions, json: bool) -> None:
+def show_status(log: SessionLog, sessions: SessionStore, json: bool) -> None:
     """Where a session stands: its head, counts, and every job that did not end well."""
     if json:
         sys.stdout.write(encode(log).decode() + "\n")
         return
-    lines = [headline(log), "", counts_of(log)]
-    lines += [f"  {line_of(job)}" for job in log.jobs if job.status in ("running", "retry", "failed", "cancelled")]
-    if log.unfinished:
+    lines = [headline(log), "", format_counts(log)]
+    lines += [f"  {format_job(job)}" for job in log.jobs if job.status in ("running", "retry", "failed", "cancelled")]
+    if log.is_unfinished:
         lines.append(f"go on with: bottega batch resume {log.session_id}")
     elif log.summary.failed:
         lines.append(f"try again: bottega batch retry {log.session_id}")
@@ -25,9 +25,9 @@ def told(log: SessionLog, sessions: Sessions, json: bool) -> None:
     _print(lines)
 
 
-def show(log: SessionLog, sessions: Sessions, json: bool) -> None:
+def show_end(log: SessionLog, sessions: SessionStore, json: bool) -> None:
     """The end of a session: as `told`, and what it took."""
-    told(log, sessions, json)
+    show_status(log, sessions, json)
     if json:
         return
     phases = log.phases
@@ -37,7 +37,7 @@ def show(log: SessionLog, sessions: Sessions, json: bool) -> None:
         ("handing over", phases.handing_over),
         ("generator", phases.generation),
     )
-    took = [f"{name} {duration(seconds)}" for name, seconds in named if seconds is not None]
+    took = [f"{name} {format_duration(seconds)}" for name, seconds in named if seconds is not None]
     if reused := sum(job.reused is not None for job in log.jobs):
         _print([f"{reused} of {log.summary.total} pictures were there already (reused, no cost)"])
     cost = f"{log.cost.amount:.4f} {log.cost.currency}" if log.cost else "not priced"

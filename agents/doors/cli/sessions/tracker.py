@@ -6,23 +6,32 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from agents.doors.cli.copies import hand_over
-from agents.doors.cli.sessions.log import JobEntry, JobStatus, Phases, SessionLog, Sessions, job_of, moment, with_jobs
+from agents.doors.cli.copies import copy_to_folder
+from agents.doors.cli.sessions.log import (
+    JobEntry,
+    JobStatus,
+    Phases,
+    SessionLog,
+    SessionStore,
+    format_time,
+    job_of,
+    with_jobs,
+)
 from protocol.replies import Cost, Image
 
-ENDED: frozenset[JobStatus] = frozenset({"completed", "failed", "cancelled"})
+ENDED_STATUSES: frozenset[JobStatus] = frozenset({"completed", "failed", "cancelled"})
 
 
-class Tracker:
+class SessionTracker:
     """Holds the log of one session and keeps its file true: a file is handed over before the log says so."""
 
-    def __init__(self, sessions: Sessions, log: SessionLog) -> None:
+    def __init__(self, sessions: SessionStore, log: SessionLog) -> None:
         self._sessions = sessions
         self.log = log
         self._jobs: dict[int, JobEntry] = {int(job.id) - 1: job for job in log.jobs}
-        self._made: dict[int, tuple[float | None, float | None]] = {}
+        self._measured: dict[int, tuple[float | None, float | None]] = {}
         self._started = time.monotonic()
-        self._ended_before = sum(job.status in ENDED for job in log.jobs)
+        self._ended_before = sum(job.status in ENDED_STATUSES for job in log.jobs)
 
     @property
     def seconds(self) -> float:
@@ -32,29 +41,29 @@ class Tracker:
     @property
     def ended_now(self) -> int:
         """Jobs that ended since then."""
-        return sum(job.status in ENDED for job in self.log.jobs) - self._ended_before
+        return sum(job.status in ENDED_STATUSES for job in self.log.jobs) - self._ended_before
 
     def job(self, index: int) -> JobEntry | None:
         return self._jobs.get(index)
 
-    async def see(self, images: list[Image]) -> None:
+    async def update_jobs(self, images: list[Image]) -> None:
         """Take the planner's word on pictures, hand new files over, and write the log where something changed."""
-        now = moment(time.time())
+        now = format_time(time.time())
         changed = False
         for image in images:
             before = self._jobs.get(image.index)
             output = before.output if before else None
             if image.status == "completed" and (output is None or before is None or before.image_id != image.id):
-                output = await asyncio.to_thread(self._hand_over, image.path)
+                output = await asyncio.to_thread(self._copy_to_output, image.path)
             job = job_of(image, before, now, output)
             changed |= job != before
             self._jobs[image.index] = job
             seconds = image.metadata.processing_time_s if image.metadata else None
-            self._made[image.index] = seconds, image.cost.amount if image.cost else None
+            self._measured[image.index] = seconds, image.cost.amount if image.cost else None
         if changed:
             await self.write()
 
-    async def note(self, **changes: object) -> None:
+    async def update_head(self, **changes: object) -> None:
         """Change the head of the log and write it."""
         self.log = replace(self.log, **changes)
         await self.write()
@@ -64,16 +73,16 @@ class Tracker:
         self.log = with_jobs(self.log, jobs)
         await asyncio.to_thread(self._sessions.save, self.log)
 
-    def measured(self, phases: Phases) -> dict[str, object]:
+    def measurements(self, phases: Phases) -> dict[str, object]:
         """Phases with the generator's seconds, and the cost: what the pictures say of it, null where none does."""
-        seconds = [one for one, _ in self._made.values() if one is not None]
-        costs = [one for _, one in self._made.values() if one is not None]
+        seconds = [one for one, _ in self._measured.values() if one is not None]
+        costs = [one for _, one in self._measured.values() if one is not None]
         return {
             "phases": replace(phases, generation=round(sum(seconds), 3) if seconds else None),
             "cost": Cost(amount=round(sum(costs), 6)) if costs else None,
         }
 
-    def _hand_over(self, path: str | None) -> str | None:
+    def _copy_to_output(self, path: str | None) -> str | None:
         """The file's copy at the same place below the output folder as below its batch's own."""
         if path is None or self.log.hash is None:
             return path
@@ -81,4 +90,4 @@ class Tracker:
         if self.log.hash not in parts:
             return path
         below = parts[parts.index(self.log.hash) + 1 : -1]
-        return hand_over(path, self._sessions.output.joinpath(*below))
+        return copy_to_folder(path, self._sessions.output.joinpath(*below))

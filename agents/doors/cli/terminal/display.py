@@ -15,12 +15,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from agents.doors.cli.terminal.progress_state import FINAL, Board, Phase, Row
+from agents.doors.cli.terminal.progress_state import FINAL_PHASES, BatchProgress, Phase, Row
 from protocol.replies import StatusBody
 
 REFRESH_PER_S = 8
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-ROWS_AROUND = 7
+NON_ROW_LINES = 7
 """Lines of the terminal that are not a picture's."""
 
 MARKS: dict[Phase, tuple[str, str]] = {
@@ -38,93 +38,93 @@ MARKS: dict[Phase, tuple[str, str]] = {
 class Display(Protocol):
     """Where news of a batch is shown."""
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """One line that stays."""
         ...
 
-    def waiting(self, text: str) -> AbstractContextManager[None]:
+    def show_waiting(self, text: str) -> AbstractContextManager[None]:
         """Show that something is being waited for."""
         ...
 
-    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
+    def show_batch(self, title: str, board: BatchProgress) -> AbstractContextManager[None]:
         """Show the board as long as the context is open."""
         ...
 
-    def finished(self, row: Row, board: Board) -> None:
+    def show_finished(self, row: Row, board: BatchProgress) -> None:
         """A picture became final."""
         ...
 
 
-class Lines:
+class PlainDisplay:
     """Plain lines: one per picture that is done. For logs, pipes and dumb terminals."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._finished = 0
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def waiting(self, text: str) -> AbstractContextManager[None]:
-        self.say(f"{text} …")
+    def show_waiting(self, text: str) -> AbstractContextManager[None]:
+        self.print_line(f"{text} …")
         return nullcontext()
 
-    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
-        self.say(title)
+    def show_batch(self, title: str, board: BatchProgress) -> AbstractContextManager[None]:
+        self.print_line(title)
         return nullcontext()
 
-    def finished(self, row: Row, board: Board) -> None:
+    def show_finished(self, row: Row, board: BatchProgress) -> None:
         self._finished += 1
-        self.say(f"[{self._finished}/{board.quantity}] picture {row.index}: {' · '.join(_facts(row))}")
+        self.print_line(f"[{self._finished}/{board.quantity}] picture {row.index}: {' · '.join(_facts(row))}")
 
 
-class Nothing:
+class NullDisplay:
     """No progress at all: `--json` with nobody watching."""
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         pass
 
-    def waiting(self, text: str) -> AbstractContextManager[None]:
+    def show_waiting(self, text: str) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def batch(self, title: str, board: Board) -> AbstractContextManager[None]:
+    def show_batch(self, title: str, board: BatchProgress) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def finished(self, row: Row, board: Board) -> None:
+    def show_finished(self, row: Row, board: BatchProgress) -> None:
         pass
 
 
-class Screen:
+class LiveDisplay:
     """A display that redraws itself on a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
-    def waiting(self, text: str) -> Generator[None]:
+    def show_waiting(self, text: str) -> Generator[None]:
         with self._console.status(escape(text), spinner="dots"):
             yield
 
     @contextmanager
-    def batch(self, title: str, board: Board) -> Generator[None]:
+    def show_batch(self, title: str, board: BatchProgress) -> Generator[None]:
         started = time.monotonic()
-        self.say(title)
+        self.print_line(title)
 
         def picture() -> RenderableType:
-            rows = max(3, min(self._console.height - ROWS_AROUND, 24))
-            return drawing_of(board, time.monotonic() - started, rows)
+            rows = max(3, min(self._console.height - NON_ROW_LINES, 24))
+            return render_batch(board, time.monotonic() - started, rows)
 
-        with redrawn(self._console, picture):
+        with live_view(self._console, picture):
             yield
 
-    def finished(self, row: Row, board: Board) -> None:
+    def show_finished(self, row: Row, board: BatchProgress) -> None:
         pass
 
 
-def redrawn(console: Console, picture: Callable[[], RenderableType]) -> Live:
+def live_view(console: Console, picture: Callable[[], RenderableType]) -> Live:
     """A terminal that shows what `picture` says, several times a second."""
     return Live(console=console, get_renderable=picture, refresh_per_second=REFRESH_PER_S)
 
@@ -132,11 +132,11 @@ def redrawn(console: Console, picture: Callable[[], RenderableType]) -> Live:
 def display_for(console: Console, *, silent: bool) -> Display:
     """Redrawn on a terminal, plain lines elsewhere, nothing where lines would disturb."""
     if console.is_terminal and not console.is_dumb_terminal:
-        return Screen(console)
-    return Nothing() if silent else Lines(console)
+        return LiveDisplay(console)
+    return NullDisplay() if silent else PlainDisplay(console)
 
 
-def drawing_of(board: Board, seconds: float, rows: int) -> RenderableType:
+def render_batch(board: BatchProgress, seconds: float, rows: int) -> RenderableType:
     """The board as a bar, a line of counts, and a line per picture."""
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", style="dim")
@@ -147,7 +147,7 @@ def drawing_of(board: Board, seconds: float, rows: int) -> RenderableType:
     return Group(_bar(board, seconds), table)
 
 
-def counts_of(status: StatusBody) -> str:
+def format_counts(status: StatusBody) -> str:
     """`2 stored · 1 being made · 1 waiting`; what is zero is left out."""
     parts = (
         (status.completed, "stored"),
@@ -159,12 +159,12 @@ def counts_of(status: StatusBody) -> str:
     return " · ".join(f"{count} {word}" for count, word in parts if count)
 
 
-def _bar(board: Board, seconds: float) -> RenderableType:
+def _bar(board: BatchProgress, seconds: float) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
-    counts = counts_of(board.status) if board.status else "waiting for the first news"
+    counts = format_counts(board.status) if board.status else "waiting for the first news"
     grid.add_row(
-        ProgressBar(total=board.quantity, completed=board.finished, width=28),
-        Text(f"{board.finished}/{board.quantity}", style="bold"),
+        ProgressBar(total=board.quantity, completed=board.finished_count, width=28),
+        Text(f"{board.finished_count}/{board.quantity}", style="bold"),
         Text(f"{counts} · {seconds:.0f} s", style="dim"),
     )
     return grid
@@ -179,10 +179,10 @@ def _mark(row: Row, seconds: float) -> Text:
 
 def _line(row: Row) -> RenderableType:
     _, style = MARKS[row.phase]
-    if row.done is None or row.phase in FINAL:
+    if row.fraction_done is None or row.phase in FINAL_PHASES:
         return Text(" · ".join(_facts(row)), style=style if row.phase != "stored" else "")
     grid = Table.grid(padding=(0, 1))
-    bar = ProgressBar(total=1.0, completed=row.done, width=20)
+    bar = ProgressBar(total=1.0, completed=row.fraction_done, width=20)
     grid.add_row(Text(f"{row.phase:<8}", style=style), bar, Text(_step(row), style="dim"))
     return grid
 
@@ -198,7 +198,7 @@ def _facts(row: Row) -> list[str]:
         facts.append(f"score {row.score:.2f}")
     if row.seed is not None:
         facts.append(f"seed {row.seed}")
-    if row.phase in FINAL and row.attempt > 1:
+    if row.phase in FINAL_PHASES and row.attempt > 1:
         facts.append(f"{row.attempt} attempts")
     if row.seconds is not None:
         facts.append(f"{row.seconds:.1f} s")

@@ -10,13 +10,13 @@ import structlog
 from agents.shared.supervisor.child import open_log
 
 
-def silence() -> None:
+def silence_logs() -> None:
     """Drop log lines: a client command reports its own failures."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 @contextmanager
-def logged_to(file: Path) -> Generator[None]:
+def log_to_file(file: Path) -> Generator[None]:
     """JSON lines to a file, for a supervisor whose terminal shows one line per event."""
     with open_log(file) as descriptor, open(descriptor, "a", buffering=1, closefd=False) as lines:
         structlog.configure(
@@ -32,4 +32,4 @@ def logged_to(file: Path) -> Generator[None]:
         try:
             yield
         finally:
-            silence()
+            silence_logs()

@@ -20,20 +20,20 @@ def refusal_of(plan: PlanBody) -> Failure | None:
 def headline(plan: GenerationPlan) -> str:
     """`pocket · 64×64 · 20 steps · gen_batch_…`: what makes the pictures, in one line."""
     body = plan.generation_plan
-    parts = [_maker(body)]
+    parts = [_format_models(body)]
     size = body.stages[-1].size if body.stages else body.size
     if size:
         parts.append(f"{size.width}×{size.height}")
     if body.steps:
         parts.append(f"{body.steps} steps")
     if body.estimated_seconds:
-        parts.append(f"about {duration(body.estimated_seconds)}")
+        parts.append(f"about {format_duration(body.estimated_seconds)}")
     if plan.hash:
         parts.append(plan.hash)
     return " · ".join(parts)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`3.2 s`, `4 min 10 s`, `2 h 5 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
@@ -43,12 +43,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def show(console: Console, plan: GenerationPlan) -> None:
+def show_plan(console: Console, plan: GenerationPlan) -> None:
     """Every line of a plan that says something, its first prompts, and how to approve it."""
     body = plan.generation_plan
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
-    for name, value in _lines(body):
+    for name, value in _plan_lines(body):
         table.add_row(name, escape(value))
     console.print(table)
     for index, prompt in enumerate(body.prompts):
@@ -60,37 +60,37 @@ def show(console: Console, plan: GenerationPlan) -> None:
         console.print(f"  bottega approve {plan.hash} {body.approval}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _lines(body: PlanBody) -> list[tuple[str, str]]:
+def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
     cost = body.estimated_cost
     candidates: list[tuple[str, str | None]] = [
         ("state", body.state),
         ("pictures", str(body.quantity)),
-        ("made by", _maker(body)),
+        ("made by", _format_models(body)),
         ("provider", body.provider),
         ("size", f"{body.size.width}×{body.size.height}" if body.size else None),
         ("steps", str(body.steps) if body.steps is not None else None),
         ("guidance", f"{body.guidance:g}" if body.guidance is not None else None),
         ("sampler", body.sampler),
         ("engine", body.engine),
-        *((f"{place + 1}.", _stage(stage)) for place, stage in enumerate(body.stages)),
+        *((f"{place + 1}.", _format_stage(stage)) for place, stage in enumerate(body.stages)),
         ("min score", f"{body.min_score:g}" if body.min_score is not None else None),
         ("attempts", f"at most {body.max_attempts} each" if body.max_attempts else None),
-        ("time", duration(body.estimated_seconds) if body.estimated_seconds else "not measured yet"),
+        ("time", format_duration(body.estimated_seconds) if body.estimated_seconds else "not measured yet"),
         ("cost", f"{cost.amount:.4f} {cost.currency}" if cost else "not priced"),
     ]
     notes = [("note", text) for text in body.warnings] + [("not honoured", text) for text in body.not_honoured]
     return [(name, value) for name, value in candidates if value] + notes
 
 
-def _stage(stage: Stage) -> str:
+def _format_stage(stage: Stage) -> str:
     """`upscale 4x, 512×512, pipeline`: what a stage does, what it ends in, and whether its calls are shared."""
     parts = [f"{stage.op} {stage.model or ''}".strip(), f"{stage.size.width}×{stage.size.height}", stage.engine or ""]
     parts += [f"{stage.steps} steps"] if stage.steps else []
-    parts += [f"about {duration(stage.seconds)}"] if stage.seconds else []
+    parts += [f"about {format_duration(stage.seconds)}"] if stage.seconds else []
     return ", ".join(part for part in parts if part)
 
 
-def _maker(body: PlanBody) -> str:
+def _format_models(body: PlanBody) -> str:
     asked = ", ".join(body.models) or body.platform or "the default model"
     if body.stand_in:
         return f"{body.stand_in}, standing in for {asked}"

@@ -3,9 +3,9 @@
 import asyncio
 import importlib
 
-from agents.doors.cli.settings import configured
+from agents.doors.cli.settings import load_settings
 from agents.doors.cli.workshop.login import login_address
-from agents.shared.supervisor.lifeline import hold_lifeline
+from agents.shared.supervisor.stdin_lifeline import terminate_with_stdin
 from bus.runner import RunnerOptions, serve
 from bus.telemetry import configure_logging
 from protocol.messages import Role
@@ -14,16 +14,16 @@ GRACE_S = 5.0
 """Beyond the drain: then a process whose supervisor is gone is ended the hard way."""
 
 
-def run(role: Role, lifeline: bool) -> None:
+def run_agent(role: Role, lifeline: bool) -> None:
     """Run one agent until SIGTERM, SIGINT or Drain; on a lifeline, also until its supervisor is gone.
 
     Raises:
         Failure: there is no workshop to join.
         AcpError: the broker does not answer, or the agent cannot be built.
     """
-    settings = configured()
+    settings = load_settings()
     if lifeline:
-        hold_lifeline(settings.drain_s + GRACE_S)
+        terminate_with_stdin(settings.drain_s + GRACE_S)
     address = login_address(role, settings)
     configure_logging(role, settings.log_level)
     agent = importlib.import_module(f"agents.{role}.agent").build(settings)

@@ -9,15 +9,15 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from agents.doors.cli.errors import nothing_there, of_error, of_reply
-from agents.doors.cli.settings import configured
+from agents.doors.cli.errors import failure_of_error, failure_of_reply, no_workshop
+from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display
-from agents.doors.cli.terminal.logs import logged_to, silence
+from agents.doors.cli.terminal.logs import log_to_file, silence_logs
 from agents.doors.cli.workshop.login import login_address
 from agents.shared.settings import Settings
-from agents.shared.supervisor.address import running_workshop
+from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.notice import Notice
-from agents.shared.supervisor.supervise import running
+from agents.shared.supervisor.supervise import run_workshop
 from bus.client import Client
 from bus.connection import Address
 from bus.operator import Operator
@@ -35,12 +35,12 @@ RETRY_S = 0.3
 
 def workshop_address(settings: Settings) -> Address | None:
     """Where the workshop of this home is, or the server that the settings name; null where there is neither."""
-    if found := running_workshop(settings.address_file):
+    if found := find_workshop(settings.address_file):
         return Address(found.url, found.user, found.password)
     return Address.parse(settings.nats_url) if settings.nats_url else None
 
 
-def needed_address(settings: Settings) -> Address:
+def require_address(settings: Settings) -> Address:
     """Like `workshop_address`, for commands that cannot do without.
 
     Raises:
@@ -48,48 +48,48 @@ def needed_address(settings: Settings) -> Address:
     """
     if address := workshop_address(settings):
         return address
-    raise nothing_there(
+    raise no_workshop(
         f"no workshop runs in {settings.home}",
         hint="start one: bottega up; or point BOTTEGA_HOME or BOTTEGA_NATS_URL to one",
     )
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncGenerator[Client]:
+async def connect_client(settings: Settings) -> AsyncGenerator[Client]:
     """A client of the running workshop.
 
     Raises:
         Failure: there is none.
         AcpError: it does not answer.
     """
-    silence()
-    async with Client.open(needed_address(settings), wait_s=settings.connect_s) as client:
+    silence_logs()
+    async with Client.open(require_address(settings), wait_s=settings.connect_s) as client:
         yield client
 
 
 @asynccontextmanager
-async def own_or_running(settings: Settings, display: Display) -> AsyncGenerator[Client]:
+async def connect_or_start(settings: Settings, display: Display) -> AsyncGenerator[Client]:
     """A client of the running workshop, else of one that lives as long as the context.
 
     Raises:
         AcpError: the workshop cannot be started.
     """
-    silence()
+    silence_logs()
     if await _has_workshop(settings):
-        async with connected(settings) as client:
+        async with connect_client(settings) as client:
             yield client
         return
-    with logged_to(settings.home / "logs" / "supervisor.log"):
+    with log_to_file(settings.home / "logs" / "supervisor.log"):
         async with (
-            running(settings, lambda notice: _tell(notice, display)) as workshop,
+            run_workshop(settings, lambda notice: _show_trouble(notice, display)) as workshop,
             Client.open(workshop.client) as client,
         ):
-            with display.waiting("starting a workshop: nats-server and five agents"):
-                await workshop.ready(client)
+            with display.show_waiting("starting a workshop: nats-server and five agents"):
+                await workshop.wait_until_ready(client)
             yield client
 
 
-async def asked(client: Client, command: Command, kind: type[Answer], patience_s: float = 0.0) -> Answer:
+async def ask(client: Client, command: Command, kind: type[Answer], patience_s: float = 0.0) -> Answer:
     """The reply to a command, of the kind that this command is answered with. What may work later, such as a planner
     that is being restarted, is asked again for `patience_s` seconds.
 
@@ -101,32 +101,32 @@ async def asked(client: Client, command: Command, kind: type[Answer], patience_s
         try:
             reply = await client.request(command)
         except AcpError as error:
-            failure = of_error(error)
+            failure = failure_of_error(error)
         else:
             if isinstance(reply, kind):
                 return reply
             if not isinstance(reply, ErrorReply):
                 raise TypeError(f"a {type(reply).__name__} is no answer to {type(command).__name__}")
-            failure = of_reply(reply.error)
+            failure = failure_of_reply(reply.error)
         if not failure.body.retryable or time.monotonic() > deadline:
             raise failure
         await asyncio.sleep(RETRY_S)
 
 
 @asynccontextmanager
-async def operating(settings: Settings) -> AsyncGenerator[Operator]:
+async def connect_operator(settings: Settings) -> AsyncGenerator[Operator]:
     """The operator of the running workshop: with the login that its home keeps, or that of BOTTEGA_NATS_URL.
 
     Raises:
         Failure: there is none.
         AcpError: it does not answer.
     """
-    silence()
+    silence_logs()
     async with Operator.open(login_address("operator", settings), wait_s=settings.connect_s) as operator:
         yield operator
 
 
-async def told(operator: Operator, command: OperatorCommand, kind: type[Answer]) -> Answer:
+async def ask_operator(operator: Operator, command: OperatorCommand, kind: type[Answer]) -> Answer:
     """The reply to the operator's command, of the kind that this command is answered with.
 
     Raises:
@@ -135,7 +135,7 @@ async def told(operator: Operator, command: OperatorCommand, kind: type[Answer])
     reply = await operator.request(command)
     match reply:
         case ErrorReply(error=error):
-            raise of_reply(error)
+            raise failure_of_reply(error)
         case _ if isinstance(reply, kind):
             return reply
         case _:
@@ -144,7 +144,7 @@ async def told(operator: Operator, command: OperatorCommand, kind: type[Answer])
 
 async def _has_workshop(settings: Settings) -> bool:
     """Whether there is a planner to talk to; a server of someone else may be there without one."""
-    if running_workshop(settings.address_file):
+    if find_workshop(settings.address_file):
         return True
     if settings.nats_url is None:
         return False
@@ -152,10 +152,10 @@ async def _has_workshop(settings: Settings) -> bool:
         return any(one.role == "planner" for one in await client.presences())
 
 
-def _tell(notice: Notice, display: Display) -> None:
+def _show_trouble(notice: Notice, display: Display) -> None:
     """While a batch is made, only what went wrong is worth a line."""
     if notice.what in ("died", "killed"):
-        display.say(f"{notice.unit} {notice.what}: {notice.detail}")
+        display.print_line(f"{notice.unit} {notice.what}: {notice.detail}")
 
 
 class WorkshopUrl(Struct, frozen=True, kw_only=True):
@@ -166,5 +166,5 @@ class WorkshopUrl(Struct, frozen=True, kw_only=True):
 
 def show_url(json: bool) -> None:
     """Print the URL of the running workshop with the client's credentials: a secret, for whoever asked for it."""
-    shown = WorkshopUrl(url=needed_address(configured()).url_with_credentials)
+    shown = WorkshopUrl(url=require_address(load_settings()).url_with_credentials)
     sys.stdout.write(f"{encode(shown).decode() if json else shown.url}\n")

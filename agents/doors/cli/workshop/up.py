@@ -8,14 +8,14 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
-from agents.doors.cli.settings import configured
-from agents.doors.cli.terminal.logs import logged_to
+from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.logs import log_to_file
 from agents.shared.settings import Settings
-from agents.shared.supervisor.notice import Notice, What
-from agents.shared.supervisor.supervise import Workshop, running
+from agents.shared.supervisor.notice import Notice, NoticeKind
+from agents.shared.supervisor.supervise import Workshop, run_workshop
 from bus.client import Client
 
-STYLES: dict[What, str] = {
+EVENT_STYLES: dict[NoticeKind, str] = {
     "started": "cyan",
     "ready": "green",
     "died": "red",
@@ -27,40 +27,40 @@ STYLES: dict[What, str] = {
 
 def up(stand_in: str | None, quiet: bool) -> None:
     """Run until SIGINT, SIGTERM or SIGHUP; then let the agents finish. A second signal ends them at once."""
-    settings = configured(stand_in=stand_in)
-    with logged_to(settings.home / "logs" / "supervisor.log"):
+    settings = load_settings(stand_in=stand_in)
+    with log_to_file(settings.home / "logs" / "supervisor.log"):
         asyncio.run(_up(settings, Console(highlight=False), quiet))
 
 
 async def _up(settings: Settings, console: Console, quiet: bool) -> None:
     def announce(notice: Notice) -> None:
         if not quiet:
-            console.print(line(notice, time.strftime("%H:%M:%S")), soft_wrap=True)
+            console.print(format_notice(notice, time.strftime("%H:%M:%S")), soft_wrap=True)
 
     stop = asyncio.Event()
-    _on_signals(stop.set)
-    async with running(settings, announce) as workshop:
-        _on_signals(lambda: workshop.kill() if stop.is_set() else stop.set())
-        if await _complete(workshop, stop):
+    _call_on_signals(stop.set)
+    async with run_workshop(settings, announce) as workshop:
+        _call_on_signals(lambda: workshop.kill() if stop.is_set() else stop.set())
+        if await _wait_until_ready(workshop, stop):
             announce(Notice("workshop", "ready"))
             console.print(f"workshop ready at {workshop.client.url} · home {settings.home}", soft_wrap=True)
         await stop.wait()
         announce(Notice("workshop", "draining", f"at most {settings.drain_s:g} s; Ctrl-C again ends it at once"))
 
 
-def line(notice: Notice, clock: str) -> Text:
+def format_notice(notice: Notice, clock: str) -> Text:
     """`12:00:01  generator  died        signal 9; again in 0.2 s`."""
     text = Text(f"{clock}  ", style="dim")
     text.append(f"{notice.unit:<10} ", style="bold")
-    text.append(f"{notice.what:<10} ", style=STYLES[notice.what])
+    text.append(f"{notice.what:<10} ", style=EVENT_STYLES[notice.what])
     text.append(notice.detail, style="")
     return text
 
 
-async def _complete(workshop: Workshop, stop: asyncio.Event) -> bool:
+async def _wait_until_ready(workshop: Workshop, stop: asyncio.Event) -> bool:
     """Wait for every agent; false when a signal came first."""
     async with Client.open(workshop.client) as client:
-        ready = asyncio.ensure_future(workshop.ready(client, patience=None))
+        ready = asyncio.ensure_future(workshop.wait_until_ready(client, patience=None))
         stopped = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait((ready, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -70,7 +70,7 @@ async def _complete(workshop: Workshop, stop: asyncio.Event) -> bool:
             stopped.cancel()
 
 
-def _on_signals(act: Callable[[], None]) -> None:
+def _call_on_signals(act: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(sign, act)

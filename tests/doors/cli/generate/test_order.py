@@ -1,7 +1,7 @@
 import pytest
 
 from agents.doors.cli.errors import BAD_INPUT, Failure
-from agents.doors.cli.generate.order import Options, animation_of, command_of, lora_of, region_of
+from agents.doors.cli.generate.order import GenerateOptions, animation_of, command_of, parse_lora, parse_region
 from protocol.animation import Animation
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.errors import AcpError
@@ -9,7 +9,7 @@ from protocol.parameters import Region
 
 
 def test_flags_become_fields_of_the_command():
-    options = Options(
+    options = GenerateOptions(
         brief="a red car",
         number=3,
         style="plain",
@@ -39,21 +39,21 @@ def test_flags_become_fields_of_the_command():
 
 
 def test_a_flag_that_was_not_given_leaves_its_field_to_the_planner():
-    assert command_of(Options(brief="a red car")) == GenerateImages(brief="a red car")
+    assert command_of(GenerateOptions(brief="a red car")) == GenerateImages(brief="a red car")
 
 
 @pytest.mark.parametrize(
     ("options", "path"),
     [
-        pytest.param(Options(brief=""), "$.brief", id="an empty brief"),
-        pytest.param(Options(brief="x", number=0), "$.requirements.quantity", id="no picture"),
-        pytest.param(Options(brief="x", min_score=2.0), "$.quality.min_score", id="a score above 1"),
-        pytest.param(Options(brief="x", steps=-1), "$.steps", id="negative steps"),
-        pytest.param(Options(brief="x", seed=2**60), "$.seed", id="a seed beyond 2^53"),
-        pytest.param(Options(brief="x", loras=["a:99"]), "$.loras[0].weight", id="a weight out of range"),
+        pytest.param(GenerateOptions(brief=""), "$.brief", id="an empty brief"),
+        pytest.param(GenerateOptions(brief="x", number=0), "$.requirements.quantity", id="no picture"),
+        pytest.param(GenerateOptions(brief="x", min_score=2.0), "$.quality.min_score", id="a score above 1"),
+        pytest.param(GenerateOptions(brief="x", steps=-1), "$.steps", id="negative steps"),
+        pytest.param(GenerateOptions(brief="x", seed=2**60), "$.seed", id="a seed beyond 2^53"),
+        pytest.param(GenerateOptions(brief="x", loras=["a:99"]), "$.loras[0].weight", id="a weight out of range"),
     ],
 )
-def test_what_the_planner_would_refuse_is_refused_before_a_workshop_is_started(options: Options, path: str):
+def test_what_the_planner_would_refuse_is_refused_before_a_workshop_is_started(options: GenerateOptions, path: str):
     with pytest.raises(AcpError) as raised:
         command_of(options)
     assert raised.value.body.path == path
@@ -68,20 +68,20 @@ def test_what_the_planner_would_refuse_is_refused_before_a_workshop_is_started(o
     ],
 )
 def test_a_lora_is_a_name_and_perhaps_a_weight(text: str, lora: Lora):
-    assert lora_of(text) == lora
+    assert parse_lora(text) == lora
 
 
 @pytest.mark.parametrize("text", ["product_lora_v3:strong", "product_lora_v3:nan"])
 def test_a_weight_that_is_no_number_is_bad_input(text: str):
     with pytest.raises(Failure) as raised:
-        lora_of(text)
+        parse_lora(text)
     assert raised.value.exit_code == BAD_INPUT
 
 
 @pytest.mark.parametrize(
-    "options", [Options(brief="x", guidance=float("nan")), Options(brief="x", min_score=float("inf"))]
+    "options", [GenerateOptions(brief="x", guidance=float("nan")), GenerateOptions(brief="x", min_score=float("inf"))]
 )
-def test_a_number_that_json_cannot_say_is_bad_input(options: Options):
+def test_a_number_that_json_cannot_say_is_bad_input(options: GenerateOptions):
     with pytest.raises(Failure) as raised:
         command_of(options)
     assert raised.value.exit_code == BAD_INPUT
@@ -95,7 +95,7 @@ def test_a_number_that_json_cannot_say_is_bad_input(options: Options):
     ],
 )
 def test_a_region_is_a_prompt_and_where_it_is(text: str, region: Region):
-    assert region_of(text) == region
+    assert parse_region(text) == region
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_region_is_a_prompt_and_where_it_is(text: str, region: Region):
 )
 def test_a_region_without_its_place_is_refused(text: str):
     with pytest.raises(Failure) as raised:
-        region_of(text)
+        parse_region(text)
     assert raised.value.exit_code == BAD_INPUT
 
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from agents.doors.cli.app import app
 from agents.doors.cli.errors import BAD_INPUT, Failure
-from agents.doors.cli.generate.post_flags import steps_of
+from agents.doors.cli.generate.post_flags import parse_post_steps
 from protocol.commands import Lora
 from protocol.parameters import ImageSource
 from protocol.post import CorrectColour, PostStep, Refine, RemoveArtefacts, Upscale
@@ -28,7 +28,7 @@ from protocol.post import CorrectColour, PostStep, Refine, RemoveArtefacts, Upsc
     ],
 )
 def test_a_flag_is_a_step(flag: str, text: str, step: PostStep):
-    assert steps_of({flag: text}) == [step]
+    assert parse_post_steps({flag: text}) == [step]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_flag_is_a_step(flag: str, text: str, step: PostStep):
 )
 def test_what_is_none_is_bad_input_with_a_way_out(flag: str, text: str):
     with pytest.raises(Failure) as failure:
-        steps_of({flag: text})
+        parse_post_steps({flag: text})
     assert (failure.value.exit_code, bool(failure.value.body.hint)) == (BAD_INPUT, True)
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 import agents.pocket
 from agents.generator.pipelines.annotators import Annotator
-from agents.generator.registry.registry import BUILT_IN
+from agents.generator.registry.registry import BUILT_IN_FILE
 from agents.generator.registry.samplers import SAMPLERS
 from tests.doors.cli.conftest import Home
 from tests.generator import tiny_ip_adapter
@@ -28,7 +28,7 @@ PINNED = "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
 
 def pinned() -> set[str]:
     """The commits at which the registry pulls."""
-    tables = tomllib.loads(BUILT_IN.read_text(encoding="utf-8")).values()
+    tables = tomllib.loads(BUILT_IN_FILE.read_text(encoding="utf-8")).values()
     return {entry["revision"] for table in tables for entry in table.values() if "revision" in entry}
 
 

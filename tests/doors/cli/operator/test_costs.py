@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agents.doors.cli.errors import Failure
-from agents.doors.cli.operator.costs import moment
+from agents.doors.cli.operator.costs import parse_time
 from protocol.codec import decode_reply
 from protocol.replies import CostReport
 from tests.doors.cli.conftest import ANSWER_S, Home, line_with
@@ -44,13 +44,13 @@ def report_of(home: Home, *arguments: str) -> CostReport:
     ],
 )
 def test_a_day_that_ends_a_span_is_in_it_and_no_zone_is_utc(text: str, ends: bool, expected: datetime) -> None:
-    assert moment("--until", text, ends) == expected
+    assert parse_time("--until", text, ends) == expected
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "9999-12-31"])
 def test_what_is_no_time_is_refused_with_how_to_write_one(text: str) -> None:
     with pytest.raises(Failure) as caught:
-        moment("--until", text, ends=True)
+        parse_time("--until", text, ends=True)
     assert "2026-11-01" in (caught.value.body.hint or "")
 
 

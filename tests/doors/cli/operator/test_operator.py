@@ -30,7 +30,7 @@ def client_of(home: Home, *arguments: str) -> ClientReply:
 
 async def publish(home: Home, subject: str, payload: bytes, headers: dict[str, str]) -> None:
     """Put a message where an agent takes it, with the right of the operator to say things again."""
-    kept = credentials.read(home.folder / "nats")
+    kept = credentials.read_credentials(home.folder / "nats")
     assert kept is not None
     operator = kept.address("operator")
     connection = await connect(operator, name="tests", inbox_prefix=inbox_prefix("operator"), wait_s=5)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.doors.cli.operator.dead_letters import age, matches, summary
-from agents.doors.cli.operator.replay import say_again
+from agents.doors.cli.operator.dead_letters import format_age, subject_matches, summary_of
+from agents.doors.cli.operator.replay import replay_letters
 from agents.generator.agent import Generator
-from agents.generator.engines.flat_colour_engine import InstantEngine
+from agents.generator.engines.flat_colour_engine import FlatColourEngine
 from agents.generator.registry import registry
 from agents.shared.settings import Settings
 from bus.agent import Delivery, Inbound, Outbound
@@ -58,14 +58,14 @@ async def generating(generator: Generator, login: Login) -> AsyncGenerator[None]
 
 
 def stumbling(settings: Settings) -> Stumbling:
-    known = registry.load(settings.models, settings.loras, settings.home / "models.toml").with_everything()
-    return Stumbling(InstantEngine(), known, LocalBlobs(settings.blobs))
+    known = registry.load(settings.models, settings.loras, settings.home / "models.toml").with_everything_installed()
+    return Stumbling(FlatColourEngine(), known, LocalBlobs(settings.blobs))
 
 
 async def given_up(operator: Operator, count: int) -> list[DeadLetter]:
     """The letters, once there are so many."""
     while True:
-        letters = [letter async for letter in operator.letters.newest_first()]
+        letters = [letter async for letter in operator.dead_letters.newest_first()]
         if len(letters) == count:
             return letters
 
@@ -106,14 +106,14 @@ async def test_a_picture_that_is_still_waited_for_is_made_once_its_letter_is_sai
     async with workshop(tmp_path, login, mute=True) as (client, operator, generator):
         batch = await started(client)
         (letter,) = await given_up(operator, 1)
-        assert summary(letter).kind == "GenerateImage"
-        assert (summary(letter).client, summary(letter).hash) == ("local", batch)
+        assert summary_of(letter).kind == "GenerateImage"
+        assert (summary_of(letter).client, summary_of(letter).hash) == ("local", batch)
         generator.well = True
-        done = await say_again(operator, [letter.id])
+        done = await replay_letters(operator, [letter.id])
         assert (done.replayed, done.dropped) == ([letter.id], [])
         body = await ended(client, batch)
         assert [image.status for image in body.images] == ["completed"]
-        assert await operator.letters.find(letter.id) is None
+        assert await operator.dead_letters.find(letter.id) is None
 
 
 async def test_a_letter_said_again_twice_makes_one_picture(tmp_path: Path, login: Login) -> None:
@@ -122,10 +122,10 @@ async def test_a_letter_said_again_twice_makes_one_picture(tmp_path: Path, login
         (letter,) = await given_up(operator, 1)
         generator.well = True
         for _ in range(2):  # as by a process that died before it took the letter away
-            await operator.letters.say_again(letter)
+            await operator.dead_letters.republish(letter)
         body = await ended(client, batch)
         assert [(image.status, image.attempts) for image in body.images] == [("completed", 1)]
-        done = await say_again(operator, [letter.id])
+        done = await replay_letters(operator, [letter.id])
         assert [one.reason for one in done.dropped] == [f"picture 0 of {batch} has ended: it is completed"]
         assert (await ended(client, batch)).generation_status.completed == 1
 
@@ -137,7 +137,7 @@ async def test_work_of_a_picture_that_failed_is_dropped_with_words(tmp_path: Pat
         assert [image.status for image in body.images] == ["failed"]
         (letter,) = await given_up(operator, 1)
         generator.well = True
-        done = await say_again(operator, [letter.id])
+        done = await replay_letters(operator, [letter.id])
         again = f"picture 0 of {batch} has ended: it is failed; to try it again: bottega retry {batch} --image 0"
         assert [(one.id, one.reason) for one in done.dropped] == [(letter.id, again)]
         assert await given_up(operator, 0) == []
@@ -155,7 +155,7 @@ async def test_work_of_a_picture_that_failed_is_dropped_with_words(tmp_path: Pat
     ],
 )
 def test_a_pattern_covers_subjects_as_the_broker_has_it(pattern: str, subject: str, covered: bool) -> None:
-    assert matches(pattern, subject) == covered
+    assert subject_matches(pattern, subject) == covered
 
 
 @pytest.mark.parametrize(
@@ -163,4 +163,4 @@ def test_a_pattern_covers_subjects_as_the_broker_has_it(pattern: str, subject: s
 )
 def test_an_age_is_told_in_its_largest_unit(seconds: int, shown: str) -> None:
     then = datetime(2026, 1, 1, tzinfo=UTC)
-    assert age(then.isoformat(), then + timedelta(seconds=seconds)) == shown
+    assert format_age(then.isoformat(), then + timedelta(seconds=seconds)) == shown

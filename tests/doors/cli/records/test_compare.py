@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.doors.cli.records.compare import Inventory, take
+from agents.doors.cli.records.compare import Inventory, take_inventory
 from agents.shared.settings import Settings
 from tests.doors.cli.conftest import Home
 
@@ -19,14 +19,14 @@ AGREED = Inventory(pictures=3, lost=0, missing=0, unknown=0)
 def test_each_disagreement_between_ledger_catalogue_and_files_is_counted(home: Home) -> None:
     assert home.run("generate", "a mug", "-n", "3", "--platform", "pocket").returncode == 0
     settings = Settings(home=home.folder)
-    assert take(settings) == AGREED
+    assert take_inventory(settings) == AGREED
 
     first, second, third = sorted(path for path in settings.pictures.rglob("*.png") if path.name != "contact_sheet.png")
     first.unlink()
     os.utime(third, (1000.0, 1000.0))
     with closing(sqlite3.connect(home.folder / "catalogue.db")) as catalogue, catalogue:
         catalogue.execute("DELETE FROM images WHERE path LIKE ?", (f"%{third.name}",))
-    assert take(settings) == Inventory(pictures=2, lost=1, missing=1, unknown=1)
+    assert take_inventory(settings) == Inventory(pictures=2, lost=1, missing=1, unknown=1)
     assert second.is_file()
 
     checks = json.loads(home.run("doctor", "--json").stdout)["checks"]
@@ -36,4 +36,4 @@ def test_each_disagreement_between_ledger_catalogue_and_files_is_counted(home: H
 
 
 def test_where_no_workshop_ever_ran_there_is_nothing_to_compare(tmp_path: Path) -> None:
-    assert take(Settings(home=tmp_path)) is None
+    assert take_inventory(Settings(home=tmp_path)) is None

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.doors.cli.records.backup import write
+from agents.doors.cli.records.backup import write_backup
 from agents.doors.cli.records.databases import databases
-from agents.doors.cli.records.restore import read
+from agents.doors.cli.records.restore import restore_records
 from bus import topology
 from bus.client import Client
 from bus.connection import Address, connect
@@ -43,11 +43,11 @@ async def test_a_batch_that_was_backed_up_halfway_is_finished_elsewhere_with_eac
         assert isinstance(plan, GenerationPlan)
         assert plan.hash is not None
         await until(client, plan.hash, QUANTITY // 4)
-        manifest = await asyncio.to_thread(write, tmp_path / "backup", databases(before))
+        manifest = await asyncio.to_thread(write_backup, tmp_path / "backup", databases(before))
         await until(client, plan.hash, QUANTITY)
     assert manifest.databases["catalogue"].rows["images"] < QUANTITY
     shutil.copytree(before.pictures, after.pictures)
-    read(tmp_path / "backup", after, force=False)
+    restore_records(tmp_path / "backup", after, force=False)
     ledger, catalogue = after.home / "ledger.db", after.home / "catalogue.db"
     done = rows(ledger, "SELECT \"index\" FROM jobs WHERE state = 'completed'")
     assert set(done) <= set(rows(catalogue, 'SELECT "index" FROM images'))
@@ -70,6 +70,6 @@ async def until(client: Client, batch: str, completed: int) -> None:
 async def another_server(folder: Path) -> AsyncGenerator[Callable[[str], Address]]:
     async with EmbeddedServer(folder) as server:
         admin = await connect(server.address("admin"), name="tests", wait_s=5)
-        await topology.apply(admin)
+        await topology.apply_topology(admin)
         await admin.close()
         yield server.address

@@ -12,13 +12,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from agents.doors.cli.rerun.run import compared, job_of, reasons, threads_of
-from agents.doors.cli.rerun.source_files import WithFiles
+from agents.doors.cli.rerun.run import compare, differences_of, job_of, threads_of
+from agents.doors.cli.rerun.source_files import BlobsWithFiles
 from agents.generator.engine import Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.images import png_writer
-from agents.generator.orders.post_stages import staged
-from agents.generator.orders.source_images import load as load_sources
+from agents.generator.orders.post_stages import order_with_stages
+from agents.generator.orders.source_images import load_source_images as load_sources
 from agents.generator.registry.registry import Registry, load
 from agents.storage.filing import read_record
 from agents.storage.png import with_text
@@ -89,7 +89,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     known: Registry = load(folder / "models", folder / "loras", folder / "models.toml")
     steps = {3: [Upscale(scale=1.5), Refine(strength=0.5), CorrectColour()]}
     starts = {1: InitImage(blob=hashlib.sha256(START).hexdigest(), strength=0.6)}
-    blobs = WithFiles(folder / "blobs", [start_file(folder)])
+    blobs = BlobsWithFiles(folder / "blobs", [start_file(folder)])
     jobs = [
         Job(
             index=seed,
@@ -105,8 +105,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
     async def make() -> list[Rendering]:
         engine = DiffusersEngine("cpu", 1, folder / "run")
-        orders = [await load_sources(blobs, staged(job, known)) for job in jobs]
-        async with engine.opened(), asyncio.timeout(50):
+        orders = [await load_sources(blobs, order_with_stages(job, known)) for job in jobs]
+        async with engine.open(), asyncio.timeout(50):
             return await asyncio.gather(
                 *(engine.generate(order, lambda step, steps: None, lambda: False) for order in orders)
             )
@@ -195,13 +195,13 @@ def test_the_largest_difference_of_a_pixel_decides(change: int, verdict: str):
     before = np.full((4, 4, 3), 100, dtype=np.uint8)
     now = before.copy()
     now[1, 2, 0] -= change
-    found, changed, largest = compared(before, now)
+    found, changed, largest = compare(before, now)
     assert (found, largest) == (verdict, change)
     assert changed == pytest.approx(bool(change) / 48)
 
 
 def test_another_size_has_drifted():
-    found = compared(np.zeros((4, 4, 3), dtype=np.uint8), np.zeros((4, 5, 3), dtype=np.uint8))
+    found = compare(np.zeros((4, 4, 3), dtype=np.uint8), np.zeros((4, 5, 3), dtype=np.uint8))
     assert found == ("drifted", None, None)
 
 
@@ -218,11 +218,11 @@ def test_reasons_name_what_is_not_as_it_was(pictures: list[Path]):
         model_version=record.model_version,
         versions=record.versions,
     )
-    assert "processor" in reasons(record, same)[0]
+    assert "processor" in differences_of(record, same)[0]
     changed = msgspec.structs.replace(
         record, versions={"torch": "1.0", "threads": "3", "compile": "inductor"}, device="cuda:0", buckets=None
     )
-    told = "; ".join(reasons(changed, same))
+    told = "; ".join(differences_of(changed, same))
     assert "torch: was 1.0" in told
     assert "threads: was 3, is 1" in told
     assert "compile: was inductor, is not known" in told

@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from agents.doors.cli.copies import hand_over, replace_text
+from agents.doors.cli.copies import copy_to_folder, replace_text
 from agents.doors.cli.errors import Failure
-from agents.doors.cli.sessions.display import drawing_of, headline, line_of
-from agents.doors.cli.sessions.log import Config, JobEntry, JobStatus, SessionLog, Sessions, Summary, job_of, with_jobs
-from agents.doors.cli.sessions.order import Wanted, command_of, config_of, of_prompt
-from agents.doors.cli.sessions.tracker import Tracker
+from agents.doors.cli.sessions.display import format_job, headline, render_session
+from agents.doors.cli.sessions.log import (
+    JobEntry,
+    JobStatus,
+    SessionConfig,
+    SessionLog,
+    SessionStore,
+    Summary,
+    job_of,
+    with_jobs,
+)
+from agents.doors.cli.sessions.order import SessionOptions, command_of, config_of, split_prompt_path
+from agents.doors.cli.sessions.tracker import SessionTracker
 from protocol.catalogue import Catalogued
 from protocol.commands import GenerateImages
 from protocol.errors import ErrorBody
@@ -35,7 +44,7 @@ def job(number: int, status: JobStatus, attempts: int = 0, error: str | None = N
 
 
 def log(*jobs: JobEntry, session: str = "2025-01-15-14-30-00") -> SessionLog:
-    config = Config(wardrobe="zip-hoodie", catalogs=["v3.2", "v4.2"], ui_style="Orange", quality="1K")
+    config = SessionConfig(wardrobe="zip-hoodie", catalogs=["v3.2", "v4.2"], ui_style="Orange", quality="1K")
     empty = SessionLog(
         session_id=session, started=NOW, config=config, jobs=[], summary=Summary(), command=GenerateImages()
     )
@@ -53,10 +62,10 @@ def image(status: str, **fields: object) -> Image:
     return Image(id="gen_batch_1_000014", index=14, status=status, catalogued=PLACE, **fields)  # pyright: ignore
 
 
-def text_of(tracker: Tracker) -> str:
+def text_of(tracker: SessionTracker) -> str:
     console = Console(width=100, color_system=None, file=None, record=True, quiet=False)
     with console.capture() as captured:
-        console.print(drawing_of(tracker))
+        console.print(render_session(tracker))
     return captured.get()
 
 
@@ -96,7 +105,7 @@ def test_the_counts_add_up_to_the_total() -> None:
 
 
 def test_a_log_comes_back_as_it_was_written_and_leaves_no_other_file(tmp_path: Path) -> None:
-    sessions = Sessions(tmp_path)
+    sessions = SessionStore(tmp_path)
     written = log(job(1, "running"), job(2, "completed"))
     sessions.save(written)
     sessions.save(written)
@@ -134,25 +143,25 @@ def test_whoever_reads_a_log_while_it_is_written_finds_a_whole_one(tmp_path: Pat
 
 
 def test_only_unfinished_sessions_that_nobody_drives_are_pointed_out(tmp_path: Path) -> None:
-    sessions = Sessions(tmp_path)
+    sessions = SessionStore(tmp_path)
     for session, status in (("a", "pending"), ("b", "completed"), ("c", "running")):
         sessions.save(log(job(1, status), session=session))  # pyright: ignore[reportArgumentType]
     (sessions.folder / "broken-session.json").write_text("{")
 
-    with sessions.driving("c"):
-        assert [one.session_id for one in sessions.unfinished()] == ["a"]
-    assert [one.session_id for one in sessions.unfinished()] == ["a", "c"]
+    with sessions.lock("c"):
+        assert [one.session_id for one in sessions.list_unfinished()] == ["a"]
+    assert [one.session_id for one in sessions.list_unfinished()] == ["a", "c"]
 
 
 def test_a_session_is_driven_by_one_process_alone(tmp_path: Path) -> None:
-    sessions = Sessions(tmp_path)
-    with sessions.driving("a"), pytest.raises(BlockingIOError), sessions.driving("a"):
+    sessions = SessionStore(tmp_path)
+    with sessions.lock("a"), pytest.raises(BlockingIOError), sessions.lock("a"):
         pass
-    assert not sessions.driven("a")
+    assert not sessions.is_locked("a")
 
 
 def test_a_session_is_named_after_its_second_and_never_twice(tmp_path: Path) -> None:
-    sessions = Sessions(tmp_path)
+    sessions = SessionStore(tmp_path)
     first = sessions.new_id(1736951400.0)
     sessions.save(log(job(1, "pending"), session=first))
 
@@ -161,9 +170,9 @@ def test_a_session_is_named_after_its_second_and_never_twice(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("session", ["nobody", "../../etc/passwd", ""])
 def test_a_session_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, session: str) -> None:
-    Sessions(tmp_path).save(log(job(1, "pending")))
+    SessionStore(tmp_path).save(log(job(1, "pending")))
     with pytest.raises(Failure) as failure:
-        Sessions(tmp_path).load(session)
+        SessionStore(tmp_path).load(session)
 
     assert "2025-01-15-14-30-00" in (failure.value.body.hint or "")
 
@@ -172,18 +181,18 @@ def test_a_copy_is_found_again_and_what_a_person_changed_is_left_alone(tmp_path:
     source = tmp_path / "made.png"
     source.write_bytes(b"pixels")
     folder = tmp_path / "a" / "b"
-    first, again = hand_over(str(source), folder), hand_over(str(source), folder)
+    first, again = copy_to_folder(str(source), folder), copy_to_folder(str(source), folder)
     assert first == again == str(folder / "made.png")
 
     (folder / "made.png").write_bytes(b"painted over")
-    assert hand_over(str(source), folder) == str(folder / "made_2.png")
+    assert copy_to_folder(str(source), folder) == str(folder / "made_2.png")
     assert (folder / "made.png").read_bytes() == b"painted over"
     assert sorted(file.name for file in folder.iterdir()) == ["made.png", "made_2.png"]
 
 
 def test_the_display_shows_bar_counts_current_recent_and_what_is_not_measured(tmp_path: Path) -> None:
     jobs = [job(24, "completed"), job(25, "completed"), job(26, "running", 1), job(27, "retry", 2), job(28, "pending")]
-    tracker = Tracker(Sessions(tmp_path), log(*jobs, job(29, "failed", 3, "too dark")))
+    tracker = SessionTracker(SessionStore(tmp_path), log(*jobs, job(29, "failed", 3, "too dark")))
     drawn = text_of(tracker)
 
     assert re.search(r"Progress: +\S+ +50% \(3/6\)", drawn)
@@ -201,17 +210,17 @@ def test_the_display_shows_bar_counts_current_recent_and_what_is_not_measured(tm
 
 
 async def test_rate_and_time_left_are_told_once_a_job_ended(tmp_path: Path) -> None:
-    sessions = Sessions(tmp_path)
-    tracker = Tracker(sessions, log(job(15, "running", 1), job(16, "pending")))
-    await tracker.see([image("completed", attempts=1, metadata=made())])
+    sessions = SessionStore(tmp_path)
+    tracker = SessionTracker(sessions, log(job(15, "running", 1), job(16, "pending")))
+    await tracker.update_jobs([image("completed", attempts=1, metadata=made())])
 
     assert re.search(r"[\d.]+ per minute · about .+ left", text_of(tracker))
     assert sessions.load(None) == tracker.log
-    assert line_of(tracker.log.jobs[0]) == "[015] ZH01_unboxing_experience + C-U-011 → saved"
+    assert format_job(tracker.log.jobs[0]) == "[015] ZH01_unboxing_experience + C-U-011 → saved"
 
 
 def test_the_flags_of_the_seed_become_a_command() -> None:
-    wanted = Wanted(
+    wanted = SessionOptions(
         catalogs="v3.2, v4.2", wardrobe="zip-hoodie", ui_style="Orange", prompts="ZH01,ZH02_travel_ready.md"
     )
     command = command_of(wanted)
@@ -220,12 +229,12 @@ def test_the_flags_of_the_seed_become_a_command() -> None:
     assert (command.catalogue.names, command.catalogue.prompts) == (["v3.2", "v4.2"], ["ZH01", "ZH02_travel_ready"])
     assert command.combos == Combos(wardrobe="zip-hoodie", ui_style="Orange")
     assert command.requirements.resolution == "1K"
-    assert command_of(Wanted(catalogs="v3.2")).combos is None
+    assert command_of(SessionOptions(catalogs="v3.2")).combos is None
     assert config_of(wanted).catalogs == ["v3.2", "v4.2"]
-    assert (command.reuse, command_of(Wanted(catalogs="v3.2", reuse=False)).reuse) == (True, False)
+    assert (command.reuse, command_of(SessionOptions(catalogs="v3.2", reuse=False)).reuse) == (True, False)
 
 
 def test_a_single_prompt_is_named_with_its_catalogue() -> None:
-    assert of_prompt("catalog_v3.2/ZH01_unboxing_experience.md") == ("catalog_v3.2", "ZH01_unboxing_experience")
+    assert split_prompt_path("catalog_v3.2/ZH01_unboxing_experience.md") == ("catalog_v3.2", "ZH01_unboxing_experience")
     with pytest.raises(Failure):
-        of_prompt("ZH01_unboxing_experience.md")
+        split_prompt_path("ZH01_unboxing_experience.md")

@@ -1,6 +1,6 @@
 import pytest
 
-from agents.doors.cli.terminal.progress_state import Board, Phase, Row
+from agents.doors.cli.terminal.progress_state import BatchProgress, Phase, Row
 from protocol.errors import ErrorBody
 from protocol.messages import JobRef, Progress
 from protocol.replies import Image, ImageMetadata, ImageStatus, Performance, QualityMetrics, StatusBody
@@ -58,64 +58,64 @@ def status(completed: int, processing: int, queued: int) -> StatusBody:
     ],
 )
 def test_a_row_shows_the_latest_that_is_known(news: list[Image | Progress], phase: Phase, done: float | None):
-    board = Board(quantity=1)
+    board = BatchProgress(quantity=1)
     for one in news:
         if isinstance(one, Progress):
-            board.see_progress(one)
+            board.apply_progress(one)
         else:
-            board.see_images([one])
+            board.apply_images([one])
     assert board.row(0).phase == phase
-    assert board.row(0).done == done
+    assert board.row(0).fraction_done == done
 
 
 def test_progress_that_comes_out_of_order_does_not_go_back():
-    board = Board(quantity=1)
+    board = BatchProgress(quantity=1)
     for step in (0, 5, 3):
-        board.see_progress(progress(0, step))
+        board.apply_progress(progress(0, step))
     assert board.row(0).step == 5
-    board.see_progress(progress(0, 0, attempt=2))
-    board.see_progress(progress(0, 9, attempt=1))
+    board.apply_progress(progress(0, 0, attempt=2))
+    board.apply_progress(progress(0, 9, attempt=1))
     assert (board.row(0).attempt, board.row(0).step) == (2, 0)
 
 
 def test_a_picture_becomes_final_once():
-    board = Board(quantity=2)
+    board = BatchProgress(quantity=2)
     images = [image(0, "completed", score=0.8), image(1, "running")]
-    assert board.see_images(images) == [
+    assert board.apply_images(images) == [
         Row(index=0, phase="stored", attempt=1, score=0.8, seed=7, seconds=2.0, error=None)
     ]
-    assert board.see_images(images) == []
+    assert board.apply_images(images) == []
 
 
 def test_a_batch_is_over_when_no_picture_is_left_to_make():
-    board = Board(quantity=3)
-    board.see_status(status(2, 1, 0))
-    assert (board.finished, board.over) == (2, False)
-    board.see_status(status(3, 0, 0))
-    assert (board.finished, board.over) == (3, True)
+    board = BatchProgress(quantity=3)
+    board.apply_status(status(2, 1, 0))
+    assert (board.finished_count, board.is_over) == (2, False)
+    board.apply_status(status(3, 0, 0))
+    assert (board.finished_count, board.is_over) == (3, True)
 
 
 def test_an_old_status_does_not_take_finished_pictures_back():
-    board = Board(quantity=3)
-    board.see_status(status(2, 1, 0))
-    board.see_status(status(1, 2, 0))
-    assert board.finished == 2
-    board.see_images([image(index, "completed") for index in range(3)])
-    assert board.over
+    board = BatchProgress(quantity=3)
+    board.apply_status(status(2, 1, 0))
+    board.apply_status(status(1, 2, 0))
+    assert board.finished_count == 2
+    board.apply_images([image(index, "completed") for index in range(3)])
+    assert board.is_over
 
 
 def test_news_are_looked_for_from_the_first_unfinished_picture_on():
-    board = Board(quantity=4)
-    board.see_images([image(0, "completed"), image(1, "running"), image(2, "completed")])
+    board = BatchProgress(quantity=4)
+    board.apply_images([image(0, "completed"), image(1, "running"), image(2, "completed")])
     assert board.first_open == 1
-    board.see_images([image(1, "failed")])
+    board.apply_images([image(1, "failed")])
     assert board.first_open == 3
 
 
 def test_rows_prefer_what_is_being_made_then_the_last_finished_then_the_next_waiting():
-    board = Board(quantity=1_000_000)
-    board.see_images([image(index, "completed") for index in range(5)])
-    board.see_progress(progress(5, 1))
-    board.see_progress(progress(7, 2))
+    board = BatchProgress(quantity=1_000_000)
+    board.apply_images([image(index, "completed") for index in range(5)])
+    board.apply_progress(progress(5, 1))
+    board.apply_progress(progress(7, 2))
     assert [row.index for row in board.rows(4)] == [3, 4, 5, 7]
     assert [row.index for row in board.rows(8)] == [0, 1, 2, 3, 4, 5, 6, 7]

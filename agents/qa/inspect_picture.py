@@ -1,0 +1,66 @@
+"""Everything that can be found out about one picture without knowing its batch. Blocking: runs in a thread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agents.qa.measures import Measures, measure
+from agents.qa.score import Gate
+from agents.qa.scorer import Scorer
+from agents.qa.signature import signature
+from agents.shared.picture import Rgb, Undecodable, decode
+from protocol.messages import ScoreImage
+from protocol.post import size_after
+
+MIN_REGION_SIDE = 0.25
+"""Part of a side below which a region is too small to be judged by itself."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found. `measures` and `signature` are null where the bytes do not decode; `note` says why not."""
+
+    gates: tuple[Gate, ...] = ()
+    measures: Measures | None = None
+    signature: bytes | None = None
+    embedding: bytes | None = None
+    note: str = ""
+
+
+def crop(rgb: Rgb, box: Sequence[float]) -> Rgb:
+    """The part of a picture in a box of left, top, width, height, as parts of its sides."""
+    height, width, _ = rgb.shape
+    left, top = round(box[0] * width), round(box[1] * height)
+    return np.ascontiguousarray(rgb[top : top + round(box[3] * height), left : left + round(box[2] * width)])
+
+
+def inspect_picture(data: bytes, message: ScoreImage, scorer: Scorer | None) -> Inspection:
+    """Decode, compare with what was planned, measure, and ask the scorer whether the subject is there; where parts have
+    prompts of their own, whether each shows its own, and the least sure one counts."""
+    try:
+        picture = decode(data)
+    except Undecodable as error:
+        return Inspection(gates=("undecodable",), note=f"{error.fault}: {error}")
+    job = message.job
+    gates: list[Gate] = []
+    notes: list[str] = []
+    if picture.media_type != message.picture.media_type:
+        gates.append("wrong_format")
+        notes.append(f"{picture.media_type}, announced {message.picture.media_type}")
+    planned = size_after(job.post, job.width, job.height)
+    if picture.size != planned:
+        gates.append("wrong_size")
+        notes.append("{}x{}, planned {}x{}".format(*picture.size, *planned))
+    taken = measure(picture.rgb)
+    embedding = None
+    if scorer is not None:
+        whole = scorer.match(picture.rgb, job.prompt.subject or job.prompt.text)
+        parts = [
+            scorer.match(crop(picture.rgb, one.box), one.prompt)
+            for one in job.regions
+            if min(one.box[2:]) >= MIN_REGION_SIDE
+        ]
+        taken = replace(taken, adherence=min((part.adherence for part in parts), default=whole.adherence))
+        embedding = whole.embedding
+    return Inspection(tuple(gates), taken, signature(picture.rgb), embedding, "; ".join(notes))

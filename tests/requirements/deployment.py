@@ -1,0 +1,47 @@
+"""Rows D: on one machine, on many, and who may do what."""
+
+from tests.requirements.requirement import Requirement
+
+DEPLOYMENT: tuple[Requirement, ...] = (
+    Requirement(
+        "D1",
+        "One machine needs nothing else: the NATS server is embedded, records are SQLite, pictures local files.",
+        (
+            "test_run::test_a_workshop_is_started_for_the_occasion_and_stopped",
+            "test_up::test_ctrl_c_lets_the_agents_finish_and_ends_the_broker_last",
+            "test_up::test_a_killed_broker_comes_back_on_the_same_port_with_its_streams",
+            "test_up::test_a_killed_supervisor_leaves_no_process_behind_and_the_home_free",
+            "test_embedded_server::test_port_and_passwords_survive_a_restart",
+            "test_disk::test_a_full_disk_leaves_no_partial_picture_and_the_batch_ends_once_there_is_room",
+        ),
+    ),
+    Requirement(
+        "D2",
+        "Agents on other machines join by the URL of a NATS server, records lie in PostgreSQL, and generators share "
+        "the queues of the platforms that they have.",
+        (
+            "test_engine::test_writers_of_several_processes_lose_no_update_although_each_reads_before_it_writes",
+            "test_copying::test_what_was_copied_out_and_in_is_what_was_there",
+            "test_deliveries::test_two_processes_of_a_role_share_the_work",
+            "test_agent::test_it_reads_the_queues_of_the_platforms_whose_models_it_has",
+            "test_commands::test_the_doctor_asks_the_server_that_the_settings_name",
+            "test_connection::test_a_url_and_an_address_say_the_same",
+        ),
+        missing="No S3, so that machines share one blob folder; no scaling by queue depth; no files for compose, "
+        "Kubernetes, systemd or a rented GPU.",
+    ),
+    Requirement(
+        "D3",
+        "Each agent has a login with the least rights on the broker; clients are created, limited and suspended by "
+        "the operator alone; addresses and errors repeat no password or token.",
+        (
+            "test_topology::test_a_login_may_say_what_its_work_needs_and_nothing_else",
+            "test_topology::test_a_login_may_hear_what_its_work_needs_and_nothing_else",
+            "test_served_clients::test_the_operator_makes_limits_suspends_and_resumes_a_client",
+            "test_served_clients::test_a_client_cannot_raise_its_own_limit",
+            "test_connection::test_an_address_does_not_show_its_password",
+            "test_models::test_a_hub_out_of_reach_may_work_later_and_a_token_is_not_repeated",
+        ),
+        missing="Clients share one login, and no credential is rotated.",
+    ),
+)

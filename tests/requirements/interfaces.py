@@ -1,0 +1,57 @@
+"""Rows U: how agents, people and dashboards reach the workshop."""
+
+from tests.requirements.requirement import Requirement
+
+INTERFACES: tuple[Requirement, ...] = (
+    Requirement(
+        "U1",
+        "An AI agent in any language orders over NATS, with no code of the project.",
+        (
+            "test_served::test_the_seeds_message_sent_by_a_stranger_gets_a_plan_and_statuses_that_add_up",
+            "test_commands::test_the_url_opens_a_connection_for_any_client",
+            "test_micro_service::test_a_plain_nats_client_gets_an_answer",
+            "test_readme::test_the_python_example_sends_a_command_that_is_understood",
+        ),
+        missing="No MCP, A2A or HTTP server.",
+    ),
+    Requirement(
+        "U2",
+        "A conversation becomes commands, with the plan shown before money is spent and a notice at the end.",
+        missing="No conversation.",
+    ),
+    Requirement(
+        "U3",
+        "One OpenTelemetry trace goes from a command over every agent to the last event, logs are JSON with its id, "
+        "and messages that were given up are listed, shown and replayed.",
+        (
+            "test_traces::test_a_command_its_work_and_its_events_share_a_trace",
+            "test_telemetry::test_each_line_is_json_on_standard_error_with_role_and_trace",
+            "test_replay::test_a_picture_that_is_still_waited_for_is_made_once_its_letter_is_said_again",
+            "test_operator::test_a_message_that_was_given_up_is_listed_shown_and_dropped_where_nobody_waits_for_it",
+        ),
+        missing="No metrics, Prometheus, dashboards, alerts with runbooks, readiness, service levels or web board.",
+    ),
+    Requirement(
+        "U4",
+        "Whoever waits sees progress: on the command line, and as messages over NATS.",
+        (
+            "test_commands::test_generate_says_in_plain_lines_what_happens_where_there_is_no_terminal",
+            "test_run::test_plain_lines_say_what_happens_where_there_is_no_terminal",
+            "test_bus_client::test_progress_is_heard_by_who_watches",
+            "test_bus_client::test_a_late_watcher_gets_the_last_status_and_then_the_newer_ones",
+            "test_progress_state::test_progress_that_comes_out_of_order_does_not_go_back",
+        ),
+    ),
+    Requirement(
+        "U5",
+        "READMEs tell a stranger how to use the workshop, what the protocol says and how quality is judged, and what "
+        "the first of them shows is tried.",
+        (
+            "test_readme::test_the_order_is_a_command_and_the_status_is_a_status",
+            "test_readme::test_the_commands_shown_are_commands_of_the_command_line",
+            "test_readme::test_what_a_readme_points_to_is_there",
+            "test_commands::test_the_doctor_names_what_to_do",
+        ),
+        missing="No user guide apart from the READMEs.",
+    ),
+)
