@@ -9,6 +9,7 @@ import msgspec
 from protocol import subjects
 from protocol.commands import Command
 from protocol.components import members
+from protocol.flat_jobs import GenerateFlatImage, ScoreFlatImage, StoreFlatImage
 from protocol.messages import (
     ROLES,
     ContactSheetMade,
@@ -93,7 +94,7 @@ _WORK = (
         "work_generate",
         f"{subjects.ROOT}.work.generate.{{platform}}.{{hash}}.{{index}}.{{attempt}}",
         "Pictures to make, by platform.",
-        (GenerateImage,),
+        (GenerateImage, GenerateFlatImage),
         senders=("planner",),
         receivers=("generator",),
         stream="ACP_WORK",
@@ -102,7 +103,7 @@ _WORK = (
         "work_qa",
         f"{subjects.ROOT}.work.qa.{{hash}}.{{index}}.{{attempt}}",
         "Pictures to judge.",
-        (ScoreImage,),
+        (ScoreImage, ScoreFlatImage),
         senders=("generator",),
         receivers=("qa",),
         stream="ACP_WORK",
@@ -111,7 +112,7 @@ _WORK = (
         "work_storage",
         f"{subjects.ROOT}.work.storage.{{hash}}.{{index}}.{{attempt}}",
         "Pictures to file: accepted ones from QA, the best of a failed picture from the planner.",
-        (StoreImage,),
+        (StoreImage, StoreFlatImage),
         senders=("planner", "qa"),
         receivers=("storage",),
         stream="ACP_WORK",

@@ -14,6 +14,7 @@ import zstandard
 
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command, GenerateImages
 from protocol.errors import AcpError, BadCommand, BadMessage, DiskFull, NotSupported
+from protocol.flat_jobs import KnownMessage, current_message
 from protocol.messages import Message
 from protocol.nearest import COMMAND_TYPES, OPERATOR_TYPES, Kinds, bad_command, nearest
 from protocol.operator import OperatorCommand
@@ -49,7 +50,7 @@ _SLICE = 256
 _encoder = msgspec.json.Encoder()
 _command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _operator_decoder: msgspec.json.Decoder[OperatorCommand] = msgspec.json.Decoder(OperatorCommand)
-_message_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_message_decoder: msgspec.json.Decoder[KnownMessage] = msgspec.json.Decoder(KnownMessage)
 _spending_decoder: msgspec.json.Decoder[Spending] = msgspec.json.Decoder(Spending)
 _reuse_decoder: msgspec.json.Decoder[Reuse] = msgspec.json.Decoder(Reuse)
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -152,12 +153,12 @@ def encoding_of(headers: Mapping[str, str] | None) -> Encoding:
 
 
 def decode_message(data: bytes) -> Message:
-    """A message between agents.
+    """A message between agents; one of version 0.1.0 as it is now.
 
     Raises:
         BadMessage: the bytes are not one.
     """
-    return _decoded(data, _message_decoder, "a message between agents")
+    return current_message(_decoded(data, _message_decoder, "a message between agents"))
 
 
 def decode_spending(data: bytes) -> Spending:

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command
-from protocol.messages import Control, Event, Message, Work
+from protocol.flat_jobs import KnownMessage, KnownWork
+from protocol.messages import Control, Event
 from protocol.operator import OperatorCommand
 from protocol.replies import Reply
 from protocol.reuse import Reuse
@@ -22,8 +23,8 @@ UNIONS: dict[str, Any] = {
     "Command": Command,
     "OperatorCommand": OperatorCommand,
     "Reply": Reply,
-    "Message": Message,
-    "Work": Work,
+    "Message": KnownMessage,
+    "Work": KnownWork,
     "Event": Event,
     "Control": Control,
     "Spending": Spending,
@@ -44,7 +45,8 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
 
 def components(ref_template: str) -> dict[str, Schema]:
     """Schemas by type name, referring to each other by `ref_template`, such as `#/$defs/{name}`."""
-    kinds = [kind for union in (Command, OperatorCommand, Reply, Message, Spending, Reuse) for kind in members(union)]
+    travelling = (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse)
+    kinds = [kind for union in travelling for kind in members(union)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=ref_template)
     for kind in _reachable(kinds):
         _describe(kind, schemas[kind.__name__])

@@ -4,56 +4,57 @@ Everything that a stage needs is in its message, so that any process of a role c
 travel as blob hashes only. Pure module.
 """
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
+from msgspec.structs import replace
 
-from protocol.animation import Motion
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
 from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
-from protocol.parameters import EngineKind, Filing, Lora, Region, Scalar, ServiceClass
-from protocol.post import PostStep
-from protocol.sources import ControlImage, ImagePrompt, InitImage
+from protocol.parameters import EngineKind, Filing, Scalar, ServiceClass
+from protocol.pixels import Buckets, PixelSpec
 
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
 ROLES: tuple[Role, ...] = ("planner", "prompt", "generator", "qa", "storage")
 
 
-class Prompt(Struct, frozen=True, kw_only=True):
-    """One written prompt. `subject` is what QA looks for in the picture: the content without the dressing;
-    `references` are pictures of a catalogue that go along with it."""
+class PromptOrigin(Struct, frozen=True, kw_only=True):
+    """Where the words of a prompt come from. `subject` is what QA looks for in the picture: the content without the
+    dressing."""
 
-    text: str
-    negative: str = ""
     subject: str = ""
     template: str = "plain"
     template_version: str = "1"
     style_reference: str | None = None
+
+
+class Prompt(PromptOrigin, frozen=True, kw_only=True):
+    """One written prompt. `references` are pictures of a catalogue that go along with it."""
+
+    text: str
+    negative: str = ""
     references: list[ReferenceBlob] = []
 
-
-class Buckets(Struct, frozen=True, kw_only=True):
-    """How many pictures' room the model calls had that a picture was made in, itself counted: 1 is alone. `denoise` is
-    (room, calls in a row with it) from the first step to the last, `decode` the room of its decoding; a picture that is
-    refined is decoded again, alone. Of a picture with regions, which has a row in each call for each of its prompts,
-    `denoise` counts rows."""
-
-    denoise: list[Annotated[list[int], Meta(min_length=2, max_length=2)]]
-    decode: int = 1
+    @property
+    def origin(self) -> PromptOrigin:
+        """The same without the words."""
+        return PromptOrigin(
+            subject=self.subject,
+            template=self.template,
+            template_version=self.template_version,
+            style_reference=self.style_reference,
+        )
 
 
 class Job(Struct, frozen=True, kw_only=True):
     """One attempt at one picture: what decides its pixels, and what will be judged and written beside it.
 
-    `model` runs; `models` were asked for; `stand_in_for` is the platform that the model stands in for, or null. Sizes
-    are pixels. `swept` are the values that tell it from others of a sweep, `catalogued` its place in a catalogue;
+    `models` were asked for, while that of `pixels` runs; `stand_in_for` is the platform that it stands in for, or null.
+    `swept` are the values that tell the picture from others of a sweep, `catalogued` its place in a catalogue;
     `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made again, by
-    its id. `init_image` and `controls` are what it is made from, `image_prompts` what it follows beside the words,
-    `regions` parts with prompts of their own; with `motion` it is a sequence; `post` is done with it afterwards, so
-    that it ends in another size than this. `priority` is its class where pictures share a device. `strict` makes it
-    alone in each model call, `buckets` in calls as large as these; else they follow the load.
+    its id. `priority` is its class where pictures share a device.
     """
 
     hash: Id
@@ -61,17 +62,10 @@ class Job(Struct, frozen=True, kw_only=True):
     index: int
     attempt: int
     image_id: Id
-    prompt: Prompt
-    seed: Seed
-    width: int
-    height: int
-    steps: int
-    guidance: float
-    sampler: str
+    pixels: PixelSpec
+    prompt_origin: PromptOrigin = PromptOrigin()
     platform: Id
-    model: str
     models: list[str] = []
-    loras: list[Lora] = []
     stand_in_for: str | None = None
     style: str | None = None
     section: str | None = None
@@ -82,15 +76,11 @@ class Job(Struct, frozen=True, kw_only=True):
     catalogued: Catalogued | None = None
     name_template: str | None = None
     parent: str | None = None
-    init_image: InitImage | None = None
-    controls: list[ControlImage] = []
-    image_prompts: list[ImagePrompt] = []
-    regions: list[Region] = []
-    post: list[PostStep] = []
-    motion: Motion | None = None
     priority: ServiceClass = "batch"
-    strict: bool = False
-    buckets: Buckets | None = None
+
+    def with_pixels(self, **changes: Any) -> "Job":
+        """The job with other values of what decides its pixels."""
+        return replace(self, pixels=replace(self.pixels, **changes))
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -185,20 +175,20 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
     revision: int = 0
 
 
-class GenerateImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="GENERATE_IMAGE"):
+class GenerateImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="GENERATE_IMAGE_2"):
     """Make the pixels of one attempt."""
 
     job: Job
 
 
-class ScoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="SCORE_IMAGE"):
+class ScoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="SCORE_IMAGE_2"):
     """Judge one picture."""
 
     job: Job
     picture: Picture
 
 
-class StoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="STORE_IMAGE"):
+class StoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="STORE_IMAGE_2"):
     """File one picture. `kept` is the best candidate of a picture that failed its quality bar; `reused` the picture
     whose pixels these are, by its id, where nothing was made."""
 

@@ -42,11 +42,11 @@ from protocol.messages import (
     Picture,
     Presence,
     Progress,
-    Prompt,
     ScoreImage,
     ref_of,
 )
 from protocol.money import device_cost
+from protocol.pixels import PixelSpec
 
 MAX_CANCELLED = 4096
 """Cancelled batches and pictures that are remembered. The planner purges their queued work, so few ever matter."""
@@ -220,15 +220,17 @@ def _warm_up_job(known: Registry) -> Job:
         index=0,
         attempt=0,
         image_id="warm_up",
-        prompt=Prompt(text=""),
-        seed=0,
-        width=width,
-        height=height,
-        steps=1,
-        guidance=model.guidance,
-        sampler=model.sampler,
+        pixels=PixelSpec(
+            prompt="",
+            seed=0,
+            width=width,
+            height=height,
+            steps=1,
+            guidance=model.guidance,
+            sampler=model.sampler,
+            model=model.name,
+        ),
         platform=model.platform,
-        model=model.name,
     )
 
 

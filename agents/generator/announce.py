@@ -45,18 +45,18 @@ class Speeds:
 
     def note(self, job: Job, model: Model, seconds: float) -> None:
         """Remember the time of one picture, in seconds."""
-        usual = job.steps == model.steps and (job.guidance > 1) == (model.guidance > 1)
-        if usual and (job.width, job.height) in model.native_sizes and not _has_extras(job):
+        usual = job.pixels.steps == model.steps and (job.pixels.guidance > 1) == (model.guidance > 1)
+        if usual and (job.pixels.width, job.pixels.height) in model.native_sizes and not _has_extras(job):
             self._seconds_by_model[model.name].append(seconds)
 
     def note_stages(self, job: Job, stages: Mapping[str, float]) -> None:
         """Remember the time of what followed the generation of a picture, `stages` in seconds by the name of the step.
         A step that a picture has twice is not told apart."""
-        ops = Counter(str(step.__struct_config__.tag) for step in job.post)
-        for position, step in enumerate(job.post):
+        ops = Counter(str(step.__struct_config__.tag) for step in job.pixels.post)
+        for position, step in enumerate(job.pixels.post):
             op = str(step.__struct_config__.tag)
             if op in stages and ops[op] == 1 and not isinstance(step, Refine | CorrectColour):
-                width, height = size_after(job.post[: position + 1], job.width, job.height)
+                width, height = size_after(job.pixels.post[: position + 1], job.pixels.width, job.pixels.height)
                 self._seconds_by_tool[step.model].append(stages[op] / (width * height / 1e6))
 
     def seconds_per_megapixel(self, tool: str) -> float | None:
@@ -72,8 +72,9 @@ class Speeds:
 
 def _has_extras(job: Job) -> bool:
     """Whether a picture takes another time than from words alone."""
-    more = job.loras, job.controls, job.image_prompts, job.regions, job.motion, job.init_image, job.post
-    return any(more)
+    pixels = job.pixels
+    more = pixels.loras, pixels.controls, pixels.image_prompts, pixels.regions, pixels.motion, pixels.init_image
+    return any(more) or bool(pixels.post)
 
 
 class Versions:

@@ -48,17 +48,17 @@ def inspect_picture(data: bytes, message: ScoreImage, scorer: Scorer | None) -> 
     if picture.media_type != message.picture.media_type:
         gates.append("wrong_format")
         notes.append(f"{picture.media_type}, announced {message.picture.media_type}")
-    planned = size_after(job.post, job.width, job.height)
+    planned = size_after(job.pixels.post, job.pixels.width, job.pixels.height)
     if picture.size != planned:
         gates.append("wrong_size")
         notes.append("{}x{}, planned {}x{}".format(*picture.size, *planned))
     taken = measure(picture.rgb)
     embedding = None
     if scorer is not None:
-        whole = scorer.match(picture.rgb, job.prompt.subject or job.prompt.text)
+        whole = scorer.match(picture.rgb, job.prompt_origin.subject or job.pixels.prompt)
         parts = [
             scorer.match(crop(picture.rgb, one.box), one.prompt)
-            for one in job.regions
+            for one in job.pixels.regions
             if min(one.box[2:]) >= MIN_REGION_SIDE
         ]
         taken = replace(taken, adherence=min((part.adherence for part in parts), default=whole.adherence))

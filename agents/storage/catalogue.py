@@ -16,9 +16,9 @@ from msgspec import Struct
 from agents.shared.database.engine import migrate, open_engine
 from agents.shared.database.group_commit import GroupCommit
 from agents.storage import names
-from agents.storage.record import Record
+from agents.storage.record import Record, flat_fields
 from protocol.messages import StoreImage
-from protocol.reuse import pixel_digest
+from protocol.pixels import pixel_digest
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -84,7 +84,7 @@ _FIND_BY_DIGEST = sa.select(images).where(
 
 class CatalogueRow(Struct, frozen=True, kw_only=True):
     """One row. `path` is relative to the pictures' folder, null where the picture is in the blob store alone; `record`
-    is everything that the picture's file says; `digest` that of its pixels (`protocol.reuse`), null where the hash of
+    is everything that the picture's file says; `digest` that of its pixels (`protocol.pixels`), null where the hash of
     the weights is not known."""
 
     image_id: str
@@ -132,14 +132,14 @@ def row_of(message: StoreImage, record: Record, path: Path | None) -> CatalogueR
         blob=record.blob,
         width=record.width,
         height=record.height,
-        prompt=record.prompt,
-        negative_prompt=record.negative_prompt,
-        seed=record.seed,
-        model=record.model,
+        prompt=record.pixels.prompt,
+        negative_prompt=record.pixels.negative_prompt,
+        seed=record.pixels.seed,
+        model=record.pixels.model,
         model_version=record.model_version,
-        sampler=record.sampler,
-        steps=record.steps,
-        guidance=record.guidance,
+        sampler=record.pixels.sampler,
+        steps=record.pixels.steps,
+        guidance=record.pixels.guidance,
         section=record.section,
         style=record.style,
         score=record.score,
@@ -147,8 +147,8 @@ def row_of(message: StoreImage, record: Record, path: Path | None) -> CatalogueR
         embedding=assessment.embedding,
         signature=assessment.signature,
         created_at=record.created_at,
-        record=msgspec.to_builtins(record),
-        digest=pixel_digest(message.job, version) if version else None,
+        record=msgspec.to_builtins(flat_fields(record)),
+        digest=pixel_digest(message.job.pixels, version) if version else None,
     )
 
 

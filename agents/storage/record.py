@@ -1,5 +1,6 @@
 """How a picture was made, as it is written into the picture and beside it. Pure module."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -9,14 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from agents.storage.png import XMP_KEYWORD
-from protocol.animation import Motion
-from protocol.catalogue import Catalogued, ReferenceBlob
-from protocol.commands import Lora, Scalar
-from protocol.messages import Buckets, StoreImage
-from protocol.parameters import EngineKind, Filing, Region
-from protocol.post import PostStep
+from protocol.catalogue import Catalogued
+from protocol.commands import Scalar
+from protocol.messages import StoreImage
+from protocol.parameters import EngineKind, Filing
+from protocol.pixels import UNBUILT_SETTINGS, PixelSpec
 from protocol.replies import Size
-from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for a picture that a trained model made (https://cv.iptc.org/newscodes/digitalsourcetype)."""
@@ -24,10 +23,10 @@ DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlg
 
 class Record(Struct, frozen=True, kw_only=True):
     """Everything needed to make the picture again, and what was measured. Sizes are pixels, `seconds` of generation.
-    `generated` is the size before the steps of `post`, null where there are none. `reused` is the picture whose pixels
-    were returned, by its id, where none was made; `size_bytes` those of the blob.
 
-    Each field is one text of the PNG file under its own name, as it is where it is text and as JSON where it is not.
+    `pixels` is what decided them, with the buckets that the picture was made in; `width` and `height` are those after
+    the steps of `post`. `reused` is the picture whose pixels were returned, by its id, where none was made;
+    `size_bytes` those of the blob.
     """
 
     image_id: str
@@ -36,30 +35,22 @@ class Record(Struct, frozen=True, kw_only=True):
     index: int
     attempt: int
     disposition: Filing
-    prompt: str
-    negative_prompt: str = ""
+    pixels: PixelSpec
     subject: str = ""
     template: str = "plain"
     template_version: str = "1"
     style: str | None = None
     style_reference: str | None = None
     section: str | None = None
-    seed: int
     width: int
     height: int
-    steps: int
-    guidance: float
-    sampler: str
     platform: str
-    model: str
     model_version: str | None = None
     models: list[str] = []
-    loras: list[Lora] = []
     stand_in_for: str | None = None
     provider: str = "local"
     device: str = "cpu"
     bucket: int = 1
-    buckets: Buckets | None = None
     engine: EngineKind | None = None
     versions: dict[str, str] = {}
     revised_prompt: str | None = None
@@ -76,16 +67,18 @@ class Record(Struct, frozen=True, kw_only=True):
     metadata: dict[str, Scalar] = {}
     swept: dict[str, Scalar] = {}
     catalogued: Catalogued | None = None
-    references: list[ReferenceBlob] = []
-    init_image: InitImage | None = None
-    controls: list[ControlImage] = []
-    image_prompts: list[ImagePrompt] = []
-    regions: list[Region] = []
-    post: list[PostStep] = []
-    generated: Size | None = None
-    motion: Motion | None = None
     name_template: str | None = None
     software: str = f"bottega {version('bottega')}"
+
+
+_OWN_FIELDS: Mapping[str, Any] = {
+    field.name: field.type for field in msgspec.structs.fields(Record) if field.name != "pixels"
+}
+_PIXEL_FIELDS: Mapping[str, Any] = {field.name: field.type for field in msgspec.structs.fields(PixelSpec)}
+
+
+_SILENT_FIELDS = ("strict", *UNBUILT_SETTINGS)
+"""Fields that files have only where they say something."""
 
 
 def record_of(message: StoreImage, colour: str | None) -> Record:
@@ -98,30 +91,22 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         index=job.index,
         attempt=job.attempt,
         disposition=message.disposition,
-        prompt=job.prompt.text,
-        negative_prompt=job.prompt.negative,
-        subject=job.prompt.subject,
-        template=job.prompt.template,
-        template_version=job.prompt.template_version,
+        pixels=msgspec.structs.replace(job.pixels, model=picture.model, buckets=picture.buckets),
+        subject=job.prompt_origin.subject,
+        template=job.prompt_origin.template,
+        template_version=job.prompt_origin.template_version,
         style=job.style,
-        style_reference=job.prompt.style_reference,
+        style_reference=job.prompt_origin.style_reference,
         section=job.section,
-        seed=job.seed,
         width=picture.width,
         height=picture.height,
-        steps=job.steps,
-        guidance=job.guidance,
-        sampler=job.sampler,
         platform=job.platform,
-        model=picture.model,
         model_version=picture.model_version,
         models=job.models,
-        loras=job.loras,
         stand_in_for=job.stand_in_for,
         provider=picture.provider,
         device=picture.device,
         bucket=picture.bucket,
-        buckets=picture.buckets,
         engine=picture.engine,
         versions=picture.versions,
         revised_prompt=picture.revised_prompt,
@@ -138,22 +123,39 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         metadata=job.metadata,
         swept=job.swept,
         catalogued=job.catalogued,
-        references=job.prompt.references,
-        init_image=job.init_image,
-        controls=job.controls,
-        image_prompts=job.image_prompts,
-        regions=job.regions,
-        post=job.post,
-        generated=Size(width=job.width, height=job.height) if job.post else None,
-        motion=job.motion,
         name_template=job.name_template,
     )
 
 
+def flat_fields(record: Record) -> dict[str, Any]:
+    """The record as files and the catalogue have it: all fields on one level, sizes those of the finished picture, and
+    under `generated` the size before the steps of `post`, null where it has none and the size is the same."""
+    pixels, own = msgspec.structs.asdict(record.pixels), msgspec.structs.asdict(record)
+    del own["pixels"]
+    for name in _SILENT_FIELDS:
+        if not pixels[name]:
+            del pixels[name]
+    size = Size(width=record.pixels.width, height=record.pixels.height)
+    differs = bool(record.pixels.post) or (size.width, size.height) != (record.width, record.height)
+    return pixels | own | {"generated": size if differs else None}
+
+
+def record_of_fields(fields: Mapping[str, Any]) -> Record:
+    """The record of `flat_fields`, as far as they are there, decoded from JSON.
+
+    Raises:
+        msgspec.ValidationError: a field is missing or wrong.
+    """
+    own = {name: fields[name] for name in _OWN_FIELDS if name in fields}
+    pixels: dict[str, Any] = {name: fields[name] for name in _PIXEL_FIELDS if name in fields}
+    pixels |= fields.get("generated") or {}
+    return msgspec.convert({**own, "pixels": pixels}, Record)
+
+
 def texts_of(record: Record) -> dict[str, str]:
-    """The texts of the PNG file by keyword: first what other tools read, then each field that has a value."""
-    fields = msgspec.structs.asdict(record)
-    own = {name: _text_of(value) for name, value in fields.items() if value not in (None, "", [], {})}
+    """The texts of the PNG file by keyword: first what other tools read, then each field that has a value under its own
+    name, as it is where it is text and as JSON where it is not."""
+    own = {name: _text_of(value) for name, value in flat_fields(record).items() if value not in (None, "", [], {})}
     common = {"parameters": parameters_of(record), "Software": record.software, XMP_KEYWORD: xmp_of(record)}
     return common | own
 
@@ -164,14 +166,13 @@ def record_of_texts(texts: dict[str, str]) -> Record:
     Raises:
         msgspec.MsgspecError: the texts are not of this program or were changed by another.
     """
-    fields = msgspec.structs.fields(Record)
-    found = {field.name: _value_of(texts[field.name], field.type) for field in fields if field.name in texts}
-    return msgspec.convert(found, Record)
+    kinds = {**_PIXEL_FIELDS, **_OWN_FIELDS, "generated": Size}
+    return record_of_fields({name: _value_of(texts[name], kind) for name, kind in kinds.items() if name in texts})
 
 
 def sidecar_of(record: Record) -> bytes:
     """The record as a JSON file."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(flat_fields(record)), indent=2) + b"\n"
 
 
 def parameters_of(record: Record) -> str:
@@ -179,21 +180,21 @@ def parameters_of(record: Record) -> str:
 
     Source: modules/processing.py `create_infotext` of AUTOMATIC1111/stable-diffusion-webui.
     """
-    adapters = "".join(f" <lora:{lora.name}:{lora.weight:g}>" for lora in record.loras)
-    size = record.generated or Size(width=record.width, height=record.height)
+    adapters = "".join(f" <lora:{lora.name}:{lora.weight:g}>" for lora in record.pixels.loras)
+    pixels = record.pixels
     settings = {
-        "Steps": record.steps,
-        "Sampler": record.sampler,
-        "CFG scale": f"{record.guidance:g}",
-        "Seed": record.seed,
-        "Size": f"{size.width}x{size.height}",
+        "Steps": pixels.steps,
+        "Sampler": pixels.sampler,
+        "CFG scale": f"{pixels.guidance:g}",
+        "Seed": pixels.seed,
+        "Size": f"{pixels.width}x{pixels.height}",
         "Model hash": record.model_version,
-        "Model": record.model,
+        "Model": pixels.model,
         "Version": record.software,
     }
-    lines = [record.prompt + adapters]
-    if record.negative_prompt:
-        lines.append(f"Negative prompt: {record.negative_prompt}")
+    lines = [pixels.prompt + adapters]
+    if pixels.negative_prompt:
+        lines.append(f"Negative prompt: {pixels.negative_prompt}")
     lines.append(", ".join(f"{name}: {_quote(str(value))}" for name, value in settings.items() if value is not None))
     return "\n".join(lines)
 
@@ -210,7 +211,7 @@ def xmp_of(record: Record) -> str:
         f"<Iptc4xmpExt:DigitalSourceType>{DIGITAL_SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>"
         f"<xmp:CreatorTool>{_escape_xml(record.software)}</xmp:CreatorTool>"
         "<Iptc4xmpCore:AltTextAccessibility><rdf:Alt>"
-        f'<rdf:li xml:lang="x-default">{_escape_xml(record.subject or record.prompt)}</rdf:li>'
+        f'<rdf:li xml:lang="x-default">{_escape_xml(record.subject or record.pixels.prompt)}</rdf:li>'
         "</rdf:Alt></Iptc4xmpCore:AltTextAccessibility>"
         "</rdf:Description></rdf:RDF></x:xmpmeta>"
         '<?xpacket end="w"?>'

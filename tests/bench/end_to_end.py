@@ -57,14 +57,14 @@ async def measure(pictures: int, rounds: int) -> None:
 async def through_workshop(client: Client, jobs: Sequence[Job]) -> float:
     """Seconds from the command to the last stored picture."""
     values: dict[str, list[Scalar]] = {
-        "prompt": [one.prompt.text for one in jobs],
-        "seed": [one.seed for one in jobs],
-        "steps": [one.steps for one in jobs],
-        "guidance": [one.guidance for one in jobs],
+        "prompt": [one.pixels.prompt for one in jobs],
+        "seed": [one.pixels.seed for one in jobs],
+        "steps": [one.pixels.steps for one in jobs],
+        "guidance": [one.pixels.guidance for one in jobs],
     }
     command = GenerateImages(
         platform="pocket",
-        sampler=jobs[0].sampler,
+        sampler=jobs[0].pixels.sampler,
         quality=Quality(min_score=0.0),
         reuse=False,
         sweep=Sweep(mode="list", values=values),

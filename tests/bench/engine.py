@@ -27,7 +27,8 @@ from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry
 from agents.pocket.paths import MODEL
-from protocol.messages import Job, Prompt
+from protocol.messages import Job
+from protocol.pixels import PixelSpec
 
 PROMPTS = ("a red car on a white background", "two green mugs on a teal background", "a small blue fish, watercolour")
 STEPS = (12, 16, 20, 24)
@@ -38,20 +39,22 @@ SIZE = 128
 def job(number: int) -> Job:
     """The picture of a number: prompt, steps and guidance in all combinations, a seed of its own."""
     return Job(
+        pixels=PixelSpec(
+            prompt=PROMPTS[number % len(PROMPTS)],
+            seed=number,
+            width=SIZE,
+            height=SIZE,
+            steps=STEPS[number % len(STEPS)],
+            guidance=GUIDANCE[number // len(STEPS) % len(GUIDANCE)],
+            sampler="DPM++ 2M Karras",
+            model="pocket",
+        ),
         hash="bench",
         client_id="bench",
         index=number,
         attempt=1,
         image_id=f"bench_{number:06d}",
-        prompt=Prompt(text=PROMPTS[number % len(PROMPTS)]),
-        seed=number,
-        width=SIZE,
-        height=SIZE,
-        steps=STEPS[number % len(STEPS)],
-        guidance=GUIDANCE[number // len(STEPS) % len(GUIDANCE)],
-        sampler="DPM++ 2M Karras",
         platform="pocket",
-        model="pocket",
     )
 
 
@@ -61,10 +64,10 @@ def by_loop(pipeline: StableDiffusionPipeline, jobs: Sequence[Job], threads: int
     started = time.perf_counter()
     for one in jobs:
         pipeline(
-            one.prompt.text,
-            num_inference_steps=one.steps,
-            guidance_scale=one.guidance,
-            generator=torch.Generator("cpu").manual_seed(one.seed),
+            one.pixels.prompt,
+            num_inference_steps=one.pixels.steps,
+            guidance_scale=one.pixels.guidance,
+            generator=torch.Generator("cpu").manual_seed(one.pixels.seed),
         )
     return time.perf_counter() - started
 

@@ -30,7 +30,8 @@ from agents.generator.registry.registry import Registry
 from agents.generator.step_engine.flops import peak_flops_of
 from agents.shared.settings import Compiler
 from protocol.errors import AcpError
-from protocol.messages import Job, Prompt
+from protocol.messages import Job
+from protocol.pixels import PixelSpec
 from tests.bench.full_size import SUBJECTS, Subject, built
 from tests.bench.gpu_measures import FLOOR, Make, ceilings, denoiser, engine, equality, first_call, rates
 
@@ -84,20 +85,22 @@ class Setting:
     def order(self, subject: Subject, number: int, size: int, steps: int) -> Order:
         """A picture of a subject: seed, prompt and guidance by its number."""
         job = Job(
+            pixels=PixelSpec(
+                prompt=("a red mug", "two green cars", "a small blue fish")[number % 3],
+                seed=number,
+                width=size,
+                height=size,
+                steps=steps,
+                guidance=subject.guidance + number % 4 if subject.guidance else 0.0,
+                sampler=subject.sampler,
+                model=subject.model,
+            ),
             hash="bench",
             client_id="bench",
             index=number,
             attempt=1,
             image_id=f"bench_{number:06d}",
-            prompt=Prompt(text=("a red mug", "two green cars", "a small blue fish")[number % 3]),
-            seed=number,
-            width=size,
-            height=size,
-            steps=steps,
-            guidance=subject.guidance + number % 4 if subject.guidance else 0.0,
-            sampler=subject.sampler,
             platform=subject.platform,
-            model=subject.model,
         )
         return order_of(job, self.known)
 

@@ -25,6 +25,7 @@ from protocol.messages import (
     Role,
     WritePrompts,
 )
+from protocol.pixels import PixelSpec
 
 Handle = Callable[[Inbound, Delivery], Awaitable[Sequence[Outbound]]]
 
@@ -162,18 +163,20 @@ def written(message: Inbound) -> PromptsWritten:
 def job(index: int = 0) -> Job:
     """A job of the batch."""
     return Job(
+        pixels=PixelSpec(
+            prompt="a mug",
+            seed=index,
+            width=64,
+            height=64,
+            steps=1,
+            guidance=1.0,
+            sampler="ddim",
+            model="pocket",
+        ),
         hash=BATCH,
         client_id="local",
         index=index,
         attempt=1,
         image_id=f"{BATCH}_{index}",
-        prompt=Prompt(text="a mug"),
-        seed=index,
-        width=64,
-        height=64,
-        steps=1,
-        guidance=1.0,
-        sampler="ddim",
         platform="pocket",
-        model="pocket",
     )

@@ -41,7 +41,9 @@ class PaidEngine(FlatColourEngine):
         """See `Engine.generate`."""
         job = order.job
         drawn = await super().generate(order, progressed, stop)
-        request = json.dumps({"request": f"{job.image_id}, attempt {job.attempt}, seed {job.seed}"}).encode() + b"\n"
+        request = (
+            json.dumps({"request": f"{job.image_id}, attempt {job.attempt}, seed {job.pixels.seed}"}).encode() + b"\n"
+        )
         pass_failpoint("paid.unwritten")
         intent = await self.journal.open_intent(job, NAME, request, PRICE_MICROS)
         pass_failpoint("paid.written")

@@ -15,6 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry
 from bus.agent import Outbound
+from protocol.flat_jobs import FlatJob
 from protocol.messages import Control, Job, Presence, Progress, Prompt, Role
 from protocol.replies import GenerationStatus
 from protocol.reuse import FindStored, StoredPictures
@@ -134,7 +135,7 @@ def job() -> Callable[..., Job]:
             "platform": "stable_diffusion_1_5",
             "model": "tiny",
         }
-        return Job(**(defaults | fields))
+        return FlatJob(**(defaults | fields)).current
 
     return make
 

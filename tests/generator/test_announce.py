@@ -7,8 +7,9 @@ import pytest
 from agents.generator import announce
 from agents.generator.architectures.architecture import CLASSES, pipeline_class_for
 from agents.generator.registry import registry
-from protocol.messages import Job, Prompt
+from protocol.messages import Job
 from protocol.offers import ControlInfo, ModelInfo
+from protocol.pixels import PixelSpec
 from protocol.post import RemoveArtefacts, Upscale
 from tests.generator.upscale.test_upscale import save_foreign, save_network
 
@@ -90,10 +91,24 @@ def test_networks_are_announced_with_their_scale_and_why_they_cannot_be_used(tmp
 def test_the_time_of_a_step_is_that_of_a_megapixel_of_what_came_of_it(known: registry.Registry):
     speeds = announce.Speeds()
     job = Job(
-        hash="a", client_id="a", index=0, attempt=1, image_id="a", prompt=Prompt(text=""), seed=0, width=500,
-        height=250, steps=1, guidance=1.0, sampler="Euler", platform="pocket", model="pocket",
-        post=[Upscale(model="x2", scale=2.0), RemoveArtefacts(model="clean"), RemoveArtefacts(model="clean")],
-    )  # fmt: skip
+        pixels=PixelSpec(
+            prompt="",
+            seed=0,
+            width=500,
+            height=250,
+            steps=1,
+            guidance=1.0,
+            sampler="Euler",
+            model="pocket",
+            post=[Upscale(model="x2", scale=2.0), RemoveArtefacts(model="clean"), RemoveArtefacts(model="clean")],
+        ),
+        hash="a",
+        client_id="a",
+        index=0,
+        attempt=1,
+        image_id="a",
+        platform="pocket",
+    )
     speeds.note_stages(job, {"denoise": 9.0, "upscale": 2.0, "artefact_removal": 7.0})
     assert (speeds.seconds_per_megapixel("x2"), speeds.seconds_per_megapixel("clean")) == (4.0, None)
 

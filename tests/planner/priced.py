@@ -39,7 +39,7 @@ class PricedWorld(World):
     """Each attempt costs what its seed draws, never above PRICE."""
 
     def pictured(self, job: Job) -> Picture:
-        cost = random.Random(job.seed).randint(0, PRICE)
+        cost = random.Random(job.pixels.seed).randint(0, PRICE)
         return msgspec.structs.replace(super().pictured(job), cost_micros=cost)
 
     def client(self, name: str = "local") -> sa.RowMapping:

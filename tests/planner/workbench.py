@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from agents.planner.agent import MIGRATIONS
-from agents.planner.ledger.batches import WORK_DECODER, Batch, require_batch
+from agents.planner.ledger.batches import Batch, require_batch
+from agents.planner.ledger.records import decode_work
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.ledger.tally import Tally
 from agents.planner.outbox.change import Change
@@ -51,6 +52,7 @@ from protocol.messages import (
     ref_of,
 )
 from protocol.parameters import ServiceClass
+from protocol.pixels import PixelSettings
 from protocol.replies import Image, StatusBody
 from protocol.reuse import StoredPicture
 
@@ -60,11 +62,31 @@ NAME = "gen_batch_1"
 """The batch of a test that has one."""
 
 RECIPE = Recipe(
-    platform="pocket", provider="local", model="pocket", models=["pocket"], loras=[], width=128, height=128,
-    native_width=128, native_height=128, steps=20, guidance=4.0, sampler="Euler", negative_supported=True,
-    style="plain", style_reference=None, stand_in_for=None, min_score=0.5, max_attempts=3, price_micros=None,
-    seconds_per_image=None, not_honoured=[], warnings=[],
-)  # fmt: skip
+    pixels=PixelSettings(
+        model="pocket",
+        loras=[],
+        width=128,
+        height=128,
+        steps=20,
+        guidance=4.0,
+        sampler="Euler",
+    ),
+    platform="pocket",
+    provider="local",
+    models=["pocket"],
+    native_width=128,
+    native_height=128,
+    negative_supported=True,
+    style="plain",
+    style_reference=None,
+    stand_in_for=None,
+    min_score=0.5,
+    max_attempts=3,
+    price_micros=None,
+    seconds_per_image=None,
+    not_honoured=[],
+    warnings=[],
+)
 
 
 def new_engine(url: str) -> Engine:
@@ -236,7 +258,7 @@ class World:
         if self.cancelled or ref_of(job) in self.dropped:
             self.say(JobCancelled(ref=ref_of(job)))
             return
-        if random.Random(f"{job.seed}b").random() < self.breaks:
+        if random.Random(f"{job.pixels.seed}b").random() < self.breaks:
             error = ErrorBody(code="internal", message="the device went away", retryable=True)
             self.say(JobFailed(ref=ref_of(job), stage="generator", error=error))
             return
@@ -247,12 +269,18 @@ class World:
     def pictured(self, job: Job) -> Picture:
         """What a generator makes of a job."""
         return Picture(
-            blob="0" * 64, media_type="image/png", width=job.width, height=job.height, size_bytes=1, seconds=1.0,
-            provider="local", model="pocket",
-        )  # fmt: skip
+            blob="0" * 64,
+            media_type="image/png",
+            width=job.pixels.width,
+            height=job.pixels.height,
+            size_bytes=1,
+            seconds=1.0,
+            provider="local",
+            model="pocket",
+        )
 
     def score(self, job: Job, picture: Picture) -> None:
-        value = random.Random(job.seed).random()
+        value = random.Random(job.pixels.seed).random()
         verdict = Assessment(score=value, accepted=value >= self.rejects, measures={}, embedding=b"\x00\x3c\x00\x00")
         self.say(ImageScored(ref=ref_of(job), assessment=verdict))
         if verdict.accepted:
@@ -304,7 +332,7 @@ class World:
 
     def jobs_made(self) -> dict[int, Job]:
         """The job of each picture that was handed out, by index."""
-        found = [WORK_DECODER.decode(row["message"]) for row in self.rows() if row["message"]]
+        found = [decode_work(row["message"]) for row in self.rows() if row["message"]]
         return {work.job.index: work.job for work in found if isinstance(work, GenerateImage | ScoreImage | StoreImage)}
 
     def load(self, batch: str) -> Batch:

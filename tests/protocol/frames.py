@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from protocol.commands import Command
-from protocol.messages import Message
+from protocol.flat_jobs import KnownMessage
 from protocol.operator import OperatorCommand
 from protocol.replies import Reply
 from protocol.reuse import Reuse
@@ -20,7 +20,7 @@ FILES = sorted(GOLDEN.glob("*.json"))
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     kind.__name__: kind
-    for union in (Command, OperatorCommand, Reply, Message, Spending, Reuse)
+    for union in (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse)
     for kind in typing.get_args(union)
 }
 """Type name -> every type that travels by itself."""

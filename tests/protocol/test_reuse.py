@@ -8,10 +8,10 @@ import pytest
 from protocol import codec
 from protocol.animation import Motion
 from protocol.catalogue import Catalogued, ReferenceBlob
-from protocol.messages import Buckets, GenerateImage, Job, Prompt
+from protocol.messages import GenerateImage, Job, PromptOrigin
 from protocol.parameters import Lora, Region
+from protocol.pixels import Buckets, PixelSpec, pixel_digest
 from protocol.post import Upscale
-from protocol.reuse import pixel_digest
 from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 VERSION = "8a91c3d0ef12+77b0c2d4e6f8"
@@ -19,10 +19,26 @@ VERSION = "8a91c3d0ef12+77b0c2d4e6f8"
 REFERENCE = ReferenceBlob(blob="b" * 64, media_type="image/png", asset="ui")
 
 JOB = Job(
-    hash="gen_batch_1", client_id="studio", index=3, attempt=1, image_id="gen_batch_1_000003",
-    prompt=Prompt(text="a teal mug", negative="text", references=[REFERENCE]), seed=7, width=128, height=96, steps=20,
-    guidance=4.0, sampler="Euler", platform="pocket", model="pocket", loras=[Lora(name="neon", weight=0.8)],
-)  # fmt: skip
+    pixels=PixelSpec(
+        prompt="a teal mug",
+        negative_prompt="text",
+        references=[REFERENCE],
+        seed=7,
+        width=128,
+        height=96,
+        steps=20,
+        guidance=4.0,
+        sampler="Euler",
+        model="pocket",
+        loras=[Lora(name="neon", weight=0.8)],
+    ),
+    hash="gen_batch_1",
+    client_id="studio",
+    index=3,
+    attempt=1,
+    image_id="gen_batch_1_000003",
+    platform="pocket",
+)
 
 DECIDES: dict[str, Any] = {
     "seed": 8,
@@ -41,8 +57,13 @@ DECIDES: dict[str, Any] = {
     "motion": Motion(model="animatediff_sd15", frames=8, fps=8),
     "strict": True,
     "buckets": Buckets(denoise=[[1, 20]]),
+    "precision": "bfloat16",
+    "threads": 2,
+    "prompt_syntax": "weights",
+    "step_reuse": 0.1,
+    "guidance_window": (0.0, 0.8),
 }
-"""Field of a job that decides pixels -> another value. `prompt` has fields of its own."""
+"""Field of what decides pixels -> another value. The words have fields of their own."""
 
 BESIDE: dict[str, Any] = {
     "hash": "gen_batch_2",
@@ -67,8 +88,8 @@ BESIDE: dict[str, Any] = {
 """Field of a job that its pixels do not depend on -> another value."""
 
 PROMPT_DECIDES: dict[str, Any] = {
-    "text": "a teal cup",
-    "negative": "",
+    "prompt": "a teal cup",
+    "negative_prompt": "",
     "references": [msgspec.structs.replace(REFERENCE, blob="c" * 64)],
 }
 
@@ -81,42 +102,45 @@ PROMPT_BESIDE: dict[str, Any] = {
 """What is in the words of a prompt already, or says what will be looked for in the picture."""
 
 
-def prompted(name: str, value: Any) -> Job:
-    return msgspec.structs.replace(JOB, prompt=msgspec.structs.replace(JOB.prompt, **{name: value}))
+def digest(job: Job, version: str = VERSION) -> str:
+    return pixel_digest(job.pixels, version)
 
 
 def test_every_field_of_a_job_is_known_to_decide_pixels_or_not_to() -> None:
-    assert {*DECIDES, *BESIDE, "prompt"} == set(Job.__struct_fields__)
-    assert {*PROMPT_DECIDES, *PROMPT_BESIDE} == set(Prompt.__struct_fields__)
+    assert {*BESIDE, "pixels", "prompt_origin"} == set(Job.__struct_fields__)
+    assert {*DECIDES, *PROMPT_DECIDES} == set(PixelSpec.__struct_fields__)
+    assert set(PROMPT_BESIDE) == set(PromptOrigin.__struct_fields__)
 
 
 @pytest.mark.parametrize("name", DECIDES)
 def test_what_decides_pixels_changes_the_digest(name: str) -> None:
-    assert pixel_digest(msgspec.structs.replace(JOB, **{name: DECIDES[name]}), VERSION) != pixel_digest(JOB, VERSION)
+    assert digest(JOB.with_pixels(**{name: DECIDES[name]})) != digest(JOB)
 
 
 @pytest.mark.parametrize("name", BESIDE)
 def test_what_does_not_leaves_it_as_it_is(name: str) -> None:
-    assert pixel_digest(msgspec.structs.replace(JOB, **{name: BESIDE[name]}), VERSION) == pixel_digest(JOB, VERSION)
+    assert digest(msgspec.structs.replace(JOB, **{name: BESIDE[name]})) == digest(JOB)
 
 
 @pytest.mark.parametrize("name", PROMPT_DECIDES)
 def test_words_and_reference_pictures_of_a_prompt_change_it(name: str) -> None:
-    assert pixel_digest(prompted(name, PROMPT_DECIDES[name]), VERSION) != pixel_digest(JOB, VERSION)
+    assert digest(JOB.with_pixels(**{name: PROMPT_DECIDES[name]})) != digest(JOB)
 
 
 @pytest.mark.parametrize("name", PROMPT_BESIDE)
 def test_where_a_prompt_comes_from_does_not(name: str) -> None:
-    assert pixel_digest(prompted(name, PROMPT_BESIDE[name]), VERSION) == pixel_digest(JOB, VERSION)
+    origin = msgspec.structs.replace(JOB.prompt_origin, **{name: PROMPT_BESIDE[name]})
+
+    assert digest(msgspec.structs.replace(JOB, prompt_origin=origin)) == digest(JOB)
 
 
 def test_other_weights_under_the_same_name_make_another_picture() -> None:
-    assert pixel_digest(JOB, "8a91c3d0ef12+000000000000") != pixel_digest(JOB, VERSION)
+    assert digest(JOB, "8a91c3d0ef12+000000000000") != digest(JOB)
 
 
 def test_the_digest_is_the_same_on_both_sides_of_the_wire_whatever_kind_of_number_was_given() -> None:
-    swept = msgspec.structs.replace(JOB, guidance=4, loras=[Lora(name="neon", weight=1)])
+    swept = JOB.with_pixels(guidance=4, loras=[Lora(name="neon", weight=1)])
     heard = codec.decode_message(codec.encode(GenerateImage(job=swept)))
 
     assert isinstance(heard, GenerateImage)
-    assert pixel_digest(heard.job, VERSION) == pixel_digest(swept, VERSION)
+    assert digest(heard.job) == digest(swept)

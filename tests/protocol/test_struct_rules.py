@@ -10,7 +10,8 @@ import pytest
 from protocol.commands import Command
 from protocol.components import members, tag_of
 from protocol.errors import Code
-from protocol.messages import Message, Picture
+from protocol.flat_jobs import KnownMessage
+from protocol.messages import Picture
 from protocol.operator import OperatorCommand
 from protocol.replies import REPLY_TYPES, GenerationResult, GenerationStatus, Reply
 from protocol.spending import Micros
@@ -55,7 +56,7 @@ def test_only_what_a_client_sends_is_strict_about_unknown_fields(kind: type[msgs
 
 
 def test_names_of_messages_and_types_are_unique() -> None:
-    tags = [tag_of(kind) for union in (Command, OperatorCommand, Reply, Message) for kind in members(union)]
+    tags = [tag_of(kind) for union in (Command, OperatorCommand, Reply, KnownMessage) for kind in members(union)]
 
     assert len(tags) == len(set(tags))
     assert len(EVERY) == len({kind.__name__ for kind in EVERY})

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from agents.shared.picture import Rgb
 from protocol.messages import Job, Picture, Prompt, ScoreImage
+from protocol.pixels import PixelSpec
 
 SCALE = 4
 TEAL, MAGENTA, YELLOW = (10, 140, 142), (222, 26, 150), (248, 212, 40)
@@ -84,21 +85,27 @@ def order(
     prompt: Prompt | None = None,
 ) -> ScoreImage:
     """What a generator asks QA to judge."""
+    words = prompt or Prompt(text="studio photo of a magenta disc, 8k", subject="a magenta disc")
     job = Job(
+        pixels=PixelSpec(
+            prompt=words.text,
+            negative_prompt=words.negative,
+            references=words.references,
+            seed=index,
+            width=size[0],
+            height=size[1],
+            steps=4,
+            guidance=4.0,
+            sampler="euler",
+            model="pocket",
+        ),
         hash="gen_batch_1",
         client_id="local",
         index=index,
         attempt=attempt,
         image_id=f"gen_batch_1_{index:06d}",
-        prompt=prompt or Prompt(text="studio photo of a magenta disc, 8k", subject="a magenta disc"),
-        seed=index,
-        width=size[0],
-        height=size[1],
-        steps=4,
-        guidance=4.0,
-        sampler="euler",
+        prompt_origin=words.origin,
         platform="pocket",
-        model="pocket",
         min_score=min_score,
     )
     picture = Picture(

@@ -24,7 +24,7 @@ from agents.qa.score import judge
 from agents.qa.scorer import AdherenceCurve, Calibration, Scorer, ScorerBroken, is_installed, prepare
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
-from protocol.messages import ImageScored, Prompt
+from protocol.messages import ImageScored, Prompt, PromptOrigin
 from protocol.parameters import Region
 from tests.qa.drawings import disc, encoded, order, tower
 
@@ -205,7 +205,9 @@ class TestPocketScorer:
         def adherence(left: str, right: str) -> float:
             message = order("ab" * 32)
             regions = [Region(prompt=left, box=[0.0, 0.0, 0.5, 1.0]), Region(prompt=right, box=[0.5, 0.0, 0.5, 1.0])]
-            job = msgspec.structs.replace(message.job, regions=regions, prompt=Prompt(text="two things"))
+            job = msgspec.structs.replace(
+                message.job.with_pixels(regions=regions, prompt="two things"), prompt_origin=PromptOrigin()
+            )
             found = inspect_picture(side_by_side, msgspec.structs.replace(message, job=job), scorer).measures
             assert found is not None
             assert found.adherence is not None

@@ -14,7 +14,8 @@ from agents.storage.agent import Storage, build
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
 from protocol.commands import Lora
-from protocol.messages import Assessment, Buckets, Job, Picture, Prompt, StoreImage
+from protocol.messages import Assessment, Buckets, Job, Picture, PromptOrigin, StoreImage
+from protocol.pixels import PixelSpec
 
 DELIVERY = Delivery("acp.v1.work.storage.gen_batch_1.0.1", 1)
 
@@ -37,23 +38,31 @@ def store_image(
 ) -> StoreImage:
     """A message to store a picture; `job` overrides fields of its job."""
     image_id = f"gen_batch_1_{index:06d}"
+    pixels = {name: job.pop(name) for name in PixelSpec.__struct_fields__ if name in job and name != "prompt"}
+    if (words := job.pop("prompt", None)) is not None:
+        pixels |= {"prompt": words.text, "negative_prompt": words.negative, "references": words.references}
+        job["prompt_origin"] = words.origin
     base = Job(
+        pixels=PixelSpec(
+            prompt="a teal mug, studio photograph",
+            negative_prompt="text, watermark",
+            seed=1000 + index,
+            width=16,
+            height=12,
+            steps=25,
+            guidance=7.0,
+            sampler="DPM++ 2M Karras",
+            model="pocket",
+            loras=[Lora(name="product_lora_v3", weight=0.8)],
+        ),
         hash="gen_batch_1",
         client_id="local",
         index=index,
         attempt=attempt,
         image_id=image_id,
-        prompt=Prompt(text="a teal mug, studio photograph", negative="text, watermark", subject="a teal mug"),
-        seed=1000 + index,
-        width=16,
-        height=12,
-        steps=25,
-        guidance=7.0,
-        sampler="DPM++ 2M Karras",
+        prompt_origin=PromptOrigin(subject="a teal mug"),
         platform="pocket",
-        model="pocket",
         models=["base_sdxl"],
-        loras=[Lora(name="product_lora_v3", weight=0.8)],
         stand_in_for="stable-diffusion-xl",
         style="product_photography",
         section="hero",
@@ -79,7 +88,7 @@ def store_image(
         score=score, accepted=disposition == "accepted", measures={"sharpness": 0.9, "aesthetic": None}
     )
     fields: Mapping[str, Any] = {
-        "job": msgspec.structs.replace(base, **job),
+        "job": msgspec.structs.replace(base.with_pixels(**pixels), **job),
         "picture": picture,
         "assessment": assessment,
     }

@@ -67,8 +67,8 @@ async def test_an_accepted_picture_is_filed_by_its_template_with_record_and_side
     with Image.open(path) as filed:
         assert (filed.size, filed.getpixel((3, 3))) == ((16, 12), (10, 140, 142))
     record = recorded(path)
-    assert (record.prompt, record.seed, record.metadata) == (
-        message.job.prompt.text,
+    assert (record.pixels.prompt, record.pixels.seed, record.metadata) == (
+        message.job.pixels.prompt,
         1000,
         {"campaign": "spring", "slot": 3},
     )

@@ -15,7 +15,8 @@ from agents.storage.retention import PAGE_SIZE, RemovedPictures, Retention
 from bus.local_blobs import LocalBlobs
 from protocol import codec, subjects
 from protocol.messages import ImageStored, MakeContactSheet, StoreImage
-from protocol.reuse import FindStored, StoredPictures, pixel_digest
+from protocol.pixels import pixel_digest
+from protocol.reuse import FindStored, StoredPictures
 from tests.storage.making import DELIVERY, Silent, png, storage_with, store_image
 
 ORDERED = "2026-11-20T23:59:58+00:00"
@@ -118,7 +119,7 @@ async def found(home: Path, message: StoreImage) -> list[str]:
     """The blobs of what storage has of this picture."""
     agent = await storage_with(home)
     assert message.picture.model_version is not None
-    digest = pixel_digest(message.job, message.picture.model_version)
+    digest = pixel_digest(message.job.pixels, message.picture.model_version)
     async with agent.running(Silent()):
         data, headers = codec.pack(FindStored(client_id="local", digests=[digest]))
         answer = await agent.endpoints()[subjects.STORED](data, headers, subjects.STORED)

@@ -23,14 +23,15 @@ from bus.local_blobs import LocalBlobs
 from protocol import codec, subjects
 from protocol.errors import BadMessage
 from protocol.messages import ImageStored, StoreImage
-from protocol.reuse import MAX_SOUGHT, FindStored, StoredPicture, StoredPictures, pixel_digest
+from protocol.pixels import pixel_digest
+from protocol.reuse import MAX_SOUGHT, FindStored, StoredPicture, StoredPictures
 from tests.storage.making import DELIVERY, Silent, png, storage_with, store_image
 
 TEAL = png()
 
 
 def found_by(message: StoreImage) -> str:
-    return pixel_digest(message.job, message.picture.model_version or "")
+    return pixel_digest(message.job.pixels, message.picture.model_version or "")
 
 
 async def asked(agent: Storage, *digests: str, client: str = "local") -> list[StoredPicture]:

@@ -160,7 +160,11 @@ class DiffusersEngine:
 
 def _encode_png(pixels: "Pixels", order: Order) -> bytes:
     """The file of a picture, or of a sequence."""
-    return png_writer.encode_sequence(pixels, order.job.motion.fps) if order.job.motion else png_writer.encode(pixels)
+    return (
+        png_writer.encode_sequence(pixels, order.job.pixels.motion.fps)
+        if order.job.pixels.motion
+        else png_writer.encode(pixels)
+    )
 
 
 def _uncancellable_future() -> "Future[StepLoop]":

@@ -51,9 +51,9 @@ class FlatColourEngine:
         started = time.perf_counter()
         if self._seconds_per_picture:
             await asyncio.sleep(self._seconds_per_picture)
-        width, height = size_after(job.post, job.width, job.height)
-        data = flat_png(width, height, hashlib.sha256(str(job.seed).encode()).digest()[:3])
-        progressed(job.steps - 1, job.steps)
+        width, height = size_after(job.pixels.post, job.pixels.width, job.pixels.height)
+        data = flat_png(width, height, hashlib.sha256(str(job.pixels.seed).encode()).digest()[:3])
+        progressed(job.pixels.steps - 1, job.pixels.steps)
         return Rendering(
             data=data,
             media_type="image/png",

@@ -40,7 +40,7 @@ def choose_ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAd
         Refused: an IP-Adapter is not known or not installed, or does not go with the model or the role.
     """
     together: dict[tuple[str, str, float], list[int]] = {}
-    for position, one in enumerate(job.image_prompts):
+    for position, one in enumerate(job.pixels.image_prompts):
         if one.adapter is not None:
             entry = _installed_entry(one, position, model, registry)
             together.setdefault((entry.name, entry.roles[one.role], one.weight), []).append(position)

@@ -14,9 +14,10 @@ from agents.generator.registry.weights import Weights
 from agents.shared.picture import Rgb
 from protocol.animation import Motion
 from protocol.commands import Lora
-from protocol.errors import AcpError, Refused
-from protocol.messages import Buckets, Job
+from protocol.errors import AcpError, NotSupported, Refused
+from protocol.messages import Job
 from protocol.nearest import nearest
+from protocol.pixels import UNBUILT_SETTINGS, Buckets
 from protocol.sources import ControlImage
 from protocol.words import words_of
 
@@ -100,7 +101,7 @@ class Order:
     def compilable(self) -> bool:
         """Whether its calls may use a compiled model: strict pictures have the plain pipeline's bits, and with LoRAs
         and IP-Adapters every new weight would be compiled anew."""
-        return not (self.job.strict or self.loras or self.ip_adapters)
+        return not (self.job.pixels.strict or self.loras or self.ip_adapters)
 
     @property
     def weights(self) -> tuple[Weights, ...]:
@@ -121,14 +122,18 @@ def order_of(job: Job, registry: Registry) -> Order:
     Raises:
         Refused: the model, a LoRA or the sampler is not known or not installed, or does not go with the model.
         AcpError: the size does not suit the model.
+        NotSupported: a setting of the pixels that no engine obeys yet.
     """
+    for name in UNBUILT_SETTINGS:
+        if getattr(job.pixels, name) is not None:
+            raise NotSupported(f"{name} is not supported by this version", path=f"$.job.pixels.{name}")
     model = _installed_model(job, registry)
     _check_size(job, model)
-    scheduler = scheduler_of(samplers.find(job.sampler, "$.job.sampler"), model.architecture)
+    scheduler = scheduler_of(samplers.find(job.pixels.sampler, "$.job.sampler"), model.architecture)
     if scheduler is None:
         raise Refused(
             "not_installed",
-            f"the sampler {job.sampler!r} is not defined for {model.name}",
+            f"the sampler {job.pixels.sampler!r} is not defined for {model.name}",
             path="$.job.sampler",
             hint=f"use {model.sampler}",
         )
@@ -137,12 +142,12 @@ def order_of(job: Job, registry: Registry) -> Order:
         model=model,
         folder=registry.places[model.name],
         scheduler=scheduler,
-        loras=tuple(_lora_adapter(lora, index, model, registry) for index, lora in enumerate(job.loras)),
+        loras=tuple(_lora_adapter(lora, index, model, registry) for index, lora in enumerate(job.pixels.loras)),
         textual_inversions=_textual_inversions(job, model, registry),
         motion=_motion_model(job, model, registry),
-        controls=tuple(_control_model(said, index, model, registry) for index, said in enumerate(job.controls)),
+        controls=tuple(_control_model(said, index, model, registry) for index, said in enumerate(job.pixels.controls)),
         ip_adapters=choose_ip_adapters(job, model, registry),
-        buckets=job.buckets or (SINGLE_PICTURE_BUCKETS if job.strict else None),
+        buckets=job.pixels.buckets or (SINGLE_PICTURE_BUCKETS if job.pixels.strict else None),
     )
 
 
@@ -175,13 +180,13 @@ def motion_install_hint(motion: MotionEntry, folder: Path) -> str:
 
 
 def _installed_model(job: Job, registry: Registry) -> Model:
-    model = registry.models.get(job.model)
+    model = registry.models.get(job.pixels.model)
     if model is None:
         raise Refused(
             "not_installed",
-            f"the model {job.model[:64]!r} is not known",
+            f"the model {job.pixels.model[:64]!r} is not known",
             path="$.job.model",
-            hint=nearest(job.model, registry.models),
+            hint=nearest(job.pixels.model, registry.models),
         )
     if model.name not in registry.installed:
         raise not_installed_error(
@@ -191,18 +196,18 @@ def _installed_model(job: Job, registry: Registry) -> Model:
 
 
 def _check_size(job: Job, model: Model) -> None:
-    step = model.multiple_of
-    if min(job.width, job.height) < step or job.width % step or job.height % step:
+    step, width, height = model.multiple_of, job.pixels.width, job.pixels.height
+    if min(width, height) < step or width % step or height % step:
         raise AcpError(
             "invalid_value",
-            f"{job.width}x{job.height} does not suit {model.name}: sides must be multiples of {step} pixels",
+            f"{width}x{height} does not suit {model.name}: sides must be multiples of {step} pixels",
             path="$.job.width",
             hint=f"use {model.native_sizes[0][0]}x{model.native_sizes[0][1]}",
         )
-    if job.width * job.height > model.max_pixels:
+    if width * height > model.max_pixels:
         raise AcpError(
             "invalid_value",
-            f"{job.width}x{job.height} is over the {model.max_pixels} pixels of {model.name}",
+            f"{width}x{height} is over the {model.max_pixels} pixels of {model.name}",
             path="$.job.width",
             hint=f"use {model.native_sizes[0][0]}x{model.native_sizes[0][1]}",
         )
@@ -216,7 +221,7 @@ def _textual_inversions(job: Job, model: Model, registry: Registry) -> tuple[Tex
         if name in registry.installed_embeddings and entry.platform == model.platform
     }
     return tuple(
-        TextualInversion(name, fitting[name], registry.embedding_places[name]) for name in words_of(job, fitting)
+        TextualInversion(name, fitting[name], registry.embedding_places[name]) for name in words_of(job.pixels, fitting)
     )
 
 
@@ -238,7 +243,7 @@ def _control_model(said: ControlImage, index: int, model: Model, registry: Regis
 
 
 def _motion_model(job: Job, model: Model, registry: Registry) -> MotionModel | None:
-    if (said := job.motion) is None:
+    if (said := job.pixels.motion) is None:
         return None
     entry, path = registry.motions.get(said.model), "$.job.motion.model"
     if entry is None or entry.platform != model.platform:

@@ -73,7 +73,7 @@ class Refinement:
         if not number:
             return self.order
         job = self.order.job
-        return replace(self.order, job=changed(job, seed=seed_of(job.seed, self.position, number)))
+        return replace(self.order, job=job.with_pixels(seed=seed_of(job.pixels.seed, self.position, number)))
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def order_with_stages(job: Job, registry: Registry) -> Order:
         Refused: something that a step names is not known or not installed; or see `orders.order`.
         AcpError: see `orders.order`.
     """
-    stages = tuple(_post_stage(step, position, job, registry) for position, step in enumerate(job.post))
+    stages = tuple(_post_stage(step, position, job, registry) for position, step in enumerate(job.pixels.post))
     return replace(order_of(job, registry), stages=stages)
 
 
@@ -129,7 +129,7 @@ def seed_of(seed: int, position: int, tile: int = 0) -> int:
 
 
 def _post_stage(step: PostStep, position: int, job: Job, registry: Registry) -> PostStage:
-    width, height = size_after(job.post[:position], job.width, job.height)
+    width, height = size_after(job.pixels.post[:position], job.pixels.width, job.pixels.height)
     path = f"$.job.post[{position}]"
     match step:
         case Upscale():
@@ -148,22 +148,28 @@ def _post_stage(step: PostStep, position: int, job: Job, registry: Registry) -> 
 
 
 def _refinement(step: Refine, position: int, size: tuple[int, int], job: Job, registry: Registry) -> Refinement:
-    steps, tile = step.steps or job.steps, step.tile
+    steps, tile = step.steps or job.pixels.steps, step.tile
     width, height = size if tile is None else (min(tile, size[0]), min(tile, size[1]))
     across, down = (1 if tile is None else len(spans(side, tile, tile // OVERLAP_DIVISOR)) for side in size)
-    refining = changed(
-        refined(job, step),
-        seed=seed_of(job.seed, position),
+    pixels = changed(
+        refined(job.pixels, step),
+        seed=seed_of(job.pixels.seed, position),
         width=width,
         height=height,
         steps=steps,
-        guidance=job.guidance if step.guidance is None else step.guidance,
-        loras=job.loras if step.loras is None else step.loras,
+        guidance=job.pixels.guidance if step.guidance is None else step.guidance,
+        loras=job.pixels.loras if step.loras is None else step.loras,
         init_image=None,
         controls=[],
         post=[],
     )
-    return Refinement(order_of(refining, registry), step.strength, int(steps * step.strength), across * down, position)
+    return Refinement(
+        order_of(changed(job, pixels=pixels), registry),
+        step.strength,
+        int(steps * step.strength),
+        across * down,
+        position,
+    )
 
 
 def _network_weights(name: str, registry: Registry, path: str) -> Weights:

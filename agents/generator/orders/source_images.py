@@ -28,13 +28,13 @@ async def load_source_images(blobs: Blobs, order: Order) -> Order:
     maps = [await _load_map(blobs, job, position, control) for position, control in enumerate(order.controls)]
     return replace(
         order,
-        start=await _load_start_image(blobs, job),
+        start_image=await _load_start_image(blobs, job),
         maps=tuple(one for one, _ in maps),
-        unmade=frozenset(position for position, (_, made) in enumerate(maps) if not made),
+        missing_maps=frozenset(position for position, (_, made) in enumerate(maps) if not made),
         references=tuple(
             [
                 await load_pixels(blobs, one.blob, f"$.job.image_prompts[{position}]", encoders.get(position))
-                for position, one in enumerate(job.image_prompts)
+                for position, one in enumerate(job.pixels.image_prompts)
             ]
         ),
         stages=stages,
@@ -49,29 +49,29 @@ async def _with_target_picture(blobs: Blobs, stage: PostStage) -> PostStage:
 
 
 async def _load_start_image(blobs: Blobs, job: Job) -> StartImage | None:
-    said = job.init_image
+    said = job.pixels.init_image
     if said is None:
         return None
     rgb = await load_pixels(blobs, said.blob, "$.job.init_image")
     if said.box is not None:
         left, top, width, height = said.box
         try:
-            lying, anew = placement.pad_to_size(rgb, (left, top, width, height), job.width, job.height)
+            lying, anew = placement.pad_to_size(rgb, (left, top, width, height), job.pixels.width, job.pixels.height)
         except ValueError as error:
             raise AcpError("invalid_value", str(error), path="$.job.init_image.box") from error
         return StartImage(lying, said.strength, anew)
-    filling = await asyncio.to_thread(placement.fit_to_size, rgb, job.width, job.height)
+    filling = await asyncio.to_thread(placement.fit_to_size, rgb, job.pixels.width, job.pixels.height)
     if said.mask is None:
         return StartImage(filling, said.strength)
     mask = await load_pixels(blobs, said.mask, "$.job.init_image.mask")
-    return StartImage(filling, said.strength, placement.repaint_mask_of(mask, job.width, job.height))
+    return StartImage(filling, said.strength, placement.repaint_mask_of(mask, job.pixels.width, job.pixels.height))
 
 
 async def _load_map(blobs: Blobs, job: Job, position: int, control: ControlModel) -> tuple[Rgb, bool]:
     """The map that a ControlNet follows, and true; or the picture that its annotator has to make one of."""
     said, path = control.spec, f"$.job.controls[{position}]"
     rgb = await load_pixels(blobs, said.blob, path)
-    filling = await asyncio.to_thread(placement.fit_to_size, rgb, job.width, job.height)
+    filling = await asyncio.to_thread(placement.fit_to_size, rgb, job.pixels.width, job.pixels.height)
     if said.preprocessed:
         return filling, True
     if control.annotator is not None:

@@ -38,8 +38,8 @@ def draw(pipeline: Any, order: Order, progressed: OnProgress, seen: Sequence[tor
     """
     job, model = order.job, order.model
     result = pipeline(
-        num_inference_steps=job.steps,
-        guidance_scale=job.guidance,
+        num_inference_steps=job.pixels.steps,
+        guidance_scale=job.pixels.guidance,
         # Kandinsky's pipeline scales colours to 0..1 for `np` alone.
         output_type="np" if model.architecture == "kandinsky_3" else "pt",
         callback_on_step_end=_step_callback(pipeline, order, progressed),
@@ -48,7 +48,7 @@ def draw(pipeline: Any, order: Order, progressed: OnProgress, seen: Sequence[tor
     )
     if any(getattr(result, "nsfw_content_detected", None) or ()):
         raise withheld_error(model)
-    image = (result.frames if job.motion else result.images)[0]
+    image = (result.frames if job.pixels.motion else result.images)[0]
     picture = torch.from_numpy(image) if isinstance(image, np.ndarray) else image.movedim(-3, -1)
     if not torch.isfinite(picture).all():
         raise not_finite_error(model, str(picture.device))
@@ -60,26 +60,26 @@ def draw(pipeline: Any, order: Order, progressed: OnProgress, seen: Sequence[tor
 def _prompt_arguments(order: Order) -> dict[str, Any]:
     """The words and the noise; with regions a row for each prompt, of the same noise now and at every step."""
     job = order.job
-    prompts = [job.prompt.text, *(region.prompt for region in job.regions)]
+    prompts = [job.pixels.prompt, *(region.prompt for region in job.pixels.regions)]
     rows: dict[str, list[Any]] = {
         "prompt": prompts,
-        "generator": [torch.Generator("cpu").manual_seed(job.seed) for _ in prompts],
+        "generator": [torch.Generator("cpu").manual_seed(job.pixels.seed) for _ in prompts],
     }
-    if order.model.negative_prompt and job.prompt.negative:
-        rows["negative_prompt"] = [job.prompt.negative for _ in prompts]
-    return rows if job.regions else {name: values[0] for name, values in rows.items()}
+    if order.model.negative_prompt and job.pixels.negative_prompt:
+        rows["negative_prompt"] = [job.pixels.negative_prompt for _ in prompts]
+    return rows if job.pixels.regions else {name: values[0] for name, values in rows.items()}
 
 
 def _conditioning_arguments(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[str, Any]:
     """What a pipeline is given beside words: the size, and the pictures that the order is made from."""
     job, start = order.job, order.start_image
-    options: dict[str, Any] = {"width": job.width, "height": job.height}
-    if job.motion is not None:
-        options["num_frames"] = job.motion.frames
+    options: dict[str, Any] = {"width": job.pixels.width, "height": job.pixels.height}
+    if job.pixels.motion is not None:
+        options["num_frames"] = job.pixels.motion.frames
     if start is not None:
         image = Image.fromarray(start.rgb)
         options |= {
-            "image": [image] * (1 + len(job.regions)) if job.regions else image,
+            "image": [image] * (1 + len(job.pixels.regions)) if job.pixels.regions else image,
             "strength": start.strength,
         }
     if order.controls:
@@ -95,7 +95,7 @@ def _conditioning_arguments(pipeline: Any, order: Order, seen: Sequence[torch.Te
             "control_guidance_end": list(ends),
         }
     if seen:
-        guided = job.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
+        guided = job.pixels.guidance > 1 and pipeline.unet.config.time_cond_proj_dim is None
         # Without guidance a pipeline takes no row of nothing beside that of the pictures.
         options["ip_adapter_image_embeds"] = [one if guided else one[1:] for one in seen]
     # Some pipelines take the size from the picture that they start from.
@@ -109,7 +109,7 @@ def _step_callback(pipeline: Any, order: Order, progressed: OnProgress) -> Calla
     keeper = None if anew is None else Inpainter(pipeline.scheduler, anew)
 
     def after_step(running: Any, step: int, timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
-        progressed(step, getattr(running, "num_timesteps", order.job.steps))
+        progressed(step, getattr(running, "num_timesteps", order.job.pixels.steps))
         if keeper is not None:
             state["latents"] = keeper.restore_unmasked(step, timestep, state["latents"])
         return state

@@ -171,7 +171,7 @@ class StepLoop:
         found: list[torch.Tensor] = []
         for adapter in order.ip_adapters:
             pictures = [order.references[position] for position in adapter.prompt_positions]
-            blobs = tuple(order.job.image_prompts[position].blob for position in adapter.prompt_positions)
+            blobs = tuple(order.job.pixels.image_prompts[position].blob for position in adapter.prompt_positions)
             look = partial(resident.ip_adapters.embed_pictures, adapter, pictures, len(order.ip_adapters))
             found.append(self._encoder_cache.get((resident.number, adapter.file, blobs), look))
         return found
@@ -360,7 +360,8 @@ class StepLoop:
         if not errors.is_out_of_memory(error):
             return error
         self._release_memory()
-        return errors.out_of_memory_error(order.model, str(self._device), order.job.width, order.job.height)
+        pixels = order.job.pixels
+        return errors.out_of_memory_error(order.model, str(self._device), pixels.width, pixels.height)
 
     def _raise_fault(self, error: BaseException) -> None:
         if errors.is_device_fault(error):

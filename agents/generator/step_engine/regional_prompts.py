@@ -86,4 +86,4 @@ class RegionalPrompts:
 
 def regional_prompts_of(job: Job) -> RegionalPrompts | None:
     """The prompts of a job's picture; null where it has one."""
-    return RegionalPrompts(job.regions, job.width, job.height) if job.regions else None
+    return RegionalPrompts(job.pixels.regions, job.pixels.width, job.pixels.height) if job.pixels.regions else None

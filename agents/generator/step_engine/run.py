@@ -86,7 +86,7 @@ class Run:
     def bucket_unit(self) -> int:
         """Rows that its buckets count in: its own. Of a picture with regions single ones, since no pinned size may be
         a multiple of theirs."""
-        return 1 if self.order.job.regions else self.pending.call.rows
+        return 1 if self.order.job.pixels.regions else self.pending.call.rows
 
     def bucket(self, stage: CallStage) -> int | None:
         """The bucket that its next call must have; null where it follows the load. What is decoded again is decoded

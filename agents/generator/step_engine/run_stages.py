@@ -105,9 +105,9 @@ class _StageRunner:
             return self.draw(order, self._run.resident.variants.pipeline_for(order))
 
         job = stage.order.job
-        if pixels.shape[:2] == (job.height, job.width):
+        if pixels.shape[:2] == (job.pixels.height, job.pixels.width):
             return refined(pixels)
-        tile = max(job.width, job.height)
+        tile = max(job.pixels.width, job.pixels.height)
         return repaint_in_tiles(pixels, tile, tile // OVERLAP_DIVISOR, refined)
 
     def _enlarge(self, stage: Enlargement, pixels: Pixels) -> Pixels:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import load_batch
-from agents.planner.ledger.records import Evidence, Outcome
+from agents.planner.ledger.records import Outcome, decode_evidence
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.planning.source_images import NO_SOURCE_IMAGES, LoadedImage, SourceImages, check_lines, check_mask
 from agents.shared.database.group_commit import GroupCommit
@@ -141,7 +141,7 @@ def _find_completed(connection: Connection, client: str, name: str, path: str) -
             attempts.c.hash == batch.hash, attempts.c.index == index, attempts.c.attempt == told.attempt
         )
     ).scalar_one()
-    return msgspec.json.decode(evidence, type=Evidence).picture.blob, told.path
+    return decode_evidence(evidence).picture.blob, told.path
 
 
 def _read(file: Path) -> bytes | None:

@@ -8,18 +8,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from agents.planner.ledger.records import Evidence
+from agents.planner.ledger.records import Evidence, decode_evidence, decode_recipe
 from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.ledger.tally import Tally, status_of
 from agents.planner.planning.attempts import Candidate
 from agents.planner.planning.recipe import Recipe
 from protocol.commands import GenerateImages
-from protocol.messages import JobRef, Work
+from protocol.messages import JobRef
 from protocol.parameters import ServiceClass
 from protocol.replies import GenerationStatus
-
-WORK_DECODER = msgspec.json.Decoder(Work)
-"""Decodes the outstanding message of a job."""
 
 _encode = msgspec.json.encode
 
@@ -75,18 +72,19 @@ class Batch:
     @property
     def status(self) -> GenerationStatus:
         """Where the batch stands."""
-        stand_in = self.recipe.model if self.recipe.stand_in_for else None
+        stand_in = self.recipe.pixels.model if self.recipe.stand_in_for else None
         return status_of(self.hash, self.state, self.tally, stand_in)
 
 
 def decode_batch(row: RowMapping) -> Batch:
     """A batch from its row."""
+    command = msgspec.json.decode(row["command"], type=GenerateImages)
     return Batch(
         hash=row["hash"],
         client_id=row["client_id"],
         state=row["state"],
-        command=msgspec.json.decode(row["command"], type=GenerateImages),
-        recipe=msgspec.json.decode(row["recipe"], type=Recipe),
+        command=command,
+        recipe=decode_recipe(row["recipe"], command),
         seed=row["seed"],
         quantity=row["quantity"],
         cursor=row["cursor"],
@@ -154,7 +152,7 @@ def load_candidates(connection: Connection, ref: JobRef) -> list[Candidate]:
 
 def load_evidence(connection: Connection, ref: JobRef, attempt: int) -> Evidence | None:
     data = connection.execute(_EVIDENCE, {**_ref_values(ref), "of_attempt": attempt}).scalar_one_or_none()
-    return msgspec.json.decode(data, type=Evidence) if data else None
+    return decode_evidence(data) if data else None
 
 
 def _ref_values(ref: JobRef) -> dict[str, str | int]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger import audit
 from agents.planner.ledger.batches import OF_ATTEMPT, Batch, load_batch, require_batch, save_batches
-from agents.planner.ledger.records import JOBS_DECODER, PROMPTS_DECODER
+from agents.planner.ledger.records import PROMPTS_DECODER, decode_jobs
 from agents.planner.ledger.tables import attempts, jobs, prompt_pages
 from protocol.messages import Job, JobRef, Prompt
 from protocol.reuse import StoredPicture
@@ -138,7 +138,7 @@ class UnitOfWork:
     def add_attempts(self, made: Sequence[Job]) -> None:
         """Add attempts that are handed out."""
         self._new_attempts += [
-            {"hash": job.hash, "index": job.index, "attempt": job.attempt, "state": "running", "seed": job.seed}
+            {"hash": job.hash, "index": job.index, "attempt": job.attempt, "state": "running", "seed": job.pixels.seed}
             for job in made
         ]
 
@@ -164,7 +164,7 @@ class UnitOfWork:
         first, page = self._originals.get(name, (0, []))
         if not first <= index < first + len(page):
             row = self.connection.execute(_PAGE_OF, {"of_hash": name, "of_index": index}).one()
-            first, page = self._originals[name] = row.first, JOBS_DECODER.decode(row.prompts)
+            first, page = self._originals[name] = row.first, decode_jobs(row.prompts)
         return page[index - first]
 
     def write_changes(self, now: float) -> None:

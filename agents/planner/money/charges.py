@@ -27,7 +27,7 @@ def charge(
             "index": ref.index,
             "attempt": ref.attempt,
             "provider": provider,
-            "model": batch.recipe.model,
+            "model": batch.recipe.pixels.model,
             "kind": kind,
             "micros": micros,
             "at": now,

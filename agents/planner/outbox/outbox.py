@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from agents.planner.ledger.records import decode_work
 from agents.planner.ledger.tables import outbox
 from agents.planner.outbox.change import Change
 from agents.shared.database.insert_once import insert_once
@@ -37,7 +38,6 @@ _UNSENT = (
     .limit(MESSAGES_PER_STATEMENT)
 )
 
-_work_decoder = msgspec.json.Decoder(Work)
 _status_decoder = msgspec.json.Decoder(GenerationStatus)
 
 OutboxMessage = tuple[str, Work | tuple[GenerationStatus, str]]
@@ -70,7 +70,7 @@ def delete(connection: Connection, said: Sequence[str]) -> None:
 def load_unsent(connection: Connection, before: float) -> list[OutboxMessage]:
     """What was kept `before` and never said for certain, the oldest first, a page at a time."""
     return [
-        (row.message_id, _work_decoder.decode(row.payload))
+        (row.message_id, decode_work(row.payload))
         if row.kind == "work"
         else (row.message_id, (_status_decoder.decode(row.payload), row.client_id))
         for row in connection.execute(_UNSENT, {"before": before})

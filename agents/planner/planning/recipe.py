@@ -5,6 +5,7 @@ Pure module: no clock, no I/O.
 
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,15 +28,14 @@ from agents.planner.planning.quality_steps import steps_of
 from agents.planner.planning.reference_images import ReferenceSupport
 from agents.planner.planning.source_images import NO_SOURCE_IMAGES, SourceImages
 from agents.planner.planning.sweep import single_value_trials
-from protocol.animation import Motion
-from protocol.commands import GenerateImages, Lora
+from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, ErrorBody, Refused, Unavailable
 from protocol.nearest import nearest
 from protocol.offers import ModelInfo
 from protocol.parameters import EngineKind
+from protocol.pixels import PixelSettings
 from protocol.post import PostStep
 from protocol.replies import Stage
-from protocol.sources import ControlImage, ImagePrompt, InitImage
 
 MAX_USEFUL_STEPS = 30
 """Denoising steps past which pictures hardly get better (seed 002)."""
@@ -47,28 +47,21 @@ MAX_USEFUL_GUIDANCE = 9.0
 class Recipe(Struct, frozen=True, kw_only=True):
     """Everything about a batch's pictures that does not change from one to the next. Sizes are pixels.
 
-    `model` runs; `models` were asked for; `stand_in_for` is the platform that it stands in for, or null. `catalogue`
-    is what the batch runs through, `triggers` what wakes the LoRAs. `price_micros` is expected of an attempt,
-    `highest_micros` held for it; null where nobody knows. `sizes` and `samplers` are what the swept values mean.
-    `init_image` and `controls` are what every picture is made from, `image_prompts` what it follows beside the words;
-    `following` is how those of combos are; with `motion` they are sequences. `engine` says whether model calls are
-    shared. `post` is done with each picture afterwards, `posts` with those of a swept size, and `stages` are what it
-    goes through.
+    `models` were asked for, while that of `pixels` runs; `stand_in_for` is the platform that it stands in for, or null.
+    `catalogue` is what the batch runs through, `triggers` are the words that activate the LoRAs. `price_micros` is
+    expected of an attempt, `highest_micros` held for it; null where nobody knows. `sizes` and `samplers` are what the
+    swept values mean, `posts` the steps after generation of pictures of a swept size; `following` is how the reference
+    pictures of combos are followed. `engine` says whether model calls are shared; `stages` are what a picture goes
+    through.
     """
 
+    pixels: PixelSettings
     platform: str
     provider: str
-    model: str
     models: list[str]
-    loras: list[Lora]
     triggers: list[str] = []
-    width: int
-    height: int
     native_width: int
     native_height: int
-    steps: int
-    guidance: float
-    sampler: str
     negative_supported: bool
     style: str
     style_reference: str | None
@@ -83,15 +76,14 @@ class Recipe(Struct, frozen=True, kw_only=True):
     catalogue: CatalogueSelection | None = None
     sizes: dict[str, tuple[int, int]] = {}
     samplers: dict[str, str] = {}
-    init_image: InitImage | None = None
-    controls: list[ControlImage] = []
-    image_prompts: list[ImagePrompt] = []
     following: ReferenceSupport = ReferenceSupport()
-    motion: Motion | None = None
     engine: EngineKind | None = None
-    post: list[PostStep] = []
     posts: dict[str, list[PostStep]] = {}
     stages: list[Stage] = []
+
+    def with_pixels(self, **changes: Any) -> "Recipe":
+        """The recipe with other values of what decides the pixels."""
+        return replace(self, pixels=replace(self.pixels, **changes))
 
 
 @dataclass(frozen=True)
@@ -140,15 +132,15 @@ def resolve(
         for known, new in zip(notes, (one.not_honoured, one.warnings), strict=True):
             known.update(dict.fromkeys(new))
         if name == "resolution" and isinstance(value, str):
-            sizes_of[value] = (one.width, one.height)
-            posts_of[value] = one.post
+            sizes_of[value] = (one.pixels.width, one.pixels.height)
+            posts_of[value] = one.pixels.post
         if name == "sampler" and isinstance(value, str):
-            samplers_of[value] = one.sampler
+            samplers_of[value] = one.pixels.sampler
     not_honoured, warnings = map(list, notes)
     if shelf is not None:
         warnings += shelf.warnings
         not_honoured += reference_images.unfollowed_notes(
-            shelf, recipe.model, recipe.following, len(recipe.image_prompts)
+            shelf, recipe.pixels.model, recipe.following, len(recipe.pixels.image_prompts)
         )
     mean, largest = sweep_shares(recipe.seconds_per_image or 1.0, costs.values())
     return replace(
@@ -231,19 +223,30 @@ def _resolve_unvaried(
         [*_parameter_warnings(command, model, steps, guidance), *missing_triggers(command.prompts, woken_by)]
     )
     return Recipe(
+        pixels=PixelSettings(
+            width=width,
+            height=height,
+            steps=steps,
+            guidance=guidance,
+            sampler=_find_sampler(command, model, workshop),
+            model=model.name,
+            loras=running,
+            init_image=init_image,
+            controls=pictures.control_images(command.controls, given, model, workshop.controls),
+            image_prompts=reference_images.image_prompts(
+                command.references, given.references, model, following, workshop.ip_adapters
+            ),
+            regions=command.regions,
+            post=after.steps,
+            motion=motion,
+            strict=command.determinism == "strict",
+        ),
         platform=model.platform,
         provider=model.provider,
-        model=model.name,
         models=command.models or [wanted.name],
-        loras=running,
         triggers=woken_by,
-        width=width,
-        height=height,
         native_width=model.native_sizes[0][0],
         native_height=model.native_sizes[0][1],
-        steps=steps,
-        guidance=guidance,
-        sampler=_find_sampler(command, model, workshop),
         negative_supported=model.negative_prompt,
         style=style,
         style_reference=reference,
@@ -255,15 +258,8 @@ def _resolve_unvaried(
         seconds_per_image=after.seconds,
         not_honoured=not_honoured,
         warnings=warnings,
-        init_image=init_image,
-        controls=pictures.control_images(command.controls, given, model, workshop.controls),
-        image_prompts=reference_images.image_prompts(
-            command.references, given.references, model, following, workshop.ip_adapters
-        ),
         following=following,
-        motion=motion,
         engine="pipeline" if motion else model.engine,
-        post=after.steps,
         stages=after.stages,
     )
 

@@ -100,21 +100,26 @@ def vary(job: Job, command: GenerateImages, recipe: Recipe, seed: int) -> Job:
         return job
     varied = variation(command, recipe, job.index)
     swept = {name: value for name, value in varied.swept.items() if value is not None}
-    width, height = recipe.sizes.get(str(swept.get("resolution")), (job.width, job.height))
-    changes: dict[str, Any] = {name: swept[name] for name in ("steps", "guidance", "style") if name in swept}
+    pixels, resolution = job.pixels, str(swept.get("resolution"))
+    width, height = recipe.sizes.get(resolution, (pixels.width, pixels.height))
+    changes: dict[str, Any] = {name: swept[name] for name in ("steps", "guidance") if name in swept}
     if "sampler" in swept:
         changes["sampler"] = recipe.samplers[str(swept["sampler"])]
     return replace(
         job,
-        seed=seed_of(int(swept.get("seed", seed)), varied.number, job.attempt),  # pyright: ignore[reportArgumentType]
-        width=width,
-        height=height,
-        post=recipe.posts.get(str(swept.get("resolution")), job.post),
-        loras=_swept_loras(job.loras, swept),
+        pixels=replace(
+            pixels,
+            seed=seed_of(int(swept.get("seed", seed)), varied.number, job.attempt),  # pyright: ignore[reportArgumentType]
+            width=width,
+            height=height,
+            post=recipe.posts.get(resolution, pixels.post),
+            loras=_swept_loras(pixels.loras, swept),
+            **changes,
+        ),
+        style=str(swept["style"]) if "style" in swept else job.style,
         swept=varied.swept,
         catalogued=catalogue_position(command, recipe, varied),
         name_template=name_template(command),
-        **changes,
     )
 
 
@@ -131,7 +136,7 @@ def catalogue_position(command: GenerateImages, recipe: Recipe, varied: Variatio
     return Catalogued(
         catalogue=catalogue,
         prompt_id=prompt_id,
-        quality=str(resolution or f"{recipe.width}x{recipe.height}"),
+        quality=str(resolution or f"{recipe.pixels.width}x{recipe.pixels.height}"),
         wardrobe=wardrobe,
         ui_style=ui_style,
         combo=combo,

@@ -48,7 +48,7 @@ from protocol.commands import (
 )
 from protocol.errors import AcpError, BadCommand, Refused, Unavailable
 from protocol.ids import is_id, new_batch_hash
-from protocol.messages import Job, Presence, Prompt
+from protocol.messages import Job, Presence
 from protocol.replies import CostReport, ErrorReply, GenerationPlan, GenerationStatus, Reply
 
 log = structlog.get_logger()
@@ -242,11 +242,11 @@ class ClientRequests:
     async def _reply_with_plan(self, batch: Batch, presences: Sequence[Presence]) -> GenerationPlan:
         patience = MAX_PROMPTS_WAIT_S if any(presence.role == "prompt" for presence in presences) else 0.0
         prompts = await self._wait_for_prompts(batch, patience)
-        shown = [prompt.text for prompt in prompts[: replies.MAX_SHOWN_PROMPTS]]
+        shown = prompts[: replies.MAX_SHOWN_PROMPTS]
         return replies.plan_reply(batch, shown, _count_generators(presences))
 
-    async def _wait_for_prompts(self, batch: Batch, patience: float) -> list[Prompt]:
-        """The first page of prompts; empty where it is not written within `patience` seconds."""
+    async def _wait_for_prompts(self, batch: Batch, patience: float) -> list[str]:
+        """The texts of the first page of prompts; empty where it is not written within `patience` seconds."""
         deadline = asyncio.get_running_loop().time() + patience
         while True:
             changed = self._change_event(batch.hash)

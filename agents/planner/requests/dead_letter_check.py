@@ -4,7 +4,8 @@ over costs no device a second time."""
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from agents.planner.ledger.batches import WORK_DECODER, Batch, load_batch
+from agents.planner.ledger.batches import Batch, load_batch
+from agents.planner.ledger.records import decode_work
 from agents.planner.ledger.states import ACTIVE_BATCH_STATES
 from agents.planner.ledger.tables import jobs
 from agents.planner.scheduling.work_messages import contact_sheet_request, prompts_request
@@ -41,7 +42,7 @@ def _reason_picture_not_expected(connection: Connection, batch: Batch, index: in
     if row["stage"] == "done":
         again = f"; to try it again: bottega retry {batch.hash} --image {index}" if row["state"] == "failed" else ""
         return f"{name} has ended: it is {row['state']}{again}"
-    if row["state"] == "running" and subjects.subject_of(WORK_DECODER.decode(row["message"])) == subject:
+    if row["state"] == "running" and subjects.subject_of(decode_work(row["message"])) == subject:
         return None
     return f"{name} has gone on: attempt {row['attempt']} is {row['state']}, at {row['stage']}"
 

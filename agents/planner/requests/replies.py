@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch, decode_batch
-from agents.planner.ledger.records import Evidence, Outcome
+from agents.planner.ledger.records import Outcome, decode_evidence, decode_work
 from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.recipe import Recipe
@@ -17,7 +17,7 @@ from protocol.catalogue import Catalogued
 from protocol.commands import MAX_QUANTITY, NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
-from protocol.messages import GenerateImage, Presence, Work
+from protocol.messages import GenerateImage, Presence
 from protocol.parameters import Scalar
 from protocol.replies import (
     BatchList,
@@ -41,8 +41,6 @@ from protocol.replies import (
 MAX_SHOWN_PROMPTS = 8
 """Prompts that a plan shows."""
 
-_work_decoder = msgspec.json.Decoder(Work)
-
 
 def plan_reply(batch: Batch, prompts: list[str], generators: int) -> GenerationPlan:
     """The plan of an accepted or held batch."""
@@ -54,12 +52,12 @@ def plan_reply(batch: Batch, prompts: list[str], generators: int) -> GenerationP
             platform=recipe.platform,
             provider=recipe.provider,
             models=recipe.models,
-            stand_in=recipe.model if recipe.stand_in_for else None,
-            size=Size(width=recipe.width, height=recipe.height),
+            stand_in=recipe.pixels.model if recipe.stand_in_for else None,
+            size=Size(width=recipe.pixels.width, height=recipe.pixels.height),
             native_size=Size(width=recipe.native_width, height=recipe.native_height),
-            steps=recipe.steps,
-            guidance=recipe.guidance,
-            sampler=recipe.sampler,
+            steps=recipe.pixels.steps,
+            guidance=recipe.pixels.guidance,
+            sampler=recipe.pixels.sampler,
             engine=recipe.engine,
             stages=recipe.stages,
             min_score=recipe.min_score,
@@ -164,8 +162,8 @@ def _distinguishing_values(batch: Batch, index: int) -> tuple[dict[str, Scalar],
 def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Image:
     outcome = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
     shown = next((one for one in tried if one["attempt"] == (outcome.attempt or row["attempt"])), None)
-    evidence = msgspec.json.decode(shown["evidence"], type=Evidence) if shown and shown["evidence"] else None
-    work = _work_decoder.decode(row["message"]) if row["message"] else None
+    evidence = decode_evidence(shown["evidence"]) if shown and shown["evidence"] else None
+    work = decode_work(row["message"]) if row["message"] else None
     job = evidence.job if evidence else work.job if isinstance(work, GenerateImage) else None
     picture = evidence.picture if evidence else None
     swept, place = (job.swept, job.catalogued) if job else _distinguishing_values(batch, row["index"])
@@ -183,10 +181,10 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
         quality_score=shown["score"] if shown else None,
         metadata=ImageMetadata(
             generated_at=_iso_time(outcome.finished_at),
-            prompt_used=job.prompt.text,
+            prompt_used=job.pixels.prompt,
             revised_prompt=picture.revised_prompt if picture else None,
             model_version=picture.model_version if picture else None,
-            seed=job.seed,
+            seed=job.pixels.seed,
             processing_time_s=picture.seconds if picture and row["reused"] is None else None,
             stages=picture.stages if picture and row["reused"] is None else {},
             engine=picture.engine if picture else None,

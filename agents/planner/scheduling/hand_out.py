@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import JOBS_DECODER, PROMPTS_DECODER, Evidence
+from agents.planner.ledger.records import PROMPTS_DECODER, Evidence, decode_jobs
 from agents.planner.ledger.states import ACTIVE_BATCH_STATES, PROMPTS_PER_PAGE
 from agents.planner.ledger.tables import jobs, prompt_pages
 from agents.planner.ledger.unit_of_work import UnitOfWork
@@ -19,7 +19,6 @@ from agents.planner.scheduling.window import BatchDemand, Window
 from agents.planner.scheduling.work_messages import contact_sheet_request, job_of_attempt, prompts_request
 from protocol.messages import (
     GenerateImage,
-    Prompt,
     StoreImage,
     Work,
     ref_of,
@@ -203,14 +202,16 @@ def _job_values(work: GenerateImage | StoreImage, now: float) -> dict[str, objec
     }
 
 
-def first_prompts(connection: Connection, batch: Batch) -> list[Prompt]:
-    """The first page of a batch's prompts; empty before they are written."""
+def first_prompts(connection: Connection, batch: Batch) -> list[str]:
+    """The texts of the first page of a batch's prompts; empty before they are written."""
     page = connection.execute(
         sa.select(prompt_pages.c.prompts).where(prompt_pages.c.hash == batch.hash, prompt_pages.c.first == 0)
     ).scalar_one_or_none()
     if page is None:
         return []
-    return [job.prompt for job in JOBS_DECODER.decode(page)] if batch.parent else PROMPTS_DECODER.decode(page)
+    if batch.parent is not None:
+        return [job.pixels.prompt for job in decode_jobs(page)]
+    return [prompt.text for prompt in PROMPTS_DECODER.decode(page)]
 
 
 def settle_batch(books: UnitOfWork, batch: Batch, change: Change, now: float) -> Change:

@@ -8,8 +8,9 @@ from agents.planner.ledger.batches import Batch
 from protocol.errors import Unavailable
 from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, StoreImage
 from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.pixels import PixelSpec, pixel_digest
 from protocol.post import LANCZOS, CorrectColour, Refine
-from protocol.reuse import StoredPicture, pixel_digest
+from protocol.reuse import StoredPicture
 from protocol.sources import adapters_of
 from protocol.words import refined, words_of
 
@@ -57,25 +58,25 @@ def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str
     found: dict[int, str] = {}
     for job in jobs:
         tokens = {word.name: word.token for word in words if word.platform == job.platform}
-        versions = [known[kind].get(name) for kind, name in _weights(job, tokens)]
+        versions = [known[kind].get(name) for kind, name in _weights(job.pixels, tokens)]
         if None not in versions:
-            found[job.index] = pixel_digest(job, "+".join(filter(None, versions)))
+            found[job.index] = pixel_digest(job.pixels, "+".join(filter(None, versions)))
     return found
 
 
-def _weights(job: Job, tokens: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+def _weights(pixels: PixelSpec, tokens: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Everything with weights that a picture is made with, as (kind, name), in the order of `Picture.model_version`;
     `tokens` is how prompts write learned words, by name."""
-    parts = [("model", job.model)]
-    parts += [("lora", lora.name) for lora in job.loras]
-    parts += [("control", control.model) for control in job.controls]
-    parts += [("ip_adapter", name) for name in adapters_of(job.image_prompts)]
-    parts += [("motion", job.motion.model)] if job.motion else []
-    parts += [("word", name) for name in words_of(job, tokens)]
-    for step in job.post:
+    parts = [("model", pixels.model)]
+    parts += [("lora", lora.name) for lora in pixels.loras]
+    parts += [("control", control.model) for control in pixels.controls]
+    parts += [("ip_adapter", name) for name in adapters_of(pixels.image_prompts)]
+    parts += [("motion", pixels.motion.model)] if pixels.motion else []
+    parts += [("word", name) for name in words_of(pixels, tokens)]
+    for step in pixels.post:
         if isinstance(step, Refine):
             parts += [("lora", lora.name) for lora in step.loras or []]
-            parts += [("word", name) for name in words_of(refined(job, step), tokens)]
+            parts += [("word", name) for name in words_of(refined(pixels, step), tokens)]
         elif not isinstance(step, CorrectColour) and step.model != LANCZOS:
             parts.append(("tool", step.model))
     return dict.fromkeys(parts)

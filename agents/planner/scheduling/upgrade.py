@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import JOBS_DECODER, Evidence, Outcome
+from agents.planner.ledger.records import Outcome, decode_evidence, decode_jobs
 from agents.planner.ledger.tables import attempts, batches, jobs, prompt_pages
 from agents.planner.planning.quality_steps import steps_of
 from agents.planner.planning.recipe import Recipe
@@ -19,6 +19,7 @@ from protocol.commands import GenerateImages, Upgrade
 from protocol.errors import BadCommand
 from protocol.ids import image_id
 from protocol.messages import Job
+from protocol.pixels import PixelSettings, PixelSpec
 from protocol.sources import InitImage
 from protocol.sweep import LORA
 
@@ -50,7 +51,7 @@ def command_of(batch: Batch, upgrade: Upgrade, quantity: int) -> GenerateImages:
     resolution = upgrade.resolution or parent.requirements.resolution
     return msgspec.structs.replace(
         parent,
-        models=parent.models or ([] if batch.recipe.stand_in_for else [batch.recipe.model]),
+        models=parent.models or ([] if batch.recipe.stand_in_for else [batch.recipe.pixels.model]),
         requirements=msgspec.structs.replace(parent.requirements, quantity=quantity, resolution=resolution),
         render_quality=upgrade.render_quality or parent.render_quality,
         respond_format="GENERATION_PLAN",
@@ -95,13 +96,13 @@ def _completed_jobs(connection: Connection, parent: str, which: sa.ColumnElement
         )
     ).all()
     evidence = {index: data for index, attempt, data in made if filed[index] == attempt}
-    return [msgspec.json.decode(evidence[index], type=Evidence).job for index in filed if index in evidence]
+    return [decode_evidence(evidence[index]).job for index in filed if index in evidence]
 
 
 def write_originals(connection: Connection, batch: Batch, count: int, now: float) -> None:
     """Write the next page of an upgrade of a whole batch; where the parent has no more pictures, the batch ends."""
     last = connection.execute(_LAST_PAGE, {"of_hash": batch.hash}).scalar_one_or_none()
-    after = JOBS_DECODER.decode(last)[-1].index if last else -1
+    after = decode_jobs(last)[-1].index if last else -1
     assert batch.parent is not None
     found = completed_jobs_after(connection, batch.parent, after, min(count, batch.quantity - batch.written))
     if found:
@@ -124,9 +125,9 @@ def add_page(connection: Connection, batch: Batch, originals: list[Job], now: fl
 def upgrade_job(batch: Batch, original: Job, index: int, attempt: int) -> Job:
     """The job that makes a picture again by the upgrade's recipe. What told the picture from its neighbours stays."""
     recipe, command = batch.recipe, batch.command
-    steps = steps_of(original.steps, command.render_quality)
-    if recipe.model != original.model:
-        steps = steps if "steps" in original.swept else recipe.steps
+    steps = steps_of(original.pixels.steps, command.render_quality)
+    if recipe.pixels.model != original.pixels.model:
+        steps = steps if "steps" in original.swept else recipe.pixels.steps
         original = _replace_model(original, recipe)
     place, quality = original.catalogued, command.requirements.resolution
     return msgspec.structs.replace(
@@ -135,19 +136,24 @@ def upgrade_job(batch: Batch, original: Job, index: int, attempt: int) -> Job:
         index=index,
         attempt=attempt,
         image_id=image_id(batch.hash, index),
-        width=recipe.width,
-        height=recipe.height,
-        steps=steps,
+        pixels=msgspec.structs.replace(
+            original.pixels,
+            width=recipe.pixels.width,
+            height=recipe.pixels.height,
+            steps=steps,
+            model=recipe.pixels.model,
+            init_image=_init_image_of(original.pixels, recipe.pixels),
+            controls=recipe.pixels.controls,
+            motion=recipe.pixels.motion,
+            image_prompts=add_combo_references(
+                recipe.pixels.image_prompts, original.pixels.references, recipe.following
+            ),
+            post=recipe.pixels.post,
+        ),
         platform=recipe.platform,
-        model=recipe.model,
         min_score=recipe.min_score,
         created_at=batch.created_text,
         parent=original.image_id,
-        init_image=_init_image_of(original, recipe),
-        controls=recipe.controls,
-        motion=recipe.motion,
-        image_prompts=add_combo_references(recipe.image_prompts, original.prompt.references, recipe.following),
-        post=recipe.post,
         priority=batch.priority,
         catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
     )
@@ -156,14 +162,15 @@ def upgrade_job(batch: Batch, original: Job, index: int, attempt: int) -> Job:
 def _replace_model(original: Job, recipe: Recipe) -> Job:
     """A picture that another model stood in for, or that its own now cannot make: all that belongs to a model is the
     recipe's, but what was swept."""
-    swept, loras = original.swept, recipe.loras
+    swept, loras = original.swept, recipe.pixels.loras
     for name in swept.keys() & {f"{LORA}{lora.name}" for lora in loras}:
         loras = with_lora_weight(loras, name, swept[name])
-    own = {name: getattr(recipe, name) for name in ("guidance", "sampler") if name not in swept}
-    return msgspec.structs.replace(original, loras=loras, models=recipe.models, stand_in_for=recipe.stand_in_for, **own)
+    own = {name: getattr(recipe.pixels, name) for name in ("guidance", "sampler") if name not in swept}
+    changed = msgspec.structs.replace(original, models=recipe.models, stand_in_for=recipe.stand_in_for)
+    return changed.with_pixels(loras=loras, **own)
 
 
-def _init_image_of(original: Job, recipe: Recipe) -> InitImage | None:
+def _init_image_of(original: PixelSpec, recipe: PixelSettings) -> InitImage | None:
     """What a picture is made from again, scaled with it. The pixels of the recipe are those that are there now."""
     start = scale_init_image(original.init_image, (original.width, original.height), (recipe.width, recipe.height))
     if start is None or recipe.init_image is None:

@@ -9,6 +9,7 @@ from agents.planner.planning.variation import prompt_wishes, vary
 from agents.planner.scheduling.upgrade import upgrade_job
 from protocol.ids import image_id
 from protocol.messages import Job, MakeContactSheet, Prompt, WritePrompts
+from protocol.pixels import pixel_spec
 
 
 def prompts_request(batch: Batch) -> WritePrompts:
@@ -52,31 +53,24 @@ def build_job(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
         index=index,
         attempt=attempt,
         image_id=image_id(batch.hash, index),
-        prompt=prompt,
-        seed=seed_of(batch.seed, index, attempt),
-        width=recipe.width,
-        height=recipe.height,
-        steps=recipe.steps,
-        guidance=recipe.guidance,
-        sampler=recipe.sampler,
+        pixels=pixel_spec(
+            recipe.pixels,
+            prompt=prompt.text,
+            negative_prompt=prompt.negative,
+            references=prompt.references,
+            seed=seed_of(batch.seed, index, attempt),
+            image_prompts=add_combo_references(recipe.pixels.image_prompts, prompt.references, recipe.following),
+        ),
+        prompt_origin=prompt.origin,
         platform=recipe.platform,
-        model=recipe.model,
         models=recipe.models,
-        loras=recipe.loras,
         stand_in_for=recipe.stand_in_for,
         style=recipe.style,
         section=batch.command.section,
         min_score=recipe.min_score,
         created_at=batch.created_text,
         metadata=batch.command.metadata,
-        init_image=recipe.init_image,
-        controls=recipe.controls,
-        image_prompts=add_combo_references(recipe.image_prompts, prompt.references, recipe.following),
-        regions=batch.command.regions,
-        post=recipe.post,
-        motion=recipe.motion,
         priority=batch.priority,
-        strict=batch.command.determinism == "strict",
     )
     return vary(job, batch.command, recipe, batch.seed)
 

@@ -68,7 +68,9 @@ def _amend_quantity(connection: Connection, batch: Batch, quantity: int, now: fl
 def _amend_negative(connection: Connection, batch: Batch, text: str) -> None:
     """Prompts that no picture has yet are written anew; those of an earlier request are not heard."""
     if batch.parent is not None or not batch.recipe.negative_supported:
-        problem = "an upgrade keeps its prompts" if batch.parent else f"{batch.recipe.model} uses no negative prompt"
+        problem = (
+            "an upgrade keeps its prompts" if batch.parent else f"{batch.recipe.pixels.model} uses no negative prompt"
+        )
         raise BadCommand("invalid_value", problem, path="$.negative_prompt", hint="leave it out")
     batch.command = msgspec.structs.replace(batch.command, negative_prompt=text)
     _forget_prompts(connection, batch.hash, batch.cursor)

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.audit import note
-from agents.planner.ledger.batches import WORK_DECODER, Batch, require_batch
-from agents.planner.ledger.records import Outcome
+from agents.planner.ledger.batches import Batch, require_batch
+from agents.planner.ledger.records import Outcome, decode_work
 from agents.planner.ledger.states import ACTIVE_BATCH_STATES
 from agents.planner.ledger.tables import batches, jobs
 from agents.planner.money.clients import refuse_suspended
@@ -277,11 +277,7 @@ def _resend_generation(connection: Connection, which: sa.ColumnElement[bool], no
     queued = sa.and_(which, jobs.c.state.in_(("running", "cancelling")), jobs.c.stage == "generator")
     connection.execute(sa.update(jobs).where(queued).values(resends=jobs.c.resends + 1, updated_at=now))
     found = connection.execute(sa.select(jobs.c.message, jobs.c.resends).where(queued)).all()
-    return [
-        (work, count)
-        for work, count in ((WORK_DECODER.decode(m), n) for m, n in found)
-        if isinstance(work, GenerateImage)
-    ]
+    return [(work, count) for work, count in ((decode_work(m), n) for m, n in found) if isinstance(work, GenerateImage)]
 
 
 def _change_state(connection: Connection, batch: Batch, state: str, following: str, now: float) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from agents.planner.ledger.batches import WORK_DECODER, decode_batch, require_batch, touch_batch
+from agents.planner.ledger.batches import decode_batch, require_batch, touch_batch
+from agents.planner.ledger.records import decode_work
 from agents.planner.ledger.tables import batches, jobs
 from agents.planner.outbox.change import Change
 from agents.planner.scheduling.hand_out import advance, wants_prompts
@@ -54,7 +55,7 @@ def _resend_jobs(
     )
     dropped: list[JobCancelled] = []
     for row in connection.execute(stale.limit(at_once)).mappings().all():
-        work = WORK_DECODER.decode(row["message"])
+        work = decode_work(row["message"])
         if row["state"] == "cancelling" and isinstance(work, GenerateImage):
             job = work.job
             dropped.append(JobCancelled(ref=ref_of(job)))

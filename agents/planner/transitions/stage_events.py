@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import msgspec
 import sqlalchemy as sa
 
-from agents.planner.ledger.batches import WORK_DECODER, Batch, load_candidates, load_evidence
-from agents.planner.ledger.records import Evidence, Outcome
+from agents.planner.ledger.batches import Batch, load_candidates, load_evidence
+from agents.planner.ledger.records import Evidence, Outcome, decode_work
 from agents.planner.ledger.states import ACTIVE_BATCH_STATES
 from agents.planner.ledger.tables import batches, jobs, prompt_pages
 from agents.planner.ledger.tally import add_embedding
@@ -119,7 +119,7 @@ def on_image_generated(books: UnitOfWork, event: ImageGenerated, now: float) -> 
     row = books.current_job(event.ref)
     if row is None or row.stage != "generator":
         return _no_effect(books, event.ref)
-    work = WORK_DECODER.decode(row.message)
+    work = decode_work(row.message)
     if not isinstance(work, GenerateImage):
         return None
     picture = event.picture
@@ -151,7 +151,7 @@ def on_image_scored(books: UnitOfWork, event: ImageScored, now: float) -> Effect
     row = books.current_job(event.ref)
     if row is None or row.stage not in ("generator", "qa"):
         return _no_effect(books, event.ref)
-    work = WORK_DECODER.decode(row.message)
+    work = decode_work(row.message)
     if not isinstance(work, ScoreImage):
         raise Unavailable("timeout", "the verdict overtook the picture it judges")
     assessment = event.assessment
@@ -193,7 +193,7 @@ def on_image_stored(books: UnitOfWork, event: ImageStored, now: float) -> Effect
         row = _return_to_filed_attempt(books, event, now) or row
     if row is None or row.stage == "done":
         return _no_effect(books, event.ref)
-    work = WORK_DECODER.decode(row.message)
+    work = decode_work(row.message)
     assessment = work.assessment if isinstance(work, StoreImage) else Assessment(score=None, accepted=True, measures={})
     batch = books.require_batch(event.ref.hash)
     accepted = event.disposition == "accepted"
@@ -287,7 +287,7 @@ def on_job_failed(books: UnitOfWork, event: JobFailed, now: float) -> Effect | N
 
 def _decide_unfiled(books: UnitOfWork, row: JobRow, error: ErrorBody, max_attempts: int, now: float) -> Decision:
     """A picture that could not be filed is lost, unless its pixels are; one that was to be reused is made after all."""
-    work = WORK_DECODER.decode(row.message)
+    work = decode_work(row.message)
     if isinstance(work, StoreImage) and work.reused is not None:
         books.change_job(row, now, reused=None)
         return Decision("again", row.attempt + 1)

@@ -54,7 +54,7 @@ def test_pictures_of_one_role_and_weight_are_looked_at_together(folder: Path, jo
         ("", 0.9, (3,)),
     ]
     assert {(one.file, one.encoder) for one in found} == {(folder / "mine.safetensors", folder / "image_encoder")}
-    assert adapters_of(wanted.image_prompts) == ["mine"]
+    assert adapters_of(wanted.pixels.image_prompts) == ["mine"]
 
 
 def test_a_model_follows_pictures_once_an_adapter_of_its_platform_is_here(folder: Path, load: Load) -> None:

@@ -82,3 +82,22 @@ def test_cost_is_the_price_of_the_measured_time(seconds: float, price: float | N
 )
 def test_slots_are_shared_but_two_are_left_to_each_platform(slots: int, platforms: int, each: int):
     assert slots_per_platform(slots, platforms) == each
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"precision": "bfloat16"},
+        {"threads": 2},
+        {"prompt_syntax": "weights"},
+        {"step_reuse": 0.1},
+        {"guidance_window": (0.0, 0.8)},
+    ],
+)
+def test_a_setting_that_no_engine_obeys_is_refused_and_never_ignored(
+    job: Jobs, load: Load, setting: dict[str, Any]
+) -> None:
+    with pytest.raises(AcpError) as refused:
+        order_of(job().with_pixels(**setting), load())
+    assert refused.value.code == "not_supported"
+    assert refused.value.body.path == f"$.job.pixels.{next(iter(setting))}"

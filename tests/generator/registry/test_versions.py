@@ -15,8 +15,8 @@ from agents.planner.scheduling.reuse import digests
 from agents.shared.presence import base_presence
 from protocol.messages import Job, Prompt
 from protocol.parameters import Region
+from protocol.pixels import pixel_digest
 from protocol.post import Refine
-from protocol.reuse import pixel_digest
 from protocol.sources import ImagePrompt
 
 ENTRIES = """
@@ -78,7 +78,7 @@ def looked_for(job: Job, known: Registry, kept: Path) -> tuple[str, str]:
     made = "+".join(
         weight_hashes.version_of(part.path, kept, part.settings) for part in order_with_stages(job, known).weights
     )
-    return digests([job], [announced])[job.index], pixel_digest(job, made)
+    return digests([job], [announced])[job.index], pixel_digest(job.pixels, made)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -65,7 +64,7 @@ def follow(tmp_path: Path) -> Follow:
             adapters.append(IpAdapter(name, folder, file, folder / "image_encoder", layers, weight, places))
         return replace(
             wanted,
-            job=msgspec.structs.replace(wanted.job, image_prompts=prompts),
+            job=wanted.job.with_pixels(image_prompts=prompts),
             ip_adapters=tuple(adapters),
             references=tuple(noise(int(one.blob, 16)) for one in prompts),
         )

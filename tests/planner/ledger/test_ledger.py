@@ -2,12 +2,11 @@
 
 import random
 
-import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from agents.planner.ledger.batches import WORK_DECODER, Batch
-from agents.planner.ledger.records import Evidence
+from agents.planner.ledger.batches import Batch
+from agents.planner.ledger.records import decode_evidence, decode_work
 from agents.planner.requests.replies import batch_list_reply, plan_reply, result_reply
 from agents.planner.transitions import accept, client_commands
 from agents.planner.transitions.recovery import find_overdue
@@ -62,8 +61,8 @@ def test_prompts_too_long_for_one_message_come_in_parts_of_any_size(world: World
     world.start(new_batch(40))
     batch = world.run("gen_batch_1")
     assert (batch.written, batch.tally.completed) == (40, 40)
-    evidence = {row["index"]: msgspec.json.decode(row["evidence"], type=Evidence) for row in world.attempts()}
-    assert {index: found.job.prompt.text for index, found in evidence.items()} == {
+    evidence = {row["index"]: decode_evidence(row["evidence"]) for row in world.attempts()}
+    assert {index: found.job.pixels.prompt for index, found in evidence.items()} == {
         index: f"picture {index}" for index in range(40)
     }
 
@@ -87,7 +86,7 @@ def test_a_picture_that_storage_accepted_stays_though_its_verdict_came_out_twice
     world.start(new_batch(1))
     world.run("gen_batch_1", until=lambda batch: len(world.attempts()) == 2)
     first = next(row for row in world.attempts() if row["attempt"] == 1)
-    job = msgspec.json.decode(first["evidence"], type=Evidence).job
+    job = decode_evidence(first["evidence"]).job
     world.deliver(ImageStored(ref=ref_of(job), key="k", url="file:///k", path="k"))
     batch = world.load("gen_batch_1")
     assert (batch.state, batch.tally.completed, batch.tally.failed, batch.tally.in_flight) == ("completed", 1, 0, 0)
@@ -102,7 +101,7 @@ def reached(world: World, stage: str) -> Job:
     for _ in range(100):
         row = next(iter(world.rows()), None)
         if row is not None and row["stage"] == stage:
-            work = WORK_DECODER.decode(row["message"])
+            work = decode_work(row["message"])
             assert isinstance(work, GenerateImage | ScoreImage | StoreImage)
             return work.job
         world.step()
@@ -131,7 +130,7 @@ def test_a_picture_that_storage_accepted_ends_its_job_though_the_planner_never_s
     image = world.transact(lambda c: result_reply(c, batch, 0, 1)).generation_result.images[0]
     assert (image.status, image.path) == ("completed", "k")
     assert image.metadata
-    assert image.metadata.seed == job.seed
+    assert image.metadata.seed == job.pixels.seed
 
 
 def test_a_picture_that_is_filed_after_storage_had_given_up_is_completed_after_all(world: World) -> None:

@@ -36,7 +36,7 @@ class Studio(World):
     files = True
 
     def pictured(self, job: Job) -> Picture:
-        return msgspec.structs.replace(super().pictured(job), blob=name_of(pixels(job.seed)))
+        return msgspec.structs.replace(super().pictured(job), blob=name_of(pixels(job.pixels.seed)))
 
     def say(self, event: Event) -> None:
         filed = isinstance(event, ImageStored) and self.files
@@ -164,7 +164,7 @@ async def test_a_picture_that_others_were_made_from_stays_as_long_as_their_batch
     first = name_of(pixels(world.attempts()[0]["seed"]))
     made_from = new_batch(1, name="gen_batch_2")
     made_from.seed = 999
-    made_from.recipe = msgspec.structs.replace(made_from.recipe, init_image=InitImage(blob=first, strength=0.5))
+    made_from.recipe = made_from.recipe.with_pixels(init_image=InitImage(blob=first, strength=0.5))
     world.start(made_from)
     world.run("gen_batch_2")
     async with upkeep(world, settings) as (keeper, blobs):

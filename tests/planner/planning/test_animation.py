@@ -23,11 +23,11 @@ KNOWN = Capabilities(
 
 def test_a_sequence_is_made_by_the_models_adapter_and_the_plan_says_how() -> None:
     recipe = resolve(order(animation=Animation(frames=8, fps=12)), KNOWN, DEFAULTS)
-    assert recipe.motion == Motion(model="wave", frames=8, fps=12)
+    assert recipe.pixels.motion == Motion(model="wave", frames=8, fps=12)
     assert recipe.engine == "pipeline"
     assert recipe.seconds_per_image == 4.0
     assert any("8 frames by wave, through the plain pipeline" in warning for warning in recipe.warnings)
-    assert resolve(order(), KNOWN, DEFAULTS).motion is None
+    assert resolve(order(), KNOWN, DEFAULTS).pixels.motion is None
 
 
 @pytest.mark.parametrize(

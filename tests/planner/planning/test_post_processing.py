@@ -18,8 +18,8 @@ from protocol.errors import AcpError
 from protocol.messages import Presence, Prompt
 from protocol.offers import LoraInfo, ModelInfo, ToolInfo
 from protocol.parameters import ImageSource, Region, Sweep
+from protocol.pixels import pixel_digest
 from protocol.post import CorrectColour, PostStep, Refine, RemoveArtefacts, RestoreFaces, Upscale
-from protocol.reuse import pixel_digest
 from tests.planner.workbench import new_batch
 
 POCKET = ModelInfo(
@@ -58,7 +58,7 @@ def planned(*steps: PostStep, model: str = "pocket", given: SourceImages | None 
 
 
 def test_without_steps_a_plan_lists_no_stages():
-    assert (planned().stages, planned().post, planned().seconds_per_image) == ([], [], 2.0)
+    assert (planned().stages, planned().pixels.post, planned().seconds_per_image) == ([], [], 2.0)
 
 
 def test_base_style_refinement_and_upscale_are_four_stages_with_their_sizes_steps_and_engines():
@@ -76,13 +76,13 @@ def test_base_style_refinement_and_upscale_are_four_stages_with_their_sizes_step
         ("colour_correct", None, 256, "pipeline", None),
         ("upscale", "x4", 1024, "pipeline", None),
     ]
-    assert recipe.post == [
+    assert recipe.pixels.post == [
         Upscale(scale=2.0),
         Refine(strength=0.5, loras=[NEON], prompt_suffix="neon sign"),
         CorrectColour(towards=ImageSource(blob="c" * 64)),
         Upscale(model="x4", scale=4.0),
     ]
-    assert (recipe.width, recipe.height) == (128, 128)
+    assert (recipe.pixels.width, recipe.pixels.height) == (128, 128)
 
 
 def test_time_and_cost_count_every_stage_once_each_was_measured():
@@ -103,7 +103,7 @@ def test_time_and_cost_count_every_stage_once_each_was_measured():
 )  # fmt: skip
 def test_what_does_not_suit_the_model_is_refined_in_tiles_of_its_native_size(steps: list[PostStep], tile: int | None):
     recipe = planned(*steps)
-    refine = recipe.post[-1]
+    refine = recipe.pixels.post[-1]
     assert isinstance(refine, Refine)
     assert refine.tile == tile
     assert any("tiles of" in note for note in recipe.warnings) == (tile is not None)
@@ -123,7 +123,7 @@ def test_each_swept_size_has_its_own_tiles():
     recipe = planned(Upscale(), Refine(), sweep=sweep)
     command = GenerateImages(brief="a car", sweep=sweep)
     jobs = [vary(build_job(new_batch(2), Prompt(text="a"), index, 1), command, recipe, 7) for index in range(2)]
-    assert [job.post[-1] for job in jobs] == [Refine(), Refine(tile=128)]
+    assert [job.pixels.post[-1] for job in jobs] == [Refine(), Refine(tile=128)]
 
 
 @pytest.mark.parametrize(
@@ -168,12 +168,12 @@ def test_a_stand_in_refines_without_the_adapters_of_the_other_model():
 
 def test_weights_of_every_step_are_part_of_what_a_picture_is_found_by():
     steps = [Upscale(scale=2.0), Upscale(model="x4", scale=4.0), Refine(loras=[NEON]), Upscale(model="x4")]
-    job = replace(build_job(new_batch(1), Prompt(text="a"), 0, 1), model="pocket", loras=[], post=steps)
+    job = build_job(new_batch(1), Prompt(text="a"), 0, 1).with_pixels(model="pocket", loras=[], post=steps)
     generator = Presence(
         role="generator", instance="x", pid=1, host="h", version="1", started_at="", slots=1,
         models=[POCKET], loras=list(LORAS), tools=list(TOOLS),
     )  # fmt: skip
-    assert digests([job], [generator]) == {0: pixel_digest(job, "aa+ee+bb")}
+    assert digests([job], [generator]) == {0: pixel_digest(job.pixels, "aa+ee+bb")}
     unhashed = replace(generator, tools=[replace(tool, version=None) for tool in TOOLS])
     assert digests([job], [unhashed]) == {}
 
@@ -185,6 +185,6 @@ def test_the_size_of_a_command_is_that_of_its_generation():
 
 def test_an_upgrade_does_the_same_steps_with_pictures_of_its_own_size():
     recipe = planned(Upscale(), Refine(), requirements=Requirements(resolution="256x256"))
-    original = replace(build_job(new_batch(1), Prompt(text="a"), 0, 1), post=[Upscale(scale=2.0), Refine()])
+    original = build_job(new_batch(1), Prompt(text="a"), 0, 1).with_pixels(post=[Upscale(scale=2.0), Refine()])
     made = upgrade_job(dataclasses.replace(new_batch(1), recipe=recipe), original, 0, 1)
-    assert (made.width, made.post) == (256, [Upscale(scale=2.0), Refine(tile=128)])
+    assert (made.pixels.width, made.pixels.post) == (256, [Upscale(scale=2.0), Refine(tile=128)])

@@ -78,9 +78,14 @@ INSTALLED = workshop(
 
 def test_the_seeds_command_runs_on_its_own_models_where_they_are_installed() -> None:
     recipe = resolve(SEED, INSTALLED, STAND_IN)
-    assert (recipe.model, recipe.platform, recipe.stand_in_for) == ("base_sdxl", "stable_diffusion_xl", None)
-    assert (recipe.width, recipe.height, recipe.steps, recipe.guidance) == (1024, 1024, 30, 7.0)
-    assert recipe.loras == [Lora(name="product_lora_v3", weight=0.8)]
+    assert (recipe.pixels.model, recipe.platform, recipe.stand_in_for) == ("base_sdxl", "stable_diffusion_xl", None)
+    assert (recipe.pixels.width, recipe.pixels.height, recipe.pixels.steps, recipe.pixels.guidance) == (
+        1024,
+        1024,
+        30,
+        7.0,
+    )
+    assert recipe.pixels.loras == [Lora(name="product_lora_v3", weight=0.8)]
     assert recipe.min_score == 0.85
     assert not recipe.not_honoured
 
@@ -107,34 +112,39 @@ def test_what_would_work_is_told_where_something_is_not_installed() -> None:
 
 def test_the_pocket_model_stands_in_at_its_own_native_size_and_the_recipe_says_so() -> None:
     recipe = resolve(SEED, BARE, STAND_IN)
-    assert (recipe.model, recipe.platform, recipe.stand_in_for) == ("pocket", "pocket", "stable_diffusion_xl")
-    assert (recipe.width, recipe.height) == (128, 128)
+    assert (recipe.pixels.model, recipe.platform, recipe.stand_in_for) == ("pocket", "pocket", "stable_diffusion_xl")
+    assert (recipe.pixels.width, recipe.pixels.height) == (128, 128)
     assert recipe.models == ["base_sdxl", "product_lora_v3"]
-    assert recipe.loras == []
+    assert recipe.pixels.loras == []
     said = " ".join(recipe.not_honoured)
     assert all(word in said for word in ("base_sdxl", "stands in", "product_lora_v3", "128x128"))
 
 
 def test_a_recipe_names_the_model_that_was_meant_where_a_stand_in_draws() -> None:
     recipe = resolve(GenerateImages(platform="sdxl"), BARE, STAND_IN)
-    assert (recipe.model, recipe.models) == ("pocket", ["base_sdxl"])
+    assert (recipe.pixels.model, recipe.models) == ("pocket", ["base_sdxl"])
 
 
 @pytest.mark.parametrize("name", ["SDXL", "sdxl", "stable_diffusion_xl", "Stable-Diffusion-XL"])
 def test_platforms_are_known_by_the_names_that_people_use(name: str) -> None:
-    assert resolve(GenerateImages(platform=name), INSTALLED, ALONE).model == "base_sdxl"
+    assert resolve(GenerateImages(platform=name), INSTALLED, ALONE).pixels.model == "base_sdxl"
 
 
 def test_a_silent_command_gets_an_installed_model_before_a_better_one_that_is_not() -> None:
-    assert resolve(GenerateImages(), BARE, ALONE).model == "pocket"
-    assert resolve(GenerateImages(), INSTALLED, ALONE).model == "base_sdxl"
+    assert resolve(GenerateImages(), BARE, ALONE).pixels.model == "pocket"
+    assert resolve(GenerateImages(), INSTALLED, ALONE).pixels.model == "base_sdxl"
 
 
 def test_named_values_win_over_defaults_and_unwise_ones_are_warned_of_not_changed() -> None:
     recipe = resolve(
         GenerateImages(steps=40, guidance=12.0, sampler="euler A", max_attempts=5), workshop(POCKET), ALONE
     )
-    assert (recipe.steps, recipe.guidance, recipe.sampler, recipe.max_attempts) == (40, 12.0, "Euler a", 5)
+    assert (recipe.pixels.steps, recipe.pixels.guidance, recipe.pixels.sampler, recipe.max_attempts) == (
+        40,
+        12.0,
+        "Euler a",
+        5,
+    )
     assert len(recipe.warnings) == 2
 
 

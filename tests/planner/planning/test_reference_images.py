@@ -53,14 +53,14 @@ def reference(role: ReferenceRole, weight: float = 0.6) -> Reference:
 def test_each_picture_is_followed_by_the_adapter_that_is_most_for_its_role() -> None:
     recipe = planned("base_sdxl", reference("style"), reference("character", 0.8))
 
-    assert recipe.image_prompts == [
+    assert recipe.pixels.image_prompts == [
         ImagePrompt(blob="0".zfill(64), role="style", adapter="plain_xl", weight=0.6),
         ImagePrompt(blob="1".zfill(64), role="character", adapter="faces_xl", weight=0.8),
     ]
 
 
 def test_what_follows_pictures_by_itself_needs_no_adapter() -> None:
-    assert [one.adapter for one in planned("service", reference("palette")).image_prompts] == [None]
+    assert [one.adapter for one in planned("service", reference("palette")).pixels.image_prompts] == [None]
 
 
 @pytest.mark.parametrize(

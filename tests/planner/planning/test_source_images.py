@@ -56,7 +56,7 @@ def planned(
 def test_a_picture_is_started_from_and_the_plan_says_how_many_steps_are_run() -> None:
     recipe = planned(order(init_image=SOURCE, strength=0.5))
 
-    assert recipe.init_image == InitImage(blob="a" * 64, strength=0.5)
+    assert recipe.pixels.init_image == InitImage(blob="a" * 64, strength=0.5)
     assert "strength 0.5: the last 10 of 20 steps are run" in recipe.warnings
     assert recipe.engine == "steps"
 
@@ -64,20 +64,20 @@ def test_a_picture_is_started_from_and_the_plan_says_how_many_steps_are_run() ->
 def test_without_a_size_the_picture_has_that_of_the_one_it_starts_from() -> None:
     recipe = planned(order(init_image=SOURCE), init=LoadedImage("a" * 64, 192, 128))
 
-    assert (recipe.width, recipe.height) == (192, 128)
+    assert (recipe.pixels.width, recipe.pixels.height) == (192, 128)
 
 
 def test_one_of_another_size_is_scaled_and_the_plan_says_so() -> None:
     recipe = planned(order(init_image=SOURCE), init=LoadedImage("a" * 64, 2000, 1000))
 
-    assert (recipe.width, recipe.height) == (352, 184)
+    assert (recipe.pixels.width, recipe.pixels.height) == (352, 184)
     assert "init_image: 2000x1000 is scaled, and cropped where the aspect differs" in recipe.warnings
 
 
 def test_a_mask_is_made_anew_wholly() -> None:
     recipe = planned(order(init_image=SOURCE, mask=SOURCE))
 
-    assert recipe.init_image == InitImage(blob="a" * 64, strength=1.0, mask="b" * 64)
+    assert recipe.pixels.init_image == InitImage(blob="a" * 64, strength=1.0, mask="b" * 64)
     assert not any("strength" in warning for warning in recipe.warnings)
 
 
@@ -88,13 +88,13 @@ def test_a_mask_is_made_anew_wholly() -> None:
 def test_a_smaller_picture_lies_where_it_is_placed(placement: Placement, box: list[int]) -> None:
     recipe = planned(order(size="192x128", init_image=SOURCE, placement=placement))
 
-    assert recipe.init_image == InitImage(blob="a" * 64, strength=1.0, box=box)
+    assert recipe.pixels.init_image == InitImage(blob="a" * 64, strength=1.0, box=box)
 
 
 def test_edges_are_followed_through_the_models_controlnet() -> None:
     canny = ControlNet(kind="canny", image=SOURCE, weight=0.8, end=0.6)
 
-    assert planned(order(controls=[canny])).controls == [
+    assert planned(order(controls=[canny])).pixels.controls == [
         ControlImage(kind="canny", model="canny_pocket", blob="a" * 64, weight=0.8, end=0.6)
     ]
 

@@ -10,8 +10,9 @@ from agents.planner.planning.variation import count_pictures, prompt_wishes, var
 from protocol.codec import decode_command
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused
-from protocol.messages import Job, ModelInfo, Presence, Prompt
+from protocol.messages import Job, ModelInfo, Presence
 from protocol.parameters import Lora, Requirements, Sweep
+from protocol.pixels import PixelSpec
 from tests.planner.workbench import RECIPE
 
 SETS = Sweep(mode="list", values={"guidance": [3.0, 3.5, 4.0], "steps": [20, 28, 35]})
@@ -20,10 +21,25 @@ SETS = Sweep(mode="list", values={"guidance": [3.0, 3.5, 4.0], "steps": [20, 28,
 GRID = Sweep(values={"steps": [20, 28], "guidance": [3.0, 3.5, 4.0]})
 
 JOB = Job(
-    hash="gen_batch_1", client_id="local", index=0, attempt=1, image_id="gen_batch_1_000000",
-    prompt=Prompt(text="a mug"), seed=42, width=128, height=128, steps=20, guidance=4.0, sampler="Euler",
-    platform="pocket", model="pocket", loras=[Lora(name="gold", weight=0.8)], style="plain",
-)  # fmt: skip
+    pixels=PixelSpec(
+        prompt="a mug",
+        seed=42,
+        width=128,
+        height=128,
+        steps=20,
+        guidance=4.0,
+        sampler="Euler",
+        model="pocket",
+        loras=[Lora(name="gold", weight=0.8)],
+    ),
+    hash="gen_batch_1",
+    client_id="local",
+    index=0,
+    attempt=1,
+    image_id="gen_batch_1_000000",
+    platform="pocket",
+    style="plain",
+)
 
 
 def order(sweep: Sweep | None = None, quantity: int = 1, **fields: object) -> GenerateImages:
@@ -80,8 +96,10 @@ def test_every_combination_is_tried_with_the_same_seeds() -> None:
     command = order(GRID, quantity=2)
     jobs = [vary(msgspec.structs.replace(JOB, index=index), command, RECIPE, seed=100) for index in range(12)]
 
-    assert {(job.steps, job.guidance) for job in jobs} == {(s, g) for s in (20, 28) for g in (3.0, 3.5, 4.0)}
-    assert [job.seed for job in jobs] == [100, 101] * 6
+    assert {(job.pixels.steps, job.pixels.guidance) for job in jobs} == {
+        (s, g) for s in (20, 28) for g in (3.0, 3.5, 4.0)
+    }
+    assert [job.pixels.seed for job in jobs] == [100, 101] * 6
     assert [job.swept for job in jobs[:3]] == [
         {"steps": 20, "guidance": 3.0},
         {"steps": 20, "guidance": 3.0},
@@ -97,9 +115,15 @@ def test_swept_values_reach_the_job() -> None:
     recipe = msgspec.structs.replace(RECIPE, samplers={"euler a": "Euler a"}, sizes={"16:9": (192, 108)})
     job = vary(JOB, order(Sweep(values=values)), recipe, seed=42)  # pyright: ignore[reportArgumentType]
 
-    assert (job.seed, job.sampler, job.width, job.height, job.style) == (7, "Euler a", 192, 108, "poster")
-    assert job.loras == [Lora(name="gold", weight=0.6)]
-    assert job.steps == 20, "null is the model's own"
+    assert (job.pixels.seed, job.pixels.sampler, job.pixels.width, job.pixels.height, job.style) == (
+        7,
+        "Euler a",
+        192,
+        108,
+        "poster",
+    )
+    assert job.pixels.loras == [Lora(name="gold", weight=0.6)]
+    assert job.pixels.steps == 20, "null is the model's own"
 
 
 def test_a_batch_without_a_sweep_is_left_as_it_is() -> None:

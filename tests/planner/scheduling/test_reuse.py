@@ -25,14 +25,14 @@ from protocol.messages import (
     ModelInfo,
     Picture,
     Presence,
-    Prompt,
     StoreImage,
     Work,
     ref_of,
 )
 from protocol.offers import EmbeddingInfo, IpAdapterInfo, MotionInfo
 from protocol.parameters import Lora, Sweep
-from protocol.reuse import FindStored, StoredPicture, StoredPictures, pixel_digest
+from protocol.pixels import PixelSpec, pixel_digest
+from protocol.reuse import FindStored, StoredPicture, StoredPictures
 from protocol.sources import ImagePrompt
 from tests.planner.priced import PRICE, PricedWorld, priced_batch
 from tests.planner.workbench import NAME, World, adds_up, new_batch
@@ -80,7 +80,7 @@ class KeepingWorld(PricedWorld):
             self.say(JobFailed(ref=ref_of(message.job), stage="storage", error=error))
             return
         if isinstance(message, StoreImage) and message.disposition == "accepted":
-            digest, job = pixel_digest(message.job, VERSION), message.job
+            digest, job = pixel_digest(message.job.pixels, VERSION), message.job
             self.kept[job.client_id, digest] = StoredPicture(
                 digest=digest, image_id=job.image_id, picture=message.picture, assessment=message.assessment
             )
@@ -224,9 +224,23 @@ def test_weights_are_known_where_every_generator_that_may_take_the_job_agrees(
 
 
 JOB = Job(
-    hash=NAME, client_id="local", index=0, attempt=1, image_id=image_id(NAME, 0), prompt=Prompt(text="a mug"), seed=7,
-    width=128, height=128, steps=20, guidance=4.0, sampler="Euler", platform="pocket", model="pocket",
-)  # fmt: skip
+    pixels=PixelSpec(
+        prompt="a mug",
+        seed=7,
+        width=128,
+        height=128,
+        steps=20,
+        guidance=4.0,
+        sampler="Euler",
+        model="pocket",
+    ),
+    hash=NAME,
+    client_id="local",
+    index=0,
+    attempt=1,
+    image_id=image_id(NAME, 0),
+    platform="pocket",
+)
 
 
 def stored_picture(score: float | None = 0.8) -> StoredPicture:
@@ -235,7 +249,7 @@ def stored_picture(score: float | None = 0.8) -> StoredPicture:
         model="pocket", model_version=VERSION,
     )  # fmt: skip
     assessment = Assessment(score=score, accepted=True, measures={})
-    digest = pixel_digest(JOB, VERSION)
+    digest = pixel_digest(JOB.pixels, VERSION)
     return StoredPicture(digest=digest, image_id="gen_first_000000", picture=picture, assessment=assessment)
 
 
@@ -257,14 +271,14 @@ def test_a_stored_picture_is_reused_where_it_reaches_the_bar(
 
 def test_a_picture_is_found_by_the_weights_of_its_model_and_of_each_adapter() -> None:
     neon = LoraInfo(name="neon", platform="pocket", installed=True, version="77b0c2d4e6f8")
-    job = msgspec.structs.replace(JOB, loras=[Lora(name="neon")])
+    job = JOB.with_pixels(loras=[Lora(name="neon")])
     knows = msgspec.structs.replace(process("generator", model()), loras=[neon])
-    assert digests([job], [knows]) == {0: pixel_digest(job, f"{VERSION}+77b0c2d4e6f8")}
+    assert digests([job], [knows]) == {0: pixel_digest(job.pixels, f"{VERSION}+77b0c2d4e6f8")}
     assert digests([job], [process("generator", model())]) == {}
     wave = MotionInfo(name="wave", platform="pocket", max_frames=8, installed=True, version="8a91c3d0ef12")
-    moving = msgspec.structs.replace(JOB, motion=Motion(model="wave", frames=4, fps=8))
+    moving = JOB.with_pixels(motion=Motion(model="wave", frames=4, fps=8))
     knows = msgspec.structs.replace(process("generator", model()), motions=[wave])
-    assert digests([moving], [knows]) == {0: pixel_digest(moving, f"{VERSION}+8a91c3d0ef12")}
+    assert digests([moving], [knows]) == {0: pixel_digest(moving.pixels, f"{VERSION}+8a91c3d0ef12")}
     assert digests([moving], [process("generator", model())]) == {}
 
 
@@ -280,21 +294,21 @@ def test_a_picture_is_found_by_the_weights_of_its_model_and_of_each_adapter() ->
 )
 def test_a_learned_word_in_a_prompt_decides_the_picture(changes: dict[str, object], versions: str | None) -> None:
     word = EmbeddingInfo(name="dark", platform="pocket", token="dim", installed=True, version="77b0c2d4e6f8")
-    job = msgspec.structs.replace(JOB, prompt=Prompt(text="a mug", negative="Dim light"))
+    job = JOB.with_pixels(prompt="a mug", negative_prompt="Dim light")
     knows = msgspec.structs.replace(
         process("generator", model()), embeddings=[msgspec.structs.replace(word, **changes)]
     )
 
-    assert digests([job], [knows]) == ({0: pixel_digest(job, versions)} if versions else {})
+    assert digests([job], [knows]) == ({0: pixel_digest(job.pixels, versions)} if versions else {})
 
 
 def test_an_ip_adapter_counts_once_however_many_pictures_it_follows() -> None:
     adapter = IpAdapterInfo(name="plain", platform="pocket", roles=["style"], installed=True, version="0f3c9a51b2de")
     followed = [ImagePrompt(blob=blob * 64, role="style", adapter="plain") for blob in "ab"]
-    job = msgspec.structs.replace(JOB, image_prompts=followed)
+    job = JOB.with_pixels(image_prompts=followed)
     knows = msgspec.structs.replace(process("generator", model()), ip_adapters=[adapter])
 
-    assert digests([job], [knows]) == {0: pixel_digest(job, f"{VERSION}+0f3c9a51b2de")}
+    assert digests([job], [knows]) == {0: pixel_digest(job.pixels, f"{VERSION}+0f3c9a51b2de")}
     assert digests([job], [process("generator", model())]) == {}
 
 
@@ -319,7 +333,7 @@ class Told(Silent):
 async def test_storage_is_asked_for_the_client_and_its_answer_is_told_by_index() -> None:
     outlet = Told(ALIVE, StoredPictures(found=[stored_picture()]))
     twin = msgspec.structs.replace(JOB, index=5)
-    other = msgspec.structs.replace(JOB, index=6, seed=8)
+    other = msgspec.structs.replace(JOB.with_pixels(seed=8), index=6)
     assert await look_up_stored(outlet, [JOB, twin, other]) == {0: stored_picture(), 5: stored_picture()}
     [question] = outlet.questions
     assert (question.client_id, len(question.digests)) == ("local", 2)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import Evidence
+from agents.planner.ledger.records import decode_evidence
 from agents.planner.requests.replies import batch_list_reply, result_reply
 from agents.planner.scheduling import upgrade
 from agents.planner.scheduling.hand_out import first_prompts
@@ -16,8 +16,9 @@ from agents.planner.transitions import accept
 from protocol.commands import Retry, Upgrade
 from protocol.errors import BadCommand
 from protocol.ids import image_id
-from protocol.messages import Job, Prompt
+from protocol.messages import Job
 from protocol.parameters import Lora, Sweep
+from protocol.pixels import PixelSpec
 from protocol.sources import InitImage
 from tests.planner.workbench import World, new_batch
 
@@ -34,7 +35,7 @@ def upgrade_of(parent: Batch, wish: Upgrade, quantity: int) -> Batch:
     """The batch as the desk proposes it."""
     child = new_batch(quantity, name=CHILD)
     child.command = upgrade.command_of(parent, wish, quantity)
-    child.recipe = upgrade.recipe_of(msgspec.structs.replace(parent.recipe, width=256, height=256))
+    child.recipe = upgrade.recipe_of(parent.recipe.with_pixels(width=256, height=256))
     child.parent = parent.hash
     return child
 
@@ -48,33 +49,35 @@ def accepted(world: World, child: Batch, originals: list[Job] | None = None) -> 
 def made(world: World, name: str) -> dict[int, Job]:
     """The job of each picture that was made, by index."""
     rows = [row for row in world.attempts() if row["hash"] == name and row["evidence"]]
-    return {row["index"]: msgspec.json.decode(row["evidence"], type=Evidence).job for row in rows}
+    return {row["index"]: decode_evidence(row["evidence"]).job for row in rows}
 
 
 def test_an_upgrade_starts_from_the_pixels_that_are_there_now_placed_as_before() -> None:
     parent = new_batch(1, name=PARENT)
     before = InitImage(blob="a" * 64, strength=0.5, mask="b" * 64, box=[8, 8, 64, 64])
     original = Job(
+        pixels=PixelSpec(
+            prompt="a mug",
+            seed=1,
+            width=128,
+            height=128,
+            steps=4,
+            guidance=3.0,
+            sampler="DDIM",
+            model="pocket",
+            init_image=before,
+        ),
         hash=PARENT,
         client_id="local",
         index=0,
         attempt=1,
         image_id=image_id(PARENT, 0),
-        prompt=Prompt(text="a mug"),
-        seed=1,
-        width=128,
-        height=128,
-        steps=4,
-        guidance=3.0,
-        sampler="DDIM",
         platform="pocket",
-        model="pocket",
-        init_image=before,
     )
     child = upgrade_of(parent, Upgrade(hash=PARENT, resolution="256x256"), 1)
     found = InitImage(blob="c" * 64, strength=0.5, mask="d" * 64)
-    child.recipe = msgspec.structs.replace(child.recipe, init_image=found)
-    again = upgrade.upgrade_job(child, original, 0, 1).init_image
+    child.recipe = child.recipe.with_pixels(init_image=found)
+    again = upgrade.upgrade_job(child, original, 0, 1).pixels.init_image
     assert again == InitImage(blob="c" * 64, strength=0.5, mask="d" * 64, box=[16, 16, 128, 128])
 
 
@@ -100,8 +103,11 @@ def test_every_finished_picture_is_made_again_with_its_seed_and_prompt(world: Wo
     assert world.run(CHILD).tally.completed == 104
     before, after = made(world, PARENT), made(world, CHILD)
     for index in range(104):
-        assert (after[index].seed, after[index].prompt) == (before[index].seed, before[index].prompt)
-        assert (after[index].width, after[index].height) == (256, 256)
+        assert (after[index].pixels.seed, after[index].pixels.prompt) == (
+            before[index].pixels.seed,
+            before[index].pixels.prompt,
+        )
+        assert (after[index].pixels.width, after[index].pixels.height) == (256, 256)
         assert after[index].parent == image_id(PARENT, index)
         assert after[index].image_id == image_id(CHILD, index)
 
@@ -117,7 +123,7 @@ def test_what_failed_has_nothing_to_upgrade_and_attempts_that_were_accepted_coun
     finished = [row for row in world.rows() if row["hash"] == PARENT and row["state"] == "completed"]
     assert child.tally.completed == len(finished)
     accepted_seeds = {row["seed"] for row in world.attempts() if row["hash"] == PARENT and row["state"] == "accepted"}
-    assert {job.seed for job in made(world, CHILD).values()} == accepted_seeds
+    assert {job.pixels.seed for job in made(world, CHILD).values()} == accepted_seeds
 
 
 def test_named_pictures_are_made_again_with_more_steps(world: World) -> None:
@@ -126,24 +132,31 @@ def test_named_pictures_are_made_again_with_more_steps(world: World) -> None:
     accepted(world, upgrade_of(parent, Upgrade(hash=PARENT, render_quality="hd"), 2), originals)
     world.run(CHILD)
     assert [job.parent for job in made(world, CHILD).values()] == [image_id(PARENT, 1), image_id(PARENT, 4)]
-    assert {job.steps for job in made(world, CHILD).values()} == {40}
+    assert {job.pixels.steps for job in made(world, CHILD).values()} == {40}
 
 
 def test_a_picture_that_another_model_stood_in_for_is_made_as_the_plan_of_its_own_says(world: World) -> None:
     parent = finished_parent(world, 1)
     (original,) = world.transact(lambda c: upgrade.completed_jobs_at(c, PARENT, [0]))
     swept = msgspec.structs.replace(
-        original, loras=[], stand_in_for="sdxl", guidance=2.0, swept={"guidance": 2.0, "lora:gold": 0.3}
+        original.with_pixels(loras=[], guidance=2.0),
+        stand_in_for="sdxl",
+        swept={"guidance": 2.0, "lora:gold": 0.3},
     )
     child = upgrade_of(parent, Upgrade(hash=PARENT, render_quality="hd"), 1)
     loras = [Lora(name="gold", weight=1.0), Lora(name="ink", weight=0.8)]
     child.recipe = msgspec.structs.replace(
-        child.recipe, model="base_sdxl", models=["base_sdxl"], loras=loras, sampler="DPM++ 2M Karras", steps=60
+        child.recipe.with_pixels(model="base_sdxl", loras=loras, sampler="DPM++ 2M Karras", steps=60),
+        models=["base_sdxl"],
     )
     made_again = upgrade.upgrade_job(child, swept, 0, 1)
-    assert (made_again.model, made_again.models, made_again.stand_in_for) == ("base_sdxl", ["base_sdxl"], None)
-    assert (made_again.sampler, made_again.steps, made_again.guidance) == ("DPM++ 2M Karras", 60, 2.0)
-    assert [(lora.name, lora.weight) for lora in made_again.loras] == [("gold", 0.3), ("ink", 0.8)]
+    assert (made_again.pixels.model, made_again.models, made_again.stand_in_for) == ("base_sdxl", ["base_sdxl"], None)
+    assert (made_again.pixels.sampler, made_again.pixels.steps, made_again.pixels.guidance) == (
+        "DPM++ 2M Karras",
+        60,
+        2.0,
+    )
+    assert [(lora.name, lora.weight) for lora in made_again.pixels.loras] == [("gold", 0.3), ("ink", 0.8)]
 
 
 def test_results_and_lists_link_an_upgrade_to_its_parent(world: World) -> None:
@@ -168,7 +181,7 @@ def test_a_held_upgrade_shows_its_prompts_and_makes_nothing(world: World) -> Non
     world.rest()
     assert world.generated == before
     shown = world.transact(lambda c: first_prompts(c, child))
-    assert [prompt.text for prompt in shown] == ["picture 0", "picture 1", "picture 2"]
+    assert shown == ["picture 0", "picture 1", "picture 2"]
 
 
 def test_an_upgrade_that_fails_is_tried_again_with_the_same_seed(world: World) -> None:
@@ -179,4 +192,6 @@ def test_an_upgrade_that_fails_is_tried_again_with_the_same_seed(world: World) -
     world.breaks = 0.0
     world.steer(Retry(hash=CHILD))
     assert world.run(CHILD).tally.completed == 2
-    assert {job.seed for job in made(world, CHILD).values()} == {job.seed for job in made(world, PARENT).values()}
+    assert {job.pixels.seed for job in made(world, CHILD).values()} == {
+        job.pixels.seed for job in made(world, PARENT).values()
+    }

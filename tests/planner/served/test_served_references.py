@@ -66,11 +66,11 @@ async def test_every_picture_of_a_batch_follows_its_character(tmp_path: Path, lo
             assert other.path is not None, other
             assert Path(one.path).read_bytes() != Path(other.path).read_bytes()
             record = read_record(Path(one.path).read_bytes())
-            assert record.image_prompts == [
+            assert record.pixels.image_prompts == [
                 ImagePrompt(blob=image.blob or "", role="character", adapter="ip_adapter_sdxl", weight=0.8)
             ]
             assert len((record.model_version or "").split("+")) == 2
-            assert job_of(record).image_prompts == record.image_prompts
+            assert job_of(record).pixels.image_prompts == record.pixels.image_prompts
             sidecar = json.loads(Path(one.path).with_suffix(".json").read_text())
             assert sidecar["image_prompts"][0]["role"] == "character"
 

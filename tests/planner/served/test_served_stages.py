@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -17,9 +16,9 @@ from agents.storage.filing import read_record
 from bus.connection import Address
 from protocol.commands import Lora
 from protocol.parameters import ImageSource
+from protocol.pixels import pixel_digest
 from protocol.post import CorrectColour, Refine, RestoreFaces, Upscale
 from protocol.replies import GenerationPlan
-from protocol.reuse import pixel_digest
 from tests.generator.upscale.test_upscale import save_doubling
 from tests.planner.served.test_served import answered, finished, planned
 from tests.planner.served.test_served_pictures import order, painting, stored
@@ -78,8 +77,8 @@ async def test_base_upscale_refinement_with_a_style_and_colours_are_one_command(
         # What the planner asks storage for is what storage keeps it by.
         job = job_of(read_record(file.read_bytes()))
         known = digests([job], await client.presences())
-        assert known == {0: pixel_digest(job, image.metadata.model_version or "")}
-        assert known != digests([msgspec.structs.replace(job, post=steps[:1])], await client.presences())
+        assert known == {0: pixel_digest(job.pixels, image.metadata.model_version or "")}
+        assert known != digests([job.with_pixels(post=steps[:1])], await client.presences())
 
 
 async def test_what_cannot_follow_a_picture_is_refused_with_the_step_and_what_works(

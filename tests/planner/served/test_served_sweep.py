@@ -56,8 +56,8 @@ async def test_a_swept_batch_makes_each_combination_with_the_same_seeds_and_says
         assert image.path is not None
         assert f"steps-{steps}_prompt-{prompt.replace(' ', '-')}" in Path(image.path).name
         record = read_record(Path(image.path).read_bytes())
-        assert (record.steps, record.prompt, record.swept) == (steps, prompt, image.swept)
-        assert record.seed == 100 + image.index % 2
+        assert (record.pixels.steps, record.pixels.prompt, record.swept) == (steps, prompt, image.swept)
+        assert record.pixels.seed == 100 + image.index % 2
         assert json.loads(Path(image.path).with_suffix(".json").read_bytes())["swept"] == image.swept
 
 
@@ -84,9 +84,9 @@ async def test_a_catalogue_with_combos_is_filed_in_its_tree_with_its_references_
         assert image.path is not None
         assert place is not None
         record = read_record(Path(image.path).read_bytes())
-        assert record.prompt.endswith("Replace model wardrobe with: a black zip hoodie, half open")
-        assert [one.asset for one in record.references] == ["ui", "pose"]
-        assert all([await blobs.has(one.blob) for one in record.references])
+        assert record.pixels.prompt.endswith("Replace model wardrobe with: a black zip hoodie, half open")
+        assert [one.asset for one in record.pixels.references] == ["ui", "pose"]
+        assert all([await blobs.has(one.blob) for one in record.pixels.references])
         tree = Path("zip-hoodie", "v3.2", place.prompt_id, "Orange", str(place.combo))
         assert Path(image.path).parent == tmp_path / "home" / "pictures" / "local" / str(plan.hash) / tree
         assert Path(image.path).name.endswith(f"-{place.prompt_id[:4]}-1K.png")

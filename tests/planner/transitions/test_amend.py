@@ -37,9 +37,9 @@ def test_a_new_bar_and_a_new_negative_prompt_hold_for_what_has_not_started(world
     made = world.jobs_made()
     assert {job.min_score for job in made.values() if job.index < started} == {0.5}
     assert {job.min_score for job in made.values() if job.index >= started} == {0.9}
-    assert {job.prompt.negative for job in made.values() if job.index < started} == {""}
-    assert {job.prompt.negative for job in made.values() if job.index >= started} == {"text"}
-    assert [made[index].prompt.text for index in range(30)] == [f"picture {index}" for index in range(30)]
+    assert {job.pixels.negative_prompt for job in made.values() if job.index < started} == {""}
+    assert {job.pixels.negative_prompt for job in made.values() if job.index >= started} == {"text"}
+    assert [made[index].pixels.prompt for index in range(30)] == [f"picture {index}" for index in range(30)]
 
 
 def test_a_new_negative_prompt_holds_for_what_starts_together_with_another_attempt_at_an_earlier_picture(
@@ -60,7 +60,7 @@ def test_a_new_negative_prompt_holds_for_what_starts_together_with_another_attem
         ImageScored(ref=ref_of(first), assessment=rejected),
         ImageStored(ref=ref_of(second), key="x", url="file:///x", disposition="accepted"),
     )
-    assert world.jobs_made()[4].prompt.negative == "text"
+    assert world.jobs_made()[4].pixels.negative_prompt == "text"
 
 
 def test_prompts_that_were_asked_for_before_an_amendment_are_not_heard(world: World) -> None:
@@ -70,7 +70,7 @@ def test_prompts_that_were_asked_for_before_an_amendment_are_not_heard(world: Wo
     world.steer(Amend(hash=NAME, negative_prompt="text"))
     world.act(asked)
     world.rest()
-    assert {job.prompt.negative for job in world.jobs_made().values()} == {"text"}
+    assert {job.pixels.negative_prompt for job in world.jobs_made().values()} == {"text"}
 
 
 def test_a_batch_does_not_begin_before_its_time(world: World) -> None:

@@ -32,7 +32,7 @@ from agents.storage.record import Record
 from bus.blobs import Blobs
 from protocol.codec import encode
 from protocol.errors import AcpError
-from protocol.messages import Job, Prompt
+from protocol.messages import Job
 
 Frames = NDArray[np.uint8]
 """Shape (frames, height, width, 3); one frame of a still picture."""
@@ -90,30 +90,14 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
 
 def job_of(record: Record) -> Job:
     """The job that makes the picture of a record, in calls of the same sizes."""
-    size = record.generated or record
     return Job(
         hash=record.batch,
         client_id=record.client,
         index=record.index,
         attempt=record.attempt,
         image_id=record.image_id,
-        prompt=Prompt(text=record.prompt, negative=record.negative_prompt, references=record.references),
-        seed=record.seed,
-        width=size.width,
-        height=size.height,
-        steps=record.steps,
-        guidance=record.guidance,
-        sampler=record.sampler,
+        pixels=record.pixels,
         platform=record.platform,
-        model=record.model,
-        loras=record.loras,
-        init_image=record.init_image,
-        controls=record.controls,
-        image_prompts=record.image_prompts,
-        regions=record.regions,
-        post=record.post,
-        motion=record.motion,
-        buckets=record.buckets,
     )
 
 
@@ -141,7 +125,7 @@ def differences_of(record: Record, rendering: Rendering) -> list[str]:
         )
         if then != now
     ]
-    if record.buckets is None:
+    if record.pixels.buckets is None:
         found.append("the sizes of the model calls are not known")
     return found or ["weights, libraries, device and the number of CPU threads are the same; the processor may differ"]
 

@@ -23,9 +23,9 @@ from agents.generator.registry.registry import Registry, load
 from agents.storage.filing import read_record
 from agents.storage.png import with_text
 from agents.storage.record import Record, record_of, texts_of
-from protocol.messages import Assessment, Job, Picture, Prompt, StoreImage
+from protocol.messages import Assessment, Job, Picture, StoreImage
+from protocol.pixels import PixelSpec
 from protocol.post import CorrectColour, Refine, Upscale
-from protocol.replies import Size
 from protocol.sources import InitImage
 from tests.doors.cli.conftest import Home
 
@@ -33,12 +33,14 @@ POCKET: dict[str, Any] = {
     "hash": "gen_batch_1",
     "client_id": "local",
     "attempt": 1,
-    "prompt": Prompt(text="a red mug on a white background"),
+    "platform": "pocket",
+}
+POCKET_PIXELS: dict[str, Any] = {
+    "prompt": "a red mug on a white background",
     "width": 128,
     "height": 128,
     "guidance": 3.0,
     "sampler": "DPM++ 2M Karras",
-    "platform": "pocket",
     "model": "pocket",
 }
 
@@ -55,7 +57,7 @@ def record_for(job: Job, made: Rendering) -> Record:
         size_bytes=len(made.data),
         seconds=made.seconds,
         provider=made.provider,
-        model=job.model,
+        model=job.pixels.model,
         model_version=made.model_version,
         device=made.device,
         buckets=made.buckets,
@@ -92,12 +94,15 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     blobs = BlobsWithFiles(folder / "blobs", [start_file(folder)])
     jobs = [
         Job(
+            pixels=PixelSpec(
+                seed=seed,
+                steps=4 + seed,
+                post=steps.get(seed, []),
+                init_image=starts.get(seed),
+                **POCKET_PIXELS,
+            ),
             index=seed,
-            seed=seed,
-            steps=4 + seed,
             image_id=f"gen_batch_1_{seed:06d}",
-            post=steps.get(seed, []),
-            init_image=starts.get(seed),
             **POCKET,
         )
         for seed in range(4)
@@ -113,7 +118,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
     files: list[Path] = []
     for job, made in zip(jobs, asyncio.run(make()), strict=True):
-        file = folder / f"{job.seed}.png"
+        file = folder / f"{job.pixels.seed}.png"
         file.write_bytes(with_text(made.data, texts_of(record_for(job, made))))
         files.append(file)
     return files
@@ -132,7 +137,9 @@ def said(home: Home, file: Path, *flags: str) -> tuple[int, dict[str, Any]]:
 def test_a_picture_made_in_company_is_made_again_bit_for_bit_from_its_file(
     home: Home, pictures: list[Path], tmp_path: Path
 ):
-    crowded = [file for file in pictures if any(room > 1 for room, _ in read_record(file.read_bytes()).buckets.denoise)]
+    crowded = [
+        file for file in pictures if any(room > 1 for room, _ in read_record(file.read_bytes()).pixels.buckets.denoise)
+    ]
     assert crowded
     status, answer = said(home, crowded[0], "--out", str(tmp_path / "again.png"))
     assert (status, answer["verdict"], answer["largest"], answer["reasons"]) == (0, "identical", 0, [])
@@ -141,7 +148,7 @@ def test_a_picture_made_in_company_is_made_again_bit_for_bit_from_its_file(
 
 def test_a_picture_of_several_stages_is_made_again_with_all_of_them(home: Home, pictures: list[Path], tmp_path: Path):
     record = read_record(pictures[3].read_bytes())
-    assert (record.width, record.generated) == (192, Size(width=128, height=128))
+    assert (record.width, record.pixels.width, record.pixels.height) == (192, 128, 128)
     status, answer = said(home, pictures[3])
     assert (status, answer["verdict"], answer["reasons"]) == (0, "identical", [])
 
@@ -158,7 +165,12 @@ def test_a_picture_made_from_another_is_made_again_where_that_is_named_and_refus
 
 
 def test_another_picture_than_the_file_says_has_drifted_and_exits_with_1(home: Home, pictures: list[Path]):
-    other = rewritten(pictures[0], lambda record: msgspec.structs.replace(record, seed=99, model_version="0123abcd"))
+    other = rewritten(
+        pictures[0],
+        lambda record: msgspec.structs.replace(
+            record, pixels=msgspec.structs.replace(record.pixels, seed=99), model_version="0123abcd"
+        ),
+    )
     status, answer = said(home, other)
     assert (status, answer["verdict"]) == (1, "drifted")
     assert any("weights: was 0123abcd" in reason for reason in answer["reasons"])
@@ -182,7 +194,12 @@ def test_a_providers_picture_cannot_be_made_again(home: Home, pictures: list[Pat
 
 
 def test_a_model_that_is_not_here_is_named(home: Home, pictures: list[Path]):
-    other = rewritten(pictures[0], lambda record: msgspec.structs.replace(record, model="base_sdxl"))
+    other = rewritten(
+        pictures[0],
+        lambda record: msgspec.structs.replace(
+            record, pixels=msgspec.structs.replace(record.pixels, model="base_sdxl")
+        ),
+    )
     status, answer = said(home, other)
     assert status == 2
     assert answer["error"]["code"] == "not_installed"
@@ -220,7 +237,10 @@ def test_reasons_name_what_is_not_as_it_was(pictures: list[Path]):
     )
     assert "processor" in differences_of(record, same)[0]
     changed = msgspec.structs.replace(
-        record, versions={"torch": "1.0", "threads": "3", "compile": "inductor"}, device="cuda:0", buckets=None
+        record,
+        versions={"torch": "1.0", "threads": "3", "compile": "inductor"},
+        device="cuda:0",
+        pixels=msgspec.structs.replace(record.pixels, buckets=None),
     )
     told = "; ".join(differences_of(changed, same))
     assert "torch: was 1.0" in told
@@ -242,4 +262,4 @@ def test_a_picture_is_made_again_by_as_many_threads_as_its_file_says_within_reas
 
 def test_the_job_of_a_record_has_its_buckets(pictures: list[Path]):
     record = read_record(pictures[0].read_bytes())
-    assert job_of(record).buckets == record.buckets
+    assert job_of(record).pixels.buckets == record.pixels.buckets
