@@ -85,6 +85,7 @@ BEYOND: tuple[Requirement, ...] = (
         "why.",
         (
             "test_rerun::test_a_picture_made_in_company_is_made_again_bit_for_bit_from_its_file",
+            "test_what_it_left::test_a_picture_of_then_is_made_again_from_its_file",
             "test_rerun::test_another_picture_than_the_file_says_has_drifted_and_exits_with_1",
             "test_rerun::test_reasons_name_what_is_not_as_it_was",
             "test_rerun::test_the_largest_difference_of_a_pixel_decides",
