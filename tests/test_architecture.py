@@ -20,6 +20,7 @@ SHARED = (
     "agents.shared.presence",
     "agents.shared.picture",
     "agents.shared.edges",
+    "agents.shared.periodic",
 )
 """What every agent may import."""
 
@@ -32,6 +33,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.shared.presence": ("protocol",),
     "agents.shared.picture": (),
     "agents.shared.edges": (),
+    "agents.shared.periodic": (),
     "agents.shared.database": ("agents.shared.database", "bus.failpoint", "protocol.errors"),
     "agents.shared.supervisor": ("protocol", "bus", "agents.shared.settings", "agents.shared.supervisor"),
     "agents.pocket": ("agents.pocket", "agents.shared.edges"),
