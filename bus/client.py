@@ -12,9 +12,10 @@ from nats.errors import NoRespondersError
 
 from bus.connection import Address, Connection, connect
 from bus.presence import PresenceBoard
-from bus.topology import ACP_EVENTS, ACP_STATUS, PRESENCE_TTL_S
+from bus.topology import PRESENCE_TTL_S
 from bus.view import View
 from protocol import codec, subjects
+from protocol.channels import ACP_EVENTS, ACP_STATUS
 from protocol.errors import AcpError, BadCommand, Unavailable
 from protocol.ids import is_id
 from protocol.messages import Event, Presence, Progress
@@ -77,7 +78,7 @@ class Client:
 
     async def watch_events(self, client_id: str, batch: str) -> AsyncGenerator[Event]:
         """Events of a batch from its first on. One may come twice after a restart of the broker. Endless."""
-        async for data in self._watch(ACP_EVENTS, f"{subjects.ROOT}.event.{client_id}.{batch}.>"):
+        async for data in self._watch(ACP_EVENTS, subjects.batch_events(client_id, batch)):
             event = codec.decode_message(data)
             if isinstance(event, Event):
                 yield event

@@ -12,7 +12,8 @@ from nats.errors import Error as NatsError
 from bus.connection import ApiError, Connection
 from bus.handling import decode
 from bus.publisher import MESSAGE_ID_HEADER, refusal_of
-from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
+from protocol import subjects
+from protocol.channels import ACP_DEAD
 from protocol.errors import AcpError, Refused, Unavailable
 from protocol.messages import Event, Work
 
@@ -89,8 +90,7 @@ class DeadLetters:
             Refused: the letter does not name a place of work or events.
             Unavailable: the broker did not take it.
         """
-        stream = ACP_WORK if letter.subject.startswith("acp.v1.work.") else ACP_EVENTS
-        if stream == ACP_EVENTS and not letter.subject.startswith("acp.v1.event."):
+        if not any(subjects.subject_matches(pattern, letter.subject) for pattern in (subjects.WORK, subjects.EVENTS)):
             raise Refused("invalid_value", f"{letter.subject!r} is neither a place of work nor of events")
         headers = {**letter.headers, MESSAGE_ID_HEADER: f"again.{letter.id}.{letter.origin}"}
         answer = await self._request(letter.subject, letter.data, headers)

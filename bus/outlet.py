@@ -15,8 +15,8 @@ from bus.connection import Connection
 from bus.presence import PresenceBoard
 from bus.publisher import MESSAGE_ID_HEADER, Publication, Publisher
 from bus.telemetry import Tracing
-from bus.topology import ACP_WORK
 from protocol import codec, subjects
+from protocol.channels import ACP_WORK
 from protocol.errors import BadMessage, Unavailable
 from protocol.messages import Control, Presence, Progress, Role
 from protocol.replies import GenerationStatus

@@ -15,9 +15,9 @@ from nats.aio.msg import Msg
 from bus.agent import Agent
 from bus.connection import Connection
 from bus.publisher import Publication, Publisher
-from bus.topology import PRESENCE_PREFIX, PRESENCE_STREAM
 from bus.view import View
 from protocol import codec
+from protocol.channels import PRESENCE_PREFIX, PRESENCE_STREAM, STREAM_SUBJECTS
 from protocol.errors import AcpError
 from protocol.messages import Presence
 
@@ -34,7 +34,9 @@ class PresenceBoard:
         self._ttl_s = ttl_s
         self._entries: dict[str, tuple[Presence, float]] = {}
         self._asked_for = asyncio.Event()
-        self._view = View(connection, PRESENCE_STREAM, f"{PRESENCE_PREFIX}.>", self._receive, start="last_per_subject")
+        self._view = View(
+            connection, PRESENCE_STREAM, STREAM_SUBJECTS[PRESENCE_STREAM], self._receive, start="last_per_subject"
+        )
 
     async def run(self) -> None:
         """Keep the board once somebody asked; runs until cancelled."""

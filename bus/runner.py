@@ -24,9 +24,10 @@ from bus.presence import PresenceAnnouncer, PresenceBoard
 from bus.publisher import Publisher
 from bus.pull import Pull
 from bus.service import Service
-from bus.topology import ACP_EVENTS, PRESENCE_TTL_S, inbox_prefix
+from bus.topology import PRESENCE_TTL_S, inbox_prefix
 from bus.view import View
 from protocol import codec, subjects
+from protocol.channels import ACP_EVENTS
 from protocol.errors import AcpError, Unavailable
 from protocol.messages import CancelBatch, CancelImage, Drain
 

@@ -21,8 +21,8 @@ from bus.agent import Endpoint
 from bus.connection import Connection
 from bus.failpoint import pass_failpoint
 from bus.telemetry import Tracing
-from bus.topology import inbox_prefix
-from protocol import codec, subjects
+from bus.topology import reply_prefixes
+from protocol import codec
 from protocol.errors import AcpError, BadMessage
 from protocol.replies import ErrorReply
 
@@ -202,18 +202,7 @@ class Service:
 def may_answer(subject: str, reply: str) -> bool:
     """Whether the answer to a request on `subject` may go to `reply`. Whoever asks chooses that and the agent publishes
     with its own rights: anywhere but the inbox of who may ask there, a client would speak with the agent's voice."""
-    return reply.startswith(f"{inbox_prefix(_login_that_asks(subject))}.")
-
-
-def _login_that_asks(subject: str) -> str:
-    """The login that may ask on a subject."""
-    match subject:
-        case subjects.OPERATOR:
-            return "operator"
-        case subjects.STORED:
-            return "planner"
-        case _:
-            return "generator" if subject.startswith(subjects.LEDGER.removesuffix("*")) else "client"
+    return reply.startswith(reply_prefixes(subject))
 
 
 def _endpoint_name(subject: str) -> str:

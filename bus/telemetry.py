@@ -88,7 +88,7 @@ def subject_without_ids(subject: str) -> str:
             kept = 5 if tokens[3:4] == ["generate"] else 4
             return ".".join(tokens[:kept])
         case ["event"] if len(tokens) == 6:
-            return f"acp.v1.event.{tokens[5]}"
+            return ".".join([*tokens[:3], tokens[5]])
         case _:
             return ".".join(tokens[:3])
 

@@ -1,12 +1,13 @@
 """Streams, the presence bucket and the rights of each login, as data; applied idempotently.
 
-Least privilege: a role publishes what it returns, reads its own consumers and its own inbox. Each role has an
-inbox prefix of its own, so that no login reads the answers to another. `$JS.ACK` has two forms, because
+Least privilege: the rights of a login are derived from the channels that it sends and receives
+(`protocol.channels`); the few that no channel names stand in `_OTHER_PUBLISH` and `_OTHER_SUBSCRIBE`. Each role has
+an inbox prefix of its own, so that no login reads the answers to another. `$JS.ACK` has two forms, because
 nats-server 2.15 can put domain and account hash in front of the stream.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +17,19 @@ from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfi
 
 from bus.connection import ApiError, Connection
 from protocol import subjects
-from protocol.messages import ROLES, Role
+from protocol.channels import (
+    ACP_DEAD,
+    ACP_EVENTS,
+    ACP_STATUS,
+    ACP_WORK,
+    CHANNELS,
+    PRESENCE_STREAM,
+    STREAM_SUBJECTS,
+    Party,
+)
+from protocol.messages import ROLES
 
 log = structlog.get_logger()
-
-ACP_WORK = "ACP_WORK"
-ACP_EVENTS = "ACP_EVENTS"
-ACP_STATUS = "ACP_STATUS"
-ACP_DEAD = "ACP_DEAD"
-PRESENCE_BUCKET = "acp_presence"
-PRESENCE_STREAM = f"KV_{PRESENCE_BUCKET}"
-PRESENCE_PREFIX = f"$KV.{PRESENCE_BUCKET}"
 
 DAY_S = 24 * 3600.0
 MIB = 1024 * 1024
@@ -46,7 +49,7 @@ def streams(presence_ttl_s: float = PRESENCE_TTL_S) -> tuple[StreamConfig, ...]:
         StreamConfig(
             name=ACP_WORK,
             description="work of the agents; a message leaves when it is acknowledged",
-            subjects=[subjects.WORK],
+            subjects=[STREAM_SUBJECTS[ACP_WORK]],
             retention=RetentionPolicy.WORK_QUEUE,
             storage=StorageType.FILE,
             discard=DiscardPolicy.NEW,
@@ -58,7 +61,7 @@ def streams(presence_ttl_s: float = PRESENCE_TTL_S) -> tuple[StreamConfig, ...]:
         StreamConfig(
             name=ACP_EVENTS,
             description="what happened to jobs",
-            subjects=[subjects.EVENTS],
+            subjects=[STREAM_SUBJECTS[ACP_EVENTS]],
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             discard=DiscardPolicy.OLD,
@@ -69,7 +72,7 @@ def streams(presence_ttl_s: float = PRESENCE_TTL_S) -> tuple[StreamConfig, ...]:
         StreamConfig(
             name=ACP_STATUS,
             description="the last status of each batch",
-            subjects=[subjects.STATUSES],
+            subjects=[STREAM_SUBJECTS[ACP_STATUS]],
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             discard=DiscardPolicy.OLD,
@@ -82,7 +85,7 @@ def streams(presence_ttl_s: float = PRESENCE_TTL_S) -> tuple[StreamConfig, ...]:
         StreamConfig(
             name=ACP_DEAD,
             description="messages that were given up, with the reason and the original bytes",
-            subjects=[subjects.DEAD],
+            subjects=[STREAM_SUBJECTS[ACP_DEAD]],
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             discard=DiscardPolicy.OLD,
@@ -94,7 +97,7 @@ def streams(presence_ttl_s: float = PRESENCE_TTL_S) -> tuple[StreamConfig, ...]:
         StreamConfig(
             name=PRESENCE_STREAM,
             description="live processes; an entry not renewed in time is gone",
-            subjects=[f"{PRESENCE_PREFIX}.>"],
+            subjects=[STREAM_SUBJECTS[PRESENCE_STREAM]],
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             discard=DiscardPolicy.NEW,
@@ -107,14 +110,6 @@ def streams(presence_ttl_s: float = PRESENCE_TTL_S) -> tuple[StreamConfig, ...]:
             duplicate_window=min(DUPLICATE_WINDOW_S, presence_ttl_s),
         ),
     )
-
-
-STREAM_OF_FILTER: Mapping[str, str] = {
-    ACP_EVENTS: "acp.v1.event.>",
-    ACP_STATUS: "acp.v1.status.>",
-    PRESENCE_STREAM: f"{PRESENCE_PREFIX}.>",
-}
-"""Streams that may be watched -> the filter a watcher may name."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +127,28 @@ def inbox_prefix(login: str) -> str:
     return f"_INBOX_{login}" if login in (*ROLES, "operator") else "_INBOX"
 
 
+_SERVICE = "$SRV.>"
+"""Where clients find and ask the micro-services of the agents (ADR-32)."""
+
+_DURABLES: Mapping[tuple[str, Party], str] = {
+    (ACP_EVENTS, "planner"): "planner",
+    (ACP_WORK, "prompt"): "prompt",
+    (ACP_WORK, "generator"): "*",
+    (ACP_WORK, "qa"): "qa",
+    (ACP_WORK, "storage"): "storage",
+}
+"""Who takes messages from which stream, and the name of the durable consumer; all other receivers only watch. The name
+is a wildcard where a role has a consumer per platform; the filter in the subject still keeps it to its own work when
+it creates one."""
+
+
 def _watch_rights(stream: str) -> tuple[str, ...]:
     """Rights to look at a stream through an ephemeral push consumer into the own inbox."""
-    return (f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.CONSUMER.CREATE.{stream}.*.{STREAM_OF_FILTER[stream]}")
+    return (f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.CONSUMER.CREATE.{stream}.*.{STREAM_SUBJECTS[stream]}")
 
 
-def _read_rights(stream: str, durable: str, filter_subject: str) -> tuple[str, ...]:
-    """Rights to read one durable consumer. The name is a wildcard where a role has a consumer per platform; the
-    filter in the subject still keeps it to its own work when it creates one."""
+def _consumer_rights(stream: str, durable: str, filter_subject: str) -> tuple[str, ...]:
+    """Rights to read one durable consumer."""
     return (
         f"$JS.API.CONSUMER.CREATE.{stream}.{durable}.{filter_subject}",
         f"$JS.API.CONSUMER.INFO.{stream}.{durable}",
@@ -149,104 +158,109 @@ def _read_rights(stream: str, durable: str, filter_subject: str) -> tuple[str, .
     )
 
 
-def _event_subjects(*kinds: str) -> tuple[str, ...]:
-    return tuple(subjects.event_filter(kind) for kind in kinds)
+_DEAD_LETTER_RIGHTS = (
+    f"$JS.API.STREAM.INFO.{ACP_DEAD}",
+    f"$JS.API.DIRECT.GET.{ACP_DEAD}",
+    f"$JS.API.STREAM.MSG.DELETE.{ACP_DEAD}",
+)
+"""Rights to read dead letters one by one, and to remove them."""
 
+_AGENT_PUBLISH = (
+    *_watch_rights(ACP_EVENTS),  # `bus.agent.Watch`
+    subjects.PROGRESS,  # `bus.agent.Outlet.publish_progress`
+    f"{inbox_prefix('client')}.>",  # answers of the micro-service
+)
+"""What the bus offers to every agent, whether its role uses it or not."""
 
-_PUBLISHES: Mapping[Role, tuple[str, ...]] = {
+_OTHER_PUBLISH: Mapping[Party, tuple[str, ...]] = {
+    **dict.fromkeys(ROLES, _AGENT_PUBLISH),
     "planner": (
-        subjects.work_filter("prompt"),
-        subjects.work_filter("generate"),
-        subjects.work_filter("qa"),  # said again by the reconciler
-        subjects.work_filter("storage"),
-        subjects.EVENTS,
-        subjects.STATUSES,
-        "acp.v1.control.*",
-        f"$JS.API.STREAM.PURGE.{ACP_WORK}",
-        f"{inbox_prefix('generator')}.>",  # answers about paid calls
-        subjects.STORED,
-        f"{inbox_prefix('operator')}.>",
+        *_AGENT_PUBLISH,
+        subjects.EVENTS,  # `bus.agent.Outlet.publish` takes events as well
+        f"$JS.API.STREAM.PURGE.{ACP_WORK}",  # the queued work of a cancelled batch
     ),
-    "prompt": _event_subjects("prompts_written", "prompts_failed"),
-    "generator": (*_event_subjects("generated", "failed", "cancelled"), subjects.work_filter("qa"), subjects.LEDGER),
-    "qa": (*_event_subjects("scored", "failed", "cancelled"), subjects.work_filter("storage")),
-    "storage": (
-        *_event_subjects("stored", "failed", "cancelled", "contact_sheet"),
-        f"{inbox_prefix('planner')}.>",  # answers about stored pictures
-    ),
+    "operator": (subjects.WORK, subjects.EVENTS),  # dead letters, where they were before
+    "client": (_SERVICE, f"$JS.API.DIRECT.GET.{ACP_STATUS}.>"),
 }
-"""What each role says about its work."""
+"""Publish rights that no channel names."""
 
-_READS: Mapping[Role, tuple[str, ...]] = {
-    "planner": (*_read_rights(ACP_EVENTS, "planner", subjects.EVENTS), *_watch_rights(PRESENCE_STREAM)),
-    "prompt": _read_rights(ACP_WORK, "prompt", subjects.work_filter("prompt")),
-    "generator": _read_rights(ACP_WORK, "*", subjects.work_filter("generate")),
-    "qa": _read_rights(ACP_WORK, "qa", subjects.work_filter("qa")),
-    "storage": _read_rights(ACP_WORK, "storage", subjects.work_filter("storage")),
+_OTHER_SUBSCRIBE: Mapping[Party, tuple[str, ...]] = {
+    **dict.fromkeys(ROLES, (_SERVICE,)),
+    "client": (subjects.STATUSES, subjects.EVENTS),  # for clients that speak no JetStream
 }
-"""Which durable consumers each role reads."""
+"""Subscribe rights that no channel names."""
 
 
-_ANSWERS: Mapping[Role, tuple[str, ...]] = {
-    "planner": (subjects.COMMANDS, subjects.OPERATOR, subjects.LEDGER),
-    "storage": (subjects.STORED,),
-}
-"""Where each role takes requests."""
+def _send_rights(party: Party) -> Iterator[str]:
+    """What a party publishes to the channels it sends. Where every role sends, each names itself in the subject."""
+    for channel in CHANNELS:
+        if party not in channel.senders:
+            continue
+        if channel.pattern is None:
+            yield from (f"{inbox_prefix(receiver)}.>" for receiver in channel.receivers)
+        else:
+            yield channel.pattern.replace("{role}", party if channel.senders == ROLES else "*")
 
 
-def _agent_login(role: Role) -> Login:
+def _stream_rights(party: Party) -> Iterator[str]:
+    """What a party publishes to read the channels it receives from a stream. Whoever receives all that a stream keeps
+    has one filter for it."""
+    for stream, whole in STREAM_SUBJECTS.items():
+        kept = [channel for channel in CHANNELS if channel.stream == stream]
+        received = [channel for channel in kept if party in channel.receivers]
+        if not received:
+            continue
+        if stream == ACP_DEAD:
+            yield from _DEAD_LETTER_RIGHTS
+        elif durable := _DURABLES.get((stream, party)):
+            patterns = [channel.pattern for channel in received if channel.pattern is not None]
+            for filter_subject in [whole] if received == kept else patterns:
+                yield from _consumer_rights(stream, durable, filter_subject)
+        else:
+            yield from _watch_rights(stream)
+
+
+def _subscribe_rights(party: Party) -> Iterator[str]:
+    """Where a party listens: its inbox, and the channels it receives that no stream keeps."""
+    yield f"{inbox_prefix(party)}.>"
+    for channel in CHANNELS:
+        if party in channel.receivers and channel.pattern is not None and channel.stream is None:
+            yield channel.pattern.replace("{role}", party if channel.receivers == ROLES else "*")
+
+
+def _login_of(party: Party) -> Login:
+    """The login of a party, each right once."""
+    publish = (*_send_rights(party), *_stream_rights(party), *_OTHER_PUBLISH.get(party, ()))
+    subscribe = (*_subscribe_rights(party), *_OTHER_SUBSCRIBE.get(party, ()))
     return Login(
-        name=role,
-        inbox_prefix=inbox_prefix(role),
-        publish=(
-            *_PUBLISHES[role],
-            *_READS[role],
-            *_watch_rights(ACP_EVENTS),
-            subjects.dead_letter(role),
-            f"{PRESENCE_PREFIX}.{role}.>",
-            "acp.v1.progress.>",
-            "_INBOX.>",
-        ),
-        subscribe=(
-            f"{inbox_prefix(role)}.>",
-            subjects.control(role),
-            "$SRV.>",
-            *_ANSWERS.get(role, ()),
-        ),
+        name=party,
+        inbox_prefix=inbox_prefix(party),
+        publish=tuple(dict.fromkeys(publish)),
+        subscribe=tuple(dict.fromkeys(subscribe)),
     )
 
 
+_PARTIES: tuple[Party, ...] = (*ROLES, "operator", "client")
+
 LOGINS: Mapping[str, Login] = {
     "admin": Login(name="admin", publish=(">",), subscribe=(">",), inbox_prefix=inbox_prefix("admin")),
-    **{role: _agent_login(role) for role in ROLES},
-    "operator": Login(
-        name="operator",
-        inbox_prefix=inbox_prefix("operator"),
-        publish=(
-            subjects.OPERATOR,
-            f"$JS.API.STREAM.INFO.{ACP_DEAD}",
-            f"$JS.API.DIRECT.GET.{ACP_DEAD}",
-            f"$JS.API.STREAM.MSG.DELETE.{ACP_DEAD}",
-            subjects.WORK,  # said again from the dead letters
-            subjects.EVENTS,
-        ),
-        subscribe=(f"{inbox_prefix('operator')}.>",),
-    ),
-    "client": Login(
-        name="client",
-        inbox_prefix=inbox_prefix("client"),
-        publish=(
-            subjects.COMMANDS,
-            *_watch_rights(ACP_STATUS),
-            *_watch_rights(ACP_EVENTS),
-            *_watch_rights(PRESENCE_STREAM),
-            f"$JS.API.DIRECT.GET.{ACP_STATUS}.>",
-            "$SRV.>",
-        ),
-        subscribe=(subjects.STATUSES, "acp.v1.progress.>", subjects.EVENTS, "_INBOX.>"),
-    ),
+    **{party: _login_of(party) for party in _PARTIES},
 }
-"""Every login by name."""
+"""Every login by name. The supervisor has the one that may do everything."""
+
+_REQUESTS = tuple(
+    (channel.pattern, channel.senders) for channel in CHANNELS if channel.pattern is not None and channel.reply
+)
+"""Pattern of each channel of requests, and who may ask there."""
+
+
+def reply_prefixes(subject: str) -> tuple[str, ...]:
+    """How an inbox may begin that takes the answer to a request on `subject`: the inboxes of those who may ask there.
+    What is no channel of the protocol, such as the questions of ADR-32, is asked by clients."""
+    askers = [
+        party for pattern, senders in _REQUESTS if subjects.subject_matches(pattern, subject) for party in senders
+    ]
+    return tuple(dict.fromkeys(f"{inbox_prefix(party)}." for party in askers or ("client",)))
 
 
 def server_users(passwords: Mapping[str, str]) -> list[dict[str, Any]]:

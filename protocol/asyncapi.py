@@ -48,7 +48,10 @@ def document(examples: Examples) -> Schema:
         "servers": {"workshop": _SERVER},
         "channels": {channel.name: _channel(channel) for channel in CHANNELS},
         "operations": {
-            name: operation for channel in CHANNELS if channel is not REPLY for name, operation in _operations(channel)
+            name: operation
+            for channel in CHANNELS
+            if channel.address is not None
+            for name, operation in _operations(channel)
         },
         "components": {
             "messages": {
@@ -124,8 +127,8 @@ def _operation(action: str, channel: Channel, party: Party) -> Schema:
         "channel": {"$ref": f"#/channels/{channel.name}"},
         "x-party": party,
     }
-    if channel in (COMMAND, OPERATOR):
-        operation["reply"] = {"channel": {"$ref": f"#/channels/{REPLY.name}"}}
+    if channel.reply is not None:
+        operation["reply"] = {"channel": {"$ref": f"#/channels/{channel.reply.name}"}}
         if channel is COMMAND and action == "receive":
             operation["bindings"] = {"nats": {"queue": COMMAND_QUEUE, "bindingVersion": "0.1.0"}}
     return operation

@@ -1,4 +1,7 @@
-"""Who says what on which subject, as data. Pure module."""
+"""Who says what on which subject, as data, and the streams that keep it. Pure module.
+
+The AsyncAPI document and the rights of the logins on the broker (`bus/topology.py`) are derived from this.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,41 +41,48 @@ from protocol.spending import CloseIntent, IntentReply, OpenIntent
 
 Party = Role | Literal["client", "operator", "supervisor"]
 
+ACP_WORK = "ACP_WORK"
+ACP_EVENTS = "ACP_EVENTS"
+ACP_STATUS = "ACP_STATUS"
+ACP_DEAD = "ACP_DEAD"
+PRESENCE_BUCKET = "acp_presence"
+PRESENCE_STREAM = f"KV_{PRESENCE_BUCKET}"
+PRESENCE_PREFIX = f"$KV.{PRESENCE_BUCKET}"
+
+STREAM_SUBJECTS: Mapping[str, str] = {
+    ACP_WORK: subjects.WORK,
+    ACP_EVENTS: subjects.EVENTS,
+    ACP_STATUS: subjects.STATUSES,
+    ACP_DEAD: subjects.DEAD,
+    PRESENCE_STREAM: f"{PRESENCE_PREFIX}.>",
+}
+"""Stream -> the subjects that it keeps."""
+
 
 @dataclass(frozen=True)
 class Channel:
-    """A subject with `{parameters}`, what is said there, and who says and hears it. `stream` keeps it, if any."""
+    """What is said on a subject, and who says and hears it.
+
+    `address` is the subject with `{parameters}`, and `pattern` the NATS pattern that rights and consumers name: it
+    covers the address. `{role}` in a pattern is a role of the workshop. Both are null for a channel of replies, which
+    go to the inbox of whoever asked; `reply` is the channel of the replies to this one. `stream` keeps what is said,
+    if any does.
+    """
 
     name: str
     address: str | None
+    pattern: str | None
     description: str
     messages: tuple[type[msgspec.Struct], ...]
     senders: tuple[Party, ...]
     receivers: tuple[Party, ...]
     stream: str | None = None
+    reply: "Channel | None" = None
 
-
-COMMAND = Channel(
-    "command",
-    subjects.command("{client}"),
-    "Request and reply: a client asks, the planner answers once the answer is on disk. Plain JSON, or zstd with "
-    "the header Content-Encoding; answered in kind.",
-    members(Command),
-    senders=("client",),
-    receivers=("planner",),
-)
-
-OPERATOR = Channel(
-    "operator",
-    subjects.OPERATOR,
-    "Request and reply: the operator of the workshop asks, the planner answers once the answer is on disk.",
-    members(OperatorCommand),
-    senders=("operator",),
-    receivers=("planner",),
-)
 
 REPLY = Channel(
     "reply",
+    None,
     None,
     "The reply subject of the request.",
     members(Reply),
@@ -80,51 +90,79 @@ REPLY = Channel(
     receivers=("client", "operator"),
 )
 
+COMMAND = Channel(
+    "command",
+    subjects.command("{client}"),
+    subjects.COMMANDS,
+    "Request and reply: a client asks, the planner answers once the answer is on disk. Plain JSON, or zstd with "
+    "the header Content-Encoding; answered in kind.",
+    members(Command),
+    senders=("client",),
+    receivers=("planner",),
+    reply=REPLY,
+)
+
+OPERATOR = Channel(
+    "operator",
+    subjects.OPERATOR,
+    subjects.OPERATOR,
+    "Request and reply: the operator of the workshop asks, the planner answers once the answer is on disk.",
+    members(OperatorCommand),
+    senders=("operator",),
+    receivers=("planner",),
+    reply=REPLY,
+)
+
 _WORK = (
     Channel(
         "work_prompt",
         f"{subjects.ROOT}.work.prompt.{{hash}}.{{first}}",
+        subjects.work_filter("prompt"),
         "Prompts to write.",
         (WritePrompts,),
         senders=("planner",),
         receivers=("prompt",),
-        stream="ACP_WORK",
+        stream=ACP_WORK,
     ),
     Channel(
         "work_generate",
         f"{subjects.ROOT}.work.generate.{{platform}}.{{hash}}.{{index}}.{{attempt}}",
+        subjects.work_filter("generate"),
         "Pictures to make, by platform.",
         (GenerateImage, GenerateFlatImage),
         senders=("planner",),
         receivers=("generator",),
-        stream="ACP_WORK",
+        stream=ACP_WORK,
     ),
     Channel(
         "work_qa",
         f"{subjects.ROOT}.work.qa.{{hash}}.{{index}}.{{attempt}}",
-        "Pictures to judge.",
+        subjects.work_filter("qa"),
+        "Pictures to judge: from the generator, and again from the planner when nothing was heard of one.",
         (ScoreImage, ScoreFlatImage),
-        senders=("generator",),
+        senders=("planner", "generator"),
         receivers=("qa",),
-        stream="ACP_WORK",
+        stream=ACP_WORK,
     ),
     Channel(
         "work_storage",
         f"{subjects.ROOT}.work.storage.{{hash}}.{{index}}.{{attempt}}",
+        subjects.work_filter("storage"),
         "Pictures to file: accepted ones from QA, the best of a failed picture from the planner.",
         (StoreImage, StoreFlatImage),
         senders=("planner", "qa"),
         receivers=("storage",),
-        stream="ACP_WORK",
+        stream=ACP_WORK,
     ),
     Channel(
         "work_sheet",
         f"{subjects.ROOT}.work.storage.{{hash}}.sheet",
+        subjects.work_filter("storage"),
         "Contact sheets to draw.",
         (MakeContactSheet,),
         senders=("planner",),
         receivers=("storage",),
-        stream="ACP_WORK",
+        stream=ACP_WORK,
     ),
 )
 
@@ -136,18 +174,19 @@ _EVENT_SENDERS: Mapping[type[Event], tuple[Party, ...]] = {
     ImageScored: ("qa",),
     ImageStored: ("storage",),
     JobFailed: ("generator", "qa", "storage"),
-    JobCancelled: ("generator", "qa", "storage"),
+    JobCancelled: ("generator",),
 }
 
 _EVENTS = tuple(
     Channel(
         f"event_{kind}",
         f"{subjects.ROOT}.event.{{client}}.{{hash}}.{kind}",
+        subjects.event_filter(kind),
         "What happened in a batch.",
         (event,),
         senders=_EVENT_SENDERS[event],
-        receivers=("planner",),
-        stream="ACP_EVENTS",
+        receivers=("planner", "qa", "client") if event is ImageScored else ("planner", "client"),
+        stream=ACP_EVENTS,
     )
     for event, kind in subjects.EVENT_KINDS.items()
 )
@@ -156,15 +195,17 @@ _BESIDE = (
     Channel(
         "status",
         subjects.status("{client}", "{hash}"),
+        subjects.STATUSES,
         "How a batch stands, at every change; the last one is kept for late subscribers.",
         (GenerationStatus,),
         senders=("planner",),
         receivers=("client",),
-        stream="ACP_STATUS",
+        stream=ACP_STATUS,
     ),
     Channel(
         "progress",
         subjects.progress("{client}", "{hash}"),
+        subjects.PROGRESS,
         "How far an attempt is. Lossy, for displays.",
         (Progress,),
         senders=("generator",),
@@ -173,6 +214,7 @@ _BESIDE = (
     Channel(
         "control",
         f"{subjects.ROOT}.control.{{role}}",
+        f"{subjects.ROOT}.control.{{role}}",
         "Cancel and drain, heard by every process of a role beside its queue.",
         members(Control),
         senders=("planner", "supervisor"),
@@ -180,69 +222,83 @@ _BESIDE = (
     ),
     Channel(
         "presence",
-        "$KV.acp_presence.{role}.{instance}",
+        f"{PRESENCE_PREFIX}.{{role}}.{{instance}}",
+        f"{PRESENCE_PREFIX}.{{role}}.>",
         "Live processes, in a key-value bucket whose entries expire.",
         (Presence,),
         senders=ROLES,
-        receivers=ROLES,
-        stream="KV_acp_presence",
+        receivers=("planner", "client"),
+        stream=PRESENCE_STREAM,
     ),
+)
+
+_LEDGER_REPLY = Channel(
+    "ledger_reply",
+    None,
+    None,
+    "The reply subject of a request about a paid call.",
+    (IntentReply,),
+    senders=("planner",),
+    receivers=("generator",),
 )
 
 _LEDGER = (
     Channel(
         "ledger_intent",
         f"{subjects.ROOT}.ledger.intent",
+        subjects.LEDGER,
         "Request and reply: may a paid call be made? The answer is on disk before it is given.",
         (OpenIntent,),
         senders=("generator",),
         receivers=("planner",),
+        reply=_LEDGER_REPLY,
     ),
     Channel(
         "ledger_captured",
         f"{subjects.ROOT}.ledger.captured",
+        subjects.LEDGER,
         "Request and reply: what a paid call cost.",
         (CloseIntent,),
         senders=("generator",),
         receivers=("planner",),
+        reply=_LEDGER_REPLY,
     ),
-    Channel(
-        "ledger_reply",
-        None,
-        "The reply subject of a request about a paid call.",
-        (IntentReply,),
-        senders=("planner",),
-        receivers=("generator",),
-    ),
+    _LEDGER_REPLY,
+)
+
+_STORED_REPLY = Channel(
+    "stored_reply",
+    None,
+    None,
+    "The reply subject of a question about stored pictures.",
+    (StoredPictures,),
+    senders=("storage",),
+    receivers=("planner",),
 )
 
 _STORED = (
     Channel(
         "stored",
         subjects.STORED,
+        subjects.STORED,
         "Request and reply: which of these pictures are there already?",
         (FindStored,),
         senders=("planner",),
         receivers=("storage",),
+        reply=_STORED_REPLY,
     ),
-    Channel(
-        "stored_reply",
-        None,
-        "The reply subject of a question about stored pictures.",
-        (StoredPictures,),
-        senders=("storage",),
-        receivers=("planner",),
-    ),
+    _STORED_REPLY,
 )
 
 DEAD = Channel(
     "dead_letter",
     f"{subjects.ROOT}.dead.{{role}}",
+    f"{subjects.ROOT}.dead.{{role}}",
     "Messages that a role gave up: the original bytes, with the reason in the headers.",
     (),
     senders=ROLES,
     receivers=("operator",),
-    stream="ACP_DEAD",
+    stream=ACP_DEAD,
 )
 
 CHANNELS: tuple[Channel, ...] = (COMMAND, OPERATOR, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, *_STORED, DEAD)

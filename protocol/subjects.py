@@ -31,6 +31,7 @@ COMMANDS = f"{ROOT}.command.*"
 WORK = f"{ROOT}.work.>"
 EVENTS = f"{ROOT}.event.>"
 STATUSES = f"{ROOT}.status.>"
+PROGRESS = f"{ROOT}.progress.>"
 DEAD = f"{ROOT}.dead.>"
 LEDGER = f"{ROOT}.ledger.*"
 STORED = f"{ROOT}.stored"
@@ -50,6 +51,16 @@ EVENT_KINDS: dict[type[Event], str] = {
     JobCancelled: "cancelled",
 }
 """Event -> the last token of its subject."""
+
+
+def subject_matches(pattern: str, subject: str) -> bool:
+    """Whether a NATS pattern covers a subject: `*` is one token, a last `>` one or more."""
+    wanted, given = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        if len(given) < len(wanted):
+            return False
+        wanted, given = wanted[:-1], given[: len(wanted) - 1]
+    return len(wanted) == len(given) and all(one in ("*", token) for one, token in zip(wanted, given, strict=True))
 
 
 def command(client: str) -> str:
@@ -90,6 +101,11 @@ def batch_work(batch: str) -> tuple[str, ...]:
 def batch_generation(batch: str) -> str:
     """Filter that names what of a batch is queued for generators."""
     return f"{ROOT}.work.generate.*.{batch}.>"
+
+
+def batch_events(client: str, batch: str) -> str:
+    """Filter of all events of a batch."""
+    return f"{ROOT}.event.{client}.{batch}.>"
 
 
 def event_filter(kind: str) -> str:

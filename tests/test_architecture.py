@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from protocol.channels import STREAM_SUBJECTS
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(file for package in ("protocol", "bus", "agents") for file in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -20,6 +22,7 @@ SHARED = (
     "agents.shared.presence",
     "agents.shared.picture",
     "agents.shared.edges",
+    "agents.shared.periodic",
 )
 """What every agent may import."""
 
@@ -32,6 +35,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.shared.presence": ("protocol",),
     "agents.shared.picture": (),
     "agents.shared.edges": (),
+    "agents.shared.periodic": (),
     "agents.shared.database": ("agents.shared.database", "bus.failpoint", "protocol.errors"),
     "agents.shared.supervisor": ("protocol", "bus", "agents.shared.settings", "agents.shared.supervisor"),
     "agents.pocket": ("agents.pocket", "agents.shared.edges"),
@@ -217,6 +221,25 @@ def test_nothing_dangerous_is_parsed_or_run() -> None:
 
         assert modules.isdisjoint({"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}), where(file)
         assert set(calls(file)).isdisjoint({"eval", "exec", "os.system", "torch.load"}), where(file)
+
+
+def texts(file: Path) -> Iterator[tuple[str, int]]:
+    """Every string that a file writes out, docstrings and the pieces of f-strings included, with the line."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value, node.lineno
+
+
+def test_a_stream_is_named_once_in_the_channels() -> None:
+    wrong = [
+        f"{where(file)}:{line} writes {text!r}"
+        for file in SOURCES
+        for text, line in texts(file)
+        if any(name in text for name in STREAM_SUBJECTS) and file != ROOT / "protocol" / "channels.py"
+    ]
+
+    assert {"ACP_WORK", "ACP_EVENTS", "ACP_STATUS", "ACP_DEAD", "KV_acp_presence"} == set(STREAM_SUBJECTS)
+    assert wrong == []
 
 
 def test_the_environment_is_read_in_few_places() -> None:

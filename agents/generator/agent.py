@@ -28,6 +28,7 @@ from bus.blobs import Blobs
 from bus.failpoint import pass_failpoint
 from bus.local_blobs import LocalBlobs
 from protocol import subjects
+from protocol.channels import ACP_WORK
 from protocol.errors import AcpError, NotSupported
 from protocol.messages import (
     CancelBatch,
@@ -88,7 +89,7 @@ class Generator(Agent):
         """One durable consumer per platform, shared by all generators that serve it."""
         slots = announce.slots_per_platform(self._slots, len(self.platforms))
         return [
-            Intake("ACP_WORK", f"generate_{name}", (subjects.work_filter(f"generate.{name}"),), slots)
+            Intake(ACP_WORK, f"generate_{name}", (subjects.work_filter(f"generate.{name}"),), slots)
             for name in self.platforms
         ]
 

@@ -34,6 +34,7 @@ from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from bus.local_blobs import LocalBlobs
 from protocol import codec, subjects
+from protocol.channels import ACP_EVENTS
 from protocol.errors import AcpError, Unavailable
 from protocol.messages import (
     CancelBatch,
@@ -64,7 +65,7 @@ class Planner(Agent):
     def intakes(self) -> Sequence[Intake]:
         return (
             Intake(
-                stream="ACP_EVENTS",
+                stream=ACP_EVENTS,
                 durable="planner",
                 filter_subjects=(subjects.EVENTS,),
                 slots=self._settings.planner_slots,

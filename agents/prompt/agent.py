@@ -15,9 +15,9 @@ from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
-from bus.topology import ACP_WORK
 from protocol import subjects
 from protocol.catalogue import CatalogueSnapshot
+from protocol.channels import ACP_WORK
 from protocol.errors import AcpError, Refused
 from protocol.messages import Presence, Prompt, PromptsFailed, PromptsWritten, PromptWish, WritePrompts
 from protocol.nearest import nearest

@@ -23,6 +23,7 @@ from agents.shared.settings import Settings
 from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet, Watch
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
+from protocol.channels import ACP_WORK
 from protocol.errors import AcpError, Refused, Unavailable
 from protocol.messages import (
     Assessment,
@@ -53,7 +54,7 @@ class Qa(Agent):
         self._memory = JudgementMemory()
 
     def intakes(self) -> Sequence[Intake]:
-        return (Intake("ACP_WORK", "qa", (work_filter("qa"),), slots=self._slots),)
+        return (Intake(ACP_WORK, "qa", (work_filter("qa"),), slots=self._slots),)
 
     def watches(self) -> Sequence[Watch]:
         return (Watch(event_filter("scored")),) if self._scoring else ()

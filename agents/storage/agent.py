@@ -28,8 +28,8 @@ from agents.storage.stored_picture import stored_picture
 from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
-from bus.topology import ACP_WORK
 from protocol import codec, subjects
+from protocol.channels import ACP_WORK
 from protocol.errors import AcpError, BadMessage, Unavailable
 from protocol.messages import (
     ContactSheetMade,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from agents.shared.periodic import run_periodically
 from agents.storage.atomic_files import AtomicFiles
 from agents.storage.catalogue import Catalogue, CatalogueRow
 from agents.storage.contact_sheet import SHEET_NAME
@@ -19,9 +20,6 @@ from bus.blobs import Blobs
 
 PAGE_SIZE = 100
 """Pictures in one step."""
-
-ROUND_S = 600.0
-"""Pause between two rounds."""
 
 DAY_S = 86_400.0
 
@@ -47,15 +45,12 @@ class Retention:
 
     async def run(self) -> None:
         """A round now and then, until cancelled."""
-        while True:
-            try:
-                removed = await self.run_once(time.time())
-            except Exception:
-                log.exception("pictures were not removed; the next round tries again")
-            else:
-                if removed.pictures:
-                    log.info("pictures_removed", count=removed.pictures, bytes=removed.picture_bytes)
-            await asyncio.sleep(ROUND_S)
+        await run_periodically(self._run_and_log, "pictures were not removed; the next round tries again")
+
+    async def _run_and_log(self) -> None:
+        removed = await self.run_once(time.time())
+        if removed.pictures:
+            log.info("pictures_removed", count=removed.pictures, bytes=removed.picture_bytes)
 
     async def run_once(self, now: float, *, dry_run: bool = False) -> RemovedPictures:
         """Remove every picture that was ordered and filed more than the days ago; with `dry_run` only count them."""

@@ -23,6 +23,7 @@ from bus.runner import RunnerOptions, serve
 from bus.server import EmbeddedServer
 from bus.telemetry import configure_logging
 from protocol import codec, subjects
+from protocol.channels import ACP_EVENTS
 from protocol.messages import Presence, Prompt, PromptsWritten, Role, WritePrompts
 from protocol.replies import BatchList, BatchListBody
 
@@ -59,7 +60,7 @@ class Counter(Agent):
         self.outlet: Outlet | None = None
 
     def intakes(self) -> Sequence[Intake]:
-        return (Intake("ACP_EVENTS", "planner", (subjects.EVENTS,), slots=256),)
+        return (Intake(ACP_EVENTS, "planner", (subjects.EVENTS,), slots=256),)
 
     def endpoints(self) -> Mapping[str, Endpoint]:
         return {subjects.COMMANDS: self._echo}

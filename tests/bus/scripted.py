@@ -11,8 +11,8 @@ from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outl
 from bus.connection import Address, Connection, connect
 from bus.runner import RunnerOptions, serve
 from bus.server import EmbeddedServer
-from bus.topology import ACP_EVENTS, ACP_WORK
 from protocol import codec, subjects
+from protocol.channels import ACP_EVENTS, ACP_WORK
 from protocol.errors import AcpError
 from protocol.messages import (
     Control,

@@ -11,7 +11,7 @@ from bus.connection import Address
 from bus.dead_letters import DeadLetter, DeadLetters
 from bus.operator import Operator
 from bus.server import EmbeddedServer
-from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
+from protocol.channels import ACP_DEAD, ACP_EVENTS, ACP_WORK
 from protocol.errors import BadCommand, Refused
 from tests.bus.scripted import Scripted, admin_of, put, served, stored, until_stored, write_prompts, written
 

@@ -10,8 +10,8 @@ from nats.aio.msg import Msg
 from bus.agent import Delivery, Inbound, Intake, Outbound
 from bus.connection import Address
 from bus.server import EmbeddedServer
-from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
 from protocol import codec, subjects
+from protocol.channels import ACP_DEAD, ACP_EVENTS, ACP_WORK
 from protocol.errors import BadCommand, Unavailable
 from protocol.messages import CancelBatch, PromptsFailed
 from tests.bus.scripted import (

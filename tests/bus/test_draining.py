@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import Address
 from bus.server import EmbeddedServer
-from bus.topology import ACP_EVENTS, ACP_WORK
 from protocol import codec, subjects
+from protocol.channels import ACP_EVENTS, ACP_WORK
 from protocol.messages import CancelBatch, Drain
 from tests.bus.scripted import (
     BATCH,

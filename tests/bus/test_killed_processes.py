@@ -15,8 +15,8 @@ from bus import topology
 from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import Address
 from bus.server import EmbeddedServer
-from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_WORK
 from protocol import codec, subjects
+from protocol.channels import ACP_DEAD, ACP_EVENTS, ACP_WORK
 from protocol.messages import PromptsFailed, PromptsWritten
 from tests.bus.scripted import (
     PLANNER_EVENTS,

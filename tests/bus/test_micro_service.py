@@ -10,7 +10,7 @@ from nats.aio.client import Client as Nats
 from bus.connection import Address
 from bus.server import EmbeddedServer
 from bus.service import may_answer
-from bus.topology import ACP_STATUS
+from protocol.channels import ACP_STATUS
 from protocol.errors import BadCommand
 from protocol.messages import ROLES, Role
 from tests.bus.scripted import Scripted, admin_of, served, stored
@@ -174,6 +174,8 @@ async def test_a_client_cannot_make_an_agent_speak_elsewhere_than_to_an_inbox(
         ("$SRV.PING", "_INBOX_planner.x.1", False),
         ("acp.v1.ledger.intent", "_INBOX_generator.x.1", True),
         ("acp.v1.ledger.intent", "_INBOX.x.1", False),
+        ("acp.v1.operator", "_INBOX_operator.x.1", True),
+        ("acp.v1.operator", "_INBOX.x.1", False),
         ("acp.v1.stored", "_INBOX_planner.x.1", True),
         ("acp.v1.stored", "_INBOX.x.1", False),
     ],

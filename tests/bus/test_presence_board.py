@@ -15,7 +15,7 @@ from bus.connection import Address
 from bus.presence import PresenceAnnouncer, time_left
 from bus.publisher import Publisher
 from bus.server import EmbeddedServer
-from bus.topology import PRESENCE_PREFIX, PRESENCE_STREAM
+from protocol.channels import PRESENCE_PREFIX, PRESENCE_STREAM
 from tests.bus.scripted import Scripted, admin_of, listen, put, served, write_prompts
 
 Login = Callable[[str], Address]

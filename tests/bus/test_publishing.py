@@ -7,7 +7,7 @@ from nats.errors import BadSubjectError
 
 from bus.publisher import Publication, Publisher
 from bus.server import EmbeddedServer
-from bus.topology import ACP_DEAD, ACP_WORK
+from protocol.channels import ACP_DEAD, ACP_WORK
 from tests.bus.scripted import admin_of, listen, stored
 
 

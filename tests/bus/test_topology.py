@@ -8,7 +8,8 @@ from nats.aio.client import Client
 from bus import topology
 from bus.connection import ApiError, Connection, connect
 from bus.server import EmbeddedServer
-from bus.topology import ACP_DEAD, ACP_EVENTS, ACP_STATUS, ACP_WORK, LOGINS, PRESENCE_STREAM
+from bus.topology import LOGINS
+from protocol.channels import ACP_DEAD, ACP_EVENTS, ACP_STATUS, ACP_WORK, PRESENCE_STREAM
 from protocol.messages import ROLES
 from tests.bus.scripted import admin_of, put, stored, write_prompts
 
@@ -24,6 +25,7 @@ SUBJECTS = {
     "image scored": "acp.v1.event.local.batch.scored",
     "image stored": "acp.v1.event.local.batch.stored",
     "job failed": "acp.v1.event.local.batch.failed",
+    "job cancelled": "acp.v1.event.local.batch.cancelled",
     "status": "acp.v1.status.local.batch",
     "command": "acp.v1.command.local",
     "operator's command": "acp.v1.operator",
@@ -58,6 +60,7 @@ ALLOWED = {
         "image scored",
         "image stored",
         "job failed",
+        "job cancelled",
         "status",
         "control",
         "presence of planner",
@@ -75,6 +78,7 @@ ALLOWED = {
         "intent of a paid call",
         "image generated",
         "job failed",
+        "job cancelled",
         "next for qa",
         "ack of qa",
         "ack of qa, second form",
@@ -105,6 +109,7 @@ ALLOWED = {
         "image scored",
         "image stored",
         "job failed",
+        "job cancelled",
     },
     "client": {"command"},
     "admin": set(SUBJECTS),

@@ -14,6 +14,7 @@ from bus.connection import Address, connect
 from bus.server import EmbeddedServer
 from bus.view import View
 from protocol import subjects
+from protocol.channels import ACP_EVENTS
 from protocol.messages import Event
 from tests.bus.scripted import Scripted, admin_of, put, served, write_prompts, written
 
@@ -120,7 +121,7 @@ async def test_a_view_ends_when_it_is_told_to_though_its_connection_is_closed_fo
         assert message
 
     connection = await connect(login("admin"), name="tests", wait_s=5)
-    view = View(connection, topology.ACP_EVENTS, subjects.EVENTS, ignore)
+    view = View(connection, ACP_EVENTS, subjects.EVENTS, ignore)
     looking = asyncio.create_task(view.run())
     async with asyncio.timeout(5):
         await view.caught_up.wait()

@@ -25,6 +25,7 @@ from bus.client import Client
 from bus.connection import Address, Connection, connect
 from bus.server import EmbeddedServer
 from protocol import codec, subjects
+from protocol.channels import ACP_EVENTS, ACP_WORK, PRESENCE_PREFIX
 from protocol.errors import AcpError
 from protocol.messages import ImageStored, Presence, Role
 from tests.chaos.proxy import Proxy, proxied
@@ -91,7 +92,7 @@ class Workshop:
         for subject in (subjects.WORK, subjects.EVENTS):
             await self.admin.subscribe(subject, self._on_message)
         await self.admin.subscribe(subjects.DEAD, self._on_dead_letter)
-        await self.admin.subscribe(f"{topology.PRESENCE_PREFIX}.>", self._on_presence)
+        await self.admin.subscribe(f"{PRESENCE_PREFIX}.>", self._on_presence)
 
     async def until(self, condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
         """Wait until something that was heard makes the condition true.
@@ -123,8 +124,8 @@ class Workshop:
 
     async def _pending(self) -> int:
         try:
-            work = await self.admin.request_api(f"STREAM.INFO.{topology.ACP_WORK}", {})
-            events = await self.admin.request_api(f"CONSUMER.INFO.{topology.ACP_EVENTS}.planner", {})
+            work = await self.admin.request_api(f"STREAM.INFO.{ACP_WORK}", {})
+            events = await self.admin.request_api(f"CONSUMER.INFO.{ACP_EVENTS}.planner", {})
         except (NatsError, TimeoutError):
             return 1
         return int(work["state"]["messages"]) + int(events["num_pending"]) + int(events["num_ack_pending"])

@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from bus import topology
 from bus.connection import Address, connect
 from bus.server import EmbeddedServer
+from protocol.channels import PRESENCE_PREFIX
 from protocol.messages import Role
 
 ROLES_TAKING_PART: tuple[Role, ...] = ("planner", "prompt", "generator")
@@ -52,7 +53,7 @@ async def workshop(home: Path) -> AsyncGenerator[Workshop]:
             if not missing:
                 complete.set()
 
-        await admin.subscribe(f"{topology.PRESENCE_PREFIX}.>", announced)
+        await admin.subscribe(f"{PRESENCE_PREFIX}.>", announced)
         processes: dict[Role, asyncio.subprocess.Process] = {
             role: await stack.enter_async_context(_process(role, server, home)) for role in ROLES_TAKING_PART
         }

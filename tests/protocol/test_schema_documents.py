@@ -191,11 +191,14 @@ def test_the_subject_of_a_message_is_an_address_of_its_channel(message: Any) -> 
 
 def covers(pattern: str, address: str) -> bool:
     """Whether a NATS pattern covers every subject of an address with `{parameters}`."""
-    wanted = re.sub(r"\{\w+\}", "*", address).split(".")
-    given = pattern.split(".")
-    if given[-1] == ">":
-        wanted, given = wanted[: len(given) - 1], given[:-1]
-    return len(given) == len(wanted) and all(g in ("*", w) for g, w in zip(given, wanted, strict=True))
+    return subjects.subject_matches(pattern, re.sub(r"\{\w+\}", "*", address))
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
+def test_the_pattern_of_a_channel_covers_its_address(channel: Channel) -> None:
+    assert (channel.pattern is None) == (channel.address is None)
+    if channel.pattern is not None and channel.address is not None:
+        assert covers(channel.pattern.replace("{role}", "*"), channel.address)
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)

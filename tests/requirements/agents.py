@@ -9,7 +9,6 @@ AGENTS: tuple[Requirement, ...] = (
         "killed, started again or joined by another, also by one of a newer or older version, and nothing is lost or "
         "done twice.",
         (
-            "test_what_it_left::test_batches_that_were_begun_go_on_to_their_end",
             "test_campaign::test_nothing_is_lost_nothing_is_doubled_and_nothing_is_left_over",
             "test_kills::test_24_pictures_are_filed_once_while_every_process_and_the_broker_are_killed",
             "test_up::test_killed_agents_are_started_again_and_the_workshop_works_on",

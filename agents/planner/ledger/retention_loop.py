@@ -1,6 +1,5 @@
 """The planner's upkeep: in small steps, beside its work, what the ledger says is needed no more is removed."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
@@ -10,11 +9,9 @@ import structlog
 from agents.planner.ledger import retention
 from agents.planner.ledger.retention import ENDED_JOB_STATES, PICTURES_PER_STEP
 from agents.shared.database.group_commit import GroupCommit
+from agents.shared.periodic import run_periodically
 from agents.shared.settings import Settings
 from bus.blobs import BlobMissing, Blobs
-
-ROUND_INTERVAL_S = 600.0
-"""Pause between two rounds."""
 
 PIXELS_MARK = "pixels_released"
 """The mark up to which pictures have ended whose pixels were released."""
@@ -56,15 +53,12 @@ class RetentionLoop:
 
     async def run(self) -> None:
         """A round now and then, until cancelled."""
-        while True:
-            try:
-                removed = await self.run_once(time.time())
-            except Exception:
-                log.exception("upkeep failed; the next round tries again")
-            else:
-                if removed != RemovedCounts():
-                    log.info("removed", blobs=removed.blobs, bytes=removed.blob_bytes, batches=removed.batches)
-            await asyncio.sleep(ROUND_INTERVAL_S)
+        await run_periodically(self._run_and_log, "upkeep failed; the next round tries again")
+
+    async def _run_and_log(self) -> None:
+        removed = await self.run_once(time.time())
+        if removed != RemovedCounts():
+            log.info("removed", blobs=removed.blobs, bytes=removed.blob_bytes, batches=removed.batches)
 
     async def run_once(self, now: float, *, dry_run: bool = False) -> RemovedCounts:
         """Remove everything whose time is over at `now`; with `dry_run` only count it."""

@@ -115,16 +115,6 @@ def show_letter(id: int, raw: Path | None, json: bool) -> None:
         console.print(f"… {len(text) - MAX_SHOWN_CHARS} more characters: --json has all of them", markup=False)
 
 
-def subject_matches(pattern: str, subject: str) -> bool:
-    """Whether a NATS pattern covers a subject: `*` is one token, a last `>` one or more."""
-    wanted, given = pattern.split("."), subject.split(".")
-    if wanted[-1] == ">":
-        if len(given) < len(wanted):
-            return False
-        wanted, given = wanted[:-1], given[: len(wanted) - 1]
-    return len(wanted) == len(given) and all(one in ("*", token) for one, token in zip(wanted, given, strict=True))
-
-
 def format_age(at: str, now: datetime) -> str:
     """How long ago, in its largest unit."""
     seconds = max(0, int((now - datetime.fromisoformat(at)).total_seconds()))
@@ -158,7 +148,7 @@ async def _fetch_page(count: int, before: int | None, pattern: str | None) -> De
         aclosing(operator.dead_letters.newest_first(before)) as letters,
     ):
         async for letter in letters:
-            if pattern is not None and not subject_matches(pattern, letter.subject):
+            if pattern is not None and not subjects.subject_matches(pattern, letter.subject):
                 continue
             if len(shown) == count:
                 return DeadLetterList(dead_letters=shown, next=shown[-1].id)

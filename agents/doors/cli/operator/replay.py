@@ -13,7 +13,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
-from agents.doors.cli.operator.dead_letters import require_letter, subject_matches
+from agents.doors.cli.operator.dead_letters import require_letter
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.workshop.connection import ask_operator, connect_operator
 from bus.dead_letters import DeadLetter
@@ -86,7 +86,7 @@ async def _replay(id: int | None, pattern: str | None) -> ReplayResult:
         if id is not None:
             return await replay_letters(operator, [(await require_letter(operator, id)).id])
         async with aclosing(operator.dead_letters.newest_first()) as newest:
-            ids = [one.id async for one in newest if pattern is None or subject_matches(pattern, one.subject)]
+            ids = [one.id async for one in newest if pattern is None or subjects.subject_matches(pattern, one.subject)]
         return await replay_letters(operator, ids[::-1])
 
 

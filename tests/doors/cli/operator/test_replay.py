@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.doors.cli.operator.dead_letters import format_age, subject_matches, summary_of
+from agents.doors.cli.operator.dead_letters import format_age, summary_of
 from agents.doors.cli.operator.replay import replay_letters
 from agents.generator.agent import Generator
 from agents.generator.engines.flat_colour_engine import FlatColourEngine
@@ -24,6 +24,7 @@ from bus.runner import RunnerOptions, serve
 from protocol.commands import GenerateImages, Requirements, Result
 from protocol.errors import AcpError, Refused
 from protocol.replies import GenerationPlan, GenerationResult, ResultBody
+from protocol.subjects import subject_matches
 from tests.workshop import all_announced, instant_settings, served
 
 Login = Callable[[str], Address]
