@@ -1,4 +1,4 @@
-"""The flags of the commands that change how a batch goes on."""
+"""The flags of the commands about a batch: what sends one, shows it, and changes how it goes on."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from agents.doors.cli.errors import report_failures
 from agents.doors.cli.shared_flags import JsonFlag
 from protocol.parameters import ServiceClass
 
-control_app = typer.Typer()
+batches_app = typer.Typer()
 
 BatchHash = Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")]
 ImageId = Annotated[str | None, typer.Option("--image", metavar="ID", help="One picture, by its id or its index.")]
@@ -16,8 +16,71 @@ PriorityClass = Annotated[
     ServiceClass, typer.Argument(metavar="CLASS", help="interactive, which goes first, or batch.")
 ]
 
+CommandSource = Annotated[
+    str, typer.Argument(metavar="FILE|-", help="A file with one JSON command; - reads standard input.")
+]
 
-@control_app.command()
+
+@batches_app.command()
+def send(source: CommandSource) -> None:
+    """Send a JSON command and print the reply as it came."""
+    with report_failures(json=True):
+        from agents.doors.cli.batches.send import send as run
+
+        raise SystemExit(run(source))
+
+
+@batches_app.command()
+def plan(source: CommandSource, json: JsonFlag = False) -> None:
+    """Show what a GENERATE_IMAGES command would do and cost, without doing it."""
+    with report_failures(json):
+        from agents.doors.cli.batches.send import plan as run
+
+        raise SystemExit(run(source, json))
+
+
+@batches_app.command()
+def status(
+    batch: Annotated[str | None, typer.Argument(metavar="[HASH]", help="A batch; without it, the workshop.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show progress of HASH, or of the newest batch, until its end.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Where a batch stands, or which processes run."""
+    with report_failures(json):
+        from agents.doors.cli.batches.status import status as run
+
+        raise SystemExit(run(batch, watch, json))
+
+
+@batches_app.command("list")
+def list_batches(
+    count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many batches, newest first.")] = 20,
+    json: JsonFlag = False,
+) -> None:
+    """The batches of this home, newest first."""
+    with report_failures(json):
+        from agents.doors.cli.batches.status import list_batches as run
+
+        run(count, json)
+
+
+@batches_app.command()
+def result(
+    batch: Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")],
+    first: Annotated[int, typer.Option(min=0, help="Index of the first picture.")] = 0,
+    count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many pictures.")] = 100,
+    json: JsonFlag = False,
+) -> None:
+    """The pictures of a batch, made or not, a page at a time."""
+    with report_failures(json):
+        from agents.doors.cli.batches.status import result as run
+
+        run(batch, first, count, json)
+
+
+@batches_app.command()
 def approve(
     batch: BatchHash,
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="The approval of the held plan.")],
@@ -30,7 +93,7 @@ def approve(
         raise SystemExit(run(batch, token, json))
 
 
-@control_app.command()
+@batches_app.command()
 def pause(batch: BatchHash, json: JsonFlag = False) -> None:
     """Hand out no further pictures of a batch; those in the making are finished."""
     with report_failures(json):
@@ -39,7 +102,7 @@ def pause(batch: BatchHash, json: JsonFlag = False) -> None:
         run(batch, json)
 
 
-@control_app.command()
+@batches_app.command()
 def resume(batch: BatchHash, json: JsonFlag = False) -> None:
     """Go on with a paused batch."""
     with report_failures(json):
@@ -48,7 +111,7 @@ def resume(batch: BatchHash, json: JsonFlag = False) -> None:
         run(batch, json)
 
 
-@control_app.command()
+@batches_app.command()
 def retry(batch: BatchHash, image: ImageId = None, json: JsonFlag = False) -> None:
     """Try the failed pictures of a batch again, or one of them."""
     with report_failures(json):
@@ -57,7 +120,7 @@ def retry(batch: BatchHash, image: ImageId = None, json: JsonFlag = False) -> No
         run(batch, image, json)
 
 
-@control_app.command()
+@batches_app.command()
 def cancel(
     batch: BatchHash,
     pending: Annotated[bool, typer.Option("--pending", help="Only what has not started.")] = False,
@@ -71,7 +134,7 @@ def cancel(
         run(batch, pending, image, json)
 
 
-@control_app.command()
+@batches_app.command()
 def priority(batch: BatchHash, to: PriorityClass, json: JsonFlag = False) -> None:
     """Move a batch between the interactive and the batch class."""
     with report_failures(json):
@@ -80,7 +143,7 @@ def priority(batch: BatchHash, to: PriorityClass, json: JsonFlag = False) -> Non
         run(batch, to, json)
 
 
-@control_app.command()
+@batches_app.command()
 def amend(
     batch: BatchHash,
     number: Annotated[int | None, typer.Option("-n", "--number", min=1, help="How many pictures in the end.")] = None,
@@ -95,7 +158,7 @@ def amend(
         run(batch, number, min_score, negative, json)
 
 
-@control_app.command()
+@batches_app.command()
 def upgrade(
     batch: BatchHash,
     size: Annotated[str | None, typer.Option(help="WxH, an aspect such as 16:9, or 1K, 2K, 4K.")] = None,

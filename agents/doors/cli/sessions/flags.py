@@ -6,14 +6,11 @@ from typing import Annotated
 import typer
 
 from agents.doors.cli.errors import report_failures
+from agents.doors.cli.shared_flags import StandInFlag
 
 batch_app = typer.Typer(help="Sessions: catalogues of prompts times combos of reference pictures, logged job by job.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the session log, or the dry run, and nothing else.")]
-StandInFlag = Annotated[
-    str | None,
-    typer.Option("--stand-in", help="Let this model (pocket) stand in for platforms that are not installed."),
-]
 OutputFolder = Annotated[
     Path | None, typer.Option(help="Folder of the pictures and the session logs. Left out: Result_images of the home.")
 ]

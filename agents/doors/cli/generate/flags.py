@@ -1,0 +1,153 @@
+"""The flags of `bottega generate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.doors.cli.errors import report_failures
+from agents.doors.cli.shared_flags import JsonFlag, StandInFlag
+
+generate_app = typer.Typer()
+
+
+def _remember_order(context: typer.Context, flag: typer.CallbackParam, value: str | None) -> str | None:
+    """Remember the flags of steps as they were typed: click calls back in that order."""
+    if value is not None:
+        context.meta.setdefault("steps", {})[flag.name] = value
+    return value
+
+
+@generate_app.command()
+def generate(
+    context: typer.Context,
+    brief: Annotated[str, typer.Argument(metavar="BRIEF", help="What the pictures should show, in plain words.")],
+    number: Annotated[int, typer.Option("-n", "--number", help="How many pictures.")] = 1,
+    style: Annotated[
+        str | None, typer.Option(help="A style of the workshop, such as plain or product_photography.")
+    ] = None,
+    platform: Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="WxH, an aspect such as 16:9, or 1K, 2K, 4K. Left out: native size.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the first picture; the same seed makes the same picture.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="How strictly the prompt is followed.")] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option(metavar="NAME:W", help="An adapter and its weight; repeatable.")
+    ] = None,
+    min_score: Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What the pictures should not show.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="FILE|ID", help="A picture to start from: a file, or one of this workshop.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How much of --image is made anew, above 0 to 1. Left out: 0.6.")
+    ] = None,
+    mask: Annotated[
+        str | None, typer.Option(metavar="FILE", help="White where --image is made anew; the rest stays as it is.")
+    ] = None,
+    place: Annotated[
+        str | None,
+        typer.Option(metavar="LEFT,TOP", help="Where --image lies in a larger --size that is painted; or middle."),
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:FILE", help="Follow edges (canny), depth, pose …; KIND-map:FILE is a ready map; repeatable."
+        ),
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROMPT@BOX", help="A part with a prompt of its own: left, top, width, height, 0 to 1; repeatable."
+        ),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE:FILE[:W]",
+            help="Follow a picture's style, character, subject or composition, by 0.6 or W; repeatable.",
+        ),
+    ] = None,
+    upscale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:FACTOR]",
+            callback=_remember_order,
+            help="Then make them larger, by a network or lanczos. Steps after generation follow the order of flags.",
+        ),
+    ] = None,
+    refine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STRENGTH[:LORA:W]",
+            callback=_remember_order,
+            help="Then denoise them again, at the size they have.",
+        ),
+    ] = None,
+    clean: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[:STRENGTH]", callback=_remember_order, help="Then remove artefacts by a network."),
+    ] = None,
+    colours: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|ID", callback=_remember_order, help="Then take its colours; generated: as at first."
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(help="Frames of a short sequence, 2 to 32; needs a motion adapter. Left out: a still.")
+    ] = None,
+    fps: Annotated[int | None, typer.Option(help="Frames a second of a sequence. Left out: 8.")] = None,
+    reuse: Annotated[
+        bool,
+        typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again."),
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for copies of the pictures. Left out: only the home.")
+    ] = None,
+    stand_in: StandInFlag = None,
+    json: JsonFlag = False,
+) -> None:
+    """Make pictures from one sentence, with the running workshop or with one for the occasion."""
+    with report_failures(json):
+        from agents.doors.cli.generate.order import GenerateOptions, command_of
+        from agents.doors.cli.generate.post_flags import parse_post_steps
+        from agents.doors.cli.generate.run import generate as run
+        from agents.doors.cli.generate.source_images import (
+            parse_control,
+            parse_placement,
+            parse_reference,
+            parse_source,
+        )
+
+        command = command_of(
+            GenerateOptions(
+                brief=brief,
+                number=number,
+                style=style,
+                platform=platform,
+                size=size,
+                seed=seed,
+                steps=steps,
+                guidance=guidance,
+                loras=lora or [],
+                min_score=min_score,
+                negative=negative,
+                image=parse_source(image) if image else None,
+                strength=strength,
+                mask=parse_source(mask) if mask else None,
+                placement=parse_placement(place) if place else None,
+                controls=[parse_control(text) for text in control or []],
+                regions=region or [],
+                references=[parse_reference(text) for text in reference or []],
+                post=parse_post_steps(context.meta.get("steps", {})),
+                frames=frames,
+                fps=fps,
+                reuse=reuse,
+            )
+        )
+        raise SystemExit(run(command, out, stand_in, json))
