@@ -1,5 +1,5 @@
-"""The `bottega` command, assembled from its rooms. Each has its flags in a file `flags.py`, which imports what a command
-needs only when it runs: `--help` is quick."""
+"""The `bottega` command, assembled from its rooms. Each has its flags in a file `flags.py`, which imports what a
+command needs only when it runs: `--help` is quick."""
 
 import typer
 
