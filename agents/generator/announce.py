@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from agents.generator.architectures.architecture import KEEPERS, SHARING, pipeline_class_for
 from agents.generator.control.maps import TOOL_FOR_MAP
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, describe
 from agents.generator.files.safetensors_header import UnsoundFile, read_header
@@ -125,7 +124,7 @@ def model_infos(
             seconds_per_image=speeds.seconds_per_image(model.name),
             references=MAX_IMAGE_PROMPTS if model.platform in followed else references,
             starts=supported_starts(model),
-            engine=None if provider != "local" else "steps" if model.architecture in SHARING else "pipeline",
+            engine=None if provider != "local" else "steps" if model.family.shares_calls else "pipeline",
             version=versions.find("model", model.name),
         )
         for model in registry.models.values()
@@ -276,9 +275,9 @@ def _annotator_install_hint(kind: ControlKind, registry: Registry) -> str | None
 
 def supported_starts(model: Model) -> list[Literal["picture", "mask"]]:
     """What a model can begin from, beside noise."""
-    if pipeline_class_for(model.architecture, picture=True, along=False) is None:
+    if model.family.pipelines.picture is None:
         return []
-    return ["picture", "mask"] if model.architecture in KEEPERS else ["picture"]
+    return ["picture", "mask"] if model.family.keeps_parts else ["picture"]
 
 
 def slots_per_platform(slots: int, platforms: int) -> int:

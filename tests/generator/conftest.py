@@ -30,7 +30,8 @@ TINY = {
 }
 
 
-def tiny_unet() -> UNet2DConditionModel:
+def tiny_unet(text: int = 16) -> UNet2DConditionModel:
+    """A denoiser; `text` is the width of what it reads."""
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=4,
@@ -39,7 +40,7 @@ def tiny_unet() -> UNet2DConditionModel:
         block_out_channels=(16, 32),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=16,
+        cross_attention_dim=text,
         attention_head_dim=4,
         norm_num_groups=4,
     )

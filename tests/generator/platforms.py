@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from diffusers import (
@@ -23,7 +23,7 @@ from diffusers import (
 )
 from transformers import CLIPTextModelWithProjection, T5Config, T5EncoderModel, T5TokenizerFast
 
-from tests.generator.conftest import tiny_pipeline
+from tests.generator.conftest import tiny_pipeline, tiny_unet
 
 TEXT = 16
 """Width of the CLIP text encoders."""
@@ -46,6 +46,23 @@ def tiny_projection(width: int = TEXT) -> CLIPTextModelWithProjection:
     return CLIPTextModelWithProjection(config)
 
 
+def tiny_xl_unet(text: int = 3 * TEXT) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=8,
+        layers_per_block=1,
+        block_out_channels=(16, 32),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=text,
+        attention_head_dim=4,
+        norm_num_groups=4,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 2 * TEXT,
+    )
+
+
 def tiny_xl() -> StableDiffusionXLPipeline:
     torch.manual_seed(0)
     base = tiny_pipeline()
@@ -55,20 +72,7 @@ def tiny_xl() -> StableDiffusionXLPipeline:
         tokenizer=base.tokenizer,
         text_encoder_2=tiny_projection(2 * TEXT),
         tokenizer_2=base.tokenizer,
-        unet=UNet2DConditionModel(
-            sample_size=8,
-            layers_per_block=1,
-            block_out_channels=(16, 32),
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=3 * TEXT,
-            attention_head_dim=4,
-            norm_num_groups=4,
-            use_linear_projection=True,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=6 * 8 + 2 * TEXT,
-        ),
+        unet=tiny_xl_unet(),
         scheduler=EulerDiscreteScheduler(
             beta_start=0.00085,
             beta_end=0.012,
@@ -166,14 +170,33 @@ def tiny_kandinsky() -> Kandinsky3Pipeline:
     )
 
 
-PLATFORMS: dict[str, tuple[str, Callable[[], Any]]] = {
-    "stable_diffusion_1_5": ("base_sd15", tiny_pipeline),
-    "stable_diffusion_xl": ("base_sdxl", tiny_xl),
-    "stable_diffusion_3_5": ("base_sd35", tiny_3),
-    "flux_1_dev": ("flux_dev", tiny_flux),
-    "flux_1_schnell": ("flux_schnell", lambda: tiny_flux(guided=False)),
-    "kandinsky_3": ("kandinsky_3", tiny_kandinsky),
+class TinyFamily(NamedTuple):
+    """Tiny models of a family: platform -> the registry's model of it, and what builds a tiny one. `wide` builds its
+    denoiser of few layers that are as wide as those of real models, as far as files are known by that."""
+
+    models: dict[str, tuple[str, Callable[[], Any]]]
+    wide: Callable[[], torch.nn.Module]
+
+
+FAMILIES: dict[str, TinyFamily] = {
+    "stable_diffusion": TinyFamily({"stable_diffusion_1_5": ("base_sd15", tiny_pipeline)}, lambda: tiny_unet(768)),
+    "stable_diffusion_xl": TinyFamily({"stable_diffusion_xl": ("base_sdxl", tiny_xl)}, lambda: tiny_xl_unet(2048)),
+    "stable_diffusion_3": TinyFamily(
+        {"stable_diffusion_3_5": ("base_sd35", tiny_3)},
+        lambda: SD3Transformer2DModel(num_layers=2, num_attention_heads=24, caption_projection_dim=1536),
+    ),
+    "flux": TinyFamily(
+        {
+            "flux_1_dev": ("flux_dev", tiny_flux),
+            "flux_1_schnell": ("flux_schnell", lambda: tiny_flux(guided=False)),
+        },
+        lambda: FluxTransformer2DModel(num_layers=1, num_single_layers=1, guidance_embeds=True),
+    ),
+    "kandinsky_3": TinyFamily({"kandinsky_3": ("kandinsky_3", tiny_kandinsky)}, lambda: tiny_kandinsky().unet),
 }
+"""Family -> its tiny models. A family that is added needs an entry here."""
+
+PLATFORMS = {platform: model for family in FAMILIES.values() for platform, model in family.models.items()}
 """Platform -> the registry's model of it, and what builds a tiny one."""
 
 

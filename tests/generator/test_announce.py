@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.generator import announce
-from agents.generator.architectures.architecture import CLASSES, pipeline_class_for
+from agents.generator.architectures import ARCHITECTURES
 from agents.generator.registry import registry
 from protocol.messages import Job
 from protocol.offers import ControlInfo, ModelInfo
@@ -116,8 +116,10 @@ def test_the_time_of_a_step_is_that_of_a_megapixel_of_what_came_of_it(known: reg
 def test_every_class_that_is_named_is_one_of_diffusers():
     import diffusers
 
-    for architecture in CLASSES:
+    for family in ARCHITECTURES.values():
+        for kind in (family.denoiser, *family.shared_models, family.pipelines.sequence):
+            assert kind is None or hasattr(diffusers, kind)
         for picture in (False, True):
             for along in (False, True):
-                name = pipeline_class_for(architecture, picture=picture, along=along)
+                name = family.pipelines.class_for(picture=picture, along=along)
                 assert name is None or hasattr(diffusers, name)

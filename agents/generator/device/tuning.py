@@ -1,7 +1,7 @@
 # pyright: basic
 """How a model is laid out on its device and which code computes it. By default nothing that changes a bit on a CPU."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -10,9 +10,6 @@ from protocol.errors import Refused
 
 if TYPE_CHECKING:
     import torch
-
-REPEATED = {"SD3Transformer2DModel": ["JointTransformerBlock"]}
-"""Class of a denoiser -> classes of its blocks, where diffusers names none (`_repeated_blocks`)."""
 
 MAX_COMPILED_VARIANTS = 1024
 """Programs that torch keeps of one piece of code: it makes one for each size of calls and of pictures."""
@@ -59,8 +56,9 @@ def tuning_from_versions(versions: Mapping[str, str], offload: Offload) -> Tunin
     )
 
 
-def tune(pipeline: Any, tuning: Tuning, device: "torch.device") -> None:
-    """Arrange a pipeline that was just loaded. Compiling itself happens in the first call of each shape.
+def tune(pipeline: Any, tuning: Tuning, device: "torch.device", repeated_blocks: Sequence[str] = ()) -> None:
+    """Arrange a pipeline that was just loaded. Compiling itself happens in the first call of each shape;
+    `repeated_blocks` are the denoiser's classes of blocks, where diffusers names none.
 
     Raises:
         AcpError: this machine lacks what `attention` needs.
@@ -74,7 +72,7 @@ def tune(pipeline: Any, tuning: Tuning, device: "torch.device") -> None:
         if tuning.attention:
             _set_attention(part, tuning.attention)
         if tuning.compile:
-            _compile(part, tuning.compile)
+            _compile(part, tuning.compile, repeated_blocks)
 
 
 def _parts_named(pipeline: Any, names: tuple[str, ...]) -> list[Any]:
@@ -92,12 +90,12 @@ def _set_attention(part: Any, backend: Attention) -> None:
         ) from error
 
 
-def _compile(part: Any, backend: Compiler) -> None:
+def _compile(part: Any, backend: Compiler, repeated_blocks: Sequence[str]) -> None:
     """Its repeated blocks alone, each for the shapes that it meets: as fast as the whole, and ready in a tenth of the
     time (diffusers, `compile_repeated_blocks`). Kandinsky's denoiser has none and stays as it is."""
     import torch._dynamo
 
-    blocks = REPEATED.get(type(part).__name__) or part._repeated_blocks
+    blocks = list(repeated_blocks) or part._repeated_blocks
     if not blocks:
         return
     torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = MAX_COMPILED_VARIANTS

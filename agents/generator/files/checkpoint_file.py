@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
+from agents.generator.architectures import ARCHITECTURES
+from agents.generator.files.family_marks import platform_of_text_width
 from agents.generator.files.safetensors_header import Tensor
 
 SINGLE_FILE = "checkpoint.safetensors"
 """What a checkpoint is called in the folder of its model."""
 
 _UNET = "model.diffusion_model."
-_WIDTHS = {768: "stable_diffusion_1_5", 2048: "stable_diffusion_xl"}
-"""Width of the text embeddings that the first cross-attention reads; 1024 would be Stable Diffusion 2."""
 
 
 class NotACheckpoint(ValueError):
@@ -18,7 +18,9 @@ class NotACheckpoint(ValueError):
 
 def is_checkpoint(tensors: Mapping[str, Tensor]) -> bool:
     """Whether a file holds a model, and no adapter."""
-    return any(name.startswith((_UNET, "double_blocks.", "joint_blocks.")) for name in tensors)
+    transformers = (start for family in ARCHITECTURES.values() for start in family.files.transformer_prefixes)
+    starts = (_UNET, *transformers)
+    return any(name.startswith(starts) for name in tensors)
 
 
 def checkpoint_platform(tensors: Mapping[str, Tensor]) -> str | None:
@@ -44,4 +46,4 @@ def checkpoint_platform(tensors: Mapping[str, Tensor]) -> str | None:
         for name, tensor in tensors.items()
         if name.startswith(_UNET) and name.endswith("attn2.to_k.weight") and len(tensor.shape) == 2
     }
-    return _WIDTHS.get(widths.pop()) if len(widths) == 1 else None
+    return platform_of_text_width(widths.pop()) if len(widths) == 1 else None

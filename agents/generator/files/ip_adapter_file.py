@@ -9,12 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agents.generator.files.family_marks import platform_of_text_width
 from agents.generator.files.safetensors_header import Header, Tensor
 
 _KEY = re.compile(r"ip_adapter\.\d+\.to_k_ip\.weight")
 _PREFIXES = ("image_proj.", "ip_adapter.")
-_PLATFORMS = {768: "stable_diffusion_1_5", 2048: "stable_diffusion_xl"}
-"""Width of the text that a denoiser reads -> the platform that has it alone."""
 
 
 class NotAnIpAdapter(ValueError):
@@ -62,4 +61,4 @@ def describe(header: Header) -> IpAdapterFile:
     if len(widths) != 1:
         raise NotAnIpAdapter(f"its layers read text of {len(widths)} widths")
     width = widths.pop()
-    return IpAdapterFile(len(keys), width, patches, _PLATFORMS.get(width))
+    return IpAdapterFile(len(keys), width, patches, platform_of_text_width(width))

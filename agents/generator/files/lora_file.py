@@ -7,6 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from agents.generator.architectures.file_marks import Layers
+from agents.generator.files.family_marks import (
+    check_supported,
+    platform_of_base_model,
+    platform_of_layers,
+    platform_of_text_width,
+)
 from agents.generator.files.safetensors_header import Header, Tensor
 
 Naming = Literal["kohya", "peft", "diffusers"]
@@ -23,26 +30,6 @@ _PAIRS: tuple[tuple[str, str, Naming], ...] = (
 _OTHER_METHODS = {"hada": "LoHa", "lokr": "LoKr", "oft": "OFT", "dora_scale": "DoRA", "diff": "full-difference"}
 _OTHER_METHOD = re.compile(r"\.(?:(hada|lokr|oft)_\w+|(dora_scale)|(diff)(?:_b)?)(?:\.weight)?$")
 """Ends of names in adapters that diffusers would load in part or not at all."""
-
-_ARCHITECTURES = {
-    "stable-diffusion-v1": "stable_diffusion_1_5",
-    "sd_v1": "stable_diffusion_1_5",
-    "sd 1.": "stable_diffusion_1_5",
-    "stable-diffusion-xl": "stable_diffusion_xl",
-    "sdxl": "stable_diffusion_xl",
-    "pony": "stable_diffusion_xl",
-    "illustrious": "stable_diffusion_xl",
-    "stable-diffusion-3": "stable_diffusion_3_5",
-    "sd3": "stable_diffusion_3_5",
-    "sd 3": "stable_diffusion_3_5",
-    "flux-1-schnell": "flux_1_schnell",
-    "flux.1 s": "flux_1_schnell",
-    "flux": "flux_1_dev",
-}
-"""Beginnings of what `modelspec.architecture`, `ss_base_model_version` and Civitai's `baseModel` say."""
-
-_TEXT_WIDTHS = {768: "stable_diffusion_1_5", 2048: "stable_diffusion_xl"}
-"""Width of the text embeddings that a UNet's cross-attention reads."""
 
 MAX_TAGS_BYTES = 4 << 20
 MAX_TRIGGERS = 5
@@ -69,6 +56,7 @@ def describe(header: Header) -> LoraFile:
 
     Raises:
         NotALora: it is another kind of adapter, or no adapter, or its pairs do not match.
+        UnsupportedFamily: it is for other models than those that are known.
     """
     if other := next(filter(None, map(_OTHER_METHOD.search, header.tensors)), None):
         method = _OTHER_METHODS[next(filter(None, other.groups()))]
@@ -82,19 +70,18 @@ def describe(header: Header) -> LoraFile:
     if not pairs:
         first = ", ".join(repr(key[:64]) for key in list(header.tensors)[:2])
         raise NotALora(f"no pair of tensors in it is named as a LoRA's (it begins with {first or 'nothing'})")
+    base_models = _base_models(header.metadata)
+    layers = {layer: (down.shape[1], up.shape[0]) for layer, (down, up) in pairs.items()}
+    check_supported(layers, base_models)
     return LoraFile(
         naming=namings[0],
         layers=len(pairs),
         ranks=tuple(sorted({down.shape[0] for down, _ in pairs.values()})),
-        platform=_platform_in_metadata(header.metadata) or _platform_by_layers(pairs),
+        platform=next(filter(None, map(platform_of_base_model, base_models)), None)
+        or platform_of_layers(layers)
+        or _platform_by_text_width(layers),
         triggers=_triggers(header.metadata),
     )
-
-
-def platform_of_base_model(name: str) -> str | None:
-    """The platform that a foreign name of a base model means, such as `SDXL 1.0`, or null."""
-    lower = name.lower()
-    return next((platform for start, platform in _ARCHITECTURES.items() if lower.startswith(start)), None)
 
 
 def _pairs(tensors: Mapping[str, Tensor], down: str, up: str) -> dict[str, tuple[Tensor, Tensor]]:
@@ -115,20 +102,15 @@ def _pairs(tensors: Mapping[str, Tensor], down: str, up: str) -> dict[str, tuple
     return pairs
 
 
-def _platform_in_metadata(metadata: Mapping[str, str]) -> str | None:
-    said = (metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
-    return next((platform for name in said if (platform := platform_of_base_model(name))), None)
+def _base_models(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """What trainers say of the base model."""
+    return tuple(metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
 
 
-def _platform_by_layers(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> str | None:
-    layers = " ".join(pairs)
-    if re.search("single_blocks|single_transformer_blocks|double_blocks", layers):
-        return "flux_1_dev"
-    if re.search("joint_blocks|add_k_proj", layers):
-        return "stable_diffusion_3_5"
+def _platform_by_text_width(layers: Layers) -> str | None:
     readers = ("attn2_to_k", "attn2_to_v")
-    widths = (down.shape[1] for layer, (down, _) in pairs.items() if layer.replace(".", "_").endswith(readers))
-    return next((_TEXT_WIDTHS[width] for width in widths if width in _TEXT_WIDTHS), None)
+    widths = (reads for layer, (reads, _) in layers.items() if layer.replace(".", "_").endswith(readers))
+    return next(filter(None, map(platform_of_text_width, widths)), None)
 
 
 def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from agents.generator.files.family_marks import UnsupportedFamily, check_supported_class
 from protocol.errors import Refused
 
 SAFE_LIBRARIES = frozenset({"diffusers", "transformers", "stable_diffusion"})
@@ -44,7 +45,7 @@ def pipeline_files(files: Sequence[HubFile], index: Mapping[str, Any], dtype: st
     every part is there in it.
 
     Raises:
-        Refused: the repository holds code or weights as pickles, or is incomplete.
+        Refused: the repository holds code or weights as pickles, is incomplete, or of models that are not supported.
     """
     parts = _part_folders(index, source)
     found: list[HubFile] = []
@@ -138,17 +139,26 @@ def _part_folders(index: Mapping[str, Any], source: str) -> set[str]:
     if not isinstance(index.get("_class_name"), str):
         raise _refusal(source, f"{INDEX_FILE} names a pipeline of its own, which would be code from the network")
     parts: set[str] = set()
+    _check_family(index["_class_name"], source)
     for name, value in index.items():
         match value:
             case [None, None]:
                 pass
-            case [str(library), str()]:
+            case [str(library), str(part_class)]:
                 if library not in SAFE_LIBRARIES:
                     raise _refusal(source, f"its {name} is code from the network ({library})")
+                _check_family(part_class, source)
                 parts.add(name)
             case _:
                 pass
     return parts
+
+
+def _check_family(class_name: str, source: str) -> None:
+    try:
+        check_supported_class(class_name)
+    except UnsupportedFamily as error:
+        raise Refused("not_installed", f"{source} cannot be used: {error}", hint=UnsupportedFamily.HINT) from error
 
 
 def _has_hash(file: HubFile) -> bool:

@@ -8,12 +8,20 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from agents.generator.architectures import ARCHITECTURES
 from agents.generator.files.checkpoint_file import NotACheckpoint, checkpoint_platform, is_checkpoint
 from agents.generator.files.embedding_file import EMBEDDING_BOUNDS, NotAnEmbedding, is_embedding
 from agents.generator.files.embedding_file import describe as describe_embedding
+from agents.generator.files.family_marks import (
+    UnsupportedFamily,
+    check_supported,
+    platform_of_base_model,
+    platform_of_encoder_widths,
+    weight_layers,
+)
 from agents.generator.files.ip_adapter_file import NotAnIpAdapter, is_ip_adapter
 from agents.generator.files.ip_adapter_file import describe as describe_ip_adapter
-from agents.generator.files.lora_file import NotALora, describe, platform_of_base_model
+from agents.generator.files.lora_file import NotALora, describe
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, is_upscaler
 from agents.generator.files.rrdb_file import describe as describe_upscaler
 from agents.generator.files.safetensors_header import (
@@ -36,20 +44,6 @@ IMAGE_ENCODER_FOLDER = "image_encoder"
 SIDECAR_SUFFIX = ".civitai.info"
 """End of the name of the file that Civitai's tools put beside a download."""
 MAX_SIDECAR_BYTES = 1 << 20
-
-_PIPELINES = {
-    "StableDiffusionPipeline": "stable_diffusion_1_5",
-    "StableDiffusionXLPipeline": "stable_diffusion_xl",
-    "StableDiffusion3Pipeline": "stable_diffusion_3_5",
-    "Kandinsky3Pipeline": "kandinsky_3",
-}
-
-_TEXT_ENCODERS: dict[tuple[int, ...], str] = {(768,): "stable_diffusion_1_5", (768, 1280): "stable_diffusion_xl"}
-"""Widths of the text encoders that an embedding is for."""
-
-
-class _TransformerConfig(msgspec.Struct):
-    guidance_embeds: bool = False
 
 
 class _Sidecar(msgspec.Struct):
@@ -86,6 +80,8 @@ def recognise(path: Path) -> Recognition:
         raise _refusal(path, "it is no safetensors file", "name a diffusers folder or a .safetensors file")
     try:
         return _recognise_file(path)
+    except UnsupportedFamily as error:
+        raise _refusal(path, str(error), UnsupportedFamily.HINT) from error
     except NotACheckpoint as error:
         raise _refusal(path, str(error), "add the diffusers folder of the model, or pull it") from error
     except NotALora as error:
@@ -102,12 +98,13 @@ def recognise(path: Path) -> Recognition:
 def _recognise_file(path: Path) -> Recognition:
     """What a safetensors file holds; a LoRA, if nothing else."""
     tensors = read_header(path, CHECKPOINT_BOUNDS).tensors
+    check_supported(weight_layers(tensors))
     if is_checkpoint(tensors):
         return Recognition("checkpoint", checkpoint_platform(tensors))
     if is_embedding(tensors):
         taught = describe_embedding(inspect_file(path, EMBEDDING_BOUNDS))
         widths = sorted(width for _, _, width in taught.encoder_vectors)
-        return Recognition("embedding", _TEXT_ENCODERS.get(tuple(widths)), taught.token)
+        return Recognition("embedding", platform_of_encoder_widths(tuple(widths)), taught.token)
     if is_upscaler(tensors):
         describe_upscaler(inspect_file(path, UPSCALER_BOUNDS))
         return Recognition("upscaler", None)
@@ -120,6 +117,7 @@ def _recognise_file(path: Path) -> Recognition:
         )
     lora = describe(inspect_file(path, ADAPTER_BOUNDS))
     base, words = _read_sidecar(path)
+    check_supported({}, [base])
     return Recognition("lora", platform_of_base_model(base) or lora.platform, next(iter(words or lora.triggers), None))
 
 
@@ -161,11 +159,10 @@ def _folder_platform(folder: Path) -> str | None:
                 read_header(folder / file.path, CHECKPOINT_BOUNDS)
             except UnsoundFile as error:
                 raise _refusal(folder, f"{file.path}: {error}", "get the folder again") from error
-    name = str(index["_class_name"])
-    if name == "FluxPipeline":
-        config = _read_json(folder / "transformer" / "config.json", _TransformerConfig)
-        return "flux_1_dev" if config and config.guidance_embeds else "flux_1_schnell"
-    return _PIPELINES.get(name)
+    marks = next((one.files for one in ARCHITECTURES.values() if one.pipelines.noise == index["_class_name"]), None)
+    if marks is None or marks.config is None or marks.platform_of_config is None:
+        return marks.platform if marks else None
+    return marks.platform_of_config(_read_json(folder / marks.config, dict[str, Any]) or {})
 
 
 def _read_sidecar(path: Path) -> tuple[str, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from agents.generator.engine import OnProgress
 from agents.generator.images import placement
 from agents.generator.orders.order import Order
 from agents.generator.pipelines.inpaint import Inpainter
+from protocol.errors import Refused
 
 Pixels = NDArray[np.uint8]
 """Shape (height, width, 3), sRGB; of a sequence (frames, height, width, 3)."""
@@ -39,10 +40,9 @@ def draw(pipeline: Any, order: Order, progressed: OnProgress, seen: Sequence[tor
     job, model = order.job, order.model
     result = pipeline(
         num_inference_steps=job.pixels.steps,
-        guidance_scale=job.pixels.guidance,
-        # Kandinsky's pipeline scales colours to 0..1 for `np` alone.
-        output_type="np" if model.architecture == "kandinsky_3" else "pt",
+        output_type=model.family.output_type,
         callback_on_step_end=_step_callback(pipeline, order, progressed),
+        **{model.family.guidance_argument: job.pixels.guidance},
         **_prompt_arguments(order),
         **_conditioning_arguments(pipeline, order, seen),
     )
@@ -106,7 +106,7 @@ def _conditioning_arguments(pipeline: Any, order: Order, seen: Sequence[torch.Te
 def _step_callback(pipeline: Any, order: Order, progressed: OnProgress) -> Callable[..., dict[str, Any]]:
     """A pipeline's callback that tells how far it is, and puts back what is to stay."""
     anew = order.start_image.repaint_mask if order.start_image else None
-    keeper = None if anew is None else Inpainter(pipeline.scheduler, anew)
+    keeper = None if anew is None else _inpainter(pipeline, order, anew)
 
     def after_step(running: Any, step: int, timestep: Any, state: dict[str, Any]) -> dict[str, Any]:
         progressed(step, getattr(running, "num_timesteps", order.job.pixels.steps))
@@ -115,3 +115,15 @@ def _step_callback(pipeline: Any, order: Order, progressed: OnProgress) -> Calla
         return state
 
     return after_step
+
+
+def _inpainter(pipeline: Any, order: Order, anew: placement.RepaintMask) -> Inpainter:
+    stride = order.model.family.latent_stride
+    if stride is None:
+        raise Refused(
+            "not_supported",
+            f"{order.model.name} keeps no part of a picture, since its latents do not have the shape of one",
+            path="$.job.mask",
+            hint="leave the mask out",
+        )
+    return Inpainter(pipeline.scheduler, anew, stride)

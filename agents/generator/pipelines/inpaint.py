@@ -10,17 +10,15 @@ from torch.nn import functional
 
 from agents.generator.images.placement import RepaintMask
 
-LATENT_STRIDE = 8
-"""Pixels of a latent's cell, across, in every architecture that keeps parts."""
-
 
 class Inpainter:
     """What stays of one picture. `scheduler` is the picture's own: the latents that its pipeline gives it to add noise
-    to are those that stay."""
+    to are those that stay. `stride` is how many pixels a cell of the latents has across."""
 
-    def __init__(self, scheduler: Any, anew: RepaintMask) -> None:
+    def __init__(self, scheduler: Any, anew: RepaintMask, stride: int) -> None:
         self._scheduler = scheduler
         self._repaint_mask = anew
+        self._stride = stride
         self._latents: torch.Tensor | None = None
         self._noise: torch.Tensor | None = None
         for name in ("add_noise", "scale_noise"):
@@ -36,7 +34,7 @@ class Inpainter:
         following = 1 + (int((timesteps == timestep).nonzero()[-1]) if first is None else first + step)
         if following < len(timesteps):
             kept = self._add_noise(kept, noise, timesteps[following : following + 1].to(kept.device))
-        return torch.where(_latent_mask(self._repaint_mask, latents), latents, kept.to(latents))
+        return torch.where(_latent_mask(self._repaint_mask, self._stride, latents), latents, kept.to(latents))
 
     def _add_noise(self, kept: Any, noise: Any, timestep: torch.Tensor) -> torch.Tensor:
         if hasattr(self._scheduler, "scale_noise"):
@@ -58,7 +56,7 @@ class Inpainter:
         self._scheduler.__dict__[name] = heard
 
 
-def _latent_mask(anew: RepaintMask, latents: torch.Tensor) -> torch.Tensor:
+def _latent_mask(anew: RepaintMask, stride: int, latents: torch.Tensor) -> torch.Tensor:
     """Which cells of latents have a pixel that is made anew, shape (1, 1, height, width)."""
     pixels = torch.from_numpy(np.ascontiguousarray(anew))[None, None]
-    return functional.max_pool2d(pixels, LATENT_STRIDE).to(latents.device) > 0
+    return functional.max_pool2d(pixels, stride).to(latents.device) > 0

@@ -15,7 +15,6 @@ import diffusers
 import msgspec
 import torch
 
-from agents.generator.architectures.architecture import CLASSES
 from agents.generator.device.errors import LOAD_ERRORS, is_device_error, unloadable_error
 from agents.generator.device.offload import place_on_device
 from agents.generator.device.residency import evictions
@@ -124,7 +123,7 @@ class ResidentPipelines:
             variants=PipelineVariants(pipeline, self._device, lambda needed: self._make_room(needed, self._busy_names)),
             own_bytes=place_on_device(pipeline, self._device, self._budget, self._tuning.offload),
         )
-        tune(pipeline, self._tuning, self._device)
+        tune(pipeline, self._tuning, self._device, model.family.repeated_blocks)
         self._measured_bytes[model.name] = resident.own_bytes
         self._resident[model.name] = resident
         return resident
@@ -152,8 +151,7 @@ def _read_pipeline(model: Model, folder: Path, device: torch.device) -> Any:
         if is_device_error(error):
             raise
         raise unloadable_error(model, folder, error) from error
-    if model.architecture == "stable_diffusion_xl" and dtype == torch.float16:
-        # Its decoder leaves the range of float16 (`force_upcast` of its configuration), not that of bfloat16.
+    if model.family.decoder_overflows_float16 and dtype == torch.float16:
         pipeline.vae.to(torch.bfloat16)
     return pipeline
 
@@ -161,7 +159,7 @@ def _read_pipeline(model: Model, folder: Path, device: torch.device) -> Any:
 def _pipeline_class(model: Model, folder: Path) -> Any:
     index = msgspec.json.decode((folder / "model_index.json").read_bytes(), type=dict[str, Any])
     # A folder that names another class is not loaded.
-    expected, found = CLASSES[model.architecture].from_noise, index.get("_class_name")
+    expected, found = model.family.pipelines.noise, index.get("_class_name")
     if found != expected:
         raise ValueError(f"model_index.json names a {found}, but {model.architecture} is a {expected}")
     return getattr(diffusers, expected)

@@ -16,7 +16,7 @@ import torch
 from diffusers import ControlNetModel
 from safetensors import SafetensorError
 
-from agents.generator.architectures.architecture import MOVERS, pipeline_class_for
+from agents.generator.architectures import ARCHITECTURES
 from agents.generator.device.errors import is_device_error
 from agents.generator.files.model_folder import weight_bytes
 from agents.generator.orders.order import ControlModel, MotionModel, Order
@@ -54,15 +54,15 @@ class PipelineVariants:
         """
         if order.motion is not None:
             return self._motion_pipeline(order, order.motion)
-        name = pipeline_class_for(
-            order.model.architecture, picture=order.start_image is not None, along=bool(order.controls)
-        )
+        picture, along = order.start_image is not None, bool(order.controls)
+        name = order.model.family.pipelines.class_for(picture=picture, along=along)
         if name is None:
+            able = (one.name for one in ARCHITECTURES.values() if one.pipelines.class_for(picture=picture, along=along))
             raise Refused(
                 "not_supported",
                 f"{order.model.name} does not make a picture of this kind",
                 path="$.job.init_image" if order.start_image else "$.job.controls",
-                hint="use a model of stable_diffusion_xl",
+                hint=f"use a model of {' or '.join(able)}",
             )
         if name == type(self._pipeline).__name__:
             return self._pipeline
@@ -72,7 +72,9 @@ class PipelineVariants:
     def _motion_pipeline(self, order: Order, motion: MotionModel) -> Any:
         denoiser = self._get_or_load(motion.folder, partial(build_motion_denoiser, motion))
         check_frame_count(denoiser, motion)
-        return self._build_around(MOVERS[order.model.architecture], {"unet": denoiser, "motion_adapter": None})
+        name = order.model.family.pipelines.sequence
+        assert name is not None, "the registry has motion adapters for families with such a pipeline alone"
+        return self._build_around(name, {"unet": denoiser, "motion_adapter": None})
 
     def _build_around(self, name: str, own: Mapping[str, Any]) -> Any:
         """A pipeline of a class of diffusers, with parts of its `own` and else those that are in memory."""

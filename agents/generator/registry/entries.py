@@ -1,21 +1,19 @@
 """Entries of the registry, as people write them: models, LoRAs, words, and the models that help with pictures."""
 
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from agents.generator.architectures import ARCHITECTURES
+from agents.generator.architectures.architecture import Architecture
 from agents.generator.registry import samplers
 from protocol.animation import MAX_FRAMES
 from protocol.errors import AcpError
 from protocol.ids import is_id
 from protocol.parameters import ControlKind, ReferenceRole
 
-Architecture = Literal["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "kandinsky_3"]
-ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
-FLOW: frozenset[Architecture] = frozenset({"stable_diffusion_3", "flux"})
-"""Architectures trained by flow matching."""
-
+ArchitectureName = Annotated[str, AfterValidator(lambda name: _check_architecture(name))]
 Name = Annotated[str, AfterValidator(lambda name: _check_id(name))]
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -42,7 +40,7 @@ class Model(BaseModel):
 
     name: Name
     platform: Name
-    architecture: Architecture
+    architecture: ArchitectureName
     source: str
     revision: Commit | None = None
     sha256: Sha256 | None = None
@@ -62,6 +60,11 @@ class Model(BaseModel):
     commercial: Commercial | None = None
     priority: int = 0
     install: str | None = None
+
+    @property
+    def family(self) -> Architecture:
+        """What is known of its architecture."""
+        return ARCHITECTURES[self.architecture]
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
@@ -202,11 +205,18 @@ def is_on_hub(source: str) -> bool:
     return source.count("/") == 1 and " " not in source
 
 
-def scheduler_of(sampler: samplers.Sampler, architecture: Architecture) -> samplers.Scheduler | None:
+def scheduler_of(sampler: samplers.Sampler, architecture: str) -> samplers.Scheduler | None:
     """What a sampler means for an architecture, or null."""
-    if architecture in sampler.unfit:
+    family = ARCHITECTURES[architecture]
+    if sampler.name in family.unfit_samplers:
         return None
-    return sampler.flow if architecture in FLOW else sampler.diffusion
+    return sampler.flow if family.flow_matching else sampler.diffusion
+
+
+def _check_architecture(name: str) -> str:
+    if name not in ARCHITECTURES:
+        raise ValueError(f"the architecture {name[:64]!r} is not known; known are {', '.join(ARCHITECTURES)}")
+    return name
 
 
 def _check_id(name: str) -> str:

@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from agents.generator.architectures.architecture import FOLLOWERS, MOVERS
+from agents.generator.architectures import ARCHITECTURES
 from agents.generator.registry.entries import (
-    ARCHITECTURES,
     ControlEntry,
     EmbeddingEntry,
     IpAdapterEntry,
@@ -203,8 +202,10 @@ def _parse_entries(file: Path, tables: Tables) -> Entries:
         for name, entry in tables["tools"].items()
     }
     controls = _platform_entries(ControlEntry, file, "controls", tables)
-    ip_adapters = _platform_entries(IpAdapterEntry, file, "ip_adapters", tables, FOLLOWERS)
-    motions = _platform_entries(MotionEntry, file, "motions", tables, MOVERS)
+    with_adapters = [name for name, family in ARCHITECTURES.items() if family.ip_adapters]
+    with_sequences = [name for name, family in ARCHITECTURES.items() if family.pipelines.sequence]
+    ip_adapters = _platform_entries(IpAdapterEntry, file, "ip_adapters", tables, with_adapters)
+    motions = _platform_entries(MotionEntry, file, "motions", tables, with_sequences)
     return models, loras, words, controls, ip_adapters, motions, tools
 
 

@@ -21,7 +21,7 @@ class Scheduler:
 @dataclass(frozen=True)
 class Sampler:
     """`diffusion` serves models that predict noise or velocity, `flow` those trained by flow matching; null where the
-    sampler is not defined. `unfit` names architectures whose diffusers pipeline cannot drive that scheduler.
+    sampler is not defined. A family of models names those that its pipelines cannot drive (`unfit_samplers`).
 
     `ancestral` samplers add fresh noise of the seed at each step, so that pictures go on changing with more steps; the
     others converge. `calls` is how often the model is asked in each step but the last."""
@@ -32,7 +32,6 @@ class Sampler:
     aliases: tuple[str, ...] = ()
     ancestral: bool = False
     calls_per_step: int = 1
-    unfit: frozenset[str] = frozenset()
 
 
 _MULTISTEP, _SINGLESTEP = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
@@ -43,7 +42,6 @@ _SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}
 _KARRAS = {"use_karras_sigmas": True}
 _PLAIN = {"use_karras_sigmas": False}
 _FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
-_FLUX = frozenset({"flux"})
 
 SAMPLERS: tuple[Sampler, ...] = (
     Sampler(
@@ -56,8 +54,6 @@ SAMPLERS: tuple[Sampler, ...] = (
         Scheduler(_MULTISTEP, {**_2M, **_PLAIN}),
         Scheduler(_MULTISTEP, {**_2M, **_FLOW}),
         aliases=("dpmpp_2m", "k_dpmpp_2m"),
-        # FluxPipeline always gives the shift `mu`, which this scheduler takes only where shifting is dynamic.
-        unfit=_FLUX,
     ),
     Sampler(
         "DPM++ 2M SDE Karras",
@@ -71,7 +67,6 @@ SAMPLERS: tuple[Sampler, ...] = (
         Scheduler(_MULTISTEP, {**_2M_SDE, **_FLOW}),
         aliases=("dpmpp_2m_sde", "k_dpmpp_2m_sde", "dpmpp_2m_sde_gpu"),
         ancestral=True,
-        unfit=_FLUX,
     ),
     Sampler(
         "DPM++ 3M SDE Karras",
@@ -120,8 +115,6 @@ SAMPLERS: tuple[Sampler, ...] = (
         Scheduler("FlowMatchHeunDiscreteScheduler"),
         aliases=("k_heun", "flowmatch heun"),
         calls_per_step=2,
-        # FluxPipeline gives the scheduler sigmas of its own, which this one does not take.
-        unfit=_FLUX,
     ),
     Sampler(
         "DPM2 Karras",

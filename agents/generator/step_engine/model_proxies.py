@@ -5,27 +5,18 @@ import copy
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
+from agents.generator.architectures.architecture import Architecture
 from agents.generator.step_engine.model_calls import ModelCall, map_tensors, match_layout, shareable_call
 from agents.generator.step_engine.precision import picture_dtype, to_picture_dtype, to_weights_dtype
 from agents.generator.step_engine.regional_prompts import RegionalPrompts
 
 CallStage = Literal["encode", "denoise", "decode", "enhance"]
-
-SHAREABLE: dict[str, tuple[str, ...]] = {
-    "UNet2DConditionModel": (),
-    "ControlNetModel": (),
-    "SD3Transformer2DModel": (),
-    "FluxTransformer2DModel": ("img_ids", "txt_ids"),
-    "Kandinsky3UNet": (),
-}
-"""Classes of diffusers whose rows do not see each other -> arguments that have no row dimension and are one for all. In
-FLUX they are the positions of pixels and words (transformer_flux.py, `forward`)."""
 
 PER_STEP_MODELS = ("unet", "transformer", "controlnet")
 """Names under which pipelines keep the models that they call at every step."""
@@ -61,12 +52,14 @@ class StepRequest:
 Ask = Callable[[CallRequest | StepRequest], Any]
 
 
-def pipeline_for_one_picture(pipeline: Any, scheduler: Any, ask: Ask, mixture: RegionalPrompts | None = None) -> Any:
+def pipeline_for_one_picture(
+    pipeline: Any, family: Architecture, scheduler: Any, ask: Ask, mixture: RegionalPrompts | None = None
+) -> Any:
     """A copy of a pipeline with a scheduler of its own, whose model calls and steps go through `ask`; with a `mixture`,
-    rows that it is run with are one picture."""
+    rows that it is run with are one picture. Its `family` says which calls may be shared."""
     own = copy.copy(pipeline)
     parts = {
-        name: _StandInModel(name, part, ask, mixture)
+        name: _StandInModel(name, part, family.shared_models, ask, mixture)
         for name, part in pipeline.components.items()
         if isinstance(part, torch.nn.Module)
     }
@@ -79,9 +72,17 @@ class _StandInModel:
     """Stands for a model: all but its calls and its precision is the model's own. It passes for one of the model's
     class, which pipelines look at."""
 
-    def __init__(self, name: str, model: torch.nn.Module, ask: Ask, mixture: RegionalPrompts | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: torch.nn.Module,
+        shared_models: Mapping[str, tuple[str, ...]],
+        ask: Ask,
+        mixture: RegionalPrompts | None,
+    ) -> None:
         self._name = name
         self._model: Any = model
+        self._arguments_without_rows = shared_models.get(type(model).__name__)
         self._ask = ask
         self._regional_prompts = mixture
         self._content_by_name: dict[str, tuple[torch.Tensor, Hashable]] = {}
@@ -106,9 +107,7 @@ class _StandInModel:
         arguments = dict(zip(_forward_parameters(type(self._model)), args, strict=False)) | kwargs
         if self._regional_prompts is None or self._name not in PER_STEP_MODELS:
             return self._call_model(arguments)
-        answer = self._call_model(
-            self._regional_prompts.narrow_rows(arguments, SHAREABLE.get(type(self._model).__name__, ()))
-        )
+        answer = self._call_model(self._regional_prompts.narrow_rows(arguments, self._arguments_without_rows or ()))
         return (
             self._regional_prompts.widen_rows(answer)
             if self._name == "controlnet"
@@ -118,7 +117,7 @@ class _StandInModel:
     def _call_model(self, arguments: dict[str, Any]) -> Any:
         model = self._model
         arguments = to_weights_dtype(arguments, model.dtype)
-        same = SHAREABLE.get(type(model).__name__)
+        same = self._arguments_without_rows
         if same is not None:
             held = {name: self._tensor_content(name, arguments[name]) for name in same}
             # Pipelines of one model may have different ControlNets.

@@ -78,7 +78,9 @@ class _StageRunner:
             run.request.on_progress(taken + step, taken + steps + to_come)
 
         scheduler = scheduler_for(order, run.resident.scheduler)
-        own = pipeline_for_one_picture(pipeline, scheduler, self._ask, regional_prompts_of(order.job))
+        own = pipeline_for_one_picture(
+            pipeline, order.model.family, scheduler, self._ask, regional_prompts_of(order.job)
+        )
         return draw(own, order, progressed, self._image_embeds)
 
     def run_stage(self, stage: PostStage, pixels: Pixels, generated: Pixels) -> Pixels:

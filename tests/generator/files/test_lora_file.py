@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from agents.generator.files.lora_file import NotALora, describe, platform_of_base_model
+from agents.generator.files.family_marks import platform_of_base_model
+from agents.generator.files.lora_file import NotALora, describe
 from agents.generator.files.safetensors_header import Header, Tensor
 
 ATTENTION = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"

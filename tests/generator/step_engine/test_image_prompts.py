@@ -27,10 +27,10 @@ from protocol.messages import Prompt
 from protocol.parameters import Region
 from protocol.sources import ImagePrompt
 from tests.generator import tiny_ip_adapter
+from tests.generator.architectures.test_contract import drawn as plainly_drawn
+from tests.generator.architectures.test_contract import orders as orders
+from tests.generator.architectures.test_contract import rooms
 from tests.generator.engines.test_diffusers_engine import made, pixels
-from tests.generator.step_engine.test_architectures import drawn as plainly_drawn
-from tests.generator.step_engine.test_architectures import orders as orders
-from tests.generator.step_engine.test_architectures import rooms
 from tests.generator.step_engine.test_led import controls as controls
 from tests.generator.step_engine.test_led import noise
 

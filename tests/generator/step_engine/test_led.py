@@ -14,7 +14,7 @@ import torch
 from diffusers import ControlNetModel
 from PIL import Image
 
-from agents.generator.architectures.architecture import KEEPERS, pipeline_class_for
+from agents.generator.architectures import ARCHITECTURES
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.images.placement import StartImage
 from agents.generator.orders.order import ControlModel, Order
@@ -23,8 +23,8 @@ from agents.generator.registry.samplers import SAMPLERS
 from agents.shared.picture import Rgb
 from protocol.errors import AcpError
 from protocol.sources import ControlImage
+from tests.generator.architectures.test_contract import orders as orders
 from tests.generator.engines.test_diffusers_engine import made, pixels
-from tests.generator.step_engine.test_architectures import orders as orders
 
 Orders = Callable[..., Order]
 
@@ -65,7 +65,7 @@ def drawn(wanted: Order, along: bool = False) -> np.ndarray:
     """The picture by diffusers alone."""
     job, start = wanted.job, wanted.start_image
     base = diffusers.DiffusionPipeline.from_pretrained(wanted.folder, local_files_only=True)
-    name = pipeline_class_for(wanted.model.architecture, picture=start is not None, along=along)
+    name = wanted.model.family.pipelines.class_for(picture=start is not None, along=along)
     nets = {"controlnet": ControlNetModel.from_pretrained(wanted.controls[0].folder)} if along else {}
     plain = getattr(diffusers, name).from_pipe(base, **nets)
     plain.set_progress_bar_config(disable=True)
@@ -209,7 +209,8 @@ async def test_a_controlnet_for_another_model_is_refused_by_name(
 
 
 def test_every_architecture_that_keeps_parts_starts_from_pictures():
-    assert all(pipeline_class_for(architecture, picture=True, along=False) for architecture in KEEPERS)
+    keeping = [family for family in ARCHITECTURES.values() if family.keeps_parts]
+    assert all(family.pipelines.class_for(picture=True, along=False) for family in keeping)
 
 
 @pytest.mark.parametrize("sampler", [one for one in SAMPLERS if one.diffusion], ids=lambda one: one.name)
@@ -221,7 +222,7 @@ def test_what_stays_is_as_noisy_as_the_next_step_expects_and_clean_after_the_las
     torch.manual_seed(0)
     latents, noises = torch.ones(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
     anew = np.zeros((64, 64), np.float32)
-    keeper = Inpainter(scheduler, anew)
+    keeper = Inpainter(scheduler, anew, stride=8)
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
     now = scheduler.add_noise(latents, noises, scheduler.timesteps[:1])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from agents.generator.architectures import ARCHITECTURES
 from agents.generator.step_engine.model_proxies import CallRequest, StepRequest, pipeline_for_one_picture
 from tests.generator.platforms import PLATFORMS
 
@@ -42,7 +43,9 @@ def shared(pipeline: Any, seen: list[torch.dtype]) -> Any:
         seen.extend((said.sample.dtype, said.model_output.dtype))
         return said.run()
 
-    return pipeline_for_one_picture(pipeline, copy.deepcopy(pipeline.scheduler), ask)
+    kind = type(pipeline).__name__
+    family = next(one for one in ARCHITECTURES.values() if kind in (one.pipelines.noise, one.pipelines.picture))
+    return pipeline_for_one_picture(pipeline, family, copy.deepcopy(pipeline.scheduler), ask)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from agents.generator.step_engine.regional_prompts import RegionalPrompts
 from protocol.errors import AcpError
 from protocol.messages import Prompt
 from protocol.parameters import Region
+from tests.generator.architectures.test_contract import orders as orders
 from tests.generator.engines.test_diffusers_engine import made, pixels
 from tests.generator.platforms import PLATFORMS
-from tests.generator.step_engine.test_architectures import orders as orders
 from tests.generator.step_engine.test_image_prompts import follow as follow
 from tests.generator.step_engine.test_led import controls as controls
 from tests.generator.step_engine.test_led import left_half, noise
@@ -50,7 +50,7 @@ async def test_a_region_changes_its_place_and_one_with_the_same_prompt_nothing(
     assert apart(pixels(plain), pixels(same)) <= 1
     assert pixels(two).shape == pixels(plain).shape
     assert apart(pixels(two), pixels(plain)) > 0
-    assert two.engine == "steps"
+    assert two.engine == ("steps" if wanted.model.family.shares_calls else "pipeline")
 
 
 def test_cells_that_a_model_packs_row_by_row_get_the_prompt_of_their_place():

@@ -14,11 +14,11 @@ from rich.table import Table
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
 from agents.generator import announce
+from agents.generator.architectures import ARCHITECTURES
 from agents.generator.library.install import ModelLibrary, installed_names, paths_by_name
 from agents.generator.library.pull import origin_of
 from agents.generator.library.verify import verify_files
 from agents.generator.registry.entries import (
-    ARCHITECTURES,
     ControlEntry,
     EmbeddingEntry,
     IpAdapterEntry,
@@ -183,7 +183,7 @@ def list_samplers(json: bool) -> None:
     for name in ("sampler", "adds noise", "calls", "flow models", "also called"):
         table.add_column(name, no_wrap=name != "also called")
     for one in known.samplers:
-        flow = " ".join(name for name in one.architectures if name in ("flux", "stable_diffusion_3"))
+        flow = " ".join(name for name in one.architectures if ARCHITECTURES[name].flow_matching)
         table.add_row(one.name, "yes" if one.ancestral else "", str(one.calls), flow, ", ".join(one.aliases))
     Console().print(table)
 
