@@ -5,6 +5,7 @@ import struct
 
 import msgspec
 
+from agents.planner.ledger.states import BatchState
 from agents.planner.ledger.tally import Tally, add_embedding, consistency, status_of
 
 
@@ -14,7 +15,7 @@ def unit(*values: float) -> bytes:
 
 
 def test_nothing_is_measured_before_anything_was_made() -> None:
-    status = status_of("gen_batch_1", "running", Tally(quantity=4), None)
+    status = status_of("gen_batch_1", BatchState.RUNNING, Tally(quantity=4), None)
     assert msgspec.to_builtins(status) == {
         "generation_status": {
             "completed": 0,
@@ -42,7 +43,7 @@ def test_failed_and_cancelled_appear_only_when_there_are_any_and_the_counts_add_
             cancelled=cancelled,
             in_flight=dice.randint(0, 10),
         )
-        body = msgspec.to_builtins(status_of("b", "running", tally, None))["generation_status"]
+        body = msgspec.to_builtins(status_of("b", BatchState.RUNNING, tally, None))["generation_status"]
         assert ("failed" in body, "cancelled" in body) == (failed > 0, cancelled > 0)
         counts = [body.get(name, 0) for name in ("completed", "processing", "queued", "failed", "cancelled")]
         assert sum(counts) == quantity
@@ -67,4 +68,4 @@ def test_an_embedding_of_another_scorer_is_left_out_of_the_consistency() -> None
 
 
 def test_a_stand_in_is_said_in_the_status() -> None:
-    assert status_of("b", "running", Tally(quantity=1), "pocket").generation_status.stand_in == "pocket"
+    assert status_of("b", BatchState.RUNNING, Tally(quantity=1), "pocket").generation_status.stand_in == "pocket"
