@@ -34,8 +34,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table, (name, _) in _CHECKS.items():
-        if op.get_bind().dialect.name == "sqlite":
-            with op.batch_alter_table(table, recreate="always"):  # a table that is made anew has no checks
-                pass
-        else:
-            op.drop_constraint(name, table, type_="check")
+        with op.batch_alter_table(table) as change:
+            change.drop_constraint(name, type_="check")
