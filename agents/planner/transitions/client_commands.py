@@ -21,7 +21,7 @@ from agents.planner.ledger.states import (
     JobStage,
     JobState,
 )
-from agents.planner.ledger.tables import batches, jobs
+from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.money.clients import refuse_suspended
 from agents.planner.money.reservations import reserve_more
 from agents.planner.outbox.change import Change
@@ -43,6 +43,15 @@ _encode = msgspec.json.encode
 
 NO_WORK = b""
 """The message of a picture that was cancelled before its turn."""
+
+_MADE = (
+    sa.select(sa.func.coalesce(sa.func.max(attempts.c.attempt), 0))
+    .where(attempts.c.hash == jobs.c.hash, attempts.c.index == jobs.c.index)
+    .correlate(jobs)
+    .scalar_subquery()
+)
+_LAST_ATTEMPT = sa.case((jobs.c.attempt < _MADE, _MADE), else_=jobs.c.attempt)
+"""Highest number of an attempt at a picture: its job may have gone back to an earlier one, which was the best."""
 
 _CANCELLED = ErrorBody(code="cancelled", message="the picture was cancelled")
 
@@ -221,7 +230,7 @@ def expire_batches(connection: Connection, window: Window, now: float) -> list[C
 def _retry_failed(connection: Connection, batch: Batch, now: float) -> int:
     """Everything that failed waits again; how many pictures that are."""
     most = batch.recipe.max_attempts
-    following = jobs.c.attempt - 1 - (jobs.c.attempt - 1) % most + most + 1  # next_round, for all rows at once
+    following = _LAST_ATTEMPT - (_LAST_ATTEMPT - 1) % most + most  # next_round, for all rows at once
     failed = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == JobState.FAILED)
     waiting = {"state": JobState.WAITING, "stage": JobStage.QUEUE, "attempt": following, "updated_at": now}
     tried = connection.execute(failed.values(**waiting)).rowcount
@@ -256,7 +265,8 @@ def _retry_one(connection: Connection, batch: Batch, index: int, now: float) -> 
         connection.execute(sa.delete(jobs).where(this))
         batch.tally.forget_ahead(1)
         return 1
-    attempt = next_round(row["attempt"], batch.recipe.max_attempts) if row["attempt"] else 1
+    last: int = connection.execute(sa.select(_LAST_ATTEMPT).where(this)).scalar_one()
+    attempt = next_round(last, batch.recipe.max_attempts) if last else 1
     waiting = {"state": JobState.WAITING, "stage": JobStage.QUEUE, "attempt": attempt, "updated_at": now}
     connection.execute(sa.update(jobs).where(this).values(**waiting))
     if row["state"] == JobState.FAILED:
