@@ -69,8 +69,9 @@ format: $(READY)  ## mend what ruff can mend
 types: $(READY)  ## pyright, strict
 	$(BIN)/pyright
 
-schema: $(READY)  ## are the generated JSON Schema and AsyncAPI current?
+schema: $(READY)  ## are the generated JSON Schema, AsyncAPI and diagrams of states current?
 	$(BIN)/python -m protocol.schema --check
+	$(BIN)/python -m agents.planner.ledger.state_diagrams --check
 
 pocket: $(READY)  ## train the pocket model again, some hours on one core (resumes where it stopped)
 	$(BIN)/python -m agents.pocket.train

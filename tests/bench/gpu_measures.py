@@ -69,7 +69,7 @@ def first_call(pipeline: Any, order: Order) -> ModelCall:
         return said.run() if isinstance(said, StepRequest) else said.call.run()
 
     with suppress(_Reached):
-        draw(pipeline_for_one_picture(pipeline, _scheduler(pipeline, order), ask), order, _quiet)
+        draw(pipeline_for_one_picture(pipeline, order.model.family, _scheduler(pipeline, order), ask), order, _quiet)
     return found[0]
 
 

@@ -72,7 +72,7 @@ async def race(shop: Workshop, client: Client, number: int) -> Counter[str]:
     with closing(sqlite3.connect(shop.home / "ledger.db", timeout=30)) as ledger, ledger:
         ledger.execute(
             "INSERT INTO clients (client_id, state, limit_micros, held_micros, spent_micros, weight, created_at,"
-            " updated_at) VALUES (?, 'limited', ?, 0, 0, 1, 0, 0)",
+            " updated_at) VALUES (?, 'active', ?, 0, 0, 1, 0, 0)",
             (racer, ADMITTED * PRICE_MICROS),
         )
     return Counter(await asyncio.gather(*(plan(order) for order in racing)))

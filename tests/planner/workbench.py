@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from agents.planner.agent import MIGRATIONS
 from agents.planner.ledger.batches import Batch, require_batch
 from agents.planner.ledger.records import decode_work
+from agents.planner.ledger.states import BatchState
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.ledger.tally import Tally
 from agents.planner.outbox.change import Change
@@ -109,7 +110,7 @@ def new_batch(
     return Batch(
         hash=name,
         client_id=client,
-        state=state,
+        state=BatchState(state),
         command=GenerateImages(requirements=Requirements(quantity=quantity)),
         recipe=msgspec.structs.replace(RECIPE, max_attempts=max_attempts),
         seed=42,

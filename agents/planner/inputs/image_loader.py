@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import load_batch
 from agents.planner.ledger.records import Outcome, decode_evidence
+from agents.planner.ledger.states import JobState
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.planning.source_images import NO_SOURCE_IMAGES, LoadedImage, SourceImages, check_lines, check_mask
 from agents.shared.database.group_commit import GroupCommit
@@ -131,7 +132,9 @@ def _find_completed(connection: Connection, client: str, name: str, path: str) -
             "unknown_image", f"{name!r} is no picture of this client", path=f"{path}.image_id", hint="see RESULT"
         )
     outcome = connection.execute(
-        sa.select(jobs.c.outcome).where(jobs.c.hash == batch.hash, jobs.c.index == index, jobs.c.state == "completed")
+        sa.select(jobs.c.outcome).where(
+            jobs.c.hash == batch.hash, jobs.c.index == index, jobs.c.state == JobState.COMPLETED
+        )
     ).scalar()
     if outcome is None:
         raise Refused("wrong_state", f"{name} is not completed", path=f"{path}.image_id", hint="see RESULT")

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.records import Evidence, decode_evidence, decode_recipe
+from agents.planner.ledger.states import AttemptState, BatchState
 from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.ledger.tally import Tally, status_of
 from agents.planner.planning.attempts import Candidate
@@ -38,7 +39,9 @@ _BATCH = sa.select(batches).where(_OF_BATCH)
 _SAVE = sa.update(batches).where(_OF_BATCH)
 _JOB = sa.select(jobs).where(*_OF_JOB)
 _EVIDENCE = sa.select(attempts.c.evidence).where(*OF_ATTEMPT)
-_CANDIDATES = sa.select(attempts.c.attempt, attempts.c.score).where(*OF_ATTEMPT[:2], attempts.c.state == "rejected")
+_CANDIDATES = sa.select(attempts.c.attempt, attempts.c.score).where(
+    *OF_ATTEMPT[:2], attempts.c.state == AttemptState.REJECTED
+)
 
 
 @dataclass
@@ -47,7 +50,7 @@ class Batch:
 
     hash: str
     client_id: str
-    state: str
+    state: BatchState
     command: GenerateImages
     recipe: Recipe
     seed: int
@@ -82,7 +85,7 @@ def decode_batch(row: RowMapping) -> Batch:
     return Batch(
         hash=row["hash"],
         client_id=row["client_id"],
-        state=row["state"],
+        state=BatchState(row["state"]),
         command=command,
         recipe=decode_recipe(row["recipe"], command),
         seed=row["seed"],

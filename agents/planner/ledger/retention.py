@@ -15,7 +15,15 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.records import Outcome
-from agents.planner.ledger.states import ACTIVE_BATCH_STATES, PROMPTS_PER_PAGE
+from agents.planner.ledger.states import (
+    ACTIVE_BATCH_STATES,
+    ENDED_BATCH_STATES,
+    OPEN_JOB_STATES,
+    PROMPTS_PER_PAGE,
+    IntentState,
+    JobState,
+    ReservationState,
+)
 from agents.planner.ledger.tables import attempts, batches, commands, intents, jobs, marks, prompt_pages, reservations
 from agents.shared.database.insert_once import insert_once
 
@@ -24,9 +32,6 @@ PICTURES_PER_STEP = 200
 
 MAX_OPEN_ROWS = 50_000
 """Rows about what has not ended, above which nothing is released: the names in them are in memory meanwhile."""
-
-ENDED_JOB_STATES = ("completed", "failed", "cancelled")
-OPEN_JOB_STATES = ("running", "waiting", "cancelling")
 
 _BLOB = re.compile(rb'"([0-9a-f]{64})"')
 
@@ -77,7 +82,7 @@ def set_mark(connection: Connection, name: str, at: float) -> None:
 
 
 def read_ended_pixels(
-    connection: Connection, state: str, since: float, before: float, after: PagePosition | None
+    connection: Connection, state: JobState, since: float, before: float, after: PagePosition | None
 ) -> EndedPixels:
     """Blobs of pictures that came to a state from `since` to `before`."""
     place = (jobs.c.updated_at, jobs.c.hash, jobs.c.index)
@@ -209,12 +214,12 @@ def _forgettable_conditions(before: float) -> tuple[sa.ColumnElement[bool], ...]
     """What is true of a batch that may be forgotten."""
     child = batches.alias()
     return (
-        batches.c.state.in_(("completed", "cancelled")),
+        batches.c.state.in_(ENDED_BATCH_STATES),
         batches.c.updated_at < before,
         batches.c.contact_sheet.is_not(None),
         ~sa.exists().where(child.c.parent == batches.c.hash, child.c.state.in_(ACTIVE_BATCH_STATES)),
-        ~sa.exists().where(reservations.c.hash == batches.c.hash, reservations.c.state == "open"),
-        ~sa.exists().where(intents.c.hash == batches.c.hash, intents.c.state == "open"),
+        ~sa.exists().where(reservations.c.hash == batches.c.hash, reservations.c.state == ReservationState.OPEN),
+        ~sa.exists().where(intents.c.hash == batches.c.hash, intents.c.state == IntentState.OPEN),
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import structlog
 
 from agents.planner.ledger import retention
-from agents.planner.ledger.retention import ENDED_JOB_STATES, PICTURES_PER_STEP
+from agents.planner.ledger.retention import PICTURES_PER_STEP
+from agents.planner.ledger.states import ENDED_JOB_STATES
 from agents.shared.database.group_commit import GroupCommit
 from agents.shared.periodic import run_periodically
 from agents.shared.settings import Settings

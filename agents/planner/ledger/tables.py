@@ -1,21 +1,51 @@
-"""The ledger's tables, as its migrations leave them, and the records kept in their binary columns (JSON).
+"""The ledger's tables, as its migrations leave them. Binary columns are JSON of the types that stand beside them.
 
 Times are seconds since the epoch, money integer micro-dollars. A batch costs one row and a cursor; a job's row is made
 when it is handed out. `spend` and `audit` are only ever added to.
 """
 
+from collections.abc import Iterable
+from enum import StrEnum
+
 import sqlalchemy as sa
+
+from agents.planner.ledger.states import (
+    LEGAL,
+    AttemptState,
+    BatchState,
+    ClientState,
+    IntentState,
+    JobState,
+    ReservationState,
+)
 
 metadata = sa.MetaData()
 
 COUNTER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """SQLite counts up only where the key's type is spelt INTEGER."""
 
+
+def _state_check(table: str, states: type[StrEnum]) -> sa.CheckConstraint:
+    """The database refuses every other state."""
+    return sa.CheckConstraint(f"state IN ({_listed(states)})", name=f"{table}_state")
+
+
+def _place_check() -> sa.CheckConstraint:
+    """The database refuses every pair of state and stage that is not in `LEGAL`."""
+    stages = {state: [place[1] for place in LEGAL if place is not None and place[0] == state] for state in JobState}
+    pairs = " OR ".join(f"state = '{state}' AND stage IN ({_listed(stages[state])})" for state in JobState)
+    return sa.CheckConstraint(pairs, name="jobs_state_and_stage")
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
+
+
 clients = sa.Table(
     "clients",
     metadata,
     sa.Column("client_id", sa.String(64), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),  # active, limited, suspended
+    sa.Column("state", sa.String(16), nullable=False),  # ClientState
     sa.Column("limit_micros", sa.BigInteger),  # the most that may be held and spent together; null is no limit
     sa.Column("held_micros", sa.BigInteger, nullable=False),
     sa.Column("spent_micros", sa.BigInteger, nullable=False),
@@ -23,6 +53,7 @@ clients = sa.Table(
     sa.Column("max_in_flight", sa.Integer),  # null is no bound but the workshop's own
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("updated_at", sa.Float, nullable=False),
+    _state_check("clients", ClientState),
 )
 
 batches = sa.Table(
@@ -30,7 +61,7 @@ batches = sa.Table(
     metadata,
     sa.Column("hash", sa.String(64), primary_key=True),
     sa.Column("client_id", sa.String(64), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),  # held, running, paused, completed, cancelled
+    sa.Column("state", sa.String(16), nullable=False),  # BatchState
     sa.Column("command", sa.LargeBinary, nullable=False),  # GenerateImages
     sa.Column("recipe", sa.LargeBinary, nullable=False),  # Recipe
     sa.Column("seed", sa.BigInteger, nullable=False),
@@ -47,6 +78,7 @@ batches = sa.Table(
     sa.Column("contact_sheet", sa.Text),  # null until it is made, empty where none is due
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("updated_at", sa.Float, nullable=False),
+    _state_check("batches", BatchState),
 )
 
 commands = sa.Table(
@@ -73,8 +105,8 @@ jobs = sa.Table(
     metadata,
     sa.Column("hash", sa.String(64), sa.ForeignKey("batches.hash"), primary_key=True),
     sa.Column("index", sa.Integer, primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),  # running, cancelling, completed, failed, cancelled
-    sa.Column("stage", sa.String(16), nullable=False),  # generator, qa, storage, done
+    sa.Column("state", sa.String(16), nullable=False),  # JobState
+    sa.Column("stage", sa.String(16), nullable=False),  # JobStage
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("message", sa.LargeBinary, nullable=False),  # the outstanding work message, to send it again
     sa.Column("resends", sa.Integer, nullable=False),
@@ -82,6 +114,7 @@ jobs = sa.Table(
     sa.Column("outcome", sa.LargeBinary),  # Outcome
     sa.Column("parent", sa.String(128)),  # id of the picture that is made again
     sa.Column("reused", sa.String(128)),  # id of the stored picture that was returned instead
+    _place_check(),
 )
 
 attempts = sa.Table(
@@ -90,13 +123,14 @@ attempts = sa.Table(
     sa.Column("hash", sa.String(64), primary_key=True),
     sa.Column("index", sa.Integer, primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),  # running, accepted, rejected, failed
+    sa.Column("state", sa.String(16), nullable=False),  # AttemptState
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("score", sa.Float),
     sa.Column("seconds", sa.Float),
     sa.Column("cost_micros", sa.BigInteger),
     sa.Column("evidence", sa.LargeBinary),  # Evidence
     sa.ForeignKeyConstraint(["hash", "index"], ["jobs.hash", "jobs.index"]),
+    _state_check("attempts", AttemptState),
 )
 
 reservations = sa.Table(
@@ -107,7 +141,8 @@ reservations = sa.Table(
     sa.Column("amount_micros", sa.BigInteger, nullable=False),  # all that was ever held for the batch
     sa.Column("settled_micros", sa.BigInteger, nullable=False),  # what its attempts cost, also beyond the amount
     sa.Column("released_micros", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),  # open, closed
+    sa.Column("state", sa.String(16), nullable=False),  # ReservationState
+    _state_check("reservations", ReservationState),
 )
 
 intents = sa.Table(
@@ -121,10 +156,11 @@ intents = sa.Table(
     sa.Column("request", sa.String(64), nullable=False),  # SHA-256 of the paid request
     sa.Column("key", sa.String(64), nullable=False),  # who asked: another key is another call
     sa.Column("max_micros", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),  # open, captured, refused, ambiguous, resolved
+    sa.Column("state", sa.String(16), nullable=False),  # IntentState
     sa.Column("provider_reference", sa.String(256)),
     sa.Column("opened_at", sa.Float, nullable=False),
     sa.Column("closed_at", sa.Float),
+    _state_check("intents", IntentState),
 )
 
 spend = sa.Table(
@@ -137,7 +173,7 @@ spend = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("provider", sa.String(64), nullable=False),
     sa.Column("model", sa.Text),  # null where it was not written down
-    sa.Column("kind", sa.String(16), nullable=False),  # gpu, provider, correction
+    sa.Column("kind", sa.String(16), nullable=False),  # ChargeKind
     sa.Column("micros", sa.BigInteger, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.UniqueConstraint("hash", "index", "attempt", "kind", name="spend_once"),
@@ -147,7 +183,7 @@ outbox = sa.Table(
     "outbox",
     metadata,
     sa.Column("message_id", sa.String(256), primary_key=True),  # Nats-Msg-Id
-    sa.Column("kind", sa.String(16), nullable=False),  # work, status
+    sa.Column("kind", sa.String(16), nullable=False),  # OutboxKind
     sa.Column("client_id", sa.String(64), nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),  # Work or GenerationStatus
     sa.Column("created_at", sa.Float, nullable=False),

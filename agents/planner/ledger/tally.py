@@ -1,6 +1,7 @@
 """Counts of a batch and the status they make. Pure module.
 
 completed + processing + queued + failed + cancelled is the quantity in every status, because queued is what is left.
+Nothing but the methods of `Tally` changes its counts.
 """
 
 import struct
@@ -8,6 +9,7 @@ from array import array
 
 from msgspec import UNSET, Struct
 
+from agents.planner.ledger.states import BatchState
 from protocol.replies import GenerationStatus, Performance, QualityMetrics, StatusBody
 
 
@@ -57,6 +59,151 @@ class Tally(Struct, kw_only=True):
     def is_finished(self) -> bool:
         return self.ended_pictures >= self.quantity
 
+    # Pictures in flight.
+
+    def hand_out(self, pictures: int) -> None:
+        """Pictures are handed out for the first time."""
+        self.in_flight += pictures
+
+    def hand_out_waiting(self, pictures: int) -> None:
+        """Pictures that waited for another attempt are handed out; where none was found, none waits."""
+        self.in_flight += pictures
+        self.waiting = self.waiting - pictures if pictures else 0
+
+    def park(self) -> None:
+        """A picture in flight waits for another attempt."""
+        self.in_flight -= 1
+        self.waiting += 1
+
+    def complete(self, *, reused: bool, score: float | None, embedding: bytes | None) -> None:
+        """An accepted picture in flight is filed."""
+        self.in_flight -= 1
+        self.completed += 1
+        self.reused += reused
+        if score is not None:
+            self.score_sum += score
+            self.scored += 1
+        if embedding is not None:
+            add_embedding(self, embedding)
+
+    def fail(self) -> None:
+        """A picture in flight ends without an accepted file."""
+        self.in_flight -= 1
+        self.failed += 1
+
+    def cancel(self) -> None:
+        """A picture in flight ends because it was cancelled."""
+        self.in_flight -= 1
+        self.cancelled += 1
+
+    # Pictures that are not in flight.
+
+    def fail_rest(self, cursor: int) -> None:
+        """Everything from the cursor on fails, but for what ended ahead of it."""
+        self.failed += self.quantity - cursor - self.ahead
+        self.ahead = 0
+
+    def cancel_rest(self, cursor: int) -> None:
+        """Everything from the cursor on is cancelled, but for what ended ahead of it."""
+        self.stopped = True
+        self.cancelled += self.quantity - cursor - self.ahead
+        self.ahead = 0
+
+    def cancel_ahead(self) -> None:
+        """A picture is cancelled before its turn."""
+        self.ahead += 1
+        self.cancelled += 1
+
+    def cancel_waiting(self) -> None:
+        """A picture that waits for another attempt is cancelled."""
+        self.waiting -= 1
+        self.cancelled += 1
+
+    def cancel_all_waiting(self, pictures: int) -> None:
+        """Every picture that waits for another attempt is cancelled."""
+        self.waiting = 0
+        self.cancelled += pictures
+
+    def pass_over(self) -> None:
+        """The cursor passes over a picture that ended before its turn."""
+        self.ahead -= 1
+
+    def forget_ahead(self, pictures: int) -> None:
+        """Pictures that were cancelled before their turn are as if they had not been."""
+        self.ahead -= pictures
+        self.cancelled -= pictures
+
+    def resize(self, quantity: int) -> None:
+        self.quantity = quantity
+
+    # Pictures that had ended.
+
+    def retry_failed(self, pictures: int) -> None:
+        """Failed pictures wait for another attempt."""
+        self.failed -= pictures
+        self.waiting += pictures
+
+    def retry_cancelled(self) -> None:
+        """A cancelled picture waits for another attempt."""
+        self.cancelled -= 1
+        self.waiting += 1
+
+    def retry_unwritten(self, ahead: int) -> None:
+        """Pictures that failed for want of prompts are to come, but for those that ended before their turn."""
+        self.failed = 0
+        self.ahead = ahead
+
+    def reopen_failed(self) -> None:
+        """A failed picture is in flight again."""
+        self.failed -= 1
+        self.in_flight += 1
+
+    def reopen_cancelled(self) -> None:
+        """A cancelled picture is in flight again."""
+        self.cancelled -= 1
+        self.in_flight += 1
+
+    def count_retry(self) -> None:
+        """Pictures that had ended are made after all: the contact sheet is another one."""
+        self.retries += 1
+
+    # Prompts, and statuses.
+
+    def ask_prompts(self, written: int) -> None:
+        """Prompts are asked for that follow those that are written."""
+        self.asked = written + 1
+
+    def receive_prompts(self, written: int) -> None:
+        """An answer has come; nothing is on its way."""
+        self.asked = written
+
+    def discard_prompts(self) -> None:
+        """An answer that is on its way counts for nothing."""
+        self.amended += 1
+        self.asked = 0
+
+    def next_status(self, taken_back: int) -> None:
+        """Another status is made."""
+        self.taken_back = taken_back
+        self.revision += 1
+
+    # What was measured.
+
+    def count_generation(self, seconds: float, gpu_util: float | None) -> None:
+        self.seconds_sum += seconds
+        self.timed += 1
+        if gpu_util is not None:
+            self.gpu_util_sum += gpu_util
+            self.gpu_util_count += 1
+
+    def count_verdict(self, accepted: bool) -> None:
+        self.judged += 1
+        self.rejected += not accepted
+
+    def count_cost(self, micros: int) -> None:
+        self.cost_micros += micros
+        self.costed += 1
+
 
 def add_embedding(tally: Tally, embedding: bytes) -> None:
     """Add a unit vector (little-endian float16) to the sum; vectors of another length than the first are left out."""
@@ -82,7 +229,7 @@ def consistency(tally: Tally) -> float | None:
     return round(min(1.0, max(0.0, (square - count) / (count * (count - 1)))), 4)
 
 
-def status_of(batch: str, state: str, tally: Tally, stand_in: str | None) -> GenerationStatus:
+def status_of(batch: str, state: BatchState, tally: Tally, stand_in: str | None) -> GenerationStatus:
     """The status that the counts make."""
     processing = min(tally.in_flight - tally.taken_back, tally.quantity - tally.ended_pictures)
     return GenerationStatus(
@@ -103,7 +250,7 @@ def status_of(batch: str, state: str, tally: Tally, stand_in: str | None) -> Gen
             ),
             cost_per_image=_mean(tally.cost_micros / 1e6, tally.completed) if _has_cost(tally) else None,
             stand_in=stand_in or UNSET,
-            state=state if state in ("held", "paused") else UNSET,
+            state=state.value if state is BatchState.HELD or state is BatchState.PAUSED else UNSET,
             reused=tally.reused or UNSET,
         ),
         hash=batch,

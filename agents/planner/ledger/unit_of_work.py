@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping
 from agents.planner.ledger import audit
 from agents.planner.ledger.batches import OF_ATTEMPT, Batch, load_batch, require_batch, save_batches
 from agents.planner.ledger.records import PROMPTS_DECODER, decode_jobs
+from agents.planner.ledger.states import AttemptState, JobStage, JobState
 from agents.planner.ledger.tables import attempts, jobs, prompt_pages
 from protocol.messages import Job, JobRef, Prompt
 from protocol.reuse import StoredPicture
@@ -44,17 +45,17 @@ _PAGE_OF = (
 
 @dataclass
 class JobRow:
-    """What the books keep of a job. `left` is the attempt and stage that the ledger has of it, `changes` are the
+    """What the books keep of a job. `ledger_key` is the attempt and stage that the ledger has of it, `changes` are the
     columns that are still to be written."""
 
     hash: str
     index: int
     attempt: int
-    state: str
-    stage: str
+    state: JobState
+    stage: JobStage
     message: bytes
     outcome: bytes | None
-    ledger_key: tuple[int, str]
+    ledger_key: tuple[int, JobStage]
     changes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -138,7 +139,13 @@ class UnitOfWork:
     def add_attempts(self, made: Sequence[Job]) -> None:
         """Add attempts that are handed out."""
         self._new_attempts += [
-            {"hash": job.hash, "index": job.index, "attempt": job.attempt, "state": "running", "seed": job.pixels.seed}
+            {
+                "hash": job.hash,
+                "index": job.index,
+                "attempt": job.attempt,
+                "state": AttemptState.RUNNING,
+                "seed": job.pixels.seed,
+            }
             for job in made
         ]
 
@@ -223,13 +230,14 @@ def _ledger_key_values(row: JobRow) -> dict[str, Any]:
 
 
 def _decode_job_row(name: str, row: RowMapping) -> JobRow:
+    state, stage = JobState(row["state"]), JobStage(row["stage"])
     return JobRow(
         hash=name,
         index=row["index"],
         attempt=row["attempt"],
-        state=row["state"],
-        stage=row["stage"],
+        state=state,
+        stage=stage,
         message=row["message"],
         outcome=row["outcome"],
-        ledger_key=(row["attempt"], row["stage"]),
+        ledger_key=(row["attempt"], stage),
     )

@@ -1,16 +1,12 @@
 """The journal of what attempts cost: each cost once, whoever tells of it how often."""
 
-from typing import Literal
-
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
+from agents.planner.ledger.states import ChargeKind
 from agents.planner.ledger.tables import spend
 from agents.shared.database.insert_once import insert_once
 from protocol.messages import JobRef
-
-ChargeKind = Literal["gpu", "provider", "correction"]
-"""Device seconds; a provider's charge; the difference to a charge that was first taken to be the highest."""
 
 _ADD = insert_once(spend)
 
@@ -34,6 +30,5 @@ def charge(
         },
     ).rowcount
     if added == 1:
-        batch.tally.cost_micros += micros
-        batch.tally.costed += 1
+        batch.tally.count_cost(micros)
     return added == 1

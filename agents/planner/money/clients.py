@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.audit import note
+from agents.planner.ledger.states import ClientState
 from agents.planner.ledger.tables import batches, clients
 from agents.shared.database.insert_once import insert_once
 from protocol.errors import BadCommand, Refused
@@ -64,7 +65,7 @@ def refuse_suspended(connection: Connection, client: str) -> None:
         Refused: `suspended`.
     """
     row = client_row(connection, client)
-    if row is not None and row["state"] == "suspended":
+    if row is not None and row["state"] == ClientState.SUSPENDED:
         raise Refused("suspended", f"the client {client} is suspended", hint="ask whoever runs the workshop")
 
 
@@ -82,9 +83,9 @@ def change(connection: Connection, command: ClientChange, now: float) -> ClientR
         case LimitClient():
             _limit(connection, command, now)
         case SuspendClient():
-            _change_state(connection, name, "active", "suspended", now)
+            _change_state(connection, name, ClientState.ACTIVE, ClientState.SUSPENDED, now)
         case ResumeClient():
-            _change_state(connection, name, "suspended", "active", now)
+            _change_state(connection, name, ClientState.SUSPENDED, ClientState.ACTIVE, now)
     return show(connection, name)
 
 
@@ -146,17 +147,17 @@ def _limit(connection: Connection, command: LimitClient, now: float) -> None:
     note(connection, "client_limited", name, now, None, None, **values)
 
 
-def _change_state(connection: Connection, name: str, before: str, after: str, now: float) -> None:
+def _change_state(connection: Connection, name: str, before: ClientState, after: ClientState, now: float) -> None:
     turned = sa.update(clients).where(clients.c.client_id == name, clients.c.state == before)
     if connection.execute(turned.values(state=after, updated_at=now)).rowcount == 1:
-        note(connection, f"client_{'suspended' if after == 'suspended' else 'resumed'}", name, now)
+        note(connection, "client_suspended" if after == ClientState.SUSPENDED else "client_resumed", name, now)
 
 
 def _add(connection: Connection, command: CreateClient, now: float) -> bool:
     """Make the row of a client; false where there is one."""
     values = {
         "client_id": command.client_id,
-        "state": "active",
+        "state": ClientState.ACTIVE,
         "limit_micros": micros(command.limit.amount) if command.limit else None,
         "held_micros": 0,
         "spent_micros": 0,

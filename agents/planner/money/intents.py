@@ -11,8 +11,9 @@ from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import current_job_row, require_batch, save_batch
+from agents.planner.ledger.states import ChargeKind, IntentState, JobStage, JobState
 from agents.planner.ledger.tables import intents
-from agents.planner.money.charges import ChargeKind, charge
+from agents.planner.money.charges import charge
 from agents.planner.money.reservations import hold_of, settle_reservation
 from protocol.errors import AcpError, Refused, Unavailable
 from protocol.ids import image_id
@@ -26,10 +27,12 @@ _OF_INTENT = (*_OF_PICTURE, intents.c.attempt == sa.bindparam("of_attempt"))
 _INTENTS = sa.select(intents).where(*_OF_PICTURE)
 _MOVE = sa.update(intents).where(*_OF_INTENT, intents.c.state == sa.bindparam("of_state"))
 _PROMISED_MICROS = sa.select(sa.func.coalesce(sa.func.sum(intents.c.max_micros), 0)).where(
-    intents.c.hash == sa.bindparam("of_hash"), intents.c.state == "open"
+    intents.c.hash == sa.bindparam("of_hash"), intents.c.state == IntentState.OPEN
 )
 _SILENT_INTENTS = (
-    sa.select(intents).where(intents.c.state == "open", intents.c.opened_at < sa.bindparam("before")).limit(1000)
+    sa.select(intents)
+    .where(intents.c.state == IntentState.OPEN, intents.c.opened_at < sa.bindparam("before"))
+    .limit(1000)
 )
 
 
@@ -37,14 +40,14 @@ def open_intent(connection: Connection, asked: OpenIntent, now: float) -> Intent
     """Allow a paid call, once for each key, or say why it must not be made."""
     rows = {row["attempt"]: row for row in _intents_of_picture(connection, asked.ref)}
     mine = rows.pop(asked.ref.attempt, None)
-    if mine is not None and mine["state"] == "open" and mine["key"] == asked.key:
-        return IntentReply(state="open")
-    if mine is not None and mine["state"] == "open":
+    if mine is not None and mine["state"] == IntentState.OPEN and mine["key"] == asked.key:
+        return IntentReply(state=IntentState.OPEN.value)
+    if mine is not None and mine["state"] == IntentState.OPEN:
         _mark_ambiguous(connection, mine, now)
-        return _denial_reply(_charged_already_refusal(asked.ref), "ambiguous")
-    if mine is not None and mine["state"] != "refused":
+        return _denial_reply(_charged_already_refusal(asked.ref), IntentState.AMBIGUOUS.value)
+    if mine is not None and mine["state"] != IntentState.REFUSED:
         return _denial_reply(_charged_already_refusal(asked.ref), mine["state"])
-    if any(row["state"] == "open" for row in rows.values()):
+    if any(row["state"] == IntentState.OPEN for row in rows.values()):
         return _denial_reply(
             Unavailable("timeout", "the end of an earlier paid call for this picture is not known yet")
         )
@@ -56,9 +59,9 @@ def open_intent(connection: Connection, asked: OpenIntent, now: float) -> Intent
         values = {"hash": asked.ref.hash, "index": asked.ref.index, "attempt": asked.ref.attempt}
         connection.execute(sa.insert(intents).values(**values, **_opening_values(asked, now)))
     else:
-        _update_intent(connection, asked.ref, "refused", **_opening_values(asked, now), closed_at=None)
+        _update_intent(connection, asked.ref, IntentState.REFUSED, **_opening_values(asked, now), closed_at=None)
     note(connection, "intent", asked.ref.client_id, now, asked.ref.hash, asked.ref.index, micros=asked.max_micros)
-    return IntentReply(state="open")
+    return IntentReply(state=IntentState.OPEN.value)
 
 
 def close_intent(connection: Connection, told: CloseIntent, now: float) -> IntentReply:
@@ -66,22 +69,27 @@ def close_intent(connection: Connection, told: CloseIntent, now: float) -> Inten
     row = next((row for row in _intents_of_picture(connection, told.ref) if row["attempt"] == told.ref.attempt), None)
     if row is None or row["key"] != told.key:
         return _denial_reply(Refused("wrong_state", "no paid call was allowed under this key"))
-    cost = told.micros if told.outcome == "captured" else 0
+    cost = told.micros if told.outcome == IntentState.CAPTURED else 0
     reference = told.provider_reference
     match row["state"]:
-        case "open":
+        case IntentState.OPEN:
             _update_intent(
-                connection, told.ref, "open", state=told.outcome, provider_reference=reference, closed_at=now
+                connection, told.ref, IntentState.OPEN, state=told.outcome, provider_reference=reference, closed_at=now
             )
-            if told.outcome == "captured":
-                _charge(connection, row, "provider", cost, now)
+            if told.outcome == IntentState.CAPTURED:
+                _charge(connection, row, ChargeKind.PROVIDER, cost, now)
             return IntentReply(state=told.outcome)
-        case "ambiguous":
+        case IntentState.AMBIGUOUS:
             _update_intent(
-                connection, told.ref, "ambiguous", state="resolved", provider_reference=reference, closed_at=now
+                connection,
+                told.ref,
+                IntentState.AMBIGUOUS,
+                state=IntentState.RESOLVED,
+                provider_reference=reference,
+                closed_at=now,
             )
-            _charge(connection, row, "correction", cost - row["max_micros"], now)
-            return IntentReply(state="resolved")
+            _charge(connection, row, ChargeKind.CORRECTION, cost - row["max_micros"], now)
+            return IntentReply(state=IntentState.RESOLVED.value)
         case state:
             return IntentReply(state=state)
 
@@ -96,7 +104,7 @@ def mark_silent_ambiguous(connection: Connection, before: float, now: float) -> 
 
 def _check_allowed(connection: Connection, asked: OpenIntent) -> None:
     job = current_job_row(connection, asked.ref)
-    if job is None or job["state"] != "running" or job["stage"] != "generator":
+    if job is None or job["state"] != JobState.RUNNING or job["stage"] != JobStage.GENERATOR:
         raise Refused("cancelled", "this attempt is not wanted any more")
     hold = hold_of(connection, asked.ref.hash)
     promised: int = connection.execute(_PROMISED_MICROS, {"of_hash": asked.ref.hash}).scalar_one()
@@ -111,14 +119,14 @@ def _opening_values(asked: OpenIntent, now: float) -> dict[str, Any]:
         "request": asked.request,
         "key": asked.key,
         "max_micros": asked.max_micros,
-        "state": "open",
+        "state": IntentState.OPEN,
         "opened_at": now,
     }
 
 
 def _mark_ambiguous(connection: Connection, row: Row, now: float) -> None:
-    _update_intent(connection, _job_ref(row), "open", state="ambiguous", closed_at=now)
-    _charge(connection, row, "provider", row["max_micros"], now)
+    _update_intent(connection, _job_ref(row), IntentState.OPEN, state=IntentState.AMBIGUOUS, closed_at=now)
+    _charge(connection, row, ChargeKind.PROVIDER, row["max_micros"], now)
     note(connection, "ambiguous", row["client_id"], now, row["hash"], row["index"], micros=row["max_micros"])
 
 
@@ -133,7 +141,7 @@ def _intents_of_picture(connection: Connection, ref: JobRef) -> list[Row]:
     return list(connection.execute(_INTENTS, {"of_hash": ref.hash, "of_index": ref.index}).mappings())
 
 
-def _update_intent(connection: Connection, ref: JobRef, before: str, **values: Any) -> None:
+def _update_intent(connection: Connection, ref: JobRef, before: IntentState, **values: Any) -> None:
     of = {"of_hash": ref.hash, "of_index": ref.index, "of_attempt": ref.attempt, "of_state": before}
     changed = connection.execute(_MOVE, {**of, **values}).rowcount
     assert changed == 1, "another writer was let in"

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch
+from agents.planner.ledger.states import ReservationState
 from agents.planner.ledger.tables import clients, reservations
 from agents.planner.money.clients import client_row
 from agents.planner.planning.pricing import (
@@ -75,7 +76,7 @@ def reserve(connection: Connection, batch: Batch, now: float) -> None:
             amount_micros=cost,
             settled_micros=0,
             released_micros=0,
-            state="open",
+            state=ReservationState.OPEN,
         )
     )
     note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost)
@@ -99,7 +100,7 @@ def reserve_more(connection: Connection, batch: Batch, pictures: int, now: float
     connection.execute(
         sa.update(reservations)
         .where(reservations.c.hash == batch.hash)
-        .values(amount_micros=max(hold.amount, hold.settled + hold.released) + cost, state="open")
+        .values(amount_micros=max(hold.amount, hold.settled + hold.released) + cost, state=ReservationState.OPEN)
     )
     note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost)
 
@@ -115,7 +116,7 @@ def settle_reservation(connection: Connection, batch: Batch, now: float) -> None
     left = batch.quantity - batch.tally.ended_pictures
     needed = highest_cost(left, batch.recipe.max_attempts, batch.recipe.highest_micros) or 0
     after = settle_hold(before, batch.tally.cost_micros, needed)
-    state = "open" if left else "closed"
+    state = ReservationState.OPEN if left else ReservationState.CLOSED
     if after == before and state == row["state"]:
         return
     changed = connection.execute(
@@ -139,7 +140,7 @@ def settle_reservation(connection: Connection, batch: Batch, now: float) -> None
             "now": now,
         },
     )
-    if state == "closed":
+    if state == ReservationState.CLOSED:
         note(connection, "settled", batch.client_id, now, batch.hash, micros=after.settled, released=after.released)
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.records import decode_work
+from agents.planner.ledger.states import OutboxKind
 from agents.planner.ledger.tables import outbox
 from agents.planner.outbox.change import Change
 from agents.shared.database.insert_once import insert_once
@@ -46,9 +47,10 @@ OutboxMessage = tuple[str, Work | tuple[GenerationStatus, str]]
 
 def enqueue(connection: Connection, change: Change, now: float) -> Change:
     """Keep what follows from a change: its work, and the statuses of batches that ended."""
-    rows = [_row(subjects.message_id(work), "work", change.client_id, work, now) for work in change.work]
+    rows = [_row(subjects.message_id(work), OutboxKind.WORK, change.client_id, work, now) for work in change.work]
     rows += [
-        _row(_status_id(status, one), "status", one.client_id, status, now) for status, one in _final_statuses(change)
+        _row(_status_id(status, one), OutboxKind.STATUS, one.client_id, status, now)
+        for status, one in _final_statuses(change)
     ]
     if rows:
         connection.execute(_ADD, rows)
@@ -71,7 +73,7 @@ def load_unsent(connection: Connection, before: float) -> list[OutboxMessage]:
     """What was kept `before` and never said for certain, the oldest first, a page at a time."""
     return [
         (row.message_id, decode_work(row.payload))
-        if row.kind == "work"
+        if row.kind == OutboxKind.WORK
         else (row.message_id, (_status_decoder.decode(row.payload), row.client_id))
         for row in connection.execute(_UNSENT, {"before": before})
     ]
@@ -85,6 +87,6 @@ def _status_id(status: GenerationStatus, change: Change) -> str:
     return f"{subjects.status(change.client_id, status.hash)}.{change.revision}"
 
 
-def _row(name: str, kind: str, client: str, message: Work | GenerationStatus, now: float) -> dict[str, object]:
+def _row(name: str, kind: OutboxKind, client: str, message: Work | GenerationStatus, now: float) -> dict[str, object]:
     payload = codec.encode(message)
     return {"message_id": name, "kind": kind, "client_id": client, "payload": payload, "created_at": now}

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from agents.planner.inputs.catalogue_loader import CatalogueLoader
 from agents.planner.inputs.image_loader import ImageLoader
 from agents.planner.ledger.batches import Batch, load_batch
+from agents.planner.ledger.states import ENDED_BATCH_STATES, BatchState
 from agents.planner.ledger.tally import Tally
 from agents.planner.outbox.change import Change
 from agents.planner.outbox.outbox import enqueue
@@ -204,7 +205,7 @@ class ClientRequests:
         proposed = Batch(
             hash=new_batch_hash(),
             client_id=client,
-            state="held" if held else "running",
+            state=BatchState.HELD if held else BatchState.RUNNING,
             command=command,
             recipe=recipe,
             seed=command.seed if command.seed is not None else secrets.randbelow(2**32),
@@ -325,7 +326,7 @@ class ClientRequests:
     async def _original_jobs(self, parent: Batch, command: Upgrade) -> list[Job] | None:
         """The jobs of the pictures that an upgrade names; null where it means all of a batch that has ended."""
         if not command.image_ids:
-            if parent.state not in ("completed", "cancelled") or not parent.tally.completed:
+            if parent.state not in ENDED_BATCH_STATES or not parent.tally.completed:
                 raise Refused(
                     "wrong_state",
                     f"{parent.hash} is {parent.state} with {parent.tally.completed} pictures completed",
@@ -360,13 +361,13 @@ class ClientRequests:
             changed = self._change_event(name)
             batch = await self._load_owned_batch(name, client)
             sheet_due = batch.contact_sheet is None and batch.tally.completed > 0
-            if batch.state in ("completed", "cancelled") and not sheet_due:
+            if batch.state in ENDED_BATCH_STATES and not sheet_due:
                 return True
             try:
                 async with asyncio.timeout_at(deadline):
                     await changed.wait()
             except TimeoutError:
-                return batch.state in ("completed", "cancelled")
+                return batch.state in ENDED_BATCH_STATES
 
     async def _result_reply(self, name: str, client: str, first: int, count: int) -> Reply:
         batch = await self._load_owned_batch(name, client)

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
+from agents.planner.ledger.states import ChargeKind
 from agents.planner.ledger.tables import audit, clients, spend
 from agents.planner.planning.time_limits import epoch_seconds
 from protocol.commands import Costs
@@ -43,7 +44,7 @@ _TRIED_AGAIN = sa.exists().where(
     _later_charge.c.index == spend.c.index,
     _later_charge.c.attempt > spend.c.attempt,
 )
-_ATTEMPT = spend.c.kind != "correction"
+_ATTEMPT = spend.c.kind != ChargeKind.CORRECTION
 """A correction belongs to an attempt that has a charge already."""
 _ZERO, _ONE = sa.literal_column("0", sa.Integer), sa.literal_column("1", sa.Integer)
 

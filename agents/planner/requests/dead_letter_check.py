@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch, load_batch
 from agents.planner.ledger.records import decode_work
-from agents.planner.ledger.states import ACTIVE_BATCH_STATES
+from agents.planner.ledger.states import ACTIVE_BATCH_STATES, JobStage, JobState
 from agents.planner.ledger.tables import jobs
 from agents.planner.scheduling.work_messages import contact_sheet_request, prompts_request
 from protocol import subjects
@@ -39,10 +39,12 @@ def _reason_picture_not_expected(connection: Connection, batch: Batch, index: in
     if row is None:
         return f"picture {index} of {batch.hash} has not begun"
     name = f"picture {index} of {batch.hash}"
-    if row["stage"] == "done":
-        again = f"; to try it again: bottega retry {batch.hash} --image {index}" if row["state"] == "failed" else ""
+    if row["stage"] == JobStage.DONE:
+        again = (
+            f"; to try it again: bottega retry {batch.hash} --image {index}" if row["state"] == JobState.FAILED else ""
+        )
         return f"{name} has ended: it is {row['state']}{again}"
-    if row["state"] == "running" and subjects.subject_of(decode_work(row["message"])) == subject:
+    if row["state"] == JobState.RUNNING and subjects.subject_of(decode_work(row["message"])) == subject:
         return None
     return f"{name} has gone on: attempt {row['attempt']} is {row['state']}, at {row['stage']}"
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch, decode_batch
 from agents.planner.ledger.records import Outcome, decode_evidence, decode_work
+from agents.planner.ledger.states import ENDED_BATCH_STATES, BatchState, JobStage, JobState
 from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.recipe import Recipe
@@ -47,7 +48,7 @@ def plan_reply(batch: Batch, prompts: list[str], generators: int) -> GenerationP
     recipe = batch.recipe
     return GenerationPlan(
         generation_plan=PlanBody(
-            state="held" if batch.state == "held" else "accepted",
+            state="held" if batch.state == BatchState.HELD else "accepted",
             quantity=batch.quantity,
             platform=recipe.platform,
             provider=recipe.provider,
@@ -67,8 +68,8 @@ def plan_reply(batch: Batch, prompts: list[str], generators: int) -> GenerationP
             estimated_seconds=estimated_seconds(recipe, batch.quantity, generators),
             not_honoured=recipe.not_honoured,
             warnings=recipe.warnings,
-            approval=batch.approval if batch.state == "held" else None,
-            expires=_iso_time(batch.expires_at) if batch.state == "held" else None,
+            approval=batch.approval if batch.state == BatchState.HELD else None,
+            expires=_iso_time(batch.expires_at) if batch.state == BatchState.HELD else None,
             metadata=batch.command.metadata,
         ),
         hash=batch.hash,
@@ -114,9 +115,9 @@ def result_reply(connection: Connection, batch: Batch, first: int, count: int) -
         sa.select(attempts).where(attempts.c.hash == batch.hash, attempts.c.index >= first, attempts.c.index < last)
     ).mappings():
         tried.setdefault(row["index"], []).append(row)
-    ended = batch.state in ("completed", "cancelled")
-    unstarted = "paused" if batch.state == "paused" else "pending"
-    missing = unstarted if not ended else "cancelled" if batch.state == "cancelled" else "failed"
+    ended = batch.state in ENDED_BATCH_STATES
+    unstarted = "paused" if batch.state == BatchState.PAUSED else "pending"
+    missing = unstarted if not ended else "cancelled" if batch.state == BatchState.CANCELLED else "failed"
     images = fit_page(
         [
             _image(batch, rows[index], tried.get(index, []))
@@ -128,7 +129,7 @@ def result_reply(connection: Connection, batch: Batch, first: int, count: int) -
     following = first + len(images)
     return GenerationResult(
         generation_result=ResultBody(
-            state=batch.state,  # pyright: ignore[reportArgumentType] - the column holds exactly these words
+            state=batch.state.value,
             quantity=batch.quantity,
             images=images,
             next=following if following < batch.quantity else None,
@@ -171,7 +172,9 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
     return Image(
         id=image_id(batch.hash, row["index"]),
         index=row["index"],
-        status=_image_status(row["state"], row["stage"], row["attempt"], batch.state == "paused"),
+        status=_image_status(
+            JobState(row["state"]), JobStage(row["stage"]), row["attempt"], batch.state == BatchState.PAUSED
+        ),
         image_url=outcome.url,
         storage_key=outcome.key,
         path=outcome.path,
@@ -200,14 +203,14 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
     )
 
 
-def _image_status(state: str, stage: str, attempt: int, paused: bool) -> ImageStatus:
+def _image_status(state: JobState, stage: JobStage, attempt: int, paused: bool) -> ImageStatus:
     """A job's state in the words that clients know."""
     match state:
-        case "completed" | "failed" | "cancelled":
-            return state
-        case "waiting":
+        case JobState.COMPLETED | JobState.FAILED | JobState.CANCELLED:
+            return state.value
+        case JobState.WAITING:
             return "paused" if paused else "retry"
-        case _ if paused and stage == "generator":
+        case _ if paused and stage == JobStage.GENERATOR:
             return "paused"
         case _:
             return "retry" if attempt > 1 else "running"
@@ -235,7 +238,7 @@ def batch_list_reply(connection: Connection, client: str, first: int, count: int
 def _summary(batch: Batch) -> BatchSummary:
     return BatchSummary(
         hash=batch.hash,
-        state=batch.state,  # pyright: ignore[reportArgumentType] - the column holds exactly these words
+        state=batch.state.value,
         quantity=batch.quantity,
         completed=batch.tally.completed,
         failed=batch.tally.failed,

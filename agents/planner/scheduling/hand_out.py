@@ -8,7 +8,14 @@ from sqlalchemy import Connection
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.records import PROMPTS_DECODER, Evidence, decode_jobs
-from agents.planner.ledger.states import ACTIVE_BATCH_STATES, PROMPTS_PER_PAGE
+from agents.planner.ledger.states import (
+    ACTIVE_BATCH_STATES,
+    PROMPTS_PER_PAGE,
+    AttemptState,
+    BatchState,
+    JobStage,
+    JobState,
+)
 from agents.planner.ledger.tables import jobs, prompt_pages
 from agents.planner.ledger.unit_of_work import UnitOfWork
 from agents.planner.money.reservations import settle_reservation
@@ -29,7 +36,7 @@ _encode = msgspec.json.encode
 _AHEAD = sa.select(jobs.c.index).where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.index >= sa.bindparam("of_index"))
 _WAITING = (
     sa.select(jobs.c.index, jobs.c.attempt)
-    .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == "waiting")
+    .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == JobState.WAITING)
     .order_by(jobs.c.index)
     .limit(sa.bindparam("of_count"))
 )
@@ -37,7 +44,7 @@ _WAITING = (
 _QUEUED = (
     sa.select(sa.func.count())
     .select_from(jobs)
-    .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == "running", jobs.c.stage == "generator")
+    .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == JobState.RUNNING, jobs.c.stage == JobStage.GENERATOR)
 )
 
 
@@ -54,13 +61,13 @@ def demand_of(batch: Batch, now: float) -> BatchDemand:
         platform=batch.recipe.platform,
         priority=batch.priority,
         ready=count_ready(batch, now),
-        in_flight=0 if batch.state == "paused" else batch.tally.in_flight,
+        in_flight=0 if batch.state == BatchState.PAUSED else batch.tally.in_flight,
     )
 
 
 def count_ready(batch: Batch, now: float) -> int:
     """Pictures that could be handed out now."""
-    if batch.state != "running" or (batch.not_before is not None and batch.not_before > now):
+    if batch.state != BatchState.RUNNING or (batch.not_before is not None and batch.not_before > now):
         return 0
     return count_fresh(batch.cursor, batch.written, batch.quantity) + batch.tally.waiting
 
@@ -117,7 +124,7 @@ def _hand_out(books: UnitOfWork, batch: Batch, count: int, window: Window, now: 
             if isinstance(first, StoreImage):
                 _add_reused_attempt(books, first)
     work += fresh
-    batch.tally.in_flight += len(work)
+    batch.tally.hand_out(len(fresh))
     wanted = _request_prompts(books, batch, window, now)
     window.update(demand_of(batch, now), now)
     return work + wanted
@@ -133,7 +140,7 @@ def _add_reused_attempt(books: UnitOfWork, work: StoreImage) -> None:
     assessment = msgspec.structs.replace(work.assessment, embedding=None)
     evidence = Evidence(job=work.job, picture=work.picture, assessment=assessment)
     books.change_attempt(
-        ref_of(work.job), state="accepted", score=assessment.score, cost_micros=0, evidence=_encode(evidence)
+        ref_of(work.job), state=AttemptState.ACCEPTED, score=assessment.score, cost_micros=0, evidence=_encode(evidence)
     )
 
 
@@ -146,7 +153,7 @@ def _next_indices(books: UnitOfWork, batch: Batch, count: int, now: float) -> li
         ended = set(books.flush(now).execute(_AHEAD, passed).scalars())
     while len(indices) < count and batch.cursor < min(batch.written, batch.quantity):
         if batch.cursor in ended:
-            batch.tally.ahead -= 1
+            batch.tally.pass_over()
         else:
             indices.append(batch.cursor)
         batch.cursor += 1
@@ -163,22 +170,27 @@ def _hand_out_waiting(books: UnitOfWork, batch: Batch, count: int, now: float) -
         row = books.current_job(ref_of(job))
         assert row is not None
         books.change_job(
-            row, now, state="running", stage="generator", message=_encode(GenerateImage(job=job)), resends=0
+            row,
+            now,
+            state=JobState.RUNNING,
+            stage=JobStage.GENERATOR,
+            message=_encode(GenerateImage(job=job)),
+            resends=0,
         )
         work.append(GenerateImage(job=job))
     books.add_attempts(made)
-    batch.tally.waiting = batch.tally.waiting - len(rows) if rows else 0
+    batch.tally.hand_out_waiting(len(rows))
     return work
 
 
 def _request_prompts(books: UnitOfWork, batch: Batch, window: Window, now: float) -> list[Work]:
     """The request for the next page of prompts, once. An upgrade has the prompts of its parent."""
-    if batch.state != "running" or not wants_prompts(batch, window) or batch.tally.asked > batch.written:
+    if batch.state != BatchState.RUNNING or not wants_prompts(batch, window) or batch.tally.asked > batch.written:
         return []
     if batch.parent is not None:
         write_originals(books.connection, batch, PROMPTS_PER_PAGE, now)
         return []
-    batch.tally.asked = batch.written + 1
+    batch.tally.ask_prompts(batch.written)
     return [prompts_request(batch)]
 
 
@@ -191,8 +203,8 @@ def _job_values(work: GenerateImage | StoreImage, now: float) -> dict[str, objec
     return {
         "hash": work.job.hash,
         "index": work.job.index,
-        "state": "running",
-        "stage": "storage" if isinstance(work, StoreImage) else "generator",
+        "state": JobState.RUNNING,
+        "stage": JobStage.STORAGE if isinstance(work, StoreImage) else JobStage.GENERATOR,
         "attempt": work.job.attempt,
         "message": _encode(work),
         "resends": 0,
@@ -219,16 +231,15 @@ def settle_batch(books: UnitOfWork, batch: Batch, change: Change, now: float) ->
     contact sheet."""
     change.finished = batch.tally.is_finished
     if batch.tally.is_finished and batch.state in ACTIVE_BATCH_STATES:
-        batch.state = "cancelled" if batch.tally.stopped and batch.tally.cancelled else "completed"
+        batch.state = BatchState.CANCELLED if batch.tally.stopped and batch.tally.cancelled else BatchState.COMPLETED
         if batch.tally.completed:
             change.work.append(contact_sheet_request(batch))
         else:
             batch.contact_sheet = ""
         counts = {"completed": batch.tally.completed, "failed": batch.tally.failed, "cancelled": batch.tally.cancelled}
-        note(books.flush(now), batch.state, batch.client_id, now, batch.hash, **counts)
+        note(books.flush(now), batch.state.value, batch.client_id, now, batch.hash, **counts)
     settle_reservation(books.connection, batch, now)
-    batch.tally.taken_back = _count_taken_back(books, batch, now) if batch.state == "paused" else 0
-    batch.tally.revision += 1
+    batch.tally.next_status(_count_taken_back(books, batch, now) if batch.state == BatchState.PAUSED else 0)
     change.status, change.revision = batch.status, batch.tally.revision
     books.mark_changed(batch)
     return change

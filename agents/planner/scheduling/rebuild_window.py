@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from agents.planner.ledger.states import BatchState, ClientState
 from agents.planner.ledger.tables import batches, clients
 from agents.planner.ledger.unit_of_work import UnitOfWork
 from agents.planner.outbox.change import Change
@@ -37,9 +38,9 @@ _RUNNING = sa.select(
     batches.c.written,
     batches.c.quantity,
     batches.c.not_before,
-).where(batches.c.state == "running")
+).where(batches.c.state == BatchState.RUNNING)
 _SHARES = sa.select(clients.c.client_id, clients.c.state, clients.c.weight, clients.c.max_in_flight).where(
-    sa.or_(clients.c.weight != 1, clients.c.max_in_flight.is_not(None), clients.c.state == "suspended")
+    sa.or_(clients.c.weight != 1, clients.c.max_in_flight.is_not(None), clients.c.state == ClientState.SUSPENDED)
 )
 
 
@@ -64,6 +65,6 @@ def _running_demands(connection: Connection, now: float) -> Iterator[BatchDemand
 
 def _shares(connection: Connection) -> dict[str, Share]:
     return {
-        name: Share(weight, 0 if state == "suspended" else most)
+        name: Share(weight, 0 if state == ClientState.SUSPENDED else most)
         for name, state, weight, most in connection.execute(_SHARES)
     }

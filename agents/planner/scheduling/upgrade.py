@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.records import Outcome, decode_evidence, decode_jobs
+from agents.planner.ledger.states import JobState
 from agents.planner.ledger.tables import attempts, batches, jobs, prompt_pages
 from agents.planner.planning.quality_steps import steps_of
 from agents.planner.planning.recipe import Recipe
@@ -85,7 +86,7 @@ def completed_jobs_at(connection: Connection, parent: str, indices: list[int]) -
 def _completed_jobs(connection: Connection, parent: str, which: sa.ColumnElement[bool], count: int) -> list[Job]:
     rows = connection.execute(
         sa.select(jobs.c.index, jobs.c.outcome)
-        .where(jobs.c.hash == parent, jobs.c.state == "completed", which)
+        .where(jobs.c.hash == parent, jobs.c.state == JobState.COMPLETED, which)
         .order_by(jobs.c.index)
         .limit(count)
     ).all()
@@ -108,7 +109,8 @@ def write_originals(connection: Connection, batch: Batch, count: int, now: float
     if found:
         add_page(connection, batch, found, now)
     else:
-        batch.quantity = batch.tally.quantity = batch.written
+        batch.quantity = batch.written
+        batch.tally.resize(batch.quantity)
         fewer = sa.update(batches).where(batches.c.hash == batch.hash)
         connection.execute(fewer.values(quantity=batch.quantity, updated_at=now))
 

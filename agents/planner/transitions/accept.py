@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch, require_batch
-from agents.planner.ledger.states import PROMPTS_PER_PAGE
+from agents.planner.ledger.states import PROMPTS_PER_PAGE, BatchState
 from agents.planner.ledger.tables import batches, commands
 from agents.planner.money.clients import admit, refuse_suspended
 from agents.planner.money.reservations import reserve
@@ -66,7 +66,8 @@ def accept(
     if (first := find_batch_of_command(connection, batch.client_id, command_id, payload)) is not None:
         return first, Change(client_id=first.client_id)
     admit(connection, batch.client_id, now, open_door)
-    batch.tally.asked = 1 if batch.parent is None else 0
+    if batch.parent is None:
+        batch.tally.ask_prompts(batch.written)
     connection.execute(
         sa.insert(batches).values(
             hash=batch.hash,
@@ -90,7 +91,7 @@ def accept(
         )
     )
     reserve(connection, batch, now)
-    note(connection, "accepted", batch.client_id, now, batch.hash, quantity=batch.quantity, state=batch.state)
+    note(connection, "accepted", batch.client_id, now, batch.hash, quantity=batch.quantity, state=batch.state.value)
     if command_id is not None:
         connection.execute(
             sa.insert(commands).values(
@@ -120,8 +121,8 @@ def approve(connection: Connection, batch: Batch, window: Window, now: float) ->
     refuse_suspended(connection, batch.client_id)
     changed = connection.execute(
         sa.update(batches)
-        .where(batches.c.hash == batch.hash, batches.c.state == "held", batches.c.expires_at >= now)
-        .values(state="running", updated_at=now)
+        .where(batches.c.hash == batch.hash, batches.c.state == BatchState.HELD, batches.c.expires_at >= now)
+        .values(state=BatchState.RUNNING, updated_at=now)
     ).rowcount
     if changed != 1:
         raise Refused(

@@ -60,9 +60,9 @@ def _amend_quantity(connection: Connection, batch: Batch, quantity: int, now: fl
     reserve_more(connection, batch, max(0, quantity - batch.quantity), now)
     beyond = sa.delete(jobs).where(jobs.c.hash == batch.hash, jobs.c.index >= quantity)
     dropped = connection.execute(beyond).rowcount if batch.tally.ahead else 0
-    batch.tally.ahead -= dropped
-    batch.tally.cancelled -= dropped
-    batch.quantity = batch.tally.quantity = quantity
+    batch.tally.forget_ahead(dropped)
+    batch.tally.resize(quantity)
+    batch.quantity = quantity
 
 
 def _amend_negative(connection: Connection, batch: Batch, text: str) -> None:
@@ -75,8 +75,8 @@ def _amend_negative(connection: Connection, batch: Batch, text: str) -> None:
     batch.command = msgspec.structs.replace(batch.command, negative_prompt=text)
     _forget_prompts(connection, batch.hash, batch.cursor)
     batch.written = min(batch.written, batch.cursor)
-    batch.tally.amended += 1
-    batch.tally.asked = batch.written + 1
+    batch.tally.discard_prompts()
+    batch.tally.ask_prompts(batch.written)
 
 
 def _forget_prompts(connection: Connection, name: str, first: int) -> None:

@@ -4,6 +4,8 @@ Each runs inside one transaction of the writer, and a second time changes nothin
 and costs no statement.
 """
 
+from typing import Any
+
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -11,8 +13,15 @@ from sqlalchemy import Connection
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch, require_batch
 from agents.planner.ledger.records import Outcome, decode_work
-from agents.planner.ledger.states import ACTIVE_BATCH_STATES
-from agents.planner.ledger.tables import batches, jobs
+from agents.planner.ledger.states import (
+    ACTIVE_BATCH_STATES,
+    IN_FLIGHT_JOB_STATES,
+    UNFILED_JOB_STATES,
+    BatchState,
+    JobStage,
+    JobState,
+)
+from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.money.clients import refuse_suspended
 from agents.planner.money.reservations import reserve_more
 from agents.planner.outbox.change import Change
@@ -34,6 +43,15 @@ _encode = msgspec.json.encode
 
 NO_WORK = b""
 """The message of a picture that was cancelled before its turn."""
+
+_MADE = (
+    sa.select(sa.func.coalesce(sa.func.max(attempts.c.attempt), 0))
+    .where(attempts.c.hash == jobs.c.hash, attempts.c.index == jobs.c.index)
+    .correlate(jobs)
+    .scalar_subquery()
+)
+_LAST_ATTEMPT = sa.case((jobs.c.attempt < _MADE, _MADE), else_=jobs.c.attempt)
+"""Highest number of an attempt at a picture: its job may have gone back to an earlier one, which was the best."""
 
 _CANCELLED = ErrorBody(code="cancelled", message="the picture was cancelled")
 
@@ -86,8 +104,8 @@ def pause(connection: Connection, batch: Batch, window: Window, now: float) -> C
     Raises:
         Refused: `wrong_state` where the batch is held or has ended.
     """
-    if batch.state != "paused":
-        _change_state(connection, batch, "running", "paused", now)
+    if batch.state != BatchState.PAUSED:
+        _change_state(connection, batch, BatchState.RUNNING, BatchState.PAUSED, now)
     return advance(connection, batch, window, now)
 
 
@@ -97,9 +115,9 @@ def resume(connection: Connection, batch: Batch, window: Window, now: float) -> 
     Raises:
         Refused: `wrong_state` where the batch is held or has ended.
     """
-    if batch.state == "running":
+    if batch.state == BatchState.RUNNING:
         return advance(connection, batch, window, now)
-    _change_state(connection, batch, "paused", "running", now)
+    _change_state(connection, batch, BatchState.PAUSED, BatchState.RUNNING, now)
     again = _resend_generation(connection, jobs.c.hash == batch.hash, now)
     change = advance(connection, batch, window, now)
     change.resends += again
@@ -110,21 +128,17 @@ def cancel(connection: Connection, batch: Batch, what: str, window: Window, now:
     """Stop a batch: what was not handed out is cancelled now, what is in flight when its process says so."""
     if batch.state not in ACTIVE_BATCH_STATES:
         return no_change(batch, finished=True)
-    tally = batch.tally
-    tally.stopped = True
-    tally.cancelled += batch.quantity - batch.cursor - tally.ahead
-    batch.cursor, tally.ahead = batch.quantity, 0
-    if tally.waiting:
-        ended = {"state": "cancelled", "stage": "done", "outcome": _cancelled_outcome(now), "updated_at": now}
-        waiting = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == "waiting").values(**ended)
-        tally.cancelled += connection.execute(waiting).rowcount
-        tally.waiting = 0
+    batch.tally.cancel_rest(batch.cursor)
+    batch.cursor = batch.quantity
+    if batch.tally.waiting:
+        waiting = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == JobState.WAITING)
+        batch.tally.cancel_all_waiting(connection.execute(waiting.values(**_cancelled_values(now))).rowcount)
     again: list[tuple[Work, int]] = []
     if what == "all":
-        running = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == "running")
-        connection.execute(running.values(state="cancelling", updated_at=now))
-        if batch.state == "paused":
-            batch.state = "running"
+        running = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == JobState.RUNNING)
+        connection.execute(running.values(state=JobState.CANCELLING, updated_at=now))
+        if batch.state == BatchState.PAUSED:
+            batch.state = BatchState.RUNNING
             again = _resend_generation(connection, jobs.c.hash == batch.hash, now)
     change = advance(connection, batch, window, now)
     if what == "all" and not change.finished:
@@ -139,27 +153,20 @@ def cancel_image(connection: Connection, batch: Batch, index: int, window: Windo
     this = sa.and_(jobs.c.hash == batch.hash, jobs.c.index == index)
     change = Change()
     if row is None and batch.state in ACTIVE_BATCH_STATES and batch.cursor <= index:
-        values = {"state": "cancelled", "stage": "done", "attempt": 0, "message": NO_WORK, "resends": 0}
-        connection.execute(
-            sa.insert(jobs).values(
-                hash=batch.hash, index=index, updated_at=now, outcome=_cancelled_outcome(now), **values
-            )
-        )
-        batch.tally.ahead += 1
-        batch.tally.cancelled += 1
-    elif row is not None and row["state"] == "waiting":
-        ended = {"state": "cancelled", "stage": "done", "outcome": _cancelled_outcome(now), "updated_at": now}
-        connection.execute(sa.update(jobs).where(this, jobs.c.state == "waiting").values(**ended))
-        batch.tally.waiting -= 1
-        batch.tally.cancelled += 1
-    elif row is not None and row["state"] == "running":
-        connection.execute(
-            sa.update(jobs).where(this, jobs.c.state == "running").values(state="cancelling", updated_at=now)
-        )
+        values = {"attempt": 0, "message": NO_WORK, "resends": 0, **_cancelled_values(now)}
+        connection.execute(sa.insert(jobs).values(hash=batch.hash, index=index, **values))
+        batch.tally.cancel_ahead()
+    elif row is not None and row["state"] == JobState.WAITING:
+        waiting = sa.update(jobs).where(this, jobs.c.state == JobState.WAITING)
+        connection.execute(waiting.values(**_cancelled_values(now)))
+        batch.tally.cancel_waiting()
+    elif row is not None and row["state"] == JobState.RUNNING:
+        running = sa.update(jobs).where(this, jobs.c.state == JobState.RUNNING)
+        connection.execute(running.values(state=JobState.CANCELLING, updated_at=now))
         name = image_id(batch.hash, index)
         ref = JobRef(hash=batch.hash, client_id=batch.client_id, index=index, attempt=row["attempt"], image_id=name)
         change.control_messages.append(CancelImage(ref=ref))
-        change.resends = _resend_generation(connection, this, now) if batch.state == "paused" else []
+        change.resends = _resend_generation(connection, this, now) if batch.state == BatchState.PAUSED else []
     else:
         return no_change(batch)
     follows = advance(connection, batch, window, now)
@@ -176,15 +183,17 @@ def retry(connection: Connection, batch: Batch, index: int | None, window: Windo
         Refused: `wrong_state` where the batch is held or was cancelled, or the one picture did not fail;
             `exceeds_budget` where the further attempts may cost more than is left.
     """
-    if batch.state == "held" or batch.tally.stopped:
-        raise wrong_state(batch, "a plan that nobody approved" if batch.state == "held" else "a cancelled batch")
+    if batch.state == BatchState.HELD or batch.tally.stopped:
+        raise wrong_state(
+            batch, "a plan that nobody approved" if batch.state == BatchState.HELD else "a cancelled batch"
+        )
     again = _retry_failed(connection, batch, now) if index is None else _retry_one(connection, batch, index, now)
     if not again:
         return no_change(batch)
     reserve_more(connection, batch, again, now)
-    batch.tally.retries += 1
-    if batch.state == "completed":
-        _change_state(connection, batch, "completed", "running", now)
+    batch.tally.count_retry()
+    if batch.state == BatchState.COMPLETED:
+        _change_state(connection, batch, BatchState.COMPLETED, BatchState.RUNNING, now)
         batch.contact_sheet = None
     return advance(connection, batch, window, now)
 
@@ -206,7 +215,7 @@ def expire_batches(connection: Connection, window: Window, now: float) -> list[C
     """Cancel held plans whose time is over, and what is left of batches that must have ended by now."""
     due = sa.select(batches.c.hash).where(
         sa.or_(
-            sa.and_(batches.c.state == "held", batches.c.expires_at < now),
+            sa.and_(batches.c.state == BatchState.HELD, batches.c.expires_at < now),
             sa.and_(batches.c.state.in_(ACTIVE_BATCH_STATES), batches.c.deadline < now),
         )
     )
@@ -221,13 +230,11 @@ def expire_batches(connection: Connection, window: Window, now: float) -> list[C
 def _retry_failed(connection: Connection, batch: Batch, now: float) -> int:
     """Everything that failed waits again; how many pictures that are."""
     most = batch.recipe.max_attempts
-    following = jobs.c.attempt - 1 - (jobs.c.attempt - 1) % most + most + 1  # next_round, for all rows at once
-    failed = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == "failed")
-    tried = connection.execute(
-        failed.values(state="waiting", stage="queue", attempt=following, updated_at=now)
-    ).rowcount
-    batch.tally.waiting += tried
-    batch.tally.failed -= tried
+    following = _LAST_ATTEMPT - (_LAST_ATTEMPT - 1) % most + most  # next_round, for all rows at once
+    failed = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == JobState.FAILED)
+    waiting = {"state": JobState.WAITING, "stage": JobStage.QUEUE, "attempt": following, "updated_at": now}
+    tried = connection.execute(failed.values(**waiting)).rowcount
+    batch.tally.retry_failed(tried)
     return tried + (_retry_unwritten(connection, batch) if batch.tally.failed else 0)
 
 
@@ -237,17 +244,15 @@ def _retry_unwritten(connection: Connection, batch: Batch) -> int:
     last = connection.execute(sa.select(sa.func.max(jobs.c.index)).where(of_batch, jobs.c.attempt > 0)).scalar_one()
     batch.cursor = 0 if last is None else last + 1
     ended = sa.select(sa.func.count()).select_from(jobs).where(of_batch, jobs.c.index >= batch.cursor)
-    batch.tally.ahead = connection.execute(ended).scalar_one()
-    batch.tally.failed = 0
-    batch.tally.amended += 1
-    batch.tally.asked = 0
+    batch.tally.retry_unwritten(connection.execute(ended).scalar_one())
+    batch.tally.discard_prompts()
     return batch.quantity - batch.cursor - batch.tally.ahead
 
 
 def _retry_one(connection: Connection, batch: Batch, index: int, now: float) -> int:
     row = _job_row(connection, batch, index)
-    if row is None or row["state"] not in ("failed", "cancelled"):
-        if row is not None and row["state"] == "waiting":
+    if row is None or row["state"] not in UNFILED_JOB_STATES:
+        if row is not None and row["state"] == JobState.WAITING:
             return 0
         raise Refused(
             "wrong_state",
@@ -256,31 +261,30 @@ def _retry_one(connection: Connection, batch: Batch, index: int, now: float) -> 
             hint="UPGRADE makes finished pictures again; see RESULT",
         )
     this = sa.and_(jobs.c.hash == batch.hash, jobs.c.index == index, jobs.c.state == row["state"])
-    if row["state"] == "failed":
-        batch.tally.failed -= 1
-    else:
-        batch.tally.cancelled -= 1
-    if index >= batch.cursor:
+    if index >= batch.cursor:  # cancelled before its turn
         connection.execute(sa.delete(jobs).where(this))
-        batch.tally.ahead -= 1
+        batch.tally.forget_ahead(1)
+        return 1
+    last: int = connection.execute(sa.select(_LAST_ATTEMPT).where(this)).scalar_one()
+    attempt = next_round(last, batch.recipe.max_attempts) if last else 1
+    waiting = {"state": JobState.WAITING, "stage": JobStage.QUEUE, "attempt": attempt, "updated_at": now}
+    connection.execute(sa.update(jobs).where(this).values(**waiting))
+    if row["state"] == JobState.FAILED:
+        batch.tally.retry_failed(1)
     else:
-        attempt = next_round(row["attempt"], batch.recipe.max_attempts) if row["attempt"] else 1
-        connection.execute(
-            sa.update(jobs).where(this).values(state="waiting", stage="queue", attempt=attempt, updated_at=now)
-        )
-        batch.tally.waiting += 1
+        batch.tally.retry_cancelled()
     return 1
 
 
 def _resend_generation(connection: Connection, which: sa.ColumnElement[bool], now: float) -> list[tuple[Work, int]]:
     """What is with generators, to be said once more: their queue may have been emptied meanwhile."""
-    queued = sa.and_(which, jobs.c.state.in_(("running", "cancelling")), jobs.c.stage == "generator")
+    queued = sa.and_(which, jobs.c.state.in_(IN_FLIGHT_JOB_STATES), jobs.c.stage == JobStage.GENERATOR)
     connection.execute(sa.update(jobs).where(queued).values(resends=jobs.c.resends + 1, updated_at=now))
     found = connection.execute(sa.select(jobs.c.message, jobs.c.resends).where(queued)).all()
     return [(work, count) for work, count in ((decode_work(m), n) for m, n in found) if isinstance(work, GenerateImage)]
 
 
-def _change_state(connection: Connection, batch: Batch, state: str, following: str, now: float) -> None:
+def _change_state(connection: Connection, batch: Batch, state: BatchState, following: BatchState, now: float) -> None:
     changed = connection.execute(
         sa.update(batches)
         .where(batches.c.hash == batch.hash, batches.c.state == state)
@@ -296,5 +300,7 @@ def _job_row(connection: Connection, batch: Batch, index: int) -> sa.RowMapping 
     return connection.execute(found).mappings().first()
 
 
-def _cancelled_outcome(now: float) -> bytes:
-    return _encode(Outcome(error=_CANCELLED, finished_at=now))
+def _cancelled_values(now: float) -> dict[str, Any]:
+    """Columns of a picture that is cancelled here and now."""
+    outcome = _encode(Outcome(error=_CANCELLED, finished_at=now))
+    return {"state": JobState.CANCELLED, "stage": JobStage.DONE, "outcome": outcome, "updated_at": now}

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import decode_batch, require_batch, touch_batch
 from agents.planner.ledger.records import decode_work
+from agents.planner.ledger.states import ENDED_BATCH_STATES, IN_FLIGHT_JOB_STATES, BatchState, JobStage, JobState
 from agents.planner.ledger.tables import batches, jobs
 from agents.planner.outbox.change import Change
 from agents.planner.scheduling.hand_out import advance, wants_prompts
@@ -47,16 +48,16 @@ def _resend_jobs(
 ) -> None:
     """A cancelled picture that no generator answered for is cancelled here. What generators left of a paused batch is
     said again when it is resumed."""
-    paused = sa.select(batches.c.hash).where(batches.c.state == "paused")
+    paused = sa.select(batches.c.hash).where(batches.c.state == BatchState.PAUSED)
     stale = sa.select(jobs).where(
-        jobs.c.state.in_(("running", "cancelling")),
+        jobs.c.state.in_(IN_FLIGHT_JOB_STATES),
         _is_stale(jobs.c.updated_at, now, before),
-        sa.or_(jobs.c.stage != "generator", jobs.c.state == "cancelling", jobs.c.hash.not_in(paused)),
+        sa.or_(jobs.c.stage != JobStage.GENERATOR, jobs.c.state == JobState.CANCELLING, jobs.c.hash.not_in(paused)),
     )
     dropped: list[JobCancelled] = []
     for row in connection.execute(stale.limit(at_once)).mappings().all():
         work = decode_work(row["message"])
-        if row["state"] == "cancelling" and isinstance(work, GenerateImage):
+        if row["state"] == JobState.CANCELLING and isinstance(work, GenerateImage):
             job = work.job
             dropped.append(JobCancelled(ref=ref_of(job)))
             if require_batch(connection, job.hash).tally.stopped:
@@ -78,7 +79,7 @@ def _advance_batches(
     connection: Connection, now: float, before: float, window: Window, at_once: int, found: OverdueWork
 ) -> None:
     quiet = sa.select(batches.c.hash).where(
-        batches.c.state.in_(("running", "held")),
+        batches.c.state.in_((BatchState.RUNNING, BatchState.HELD)),
         _is_stale(batches.c.updated_at, now, before),
     )
     for name in connection.execute(quiet.limit(at_once)).scalars().all():
@@ -86,13 +87,13 @@ def _advance_batches(
         touch_batch(connection, name, now)
         if batch.parent is None and wants_prompts(batch, window):
             found.resends.append((prompts_request(batch), int(now)))
-        if batch.state == "running":
+        if batch.state == BatchState.RUNNING:
             found.changes.append(advance(connection, batch, window, now))
 
 
 def _resend_contact_sheets(connection: Connection, now: float, before: float, at_once: int, found: OverdueWork) -> None:
     missing = sa.select(batches).where(
-        batches.c.state.in_(("completed", "cancelled")),
+        batches.c.state.in_(ENDED_BATCH_STATES),
         batches.c.contact_sheet.is_(None),
         _is_stale(batches.c.updated_at, now, before),
     )

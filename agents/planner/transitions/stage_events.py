@@ -12,9 +12,18 @@ import sqlalchemy as sa
 
 from agents.planner.ledger.batches import Batch, load_candidates, load_evidence
 from agents.planner.ledger.records import Evidence, Outcome, decode_work
-from agents.planner.ledger.states import ACTIVE_BATCH_STATES
+from agents.planner.ledger.states import (
+    ACTIVE_BATCH_STATES,
+    IN_FLIGHT_JOB_STATES,
+    LATER_STAGES,
+    UNFILED_JOB_STATES,
+    AttemptState,
+    BatchState,
+    ChargeKind,
+    JobStage,
+    JobState,
+)
 from agents.planner.ledger.tables import batches, jobs, prompt_pages
-from agents.planner.ledger.tally import add_embedding
 from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
 from agents.planner.money.charges import charge
 from agents.planner.planning.attempts import Decision, after_failure, after_loss, after_rejection
@@ -42,11 +51,11 @@ from protocol.reuse import StoredPicture
 
 _encode = msgspec.json.encode
 
-_LATER_STAGES: dict[str, tuple[str, ...]] = {"generator": ("qa", "storage", "done"), "qa": ("storage", "done")}
-"""Stage -> the stages that a job reaches through its work."""
+_UNJUDGED_STAGES = (JobStage.GENERATOR, JobStage.QA)
+"""Stages before a verdict."""
 
-_ENDED_UNFILED_STATES = ("failed", "cancelled")
-"""Ends of a job without a filed picture, as far as the planner knew."""
+_NOT_IN_FLIGHT_STATES = (JobState.WAITING, *UNFILED_JOB_STATES)
+"""States from which a picture goes back to an attempt that storage has filed meanwhile."""
 
 
 @dataclass
@@ -97,7 +106,7 @@ def on_prompts_written(
             )
         )
         batch.written = last
-    batch.tally.asked = batch.written
+    batch.tally.receive_prompts(batch.written)
     return Effect(batch, can_hand_out=True)
 
 
@@ -108,8 +117,7 @@ def on_prompts_failed(books: UnitOfWork, event: PromptsFailed) -> Effect | None:
         return None
     if batch.written > event.first or event.revision != batch.tally.amended:
         return None
-    batch.tally.failed += batch.quantity - batch.cursor - batch.tally.ahead
-    batch.tally.ahead = 0
+    batch.tally.fail_rest(batch.cursor)
     batch.cursor = batch.quantity
     return Effect(batch)
 
@@ -117,13 +125,13 @@ def on_prompts_failed(books: UnitOfWork, event: PromptsFailed) -> Effect | None:
 def on_image_generated(books: UnitOfWork, event: ImageGenerated, now: float) -> Effect | None:
     """Pixels exist: QA is next. Time, cost and utilisation are counted once per attempt."""
     row = books.current_job(event.ref)
-    if row is None or row.stage != "generator":
+    if row is None or row.stage != JobStage.GENERATOR:
         return _no_effect(books, event.ref)
     work = decode_work(row.message)
     if not isinstance(work, GenerateImage):
         return None
     picture = event.picture
-    books.change_job(row, now, stage="qa", message=_encode(ScoreImage(job=work.job, picture=picture)), resends=0)
+    books.change_job(row, now, stage=JobStage.QA, message=_encode(ScoreImage(job=work.job, picture=picture)), resends=0)
     books.change_attempt(
         event.ref,
         seconds=picture.seconds,
@@ -131,13 +139,9 @@ def on_image_generated(books: UnitOfWork, event: ImageGenerated, now: float) -> 
         evidence=_encode(Evidence(job=work.job, picture=picture)),
     )
     batch = books.require_batch(event.ref.hash)
-    batch.tally.seconds_sum += picture.seconds
-    batch.tally.timed += 1
-    if picture.gpu_util is not None:
-        batch.tally.gpu_util_sum += picture.gpu_util
-        batch.tally.gpu_util_count += 1
+    batch.tally.count_generation(picture.seconds, picture.gpu_util)
     if picture.cost_micros is not None:
-        kind = "gpu" if batch.recipe.provider == LOCAL_PROVIDER else "provider"
+        kind = ChargeKind.GPU if batch.recipe.provider == LOCAL_PROVIDER else ChargeKind.PROVIDER
         charge(books.connection, batch, event.ref, picture.provider, kind, picture.cost_micros, now)
     return Effect(batch)
 
@@ -149,26 +153,25 @@ def on_image_scored(books: UnitOfWork, event: ImageScored, now: float) -> Effect
         Unavailable: the event overtook the one before it; it is delivered again.
     """
     row = books.current_job(event.ref)
-    if row is None or row.stage not in ("generator", "qa"):
+    if row is None or row.stage not in _UNJUDGED_STAGES:
         return _no_effect(books, event.ref)
     work = decode_work(row.message)
     if not isinstance(work, ScoreImage):
         raise Unavailable("timeout", "the verdict overtook the picture it judges")
     assessment = event.assessment
     batch = books.require_batch(event.ref.hash)
-    batch.tally.judged += 1
+    batch.tally.count_verdict(assessment.accepted)
     kept = msgspec.structs.replace(assessment, embedding=None)
     books.change_attempt(
         event.ref,
-        state="accepted" if assessment.accepted else "rejected",
+        state=AttemptState.ACCEPTED if assessment.accepted else AttemptState.REJECTED,
         score=assessment.score,
         evidence=_encode(Evidence(job=work.job, picture=work.picture, assessment=kept)),
     )
     if assessment.accepted:
         following = StoreImage(job=work.job, picture=work.picture, assessment=assessment)
-        books.change_job(row, now, stage="storage", message=_encode(following), resends=0)
+        books.change_job(row, now, stage=JobStage.STORAGE, message=_encode(following), resends=0)
         return Effect(batch)
-    batch.tally.rejected += 1
     books.note("picture_rejected", batch, event.ref.index, now, attempt=event.ref.attempt, score=assessment.score)
     tried = load_candidates(books.flush(now), event.ref)
     decision = after_rejection(tried, event.ref.attempt, batch.recipe.max_attempts)
@@ -187,17 +190,16 @@ def on_image_stored(books: UnitOfWork, event: ImageStored, now: float) -> Effect
         Unavailable: the event overtook the verdict before it; it is delivered again.
     """
     row = books.current_job(event.ref)
-    if row is not None and row.stage in ("generator", "qa"):
+    if row is not None and row.stage in _UNJUDGED_STAGES:
         raise Unavailable("timeout", "the filing overtook its verdict")
-    if row is None or row.state in _ENDED_UNFILED_STATES:
+    if row is None or row.state in _NOT_IN_FLIGHT_STATES:
         row = _return_to_filed_attempt(books, event, now) or row
-    if row is None or row.stage == "done":
+    if row is None or row.state not in IN_FLIGHT_JOB_STATES:
         return _no_effect(books, event.ref)
     work = decode_work(row.message)
     assessment = work.assessment if isinstance(work, StoreImage) else Assessment(score=None, accepted=True, measures={})
     batch = books.require_batch(event.ref.hash)
     accepted = event.disposition == "accepted"
-    waited = row.state == "waiting"
     outcome = Outcome(
         key=event.key,
         path=event.path,
@@ -206,20 +208,12 @@ def on_image_stored(books: UnitOfWork, event: ImageStored, now: float) -> Effect
         error=None if accepted else _outcome_of(row).error,
         finished_at=now,
     )
-    _end_job(books, row, "completed" if accepted else "failed", outcome, now)
-    tally = batch.tally
-    tally.waiting -= waited
-    tally.in_flight -= not waited
+    _end_job(books, row, JobState.COMPLETED if accepted else JobState.FAILED, outcome, now)
     if accepted:
-        tally.completed += 1
-        tally.reused += isinstance(work, StoreImage) and work.reused is not None
-        if assessment.score is not None:
-            tally.score_sum += assessment.score
-            tally.scored += 1
-        if assessment.embedding is not None:
-            add_embedding(tally, assessment.embedding)
+        reused = isinstance(work, StoreImage) and work.reused is not None
+        batch.tally.complete(reused=reused, score=assessment.score, embedding=assessment.embedding)
     else:
-        tally.failed += 1
+        batch.tally.fail()
     return Effect(batch, can_hand_out=True)
 
 
@@ -231,8 +225,8 @@ def _return_to_filed_attempt(books: UnitOfWork, event: ImageStored, now: float) 
     end. The filed one stays: storage never files another in its place. The planner may not have heard of its making.
     """
     ref = event.ref
-    later = sa.and_(jobs.c.attempt > ref.attempt, jobs.c.stage != "done")
-    given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state.in_(_ENDED_UNFILED_STATES))
+    later = sa.and_(jobs.c.attempt > ref.attempt, jobs.c.stage != JobStage.DONE)
+    given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state.in_(_NOT_IN_FLIGHT_STATES))
     taken_back = sa.and_(jobs.c.hash == ref.hash, jobs.c.index == ref.index, sa.or_(later, given_up))
     before = books.flush(now).execute(sa.select(jobs.c.state).where(taken_back)).scalar()
     if event.disposition != "accepted" or before is None:
@@ -243,15 +237,17 @@ def _return_to_filed_attempt(books: UnitOfWork, event: ImageStored, now: float) 
         filed: Work = StoreImage(job=evidence.job, picture=evidence.picture, assessment=evidence.assessment)
     else:
         filed = GenerateImage(job=job_of_attempt(books, batch, ref.index, ref.attempt))
-    if before in _ENDED_UNFILED_STATES:
+    if before == JobState.WAITING:
+        batch.tally.hand_out_waiting(1)
+    elif before in UNFILED_JOB_STATES:
         _count_reopened(books, batch, before)
     books.connection.execute(
         sa.update(jobs)
         .where(taken_back)
         .values(
             attempt=ref.attempt,
-            stage="storage",
-            state="running" if before in _ENDED_UNFILED_STATES else before,
+            stage=JobStage.STORAGE,
+            state=JobState.CANCELLING if before == JobState.CANCELLING else JobState.RUNNING,
             message=_encode(filed),
             updated_at=now,
         )
@@ -261,22 +257,23 @@ def _return_to_filed_attempt(books: UnitOfWork, event: ImageStored, now: float) 
 
 def _count_reopened(books: UnitOfWork, batch: Batch, before: str) -> None:
     """Count a failed or cancelled picture as in flight again; its batch ends anew, with another contact sheet."""
-    batch.tally.failed -= before == "failed"
-    batch.tally.cancelled -= before == "cancelled"
-    batch.tally.in_flight += 1
-    batch.tally.retries += 1
+    if before == JobState.FAILED:
+        batch.tally.reopen_failed()
+    else:
+        batch.tally.reopen_cancelled()
+    batch.tally.count_retry()
     batch.contact_sheet = None
-    batch.state = "running" if batch.state == "completed" else batch.state
+    batch.state = BatchState.RUNNING if batch.state == BatchState.COMPLETED else batch.state
     books.mark_changed(batch)
 
 
 def on_job_failed(books: UnitOfWork, event: JobFailed, now: float) -> Effect | None:
     """A stage gave up on an attempt. One whose work went on nevertheless, from an earlier delivery, is not heard."""
     row = books.current_job(event.ref)
-    if row is None or row.stage in _LATER_STAGES.get(event.stage, ("done",)):
+    if row is None or row.state not in IN_FLIGHT_JOB_STATES or row.stage in LATER_STAGES.get(event.stage, ()):
         return _no_effect(books, event.ref)
     batch = books.require_batch(event.ref.hash)
-    books.change_attempt(event.ref, state="failed")
+    books.change_attempt(event.ref, state=AttemptState.FAILED)
     if event.stage == "storage":
         decision = _decide_unfiled(books, row, event.error, batch.recipe.max_attempts, now)
     else:
@@ -298,13 +295,12 @@ def _decide_unfiled(books: UnitOfWork, row: JobRow, error: ErrorBody, max_attemp
 def on_job_cancelled(books: UnitOfWork, event: JobCancelled, now: float) -> Effect | None:
     """A generator dropped an attempt of a cancelled batch; one that it made in an earlier delivery goes on."""
     row = books.current_job(event.ref)
-    if row is None or row.state != "cancelling" or row.stage != "generator":
+    if row is None or row.state != JobState.CANCELLING or row.stage != JobStage.GENERATOR:
         return None
     batch = books.require_batch(event.ref.hash)
     error = ErrorBody(code="cancelled", message="the batch was cancelled")
-    _end_job(books, row, "cancelled", Outcome(error=error, finished_at=now), now)
-    batch.tally.in_flight -= 1
-    batch.tally.cancelled += 1
+    _end_job(books, row, JobState.CANCELLED, Outcome(error=error, finished_at=now), now)
+    batch.tally.cancel()
     return Effect(batch, can_hand_out=True)
 
 
@@ -324,15 +320,14 @@ def _carry_out(
     row = books.current_job(ref)
     if row is None:
         return None
-    cancelling = row.state == "cancelling"
+    cancelling = row.state == JobState.CANCELLING
     if decision.action == "again" and not cancelling:
-        if batch.state == "paused":
-            books.change_job(row, now, state="waiting", stage="queue", attempt=decision.attempt)
-            batch.tally.in_flight -= 1
-            batch.tally.waiting += 1
+        if batch.state == BatchState.PAUSED:
+            books.change_job(row, now, state=JobState.WAITING, stage=JobStage.QUEUE, attempt=decision.attempt)
+            batch.tally.park()
             return Effect(batch)
         work = GenerateImage(job=job_of_attempt(books, batch, ref.index, decision.attempt))
-        books.change_job(row, now, stage="generator", attempt=decision.attempt, message=_encode(work), resends=0)
+        books.change_job(row, now, stage=JobStage.GENERATOR, attempt=decision.attempt, message=_encode(work), resends=0)
         books.add_attempts([work.job])
         return Effect(batch, [work])
     before = _outcome_of(row)
@@ -345,15 +340,22 @@ def _carry_out(
             )
             outcome = _encode(Outcome(error=error))
             books.change_job(
-                row, now, stage="storage", attempt=decision.attempt, message=_encode(keep), resends=0, outcome=outcome
+                row,
+                now,
+                stage=JobStage.STORAGE,
+                attempt=decision.attempt,
+                message=_encode(keep),
+                resends=0,
+                outcome=outcome,
             )
             return Effect(batch, [keep])
-    state = "cancelled" if cancelling else "failed"
-    if row is not None and row.stage != "done":
-        _end_job(books, row, state, msgspec.structs.replace(before, error=error, finished_at=now), now)
-        batch.tally.in_flight -= 1
-        batch.tally.failed += state == "failed"
-        batch.tally.cancelled += state == "cancelled"
+    if row is not None and row.stage != JobStage.DONE:
+        outcome = msgspec.structs.replace(before, error=error, finished_at=now)
+        _end_job(books, row, JobState.CANCELLED if cancelling else JobState.FAILED, outcome, now)
+        if cancelling:
+            batch.tally.cancel()
+        else:
+            batch.tally.fail()
     return Effect(batch, can_hand_out=True)
 
 
@@ -367,7 +369,7 @@ def _outcome_of(row: JobRow) -> Outcome:
     return msgspec.json.decode(row.outcome, type=Outcome) if row.outcome else Outcome()
 
 
-def _end_job(books: UnitOfWork, row: JobRow, state: str, outcome: Outcome, now: float) -> None:
+def _end_job(books: UnitOfWork, row: JobRow, state: JobState, outcome: Outcome, now: float) -> None:
     reason = outcome.error.code if outcome.error else None
     books.note(f"picture_{state}", books.require_batch(row.hash), row.index, now, attempt=row.attempt, reason=reason)
-    books.change_job(row, now, state=state, stage="done", outcome=_encode(outcome))
+    books.change_job(row, now, state=state, stage=JobStage.DONE, outcome=_encode(outcome))

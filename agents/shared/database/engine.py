@@ -6,6 +6,8 @@ holds when it writes; a reader sees one state throughout and waits for nobody.
 
 import sqlite3
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +74,24 @@ def migrate(engine: Engine, scripts: Path) -> None:
     Ledger and catalogue may share a PostgreSQL database: each remembers its revision in a table of its own.
     """
     config = alembic_config(scripts)
-    with _ALEMBIC_LOCK, engine.begin() as connection:
+    with _ALEMBIC_LOCK, engine.connect() as connection, _references_unchecked(connection), connection.begin():
         config.attributes["connection"] = connection
         config.attributes["version_table"] = version_table(engine, scripts)
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _references_unchecked(connection: Connection) -> Generator[None]:
+    """Where SQLite cannot change a table, Alembic drops it and makes it anew: rows that refer to it must outlast that.
+    The switch has an effect outside of transactions only."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
 
 
 def alembic_config(scripts: Path) -> Config:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from agents.planner.ledger.batches import Batch
+from agents.planner.ledger.states import BatchState
 from agents.planner.ledger.tables import audit, batches, clients
 from agents.planner.requests.replies import plan_reply
 from agents.planner.scheduling.window import Window
@@ -130,7 +131,7 @@ def test_failed_pictures_are_tried_again_only_if_their_money_can_be_held(world: 
 
 def test_a_held_plan_that_expires_gives_its_money_back(world: PricedWorld) -> None:
     held = priced_batch(5)
-    held.state, held.approval, held.expires_at = "held", "token", 100.0
+    held.state, held.approval, held.expires_at = BatchState.HELD, "token", 100.0
     world.start(held)
     assert world.money()[0] == 5 * 3 * PRICE
     world.transact(lambda c: client_commands.expire_batches(c, world.window, 101.0))

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from agents.planner.ledger.batches import Batch, require_batch
+from agents.planner.ledger.states import BatchState
 from agents.planner.scheduling.reuse import agreed_versions, digests, first_work, may_reuse
 from agents.planner.scheduling.reuse_lookup import look_up_stored
 from agents.planner.transitions import accept
@@ -154,7 +155,7 @@ def test_a_bar_that_is_raised_before_a_picture_is_handed_out_counts(world: Keepi
     finished(world, seeded(20))
     scores = {image.index: image.quality_score for image in world.images(NAME)}
     held = seeded(20, AGAIN)
-    held.state, held.approval, held.expires_at = "held", "token", world.now + 1000
+    held.state, held.approval, held.expires_at = BatchState.HELD, "token", world.now + 1000
     world.start(held)
     world.rest()
     world.steer(Amend(hash=AGAIN, min_score=0.6))

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.records import decode_evidence
+from agents.planner.ledger.states import BatchState
 from agents.planner.requests.replies import batch_list_reply, result_reply
 from agents.planner.scheduling import upgrade
 from agents.planner.scheduling.hand_out import first_prompts
@@ -175,7 +176,7 @@ def test_results_and_lists_link_an_upgrade_to_its_parent(world: World) -> None:
 def test_a_held_upgrade_shows_its_prompts_and_makes_nothing(world: World) -> None:
     parent = finished_parent(world, 3)
     child = upgrade_of(parent, Upgrade(hash=PARENT, resolution="256x256"), 3)
-    child.state = "held"
+    child.state = BatchState.HELD
     before = world.generated
     accepted(world, child)
     world.rest()

@@ -1,11 +1,17 @@
 """What failed is tried again."""
 
+import random
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import Engine
+
 from agents.planner.ledger.batches import require_batch
 from agents.planner.transitions.client_commands import apply_batch_command
 from protocol.commands import Cancel, Pause, Resume, Retry
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
-from protocol.messages import PromptsFailed
+from protocol.messages import JobFailed, PromptsFailed, StoreImage, Work, ref_of
 from tests.planner.workbench import NAME, World, new_batch
 
 
@@ -55,6 +61,32 @@ def test_a_picture_whose_best_attempt_was_kept_stays_kept_when_it_fails_again(wo
     assert after.status == "failed"
     assert (after.storage_key, after.attempts) == (before.storage_key, 6)
     assert len(world.filed[0, "kept"]) == 1
+
+
+@dataclass
+class ShelflessWorld(World):
+    """A world whose storage cannot file the best of rejected attempts."""
+
+    def act(self, message: Work) -> None:
+        if isinstance(message, StoreImage) and message.disposition == "kept":
+            error = ErrorBody(code="internal", message="no")
+            self.say(JobFailed(ref=ref_of(message.job), stage="storage", error=error))
+        else:
+            super().act(message)
+
+
+@pytest.mark.parametrize("index", [None, 0])
+def test_no_attempt_is_made_a_second_time_though_the_best_one_of_long_ago_could_not_be_filed(
+    engine: Engine, index: int | None
+) -> None:
+    world = ShelflessWorld(engine=engine, dice=random.Random(1), rejects=2.0)
+    world.start(new_batch(8))
+    assert world.run(NAME).tally.failed == 8
+    for _ in range(4):
+        world.steer(Retry(hash=NAME, image_id=None if index is None else image_id(NAME, index)))
+        assert world.run(NAME).tally.failed == 8
+    tried = [row["attempt"] for row in world.attempts() if row["index"] == 0]
+    assert tried == list(range(1, 16))
 
 
 def test_one_failed_picture_is_tried_again_alone(world: World) -> None:
