@@ -1,12 +1,14 @@
 """Which steps rows take from state to state: the database itself notes them, whichever code makes them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from agents.planner.ledger import states
+
+S = TypeVar("S", bound=str)
 
 Step = tuple[str | None, str]
 """A state before, null for a row that is new, and the one after it."""
@@ -25,7 +27,7 @@ _AGAIN = {"jobs": " OR NEW.attempt <> OLD.attempt"}
 """Table -> what else makes a step."""
 
 
-def _names(table: Mapping[Any, Iterable[str]]) -> set[Step]:
+def _names(table: Mapping[S | None, Iterable[S]]) -> set[Step]:
     return {(before, after) for before, following in table.items() for after in following}
 
 

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from agents.planner.ledger import states
 
@@ -21,6 +21,9 @@ _MARKED = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->\n)", re
 
 Name = tuple[str, ...]
 """A state in words: its own, and the stage of a picture."""
+
+N = TypeVar("N", bound=Name)
+S = TypeVar("S", bound=str)
 
 
 def diagrams() -> dict[str, str]:
@@ -35,7 +38,7 @@ def diagrams() -> dict[str, str]:
     }
 
 
-def state_diagram(legal: Mapping[Any, Iterable[Name]]) -> str:
+def state_diagram(legal: Mapping[N | None, Iterable[N]]) -> str:
     """A table of legal steps as a Mermaid diagram. The order of the table is the order of its lines."""
     places = [place for place in legal if place is not None]
     lines = ["stateDiagram-v2"]
@@ -58,7 +61,7 @@ def with_diagrams(page: str) -> str:
     return _MARKED.sub(lambda mark: f"{mark[1]}\n```mermaid\n{drawn[mark[2]]}```\n\n{mark[3]}", page)
 
 
-def _named(legal: Mapping[Any, Iterable[str]]) -> dict[Name | None, list[Name]]:
+def _named(legal: Mapping[S | None, Iterable[S]]) -> dict[Name | None, list[Name]]:
     return {(before,) if before else None: [(after,) for after in following] for before, following in legal.items()}
 
 

@@ -40,6 +40,8 @@ from tests.planner.steps import LEGAL_STEPS, seen_steps
 QUANTITY = 6
 HISTORIES = 120
 
+ERRORS: list[Code] = ["internal", "pixels_missing", "not_supported"]
+
 
 @dataclass
 class ContraryWorld(PricedWorld):
@@ -52,8 +54,7 @@ class ContraryWorld(PricedWorld):
         """Whether a stage gives up on a job and does no more about it."""
         if self.dice.random() >= share:
             return False
-        codes: list[Code] = ["internal", "pixels_missing", "not_supported"]
-        code = self.dice.choice(codes)
+        code = self.dice.choice(ERRORS)
         error = ErrorBody(code=code, message="no", retryable=code != "not_supported")
         self.say(JobFailed(ref=ref_of(job), stage=stage, error=error))
         return self.dice.random() >= self.contrary
