@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from protocol.catalogue import Catalogued
-from protocol.errors import ErrorBody
+from protocol.errors import AcpError, ErrorBody
 from protocol.parameters import CostsBy, EngineKind, Scalar, ServiceClass
 
 
@@ -369,6 +369,11 @@ class ErrorReply(Struct, frozen=True, kw_only=True):
     """`{"error": {"code", "message", "path", "hint", "retryable"}}`."""
 
     error: ErrorBody
+
+    @classmethod
+    def of(cls, error: AcpError) -> "ErrorReply":
+        """An error as the reply that a client gets."""
+        return cls(error=error.body)
 
 
 Reply = (
