@@ -15,7 +15,7 @@ import msgspec
 from protocol import codec
 from protocol.errors import AcpError
 from protocol.messages import Control, Event, Presence, Progress, Role, Work
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import IntentReply, SpendingCall
 

@@ -26,7 +26,7 @@ from bus.telemetry import configure_logging
 from protocol import subjects
 from protocol.channels import ACP_EVENTS
 from protocol.messages import Presence, Prompt, PromptsWritten, Role, WritePrompts
-from protocol.replies import BatchList, BatchListBody
+from protocol.results import BatchList, BatchListBody
 
 WINDOW = 256
 """Messages on their way at once."""

@@ -16,15 +16,8 @@ from protocol import codec
 from protocol.commands import List
 from protocol.errors import AcpError, BadCommand, Unavailable
 from protocol.messages import Progress, ref_of
-from protocol.replies import (
-    BatchList,
-    BatchListBody,
-    ErrorReply,
-    GenerationStatus,
-    Performance,
-    QualityMetrics,
-    StatusBody,
-)
+from protocol.replies import ErrorReply
+from protocol.results import BatchList, BatchListBody, GenerationStatus, Performance, QualityMetrics, StatusBody
 from tests.bus.scripted import (
     BATCH,
     RawAnswer,

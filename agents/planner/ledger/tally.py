@@ -8,7 +8,7 @@ from array import array
 
 from msgspec import UNSET, Struct
 
-from protocol.replies import GenerationStatus, Performance, QualityMetrics, StatusBody
+from protocol.results import GenerationStatus, Performance, QualityMetrics, StatusBody
 
 
 class Tally(Struct, kw_only=True):

@@ -27,7 +27,8 @@ from protocol.commands import GenerateImages, Upgrade
 from protocol.errors import Refused
 from protocol.ids import new_batch_hash
 from protocol.messages import Job, Presence
-from protocol.replies import GenerationPlan, Reply
+from protocol.plans import GenerationPlan
+from protocol.replies import Reply
 
 MAX_WAIT_S = 30.0
 """Longest that GENERATION_RESULT keeps a client waiting; then it gets the status and the hash."""

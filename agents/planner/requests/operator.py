@@ -14,6 +14,7 @@ from agents.planner.scheduling.rebuild_window import rebuild_window
 from agents.planner.scheduling.window import Window
 from agents.shared.database.group_commit import GroupCommit
 from bus.agent import Caller
+from protocol.accounts import CostReport
 from protocol.operator import (
     CreateClient,
     FindWork,
@@ -25,7 +26,7 @@ from protocol.operator import (
     ShowCosts,
     SuspendClient,
 )
-from protocol.replies import CostReport, Reply
+from protocol.replies import Reply
 
 
 class OperatorRequests:
