@@ -1,17 +1,21 @@
-"""What an agent is to the bus: it says what it takes, handles a message, and returns messages.
+"""What an agent is to the bus: it says what it takes, handles a message or answers a request, and returns what to say.
 
-Ack, retry, heartbeat, tracing, dead letters and connection are the runner's. An agent never publishes work or
-events by itself except through `Outlet`, for what no delivery causes.
+Ack, retry, heartbeat, tracing, dead letters and connection are the runner's; bytes, encodings and errors of requests
+are the service's. An agent never publishes work or events by itself except through `Outlet`, for what no delivery
+causes.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import msgspec
+
+from protocol import codec
 from protocol.errors import AcpError
 from protocol.messages import Control, Event, Presence, Progress, Role, Work
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import IntentReply, SpendingCall
 
@@ -99,8 +103,56 @@ class Outlet(Protocol):
         ...
 
 
-Endpoint = Callable[[bytes, Mapping[str, str], str], Awaitable[tuple[bytes, Mapping[str, str]]]]
-"""A request endpoint: (payload, headers, subject) -> (reply payload, reply headers)."""
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Circumstances of a request: the subject it came on, and its headers."""
+
+    subject: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def client_id(self) -> str:
+        """The client that the subject of a command names, in its last token."""
+        return self.subject.rsplit(".", 1)[-1]
+
+
+def encode_plain(reply: msgspec.Struct, encoding: codec.Encoding) -> tuple[bytes, Mapping[str, str]]:
+    """A reply as plain JSON, however the request came."""
+    return codec.encode(reply), {codec.VERSION_HEADER: codec.VERSION}
+
+
+def encode_in_kind(reply: msgspec.Struct, encoding: codec.Encoding) -> tuple[bytes, Mapping[str, str]]:
+    """A reply in the encoding that the request came in."""
+    return codec.pack(reply) if encoding == "zstd" else encode_plain(reply, encoding)
+
+
+def encode_compressed(reply: msgspec.Struct, encoding: codec.Encoding) -> tuple[bytes, Mapping[str, str]]:
+    """A reply as zstd, however the request came: between agents."""
+    return codec.pack(reply)
+
+
+@dataclass(frozen=True)
+class Endpoint(Generic[Question, Answer]):
+    """A request that an agent answers. `bus.service` unpacks it, and makes a reply of what the agent raises."""
+
+    subject: str
+    """What the endpoint subscribes to; it may hold wildcards."""
+    decode: Callable[[bytes], Question]
+    """From the unpacked bytes; raises an `AcpError` for what is no such request."""
+    answer: Callable[[Question, Caller], Awaitable[Answer]]
+    """Raises an `AcpError` for what cannot be done."""
+    encode: Callable[[Answer, codec.Encoding], tuple[bytes, Mapping[str, str]]]
+    """Payload and headers of a reply, by the encoding of its request: `encode_plain`, `encode_in_kind` or
+    `encode_compressed`."""
+    on_error: Callable[[AcpError], Answer] | None = None
+    """An error as a reply of this endpoint: an ordinary one, which counts as answered. Null is the micro-service's own
+    error reply (ADR-32), which counts as failed in the statistics and in the trace."""
+    failure_log: str = "an endpoint failed"
+    """The log line of a failure that is no `AcpError` and that `on_error` makes a reply of."""
 
 
 class Agent:
@@ -116,9 +168,9 @@ class Agent:
         """Events this agent wants to see, beside its queue."""
         return ()
 
-    def endpoints(self) -> Mapping[str, Endpoint]:
-        """Request endpoints of the agent's micro-service: subject -> handler. PING, INFO, STATS are the runner's."""
-        return {}
+    def endpoints(self) -> Sequence[Endpoint[Any, Any]]:
+        """Request endpoints of the agent's micro-service, one a subject. PING, INFO, STATS are the runner's."""
+        return ()
 
     def presence(self, instance: str) -> Presence:
         """How the agent announces itself; asked again at every renewal."""

@@ -19,7 +19,8 @@ from protocol.channels import ACP_EVENTS, ACP_STATUS
 from protocol.errors import AcpError, BadCommand, Unavailable
 from protocol.ids import is_id
 from protocol.messages import Event, Presence, Progress
-from protocol.replies import GenerationStatus, Reply
+from protocol.replies import Reply
+from protocol.results import GenerationStatus
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from protocol import codec, subjects
 from protocol.channels import ACP_WORK
 from protocol.errors import BadMessage, Unavailable
 from protocol.messages import Control, Presence, Progress, Role
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import IntentReply, SpendingCall
 

@@ -1,11 +1,13 @@
 """The NATS micro-service of an agent (ADR-32): PING, INFO, STATS, and its request endpoints.
 
-Requests are handled side by side within a bound. nats-py's own `nats.micro` handles one after the other.
+From a request to its reply: unpack, decode, let the agent answer, encode. The one place where a request's exception
+becomes a reply. Requests are handled side by side within a bound; nats-py's own `nats.micro` handles one after the
+other.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +19,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from opentelemetry.trace import SpanKind, StatusCode
 
-from bus.agent import Endpoint
+from bus.agent import Caller, Endpoint
 from bus.connection import Connection
 from bus.failpoint import pass_failpoint
 from bus.telemetry import Tracing
@@ -64,7 +66,7 @@ class Service:
         connection: Connection,
         traces: Tracing,
         tasks: asyncio.TaskGroup,
-        endpoints: Mapping[str, Endpoint],
+        endpoints: Sequence[Endpoint[Any, Any]],
         *,
         name: str,
         instance: str,
@@ -75,7 +77,7 @@ class Service:
         self._traces = traces
         self._tasks = tasks
         self._endpoints = endpoints
-        self._statistics = {subject: _Statistics() for subject in endpoints}
+        self._statistics = {endpoint.subject: _Statistics() for endpoint in endpoints}
         self._identity: dict[str, Any] = {"name": name, "id": instance, "version": version, "metadata": {}}
         self._description = description
         self._started = datetime.now(UTC).isoformat()
@@ -95,15 +97,16 @@ class Service:
             named = f"{base}.{self._identity['name']}"
             for subject in (base, named, f"{named}.{self._identity['id']}"):
                 await self._connection.subscribe(subject, respond)
-        for pattern, endpoint in self._endpoints.items():
+        for endpoint in self._endpoints:
 
-            async def take(message: Msg, pattern: str = pattern, endpoint: Endpoint = endpoint) -> None:
+            async def take(message: Msg, endpoint: Endpoint[Any, Any] = endpoint) -> None:
                 await self._free_slots.acquire()
-                task = self._tasks.create_task(self._answer(message, pattern, endpoint))
+                task = self._tasks.create_task(self._answer(message, endpoint))
                 self._in_hand.add(task)
                 task.add_done_callback(self._forget)
 
-            self._endpoint_subscriptions.append(await self._connection.subscribe(pattern, take, queue=QUEUE_GROUP))
+            subscription = await self._connection.subscribe(endpoint.subject, take, queue=QUEUE_GROUP)
+            self._endpoint_subscriptions.append(subscription)
 
     async def stop(self, within_s: float) -> None:
         """Take no new request, and let those in hand end."""
@@ -118,15 +121,15 @@ class Service:
         self._in_hand.discard(task)
         self._free_slots.release()
 
-    async def _answer(self, message: Msg, pattern: str, endpoint: Endpoint) -> None:
-        """Handle one request; the boundary at which an endpoint's failure becomes a reply."""
-        statistics = self._statistics[pattern]
+    async def _answer(self, message: Msg, endpoint: Endpoint[Any, Any]) -> None:
+        """Handle one request; what its endpoint has no reply for becomes a service error."""
+        statistics = self._statistics[endpoint.subject]
         began = time.perf_counter_ns()
         request_headers = message.headers or {}
         with self._traces.processing_span(message.subject, request_headers, SpanKind.SERVER) as span:
             try:
                 pass_failpoint("request.received")
-                payload, headers = await endpoint(message.data, request_headers, message.subject)
+                payload, headers = await respond(endpoint, message.data, Caller(message.subject, request_headers))
                 pass_failpoint("request.answered")
                 if len(payload) > MAX_REPLY_BYTES:
                     raise BadMessage(
@@ -140,7 +143,7 @@ class Service:
                 span.set_status(StatusCode.ERROR)
                 statistics.errors += 1
                 statistics.last_error = str(error)
-                payload = codec.encode(ErrorReply(error=error.body))
+                payload = codec.encode(ErrorReply.of(error))
                 description = " ".join(str(error).split())
                 headers = {_SERVICE_ERROR: description, _SERVICE_ERROR_CODE: error.code}
         if may_answer(message.subject, message.reply):
@@ -174,7 +177,7 @@ class Service:
             "description": self._description,
             "endpoints": [
                 {"name": _endpoint_name(subject), "subject": subject, "queue_group": QUEUE_GROUP, "metadata": {}}
-                for subject in self._endpoints
+                for subject in self._statistics
             ],
         }
 
@@ -197,6 +200,26 @@ class Service:
                 for subject, found in self._statistics.items()
             ],
         }
+
+
+async def respond(endpoint: Endpoint[Any, Any], data: bytes, caller: Caller) -> tuple[bytes, Mapping[str, str]]:
+    """Payload and headers of the reply to one request.
+
+    Raises:
+        AcpError: the request failed, and its endpoint has no reply for errors.
+        Exception: the agent failed, likewise.
+    """
+    encoding: codec.Encoding = "identity"
+    try:
+        encoding = codec.encoding_of(caller.headers)
+        reply = await endpoint.answer(endpoint.decode(codec.unpack(data, caller.headers)), caller)
+    except Exception as failure:
+        if endpoint.on_error is None:
+            raise
+        if not isinstance(failure, AcpError):
+            log.error(endpoint.failure_log, subject=caller.subject, exc_info=failure)
+        reply = endpoint.on_error(codec.error_of(failure))
+    return endpoint.encode(reply, encoding)
 
 
 def may_answer(subject: str, reply: str) -> bool:

@@ -35,7 +35,8 @@ from protocol.messages import (
     WritePrompts,
 )
 from protocol.operator import OperatorCommand
-from protocol.replies import GenerationStatus, Reply
+from protocol.replies import Reply
+from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import CloseIntent, IntentReply, OpenIntent
 

@@ -11,7 +11,7 @@ import pytest
 from agents.shared.settings import Settings
 from protocol import codec
 from protocol.commands import GenerateImages
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

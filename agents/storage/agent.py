@@ -5,10 +5,10 @@ message alone, and the catalogue says what is done.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,7 +25,17 @@ from agents.storage.png import BrokenPng
 from agents.storage.record import Record, record_of
 from agents.storage.retention import Retention
 from agents.storage.stored_picture import stored_picture
-from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
+from bus.agent import (
+    Agent,
+    Caller,
+    Delivery,
+    Endpoint,
+    Inbound,
+    Intake,
+    Outbound,
+    Outlet,
+    encode_compressed,
+)
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
 from protocol import codec, subjects
@@ -41,7 +51,7 @@ from protocol.messages import (
     StoreImage,
     ref_of,
 )
-from protocol.reuse import FindStored, StoredPictures
+from protocol.reuse import FindStored, Reuse, StoredPictures
 from protocol.template import check_template
 
 _log = structlog.get_logger()
@@ -81,8 +91,15 @@ class Storage(Agent):
     def intakes(self) -> Sequence[Intake]:
         return [Intake(ACP_WORK, "storage", (subjects.work_filter("storage"),), slots=self._slots)]
 
-    def endpoints(self) -> Mapping[str, Endpoint]:
-        return {subjects.STORED: self._answer_find_stored}
+    def endpoints(self) -> Sequence[Endpoint[Any, Any]]:
+        return [
+            Endpoint(
+                subjects.STORED,
+                decode=codec.decode_reuse,
+                answer=self._find_stored,
+                encode=encode_compressed,
+            )
+        ]
 
     def presence(self, instance: str) -> Presence:
         return base_presence("storage", instance, self._slots)
@@ -199,16 +216,13 @@ class Storage(Agent):
             disposition=cast("Literal['accepted', 'kept']", entry.disposition),
         )
 
-    async def _answer_find_stored(
-        self, data: bytes, headers: Mapping[str, str], subject: str
-    ) -> tuple[bytes, Mapping[str, str]]:
-        """Answer which pictures are there already."""
-        question = codec.decode_reuse(codec.unpack(data, headers))
+    async def _find_stored(self, question: Reuse, caller: Caller) -> StoredPictures:
+        """Which pictures are there already."""
         if not isinstance(question, FindStored):
             raise BadMessage("invalid_value", f"{type(question).__name__} is no question about stored pictures")
         entries = await self._catalogue.find_by_digest(question.client_id, question.digests)
         readable = [entry for entry in entries if await self._ensure_at_hand(entry)]
-        return codec.pack(StoredPictures(found=[stored_picture(entry) for entry in readable]))
+        return StoredPictures(found=[stored_picture(entry) for entry in readable])
 
     async def _ensure_at_hand(self, entry: CatalogueRow) -> bool:
         """Whether the pixels of a picture that nobody removed are in the blob store; from its file they come back."""

@@ -15,7 +15,7 @@ from protocol.commands import Scalar
 from protocol.messages import StoreImage
 from protocol.parameters import EngineKind, Filing
 from protocol.pixels import UNBUILT_SETTINGS, PixelSpec
-from protocol.replies import Size
+from protocol.plans import Size
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for a picture that a trained model made (https://cv.iptc.org/newscodes/digitalsourcetype)."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from agents.shared.supervisor.supervise import run_workshop
 from bus.client import Client
 from protocol.commands import GenerateImages, Requirements
-from protocol.replies import GenerationPlan
+from protocol.plans import GenerationPlan
 from tests.workshop import instant_settings
 
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -27,7 +27,7 @@ from bus.client import Client
 from protocol.commands import GenerateImages, Quality, Requirements
 from protocol.messages import Job
 from protocol.parameters import Scalar, Sweep
-from protocol.replies import GenerationPlan
+from protocol.plans import GenerationPlan
 from tests.bench.engine import by_loop, job
 
 

@@ -11,26 +11,27 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from bus import topology
-from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet
+from bus.agent import Agent, Caller, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet, encode_plain
 from bus.client import Client
 from bus.connection import connect
 from bus.runner import RunnerOptions, serve
 from bus.server import EmbeddedServer
 from bus.telemetry import configure_logging
-from protocol import codec, subjects
+from protocol import subjects
 from protocol.channels import ACP_EVENTS
 from protocol.messages import Presence, Prompt, PromptsWritten, Role, WritePrompts
-from protocol.replies import BatchList, BatchListBody
+from protocol.results import BatchList, BatchListBody
 
 WINDOW = 256
 """Messages on their way at once."""
 
-EMPTY = codec.encode(BatchList(batch_list=BatchListBody(batches=[], next=None)))
+EMPTY = BatchList(batch_list=BatchListBody(batches=[], next=None))
 
 
 class Writer(Agent):
@@ -62,8 +63,8 @@ class Counter(Agent):
     def intakes(self) -> Sequence[Intake]:
         return (Intake(ACP_EVENTS, "planner", (subjects.EVENTS,), slots=256),)
 
-    def endpoints(self) -> Mapping[str, Endpoint]:
-        return {subjects.COMMANDS: self._echo}
+    def endpoints(self) -> Sequence[Endpoint[Any, Any]]:
+        return [Endpoint(subjects.COMMANDS, decode=bytes, answer=self._echo, encode=encode_plain)]
 
     def presence(self, instance: str) -> Presence:
         return presence("planner", instance)
@@ -79,8 +80,8 @@ class Counter(Agent):
             self.done.set()
         return ()
 
-    async def _echo(self, data: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
-        return EMPTY, {}
+    async def _echo(self, question: bytes, caller: Caller) -> BatchList:
+        return EMPTY
 
 
 def presence(role: Role, instance: str) -> Presence:

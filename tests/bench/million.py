@@ -19,7 +19,8 @@ from pathlib import Path
 from agents.shared.supervisor.supervise import Workshop, run_workshop
 from bus.client import Client
 from protocol.commands import Cancel, GenerateImages, Requirements
-from protocol.replies import GenerationPlan, GenerationStatus
+from protocol.plans import GenerationPlan
+from protocol.results import GenerationStatus
 from tests.bench.coordination import broker_pids
 from tests.workshop import instant_settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from bus.agent import Agent, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet, Watch
+from bus.agent import Agent, Caller, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet, Watch
 from bus.connection import Address, Connection, connect
 from bus.runner import RunnerOptions, serve
 from bus.server import EmbeddedServer
@@ -28,6 +28,9 @@ from protocol.messages import (
 from protocol.pixels import PixelSpec
 
 Handle = Callable[[Inbound, Delivery], Awaitable[Sequence[Outbound]]]
+Raw = tuple[bytes, Mapping[str, str]]
+RawAnswer = Callable[[bytes, Mapping[str, str], str], Awaitable[Raw]]
+"""(unpacked bytes, headers, subject) -> payload and headers of the reply."""
 
 BATCH = "gen_batch_1"
 PROMPT_WORK = Intake(ACP_WORK, "prompt", (subjects.work_filter("prompt"),), slots=4, max_deliver=3)
@@ -39,6 +42,15 @@ async def nothing(message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
     return []
 
 
+def raw_endpoint(subject: str, answer: RawAnswer) -> Endpoint[bytes, Raw]:
+    """An endpoint whose replies go out byte for byte; what it raises is a service error."""
+
+    async def answer_raw(question: bytes, caller: Caller) -> Raw:
+        return await answer(question, caller.headers, caller.subject)
+
+    return Endpoint(subject, decode=bytes, answer=answer_raw, encode=lambda reply, _: reply)
+
+
 class Scripted(Agent):
     """An agent of any role; what it saw beside its queue is in `observed` and `controls`."""
 
@@ -48,13 +60,13 @@ class Scripted(Agent):
         handle: Handle = nothing,
         *,
         intakes: Sequence[Intake] = (PROMPT_WORK,),
-        endpoints: Mapping[str, Endpoint] | None = None,
+        endpoints: Sequence[Endpoint[Any, Any]] = (),
         watches: Sequence[Watch] = (),
     ) -> None:
         self.role = role  # pyright: ignore[reportAttributeAccessIssue]  # one class stands for five
         self._handle = handle
         self._intakes = intakes
-        self._endpoints = endpoints or {}
+        self._endpoints = endpoints
         self._watches = watches
         self.observed: asyncio.Queue[Event] = asyncio.Queue()
         self.controls: asyncio.Queue[Control] = asyncio.Queue()
@@ -67,7 +79,7 @@ class Scripted(Agent):
     def watches(self) -> Sequence[Watch]:
         return self._watches
 
-    def endpoints(self) -> Mapping[str, Endpoint]:
+    def endpoints(self) -> Sequence[Endpoint[Any, Any]]:
         return self._endpoints
 
     def presence(self, instance: str) -> Presence:

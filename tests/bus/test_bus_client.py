@@ -9,7 +9,6 @@ from contextlib import aclosing
 import pytest
 from nats.aio.client import Client as Nats
 
-from bus.agent import Endpoint
 from bus.client import Client
 from bus.connection import Address
 from bus.server import EmbeddedServer
@@ -17,16 +16,20 @@ from protocol import codec
 from protocol.commands import List
 from protocol.errors import AcpError, BadCommand, Unavailable
 from protocol.messages import Progress, ref_of
-from protocol.replies import (
-    BatchList,
-    BatchListBody,
-    ErrorReply,
-    GenerationStatus,
-    Performance,
-    QualityMetrics,
-    StatusBody,
+from protocol.replies import ErrorReply
+from protocol.results import BatchList, BatchListBody, GenerationStatus, Performance, QualityMetrics, StatusBody
+from tests.bus.scripted import (
+    BATCH,
+    RawAnswer,
+    Scripted,
+    admin_of,
+    job,
+    put,
+    raw_endpoint,
+    served,
+    write_prompts,
+    written,
 )
-from tests.bus.scripted import BATCH, Scripted, admin_of, job, put, served, write_prompts, written
 
 Login = Callable[[str], Address]
 COMMANDS = "acp.v1.command.*"
@@ -45,15 +48,15 @@ def status(completed: int) -> GenerationStatus:
     return GenerationStatus(generation_status=body, hash=BATCH)
 
 
-def planner_that_answers(answer: Endpoint) -> Scripted:
-    return Scripted("planner", intakes=(), endpoints={COMMANDS: answer})
+def planner_that_answers(answer: RawAnswer) -> Scripted:
+    return Scripted("planner", intakes=(), endpoints=[raw_endpoint(COMMANDS, answer)])
 
 
 async def test_a_command_gets_its_reply_and_bytes_go_as_they_are(workshop_server: EmbeddedServer, login: Login) -> None:
     seen: list[tuple[bytes, str]] = []
 
     async def answer(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
-        seen.append((codec.unpack(payload, headers), subject))
+        seen.append((payload, subject))
         return codec.pack(EMPTY_LIST)
 
     async with (

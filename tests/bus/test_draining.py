@@ -15,6 +15,7 @@ from tests.bus.scripted import (
     Scripted,
     admin_of,
     put,
+    raw_endpoint,
     served,
     stored,
     until_stored,
@@ -80,7 +81,7 @@ async def test_a_process_ends_well_though_its_broker_is_gone(workshop_server: Em
     async def silent(*_: object) -> tuple[bytes, Mapping[str, str]]:
         return b"", {}
 
-    agent = Scripted("planner", intakes=(PLANNER_EVENTS,), endpoints={subjects.COMMANDS: silent})
+    agent = Scripted("planner", intakes=(PLANNER_EVENTS,), endpoints=[raw_endpoint(subjects.COMMANDS, silent)])
     async with asyncio.timeout(20), served(agent, login("planner")):
         await workshop_server.stop()
 

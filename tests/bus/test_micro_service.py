@@ -13,7 +13,7 @@ from bus.service import may_answer
 from protocol.channels import ACP_STATUS
 from protocol.errors import BadCommand
 from protocol.messages import ROLES, Role
-from tests.bus.scripted import Scripted, admin_of, served, stored
+from tests.bus.scripted import RawAnswer, Scripted, admin_of, raw_endpoint, served, stored
 
 Login = Callable[[str], Address]
 COMMANDS = "acp.v1.command.*"
@@ -27,7 +27,7 @@ async def test_a_plain_nats_client_gets_an_answer(workshop_server: EmbeddedServe
     address = login("client")
     client = Nats()
     await client.connect(address.url_with_credentials)
-    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: echo})
+    planner = Scripted("planner", intakes=(), endpoints=[raw_endpoint(COMMANDS, echo)])
     async with asyncio.timeout(20), served(planner, login("planner")):
         answer = await client.request("acp.v1.command.anybody", b"{}", timeout=5, headers={"Said": "so"})
         await client.close()
@@ -42,7 +42,7 @@ async def test_requests_are_handled_side_by_side(workshop_server: EmbeddedServer
         await together.wait()
         return payload, {}
 
-    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: meet})
+    planner = Scripted("planner", intakes=(), endpoints=[raw_endpoint(COMMANDS, meet)])
     async with (
         asyncio.timeout(20),
         served(planner, login("planner")),
@@ -59,7 +59,7 @@ async def test_a_reply_that_no_broker_would_take_becomes_an_error_and_the_proces
     async def recite(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
         return b"x" * int(payload), {}
 
-    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: recite})
+    planner = Scripted("planner", intakes=(), endpoints=[raw_endpoint(COMMANDS, recite)])
     async with (
         asyncio.timeout(20),
         served(planner, login("planner")),
@@ -81,7 +81,7 @@ async def test_a_failing_endpoint_answers_with_an_error_and_lives_on(
             raise ZeroDivisionError("with a secret in its text")
         raise BadCommand("unknown_field", "no such field", path="$.x", hint="leave it out")
 
-    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: fail})
+    planner = Scripted("planner", intakes=(), endpoints=[raw_endpoint(COMMANDS, fail)])
     async with (
         asyncio.timeout(20),
         served(planner, login("planner")),
@@ -109,7 +109,7 @@ async def test_every_agent_answers_ping_info_and_stats(workshop_server: Embedded
     found: dict[str, Role] = {}
     async with asyncio.timeout(30):
         for role in ROLES:
-            agent = Scripted(role, intakes=(), endpoints={COMMANDS: echo} if role == "planner" else {})
+            agent = Scripted(role, intakes=(), endpoints=[raw_endpoint(COMMANDS, echo)] if role == "planner" else [])
             async with served(agent, login(role), instance=f"{role}1", version="1.2.3"):
                 for verb in ("PING", "INFO", "STATS"):
                     for subject in (f"$SRV.{verb}", f"$SRV.{verb}.acp-{role}", f"$SRV.{verb}.acp-{role}.{role}1"):
@@ -118,7 +118,9 @@ async def test_every_agent_answers_ping_info_and_stats(workshop_server: Embedded
                         assert (answer["name"], answer["id"]) == (f"acp-{role}", f"{role}1")
                         assert answer["version"] == "1.2.3"
                         if verb != "PING":
-                            assert [e["subject"] for e in answer["endpoints"]] == [*agent.endpoints()]
+                            assert [e["subject"] for e in answer["endpoints"]] == [
+                                endpoint.subject for endpoint in agent.endpoints()
+                            ]
                 found[f"acp-{role}"] = role
         await client.close()
     assert set(found.values()) == set(ROLES)
@@ -127,15 +129,15 @@ async def test_every_agent_answers_ping_info_and_stats(workshop_server: Embedded
 async def test_one_process_of_a_role_answers_each_request(workshop_server: EmbeddedServer, login: Login) -> None:
     answered: list[str] = []
 
-    def counting(name: str) -> Callable[..., object]:
+    def counting(name: str) -> RawAnswer:
         async def answer(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, dict[str, str]]:
             answered.append(name)
             return payload, {}
 
         return answer
 
-    first = Scripted("planner", intakes=(), endpoints={COMMANDS: counting("one")})  # pyright: ignore[reportArgumentType]
-    second = Scripted("planner", intakes=(), endpoints={COMMANDS: counting("two")})  # pyright: ignore[reportArgumentType]
+    first = Scripted("planner", intakes=(), endpoints=[raw_endpoint(COMMANDS, counting("one"))])
+    second = Scripted("planner", intakes=(), endpoints=[raw_endpoint(COMMANDS, counting("two"))])
     async with (
         asyncio.timeout(20),
         served(first, login("planner")),
@@ -152,7 +154,7 @@ async def test_a_client_cannot_make_an_agent_speak_elsewhere_than_to_an_inbox(
     address = login("client")
     client = Nats()
     await client.connect(address.url_with_credentials)
-    planner = Scripted("planner", intakes=(), endpoints={COMMANDS: echo})
+    planner = Scripted("planner", intakes=(), endpoints=[raw_endpoint(COMMANDS, echo)])
     async with (
         asyncio.timeout(20),
         served(planner, login("planner")),

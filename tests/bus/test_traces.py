@@ -15,7 +15,17 @@ from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import Address
 from bus.server import EmbeddedServer
 from protocol import subjects
-from tests.bus.scripted import BATCH, PLANNER_EVENTS, Scripted, admin_of, listen, served, write_prompts, written
+from tests.bus.scripted import (
+    BATCH,
+    PLANNER_EVENTS,
+    Scripted,
+    admin_of,
+    listen,
+    raw_endpoint,
+    served,
+    write_prompts,
+    written,
+)
 
 Login = Callable[[str], Address]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -49,7 +59,7 @@ async def test_a_command_its_work_and_its_events_share_a_trace(workshop_server: 
     async def answer(message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         return [written(message)]
 
-    planner = Scripted("planner", count, intakes=(PLANNER_EVENTS,), endpoints={subjects.COMMANDS: accept})
+    planner = Scripted("planner", count, intakes=(PLANNER_EVENTS,), endpoints=[raw_endpoint(subjects.COMMANDS, accept)])
 
     async def send_from_a_loop_of_its_own() -> None:
         await wake.wait()
@@ -115,7 +125,7 @@ async def test_a_broken_traceparent_begins_a_new_trace(workshop_server: Embedded
         return b"{}", {}
 
     recorder = Recorder()
-    planner = Scripted("planner", intakes=(), endpoints={subjects.COMMANDS: accept})
+    planner = Scripted("planner", intakes=(), endpoints=[raw_endpoint(subjects.COMMANDS, accept)])
     async with (
         asyncio.timeout(20),
         admin_of(workshop_server) as admin,

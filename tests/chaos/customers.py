@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from bus.client import Client
 from protocol.commands import Approve, Cancel, Command, GenerateImages, Quality, Requirements, Result
 from protocol.errors import Unavailable
-from protocol.replies import ErrorReply, GenerationPlan, GenerationResult, GenerationStatus, Reply
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply, Reply
+from protocol.results import GenerationResult, GenerationStatus
 from tests.chaos.schedule import Order
 from tests.chaos.workshop import Workshop
 

@@ -15,7 +15,9 @@ from bus.connection import Address
 from protocol.commands import Command, GenerateImages, Quality, Requirements, Result
 from protocol.errors import Unavailable
 from protocol.messages import ROLES
-from protocol.replies import GenerationPlan, GenerationResult, GenerationStatus, Reply
+from protocol.plans import GenerationPlan
+from protocol.replies import Reply
+from protocol.results import GenerationResult, GenerationStatus
 from tests.chaos import later
 from tests.chaos.checker import Found, check, store_holds_what_is_named
 from tests.doors.cli.conftest import Home, line_with

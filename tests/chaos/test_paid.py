@@ -11,7 +11,7 @@ import pytest
 
 from bus.client import Client
 from protocol.messages import Role
-from protocol.replies import GenerationPlan
+from protocol.plans import GenerationPlan
 from tests.chaos.campaign import ALONE, BRISK, Outcome, armed, campaign
 from tests.chaos.customers import command_of
 from tests.chaos.money import check_money

@@ -17,7 +17,8 @@ from pathlib import Path
 from bus.connection import Address, Connection, connect
 from protocol import codec, subjects
 from protocol.errors import AcpError
-from protocol.replies import ErrorReply, GenerationPlan
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply
 from tests.fuzz.mutations import Payload, payload
 
 IN_FLIGHT = 128

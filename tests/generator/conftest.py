@@ -17,7 +17,7 @@ from agents.generator.registry import registry
 from bus.agent import Outbound
 from protocol.flat_jobs import FlatJob
 from protocol.messages import Control, Job, Presence, Progress, Prompt, Role
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, StoredPictures
 from protocol.spending import IntentReply, SpendingCall
 

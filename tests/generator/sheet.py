@@ -25,7 +25,8 @@ from bus.client import Client
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Lora, Quality, Requirements, Result
 from protocol.parameters import ControlNet, ImageSource, Placement, Reference, Region
-from protocol.replies import GenerationPlan, GenerationResult
+from protocol.plans import GenerationPlan
+from protocol.results import GenerationResult
 
 FILE = Path(__file__).parents[2] / "agents" / "generator" / "kinds.png"
 SUBJECTS = (

@@ -54,7 +54,7 @@ from protocol.messages import (
 )
 from protocol.parameters import ServiceClass
 from protocol.pixels import PixelSettings
-from protocol.replies import Image, StatusBody
+from protocol.results import Image, StatusBody
 from protocol.reuse import StoredPicture
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from protocol import codec
 from protocol.commands import GenerateImages
 from protocol.flat_jobs import FlatJob, FlatWork, KnownMessage, current_message
 from protocol.messages import Job
-from protocol.replies import GenerationStatus, Performance, QualityMetrics, StatusBody
+from protocol.results import GenerationStatus, Performance, QualityMetrics, StatusBody
 from protocol.reuse import Reuse
 from protocol.spending import Spending
 from tests.protocol.frames import FILES, GOLDEN, KINDS, decoded, kind_of

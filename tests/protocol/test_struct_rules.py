@@ -13,7 +13,8 @@ from protocol.errors import Code
 from protocol.flat_jobs import KnownMessage
 from protocol.messages import Picture
 from protocol.operator import OperatorCommand
-from protocol.replies import REPLY_TYPES, GenerationResult, GenerationStatus, Reply
+from protocol.replies import REPLY_TYPES, Reply
+from protocol.results import GenerationResult, GenerationStatus
 from protocol.spending import Micros
 from tests.protocol.frames import FILES, KINDS, all_messages, decoded, kind_of
 

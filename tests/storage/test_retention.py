@@ -12,7 +12,9 @@ from agents.storage.atomic_files import AtomicFiles
 from agents.storage.catalogue import Catalogue, open_catalogue
 from agents.storage.contact_sheet import SHEET_NAME
 from agents.storage.retention import PAGE_SIZE, RemovedPictures, Retention
+from bus.agent import Caller
 from bus.local_blobs import LocalBlobs
+from bus.service import respond
 from protocol import codec, subjects
 from protocol.messages import ImageStored, MakeContactSheet, StoreImage
 from protocol.pixels import pixel_digest
@@ -122,7 +124,8 @@ async def found(home: Path, message: StoreImage) -> list[str]:
     digest = pixel_digest(message.job.pixels, message.picture.model_version)
     async with agent.running(Silent()):
         data, headers = codec.pack(FindStored(client_id="local", digests=[digest]))
-        answer = await agent.endpoints()[subjects.STORED](data, headers, subjects.STORED)
+        [endpoint] = agent.endpoints()
+        answer = await respond(endpoint, data, Caller(subjects.STORED, headers))
     stored = codec.decode_reuse(codec.unpack(*answer))
     assert isinstance(stored, StoredPictures)
     return [one.picture.blob for one in stored.found]

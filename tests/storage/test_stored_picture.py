@@ -19,7 +19,9 @@ from agents.storage.agent import Storage
 from agents.storage.catalogue import MIGRATIONS, open_catalogue, row_of
 from agents.storage.filing import read_record
 from agents.storage.record import record_of
+from bus.agent import Caller
 from bus.local_blobs import LocalBlobs
+from bus.service import respond
 from protocol import codec, subjects
 from protocol.errors import BadMessage
 from protocol.messages import ImageStored, StoreImage
@@ -37,7 +39,8 @@ def found_by(message: StoreImage) -> str:
 async def asked(agent: Storage, *digests: str, client: str = "local") -> list[StoredPicture]:
     """What storage says is there."""
     payload, headers = codec.pack(FindStored(client_id=client, digests=list(digests)))
-    data, answered = await agent.endpoints()[subjects.STORED](payload, headers, subjects.STORED)
+    [endpoint] = agent.endpoints()
+    data, answered = await respond(endpoint, payload, Caller(subjects.STORED, headers))
     reply = codec.decode_reuse(codec.unpack(data, answered))
     assert isinstance(reply, StoredPictures)
     return reply.found

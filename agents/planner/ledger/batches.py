@@ -17,7 +17,7 @@ from agents.planner.planning.recipe import Recipe
 from protocol.commands import GenerateImages
 from protocol.messages import JobRef
 from protocol.parameters import ServiceClass
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 
 _encode = msgspec.json.encode
 

@@ -10,7 +10,7 @@ from array import array
 from msgspec import UNSET, Struct
 
 from agents.planner.ledger.states import BatchState
-from protocol.replies import GenerationStatus, Performance, QualityMetrics, StatusBody
+from protocol.results import GenerationStatus, Performance, QualityMetrics, StatusBody
 
 
 class Tally(Struct, kw_only=True):

@@ -15,11 +15,11 @@ from agents.planner.ledger.audit import note
 from agents.planner.ledger.states import ClientState
 from agents.planner.ledger.tables import batches, clients
 from agents.shared.database.insert_once import insert_once
+from protocol.accounts import ClientBody, ClientList, ClientListBody, ClientReply
 from protocol.errors import BadCommand, Refused
 from protocol.ids import is_id
 from protocol.money import dollars, micros
 from protocol.operator import CreateClient, LimitClient, ResumeClient, SuspendClient
-from protocol.replies import ClientBody, ClientList, ClientListBody, ClientReply
 
 ClientChange = CreateClient | LimitClient | SuspendClient | ResumeClient
 """Commands that change a client."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from protocol.messages import Control, Work
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 
 
 @dataclass

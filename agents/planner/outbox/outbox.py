@@ -17,7 +17,7 @@ from agents.planner.outbox.change import Change
 from agents.shared.database.insert_once import insert_once
 from protocol import codec, subjects
 from protocol.messages import Work
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 
 MESSAGES_PER_STATEMENT = 1000
 """Messages read, or struck out, by one statement."""

@@ -9,7 +9,7 @@ from agents.planner.outbox.change import Change
 from agents.planner.outbox.status_order import StatusOrder
 from agents.shared.database.group_commit import GroupCommit
 from bus.agent import Outlet
-from protocol.replies import GenerationStatus
+from protocol.results import GenerationStatus
 
 log = structlog.get_logger()
 

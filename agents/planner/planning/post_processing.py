@@ -17,6 +17,7 @@ from protocol.errors import BadCommand, Refused
 from protocol.nearest import nearest
 from protocol.offers import ModelInfo, ToolInfo
 from protocol.parameters import ImageSource
+from protocol.plans import Size, Stage
 from protocol.post import (
     LANCZOS,
     LANCZOS_SCALE,
@@ -27,7 +28,6 @@ from protocol.post import (
     RestoreFaces,
     Upscale,
 )
-from protocol.replies import Size, Stage
 
 MAX_FINISHED_PIXELS = 4096 * 4096
 """Pixels of a finished picture: a PNG file of noise of that size is one that can be judged."""

@@ -34,8 +34,8 @@ from protocol.nearest import nearest
 from protocol.offers import ModelInfo
 from protocol.parameters import EngineKind
 from protocol.pixels import PixelSettings
+from protocol.plans import Stage
 from protocol.post import PostStep
-from protocol.replies import Stage
 
 MAX_USEFUL_STEPS = 30
 """Denoising steps past which pictures hardly get better (seed 002)."""

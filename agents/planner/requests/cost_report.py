@@ -14,12 +14,12 @@ from sqlalchemy import Connection, RowMapping
 from agents.planner.ledger.states import ChargeKind
 from agents.planner.ledger.tables import audit, clients, spend
 from agents.planner.planning.time_limits import epoch_seconds
+from protocol.accounts import Charges, CostGroup, CostReport, CostsBody
 from protocol.commands import Costs
 from protocol.errors import BadCommand
 from protocol.money import dollars
 from protocol.operator import ShowCosts
 from protocol.parameters import CostsBy
-from protocol.replies import Charges, CostGroup, CostReport, CostsBody
 
 _EPOCH = date(1970, 1, 1)
 _DAY_MICROSECONDS = 86_400_000_000

@@ -10,33 +10,24 @@ from agents.planner.ledger.batches import Batch, decode_batch
 from agents.planner.ledger.records import Outcome, decode_evidence, decode_work
 from agents.planner.ledger.states import ENDED_BATCH_STATES, BatchState, JobStage, JobState
 from agents.planner.ledger.tables import attempts, batches, jobs
-from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.recipe import Recipe
 from agents.planner.planning.variation import catalogue_position, variation
 from agents.planner.requests.paging import fit_page
 from protocol.catalogue import Catalogued
-from protocol.commands import MAX_QUANTITY, NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
-from protocol.messages import GenerateImage, Presence
+from protocol.messages import GenerateImage
 from protocol.parameters import Scalar
-from protocol.replies import (
+from protocol.plans import Cost, GenerationPlan, PlanBody, Size
+from protocol.results import (
     BatchList,
     BatchListBody,
     BatchSummary,
-    CapabilitiesBody,
-    CapabilityReport,
-    Cost,
-    GenerationPlan,
     GenerationResult,
     Image,
     ImageMetadata,
     ImageStatus,
-    ModelSummary,
-    PlanBody,
-    ProcessInfo,
     ResultBody,
-    Size,
 )
 
 MAX_SHOWN_PROMPTS = 8
@@ -249,41 +240,6 @@ def _summary(batch: Batch) -> BatchSummary:
         created_at=batch.created_text,
         priority=batch.priority,
         parent=batch.parent,
-    )
-
-
-def capabilities_reply(presences: list[Presence], workshop: Capabilities, stand_in: str | None) -> CapabilityReport:
-    """What can be asked for now."""
-    unbuilt_fields = [name for names in NOT_BUILT_FIELDS.values() for name in names]
-    unbuilt_commands = [str(kind.__struct_config__.tag) for kind in NOT_BUILT_COMMANDS]
-    return CapabilityReport(
-        capabilities=CapabilitiesBody(
-            processes=[
-                msgspec.convert(presence, ProcessInfo, from_attributes=True)
-                for presence in sorted(presences, key=lambda presence: (presence.role, presence.instance))
-            ],
-            models=[
-                ModelSummary(
-                    name=model.name,
-                    platform=model.platform,
-                    installed=model.installed,
-                    native_size=Size(width=model.native_sizes[0][0], height=model.native_sizes[0][1]),
-                    steps=model.steps,
-                    guidance=model.guidance,
-                    sampler=model.sampler,
-                    install=None if model.installed else model.install,
-                    licence=model.licence,
-                )
-                for model in sorted(workshop.models.values(), key=lambda model: (-model.priority, model.name))
-            ],
-            loras=sorted(name for name, lora in workshop.loras.items() if lora.installed),
-            samplers=list(workshop.samplers),
-            styles=list(workshop.styles),
-            style_references=list(workshop.style_references),
-            stand_in=stand_in,
-            max_quantity=MAX_QUANTITY,
-            not_supported=[*unbuilt_commands, *unbuilt_fields],
-        )
     )
 
 

@@ -10,7 +10,9 @@ import pytest
 from bus.connection import Address, connect
 from protocol.codec import decode_reply
 from protocol.messages import ROLES
-from protocol.replies import BatchList, ErrorReply, GenerationPlan, GenerationStatus
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply
+from protocol.results import BatchList, GenerationStatus
 from tests.doors.cli.conftest import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

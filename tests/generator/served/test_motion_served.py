@@ -17,7 +17,7 @@ from agents.shared.picture import decode_frames
 from agents.storage.filing import read_record
 from bus.connection import Address
 from protocol.animation import Animation
-from protocol.replies import GenerationPlan
+from protocol.plans import GenerationPlan
 from tests.generator.engines.test_diffusers_engine import made
 from tests.generator.pipelines.test_motion_adapter import entered, tiny_motion
 from tests.planner.served.test_served import answered, finished, planned, small

@@ -10,7 +10,8 @@ import pytest
 from bus.client import Client
 from bus.connection import Address
 from protocol.commands import GenerateImages, Requirements
-from protocol.replies import ErrorReply, GenerationPlan, Reply
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply, Reply
 from tests.workshop import instant_settings, served
 
 pytestmark = pytest.mark.slow

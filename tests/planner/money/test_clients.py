@@ -11,10 +11,10 @@ from agents.planner.money import clients
 from agents.planner.money.clients import ClientChange
 from agents.planner.scheduling.rebuild_window import rebuild_window
 from agents.planner.transitions import accept as intake
+from protocol.accounts import ClientBody
 from protocol.commands import Budget, Cancel, Pause, Priority, Resume, Retry
 from protocol.errors import AcpError, Code
 from protocol.operator import CreateClient, LimitClient, ResumeClient, SuspendClient
-from protocol.replies import ClientBody
 from tests.planner.priced import PRICE, PricedWorld, priced_batch, priced_world
 from tests.planner.workbench import NAME, new_batch
 

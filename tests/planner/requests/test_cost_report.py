@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine, event
 from agents.planner.ledger import retention
 from agents.planner.ledger.tables import audit, batches, clients, spend
 from agents.planner.requests import cost_report
+from protocol.accounts import Charges, CostsBody
 from protocol.commands import Costs
 from protocol.errors import AcpError
-from protocol.replies import Charges, CostsBody
 from tests.planner.priced import PRICE, PricedWorld, priced_batch, priced_world
 from tests.planner.workbench import NAME, World, new_batch
 

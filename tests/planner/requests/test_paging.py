@@ -10,7 +10,7 @@ import pytest
 from agents.planner.requests.paging import MAX_PAGE_BYTES, fit_page
 from agents.planner.requests.replies import batch_list_reply, result_reply
 from protocol import codec
-from protocol.replies import Size
+from protocol.plans import Size
 from tests.planner.workbench import World, new_batch, new_engine
 
 PIXEL = Size(width=1, height=1)

@@ -15,6 +15,7 @@ import zstandard
 
 from bus.client import Client
 from bus.connection import Address
+from protocol.capabilities import CapabilityReport
 from protocol.commands import (
     Approve,
     Cancel,
@@ -27,17 +28,9 @@ from protocol.commands import (
     Result,
     Status,
 )
-from protocol.replies import (
-    BatchList,
-    CapabilityReport,
-    ErrorReply,
-    GenerationPlan,
-    GenerationResult,
-    GenerationStatus,
-    PlanBody,
-    Reply,
-    ResultBody,
-)
+from protocol.plans import GenerationPlan, PlanBody
+from protocol.replies import ErrorReply, Reply
+from protocol.results import BatchList, GenerationResult, GenerationStatus, ResultBody
 from tests.workshop import instant_settings, served
 
 R = TypeVar("R", bound=Reply)

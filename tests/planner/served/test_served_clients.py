@@ -15,6 +15,7 @@ from bus.client import Client
 from bus.connection import Address
 from bus.operator import Operator
 from protocol import codec, subjects
+from protocol.accounts import ClientList, ClientReply
 from protocol.commands import Budget, GenerateImages, Requirements, Result
 from protocol.operator import (
     CreateClient,
@@ -25,7 +26,9 @@ from protocol.operator import (
     ShowClient,
     SuspendClient,
 )
-from protocol.replies import ClientList, ClientReply, ErrorReply, GenerationPlan, GenerationResult, Reply
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply, Reply
+from protocol.results import GenerationResult
 from tests.workshop import instant_settings, served
 
 R = TypeVar("R", bound=Reply)

@@ -9,9 +9,12 @@ import pytest
 from bus.client import Client
 from bus.connection import Address
 from bus.operator import Operator
+from protocol.accounts import CostReport
 from protocol.commands import Costs, GenerateImages, Requirements, Result
 from protocol.operator import ShowCosts
-from protocol.replies import CostReport, ErrorReply, GenerationPlan, GenerationResult, ResultBody
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply
+from protocol.results import GenerationResult, ResultBody
 from tests.workshop import instant_settings, served
 
 Login = Callable[[str], Address]

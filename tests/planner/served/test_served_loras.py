@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from bus.client import Client
-from protocol.replies import ErrorReply, GenerationPlan
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply
 from tests.planner.served.test_served import answered, client, finished, planned, small
 
 __all__ = ["client"]

@@ -19,8 +19,9 @@ from bus.connection import Address
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Requirements, Upgrade
 from protocol.parameters import ControlNet, ImageSource, Placement, Region
-from protocol.replies import ErrorReply, GenerationPlan
-from protocol.replies import Image as Stored
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply
+from protocol.results import Image as Stored
 from tests.planner.served.test_served import answered, finished, planned, small
 from tests.workshop import instant_settings, served
 

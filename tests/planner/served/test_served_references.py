@@ -14,7 +14,7 @@ from bus.connection import Address
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Quality, Requirements
 from protocol.parameters import Reference
-from protocol.replies import GenerationPlan
+from protocol.plans import GenerationPlan
 from protocol.sources import ImagePrompt
 from tests.generator import tiny_ip_adapter
 from tests.generator.platforms import install, tiny_xl

@@ -15,7 +15,7 @@ from agents.shared.database.group_commit import GroupCommit
 from bus.connection import Address
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Requirements
-from protocol.replies import GenerationPlan
+from protocol.plans import GenerationPlan
 from tests.workshop import instant_settings, served
 
 QUANTITY = 60

@@ -11,7 +11,8 @@ from PIL import Image as Pixels
 from bus.client import Client
 from bus.connection import Address
 from protocol.commands import GenerateImages, Quality, Requirements, Result
-from protocol.replies import GenerationPlan, GenerationResult, Image, ResultBody
+from protocol.plans import GenerationPlan
+from protocol.results import GenerationResult, Image, ResultBody
 from tests.workshop import instant_settings, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

@@ -17,8 +17,8 @@ from bus.connection import Address
 from protocol.commands import Lora
 from protocol.parameters import ImageSource
 from protocol.pixels import pixel_digest
+from protocol.plans import GenerationPlan
 from protocol.post import CorrectColour, Refine, RestoreFaces, Upscale
-from protocol.replies import GenerationPlan
 from tests.generator.upscale.test_upscale import save_doubling
 from tests.planner.served.test_served import answered, finished, planned
 from tests.planner.served.test_served_pictures import order, painting, stored

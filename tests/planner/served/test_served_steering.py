@@ -24,15 +24,9 @@ from protocol.commands import (
     Status,
     Upgrade,
 )
-from protocol.replies import (
-    ErrorReply,
-    GenerationPlan,
-    GenerationResult,
-    GenerationStatus,
-    PlanBody,
-    Reply,
-    ResultBody,
-)
+from protocol.plans import GenerationPlan, PlanBody
+from protocol.replies import ErrorReply, Reply
+from protocol.results import GenerationResult, GenerationStatus, ResultBody
 from tests.workshop import instant_settings, served
 
 R = TypeVar("R", bound=Reply)

@@ -14,7 +14,9 @@ from bus.connection import Address
 from bus.local_blobs import LocalBlobs
 from protocol.commands import GenerateImages, Result
 from protocol.parameters import Catalogue, Combos, Requirements, Sweep
-from protocol.replies import ErrorReply, GenerationPlan, GenerationResult, ResultBody
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply
+from protocol.results import GenerationResult, ResultBody
 from tests.planner.catalogues import write_home
 from tests.workshop import instant_settings, served
 

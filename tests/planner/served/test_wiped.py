@@ -14,7 +14,7 @@ from bus import topology
 from bus.connection import Address, connect
 from bus.server import EmbeddedServer
 from protocol.commands import GenerateImages, Requirements
-from protocol.replies import GenerationPlan
+from protocol.plans import GenerationPlan
 from tests.workshop import instant_settings, served
 
 QUANTITY = 24

@@ -16,7 +16,9 @@ from protocol.codec import encode
 from protocol.commands import Amend, Cancel, Command, Pause, Priority, Resume, Retry, Upgrade
 from protocol.ids import image_id
 from protocol.parameters import RenderQuality, ServiceClass
-from protocol.replies import GenerationPlan, GenerationStatus, Reply
+from protocol.plans import GenerationPlan
+from protocol.replies import Reply
+from protocol.results import GenerationStatus
 
 Answer = TypeVar("Answer", bound=Reply)
 

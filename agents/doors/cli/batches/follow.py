@@ -13,7 +13,7 @@ from agents.doors.cli.terminal.progress_state import BatchProgress, count_finish
 from agents.doors.cli.workshop.connection import ask
 from bus.client import Client
 from protocol.commands import Result
-from protocol.replies import GenerationResult, Image, ResultBody, StatusBody
+from protocol.results import GenerationResult, Image, ResultBody, StatusBody
 
 CLIENT_ID = "local"
 """The client that the command line is."""

@@ -13,7 +13,9 @@ from agents.doors.cli.terminal.plan_view import refusal_of, show_plan
 from agents.doors.cli.workshop.connection import ask, connect_client
 from protocol.codec import MAX_MESSAGE_BYTES, decode_command, encode
 from protocol.commands import Approve, GenerateImages
-from protocol.replies import ErrorReply, GenerationPlan, GenerationStatus, Reply
+from protocol.plans import GenerationPlan
+from protocol.replies import ErrorReply, Reply
+from protocol.results import GenerationStatus
 
 
 def send(source: str) -> int:

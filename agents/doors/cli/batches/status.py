@@ -17,10 +17,11 @@ from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.workshop.connection import ask, connect_client, require_address
 from agents.shared.supervisor.address import find_workshop
 from bus.client import Client
+from protocol.capabilities import ProcessInfo
 from protocol.codec import encode
 from protocol.commands import List, Result, Status
 from protocol.messages import ROLES
-from protocol.replies import BatchList, BatchSummary, GenerationResult, GenerationStatus, ProcessInfo
+from protocol.results import BatchList, BatchSummary, GenerationResult, GenerationStatus
 
 RECENT_BATCHES = 5
 """Batches that `bottega status` shows."""

@@ -10,7 +10,7 @@ from agents.doors.cli.batches.follow import FinishedBatch
 from agents.doors.cli.copies import copy_to_folder
 from agents.doors.cli.terminal.display import format_counts
 from agents.doors.cli.terminal.plan_view import format_duration
-from protocol.replies import Image, StatusBody
+from protocol.results import Image, StatusBody
 
 HEADER = ("", "seed", "score", "attempts", "time", "picture")
 

@@ -22,7 +22,8 @@ from agents.shared.supervisor.address import find_workshop
 from bus.client import Client
 from protocol.codec import encode
 from protocol.commands import Cancel, GenerateImages
-from protocol.replies import GenerationPlan, GenerationStatus
+from protocol.plans import GenerationPlan
+from protocol.results import GenerationStatus
 
 PATIENCE_S = 30.0
 """How long a workshop that is just starting, or restarting an agent, is waited for."""

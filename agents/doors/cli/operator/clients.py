@@ -12,6 +12,7 @@ from rich.table import Table
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.workshop.connection import ask_operator, connect_operator
+from protocol.accounts import ClientBody, ClientList, ClientReply
 from protocol.codec import encode
 from protocol.operator import (
     CreateClient,
@@ -23,7 +24,7 @@ from protocol.operator import (
     SuspendClient,
 )
 from protocol.parameters import Budget
-from protocol.replies import ClientBody, ClientList, ClientReply, Reply
+from protocol.replies import Reply
 
 Answer = TypeVar("Answer", bound=Reply)
 

@@ -12,11 +12,11 @@ from rich.table import Table
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.workshop.connection import ask, ask_operator, connect_client, connect_operator
+from protocol.accounts import Charges, CostReport, CostsBody
 from protocol.codec import encode
 from protocol.commands import Costs
 from protocol.operator import ShowCosts
 from protocol.parameters import CostsBy
-from protocol.replies import Charges, CostReport, CostsBody
 
 EXPLANATION = "attempts: every try that was charged, rejected ones included; each: what one stored picture cost in all"
 NOTHING_CHARGED = (

@@ -18,7 +18,8 @@ from agents.doors.cli.workshop.connection import ask, connect_or_start
 from agents.shared.settings import Settings
 from protocol.codec import encode
 from protocol.commands import Cancel, GenerateImages
-from protocol.replies import Cost, GenerationPlan, GenerationStatus, Image
+from protocol.plans import Cost, GenerationPlan
+from protocol.results import GenerationStatus, Image
 
 PATIENCE_S = 30.0
 

@@ -20,7 +20,8 @@ from agents.doors.cli.copies import replace_text
 from agents.doors.cli.errors import bad_input
 from bus.durable_folders import make_folder
 from protocol.commands import GenerateImages, Upgrade
-from protocol.replies import Cost, Image
+from protocol.plans import Cost
+from protocol.results import Image
 
 SESSIONS_FOLDER = ".sessions"
 LOG_SUFFIX = "-session.json"

@@ -26,7 +26,8 @@ from agents.doors.cli.workshop.connection import ask, connect_client, connect_or
 from agents.shared.settings import Settings
 from bus.client import Client
 from protocol.commands import Cancel, Pause, Resume, Retry, Upgrade
-from protocol.replies import GenerationPlan, GenerationStatus, Image
+from protocol.plans import GenerationPlan
+from protocol.results import GenerationStatus, Image
 
 PATIENCE_S = 30.0
 """How long a workshop that is just starting is waited for."""

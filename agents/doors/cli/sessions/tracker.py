@@ -17,7 +17,8 @@ from agents.doors.cli.sessions.log import (
     job_of,
     with_jobs,
 )
-from protocol.replies import Cost, Image
+from protocol.plans import Cost
+from protocol.results import Image
 
 ENDED_STATUSES: frozenset[JobStatus] = frozenset({"completed", "failed", "cancelled"})
 

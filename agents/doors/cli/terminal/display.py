@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.doors.cli.terminal.progress_state import FINAL_PHASES, BatchProgress, Phase, Row
-from protocol.replies import StatusBody
+from protocol.results import StatusBody
 
 REFRESH_PER_S = 8
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

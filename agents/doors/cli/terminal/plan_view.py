@@ -6,7 +6,7 @@ from rich.table import Table
 
 from agents.doors.cli.errors import BAD_INPUT, Failure
 from protocol.errors import ErrorBody
-from protocol.replies import GenerationPlan, PlanBody, Stage
+from protocol.plans import GenerationPlan, PlanBody, Stage
 
 
 def refusal_of(plan: PlanBody) -> Failure | None:

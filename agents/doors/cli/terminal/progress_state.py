@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import UNSET
 
 from protocol.messages import Progress
-from protocol.replies import Image, ImageStatus, StatusBody
+from protocol.results import Image, ImageStatus, StatusBody
 
 Phase = Literal["waiting", "starting", "drawing", "judging", "again", "stored", "failed", "cancelled"]
 

@@ -9,8 +9,8 @@ import pytest
 
 from agents.doors.cli.errors import Failure
 from agents.doors.cli.operator.costs import parse_time
+from protocol.accounts import CostReport
 from protocol.codec import decode_reply
-from protocol.replies import CostReport
 from tests.doors.cli.conftest import ANSWER_S, Home, line_with
 
 

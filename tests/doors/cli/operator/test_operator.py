@@ -10,9 +10,9 @@ from bus import credentials
 from bus.connection import connect
 from bus.topology import inbox_prefix
 from protocol import codec, subjects
+from protocol.accounts import ClientList, ClientReply
 from protocol.codec import decode_reply
 from protocol.messages import WritePrompts
-from protocol.replies import ClientList, ClientReply
 from tests.doors.cli.conftest import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

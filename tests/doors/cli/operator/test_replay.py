@@ -23,7 +23,8 @@ from bus.operator import Operator
 from bus.runner import RunnerOptions, serve
 from protocol.commands import GenerateImages, Requirements, Result
 from protocol.errors import AcpError, Refused
-from protocol.replies import GenerationPlan, GenerationResult, ResultBody
+from protocol.plans import GenerationPlan
+from protocol.results import GenerationResult, ResultBody
 from protocol.subjects import subject_matches
 from tests.workshop import all_announced, instant_settings, served
 

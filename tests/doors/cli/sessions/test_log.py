@@ -27,7 +27,7 @@ from protocol.catalogue import Catalogued
 from protocol.commands import GenerateImages
 from protocol.errors import ErrorBody
 from protocol.parameters import Combos
-from protocol.replies import Image, ImageMetadata
+from protocol.results import Image, ImageMetadata
 
 PLACE = Catalogued(
     catalogue="v3.2", prompt_id="ZH01_unboxing_experience", quality="1K",

@@ -3,7 +3,7 @@ import pytest
 from agents.doors.cli.terminal.progress_state import BatchProgress, Phase, Row
 from protocol.errors import ErrorBody
 from protocol.messages import JobRef, Progress
-from protocol.replies import Image, ImageMetadata, ImageStatus, Performance, QualityMetrics, StatusBody
+from protocol.results import Image, ImageMetadata, ImageStatus, Performance, QualityMetrics, StatusBody
 
 
 def progress(index: int, step: int, *, steps: int = 10, attempt: int = 1) -> Progress:

@@ -1,0 +1,189 @@
+"""From a wish to an accepted batch and its plan: GENERATE_IMAGES, and what UPGRADE shares with it."""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from agents.planner.ledger.batches import Batch
+from agents.planner.ledger.states import BatchState
+from agents.planner.ledger.tally import Tally
+from agents.planner.outbox.change import Change
+from agents.planner.outbox.outbox import enqueue
+from agents.planner.planning import lora_syntax, time_limits
+from agents.planner.planning.capabilities import merge_presences
+from agents.planner.planning.recipe import Recipe, alternatives, resolve
+from agents.planner.planning.variation import count_pictures
+from agents.planner.requests import replies
+from agents.planner.requests.batch_queries import result_page
+from agents.planner.requests.handler import Handlers, RequestResources
+from agents.planner.requests.owned_batches import load_owned_batch, wait_for_end
+from agents.planner.scheduling.hand_out import first_prompts
+from agents.planner.transitions import accept
+from protocol.commands import GenerateImages, Upgrade
+from protocol.errors import Refused
+from protocol.ids import new_batch_hash
+from protocol.messages import Job, Presence
+from protocol.plans import GenerationPlan
+from protocol.replies import Reply
+
+MAX_WAIT_S = 30.0
+"""Longest that GENERATION_RESULT keeps a client waiting; then it gets the status and the hash."""
+
+MAX_PROMPTS_WAIT_S = 0.4
+"""How long a plan waits for its first prompts, so that it can show them and still answer within a second."""
+
+HOLD_LIFETIME_S = 3600.0
+"""Life of a held plan."""
+
+
+async def generate_images(resources: RequestResources, command: GenerateImages, client: str) -> Reply:
+    """Accept the pictures that a client wishes for; returns their plan, or what the command asks for instead."""
+    payload = digest_of(command)
+    command = lora_syntax.move_tags_to_loras(command)
+    presences = await resources.outlet.presences()
+    # Looked up first, because what was planned once stays planned when the workshop can do less today.
+    batch = await find_batch_of_command(resources, client, command.command_id, payload)
+    if batch is None:
+        workshop = merge_presences(presences)
+        try:
+            prompts = await resources.catalogue_loader.load(command)
+            images = await resources.image_loader.load(command, client)
+            recipe = resolve(command, workshop, resources.defaults, prompts, images)
+        except Refused as error:
+            works = alternatives(error.body, workshop, resources.defaults)
+            return replies.refusal_reply(error.body, command.requirements.quantity, works)
+        try:
+            batch = await accept_batch(resources, command, client, recipe, payload, presences)
+        except Refused as error:
+            return over_budget_reply(error, command.requirements.quantity)
+    match command.respond_format:
+        case "GENERATION_PLAN":
+            return await reply_with_plan(resources, batch, presences)
+        case "GENERATION_STATUS":
+            return (await load_owned_batch(resources, batch.hash, client)).status
+        case "GENERATION_RESULT":
+            if not await wait_for_end(resources, batch.hash, client, MAX_WAIT_S):
+                return (await load_owned_batch(resources, batch.hash, client)).status
+            return await result_page(resources, batch.hash, client, 0, 100)
+
+
+def digest_of(command: GenerateImages | Upgrade) -> str:
+    """What tells whether a command that came with the id of an earlier one is the same."""
+    return hashlib.sha256(msgspec.json.encode(command)).hexdigest()
+
+
+async def find_batch_of_command(
+    resources: RequestResources, client: str, command_id: str | None, payload: str
+) -> Batch | None:
+    """The batch of a command that was accepted already.
+
+    Raises:
+        Refused: `command_conflict` where its id came with another command.
+    """
+    return await resources.ledger.read(
+        lambda connection: accept.find_batch_of_command(connection, client, command_id, payload)
+    )
+
+
+async def accept_batch(
+    resources: RequestResources,
+    command: GenerateImages,
+    client: str,
+    recipe: Recipe,
+    payload: str,
+    presences: Sequence[Presence],
+    parent: str | None = None,
+    originals: list[Job] | None = None,
+) -> Batch:
+    """The batch of a new command, or that of an equal one which was quicker."""
+    now = time.time()
+    defaults = resources.defaults
+    time_limits.check_times(command, now)
+    quantity = count_pictures(command, recipe)
+    cost = replies.estimated_cost(recipe, quantity)
+    dear = defaults.hold_over is not None and cost is not None and cost.amount > defaults.hold_over
+    held = command.hold or dear
+    seconds = replies.estimated_seconds(recipe, quantity, _count_generators(presences))
+    notes = time_limits.deadline_warnings(command, seconds, now)
+    if dear and not command.hold:
+        notes.append(f"held: the estimated cost is above {defaults.hold_over:g} USD")
+    recipe = msgspec.structs.replace(recipe, warnings=[*recipe.warnings, *notes])
+    proposed = Batch(
+        hash=new_batch_hash(),
+        client_id=client,
+        state=BatchState.HELD if held else BatchState.RUNNING,
+        command=command,
+        recipe=recipe,
+        seed=command.seed if command.seed is not None else secrets.randbelow(2**32),
+        quantity=quantity,
+        cursor=0,
+        written=0,
+        tally=Tally(quantity=quantity),
+        approval=secrets.token_hex(16) if held else None,
+        expires_at=now + HOLD_LIFETIME_S if held else None,
+        contact_sheet=None,
+        created_at=now,
+        priority=time_limits.class_of_service(command.priority, quantity),
+        parent=parent,
+        not_before=time_limits.epoch_seconds(command.not_before),
+        deadline=time_limits.epoch_seconds(command.deadline),
+    )
+
+    def work(connection: Connection) -> tuple[Batch, Change]:
+        batch, change = accept.accept(
+            connection,
+            proposed,
+            command.command_id,
+            payload,
+            resources.window,
+            now,
+            originals,
+            defaults.open_door,
+        )
+        return batch, enqueue(connection, change, now)
+
+    batch, change = await resources.ledger.write(work)
+    await resources.changes.publish(change)
+    return batch
+
+
+async def reply_with_plan(resources: RequestResources, batch: Batch, presences: Sequence[Presence]) -> GenerationPlan:
+    """The plan of a batch, with its first prompts where they are written in time."""
+    patience = MAX_PROMPTS_WAIT_S if any(presence.role == "prompt" for presence in presences) else 0.0
+    prompts = await _wait_for_prompts(resources, batch, patience)
+    shown = prompts[: replies.MAX_SHOWN_PROMPTS]
+    return replies.plan_reply(batch, shown, _count_generators(presences))
+
+
+def over_budget_reply(error: Refused, quantity: int) -> GenerationPlan:
+    """The refused plan of a batch that costs too much; every other refusal goes on its way."""
+    if error.code != "exceeds_budget":
+        raise error
+    return replies.refusal_reply(error.body, quantity, [])
+
+
+async def _wait_for_prompts(resources: RequestResources, batch: Batch, patience: float) -> list[str]:
+    """The texts of the first page of prompts; empty where it is not written within `patience` seconds."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        changed = resources.changes.next_change(batch.hash)
+        prompts = await resources.ledger.read(lambda connection: first_prompts(connection, batch))
+        if prompts:
+            return prompts
+        try:
+            async with asyncio.timeout_at(deadline):
+                await changed.wait()
+        except TimeoutError:
+            return []
+
+
+def _count_generators(presences: Sequence[Presence]) -> int:
+    return sum(presence.role == "generator" for presence in presences)
+
+
+HANDLERS: Handlers = {GenerateImages: generate_images}

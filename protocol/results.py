@@ -1,0 +1,148 @@
+"""How a batch stands, its pictures, and a client's batches in a list. Pure module."""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from protocol.catalogue import Catalogued
+from protocol.errors import ErrorBody
+from protocol.parameters import EngineKind, Scalar, ServiceClass
+from protocol.plans import Cost, Size
+
+
+class QualityMetrics(Struct, frozen=True, kw_only=True):
+    """`avg_score`: mean QA score of the completed pictures. `consistency`: mean pairwise cosine of their
+    embeddings, null below two pictures. `rejection_rate`: rejected attempts among judged attempts."""
+
+    avg_score: float | None
+    consistency: float | None
+    rejection_rate: float | None
+
+
+class Performance(Struct, frozen=True, kw_only=True):
+    """`avg_time`: mean seconds of generation of a picture. `gpu_util`: 0 to 1, null without a GPU counter."""
+
+    avg_time: float | None
+    gpu_util: float | None
+
+
+class StatusBody(Struct, frozen=True, kw_only=True):
+    """How a batch stands. completed + processing + queued + failed + cancelled is the quantity, always.
+
+    `failed` and `cancelled` are there only when not zero, and so is `reused`: how many of the completed ones were
+    stored already; `stand_in` only where another model stands in for the one that was asked for; `state` only while
+    nothing is handed out.
+    """
+
+    completed: int
+    processing: int
+    queued: int
+    failed: int | UnsetType = UNSET
+    cancelled: int | UnsetType = UNSET
+    quality_metrics: QualityMetrics
+    performance: Performance
+    cost_per_image: float | None
+    stand_in: str | UnsetType = UNSET
+    state: Literal["held", "paused"] | UnsetType = UNSET
+    reused: int | UnsetType = UNSET
+
+
+class GenerationStatus(Struct, frozen=True, kw_only=True):
+    """`{"generation_status": {…}, "hash": …}`."""
+
+    generation_status: StatusBody
+    hash: str
+
+
+class ImageMetadata(Struct, frozen=True, kw_only=True):
+    """How a picture was made. `processing_time_s` is seconds of generation, `stages` the same by stage; `engine` says
+    whether its model calls could be shared with other pictures, step by step, or ran through a plain pipeline."""
+
+    generated_at: str | None
+    prompt_used: str
+    revised_prompt: str | None
+    model_version: str | None
+    seed: int
+    processing_time_s: float | None
+    stages: dict[str, float] = {}
+    engine: EngineKind | None = None
+
+
+ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "cancelled", "paused"]
+BatchState = Literal["held", "running", "paused", "completed", "cancelled"]
+
+
+class Image(Struct, frozen=True, kw_only=True):
+    """One picture of a batch, made or not. `swept` are the values that tell it from others of a sweep;
+    `catalogued` is its place in a catalogue; `parent` the picture that was made again, by its id; `reused` the stored
+    picture that was returned instead of making one, at no cost."""
+
+    id: str
+    index: int
+    status: ImageStatus
+    image_url: str | None = None
+    signed_url: str | None = None
+    storage_key: str | None = None
+    path: str | None = None
+    provider_used: str | None = None
+    cost: Cost | None = None
+    dimensions: Size | None = None
+    quality_score: float | None = None
+    metadata: ImageMetadata | None = None
+    attempts: int = 0
+    error: ErrorBody | None = None
+    swept: dict[str, Scalar] = {}
+    catalogued: Catalogued | None = None
+    parent: str | None = None
+    reused: str | None = None
+
+
+class ResultBody(Struct, frozen=True, kw_only=True):
+    """A page of pictures. `next` is the index to ask for next, null on the last page; `parent` the batch whose
+    pictures are made again."""
+
+    state: BatchState
+    quantity: int
+    images: list[Image]
+    next: int | None
+    contact_sheet: str | None
+    generation_status: StatusBody
+    metadata: dict[str, Scalar] = {}
+    parent: str | None = None
+
+
+class GenerationResult(Struct, frozen=True, kw_only=True):
+    """`{"generation_result": {…}, "hash": …}`."""
+
+    generation_result: ResultBody
+    hash: str
+
+
+class BatchSummary(Struct, frozen=True, kw_only=True):
+    """A batch in a list. `parent` is the batch whose pictures are made again."""
+
+    hash: str
+    state: BatchState
+    quantity: int
+    completed: int
+    failed: int
+    cancelled: int
+    brief: str | None
+    style: str | None
+    platform: str
+    created_at: str
+    priority: ServiceClass = "batch"
+    parent: str | None = None
+
+
+class BatchListBody(Struct, frozen=True, kw_only=True):
+    """A page of batches, newest first."""
+
+    batches: list[BatchSummary]
+    next: int | None
+
+
+class BatchList(Struct, frozen=True, kw_only=True):
+    """`{"batch_list": {…}}`."""
+
+    batch_list: BatchListBody
