@@ -47,6 +47,16 @@ from protocol.messages import (
     ref_of,
 )
 from protocol.money import device_cost
+from protocol.offers import (
+    ControlInfo,
+    EmbeddingInfo,
+    IpAdapterInfo,
+    LoraInfo,
+    ModelInfo,
+    MotionInfo,
+    ToolInfo,
+    infos_of,
+)
 from protocol.pixels import PixelSpec
 
 MAX_CANCELLED = 4096
@@ -83,7 +93,7 @@ class Generator(Agent):
     @property
     def platforms(self) -> list[str]:
         """Platforms that have an installed model, by name."""
-        return sorted({self._registry.models[name].platform for name in self._registry.installed})
+        return sorted({self._registry.models[name].platform for name in self._registry.models.installed})
 
     def intakes(self) -> Sequence[Intake]:
         """One durable consumer per platform, shared by all generators that serve it."""
@@ -95,19 +105,19 @@ class Generator(Agent):
 
     def presence(self, instance: str) -> Presence:
         """Every known model, with what to do about those that are not installed."""
+        offers = announce.announce(self._registry, self._versions, self._speeds, references=self._engine.max_references)
         return replace(
             base_presence("generator", instance, sum(intake.slots for intake in self.intakes())),
             device=self._engine.device,
-            models=announce.model_infos(
-                self._registry, self._speeds, self._versions, references=self._engine.max_references
-            ),
-            loras=announce.lora_infos(self._registry, self._versions),
-            controls=announce.control_infos(self._registry, self._versions),
-            ip_adapters=announce.ip_adapter_infos(self._registry, self._versions),
-            tools=announce.tool_infos(self._registry, self._speeds, self._versions),
-            motions=announce.motion_infos(self._registry, self._versions),
-            embeddings=announce.embedding_infos(self._registry, self._versions),
+            models=infos_of(offers, ModelInfo),
+            loras=infos_of(offers, LoraInfo),
+            controls=infos_of(offers, ControlInfo),
+            ip_adapters=infos_of(offers, IpAdapterInfo),
+            tools=infos_of(offers, ToolInfo),
+            motions=infos_of(offers, MotionInfo),
+            embeddings=infos_of(offers, EmbeddingInfo),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
+            offers=announce.offers_beside_lists(offers),
         )
 
     @asynccontextmanager
@@ -203,7 +213,7 @@ class Generator(Agent):
 
     async def _warm_up(self) -> None:
         """One step of the pocket model, so that the first picture is quick. It is only a convenience."""
-        if "pocket" not in self._registry.installed:
+        if "pocket" not in self._registry.models.installed:
             return
         try:
             await self._engine.warm_up(order_with_stages(_warm_up_job(self._registry), self._registry))

@@ -87,7 +87,8 @@ class PaidGenerator(Generator):
     def presence(self, instance: str) -> Presence:
         """See `Agent.presence`."""
         said = super().presence(instance)
-        return replace(said, models=[replace(model, provider=NAME, price_micros=PRICE_MICROS) for model in said.models])
+        priced = [replace(model, provider=NAME, price_micros=PRICE_MICROS) for model in said.models]
+        return replace(said, models=priced, offers=[])
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:

@@ -85,7 +85,7 @@ def test_a_folder_with_what_looks_at_pictures_is_added_where_it_lies_and_removed
     known = shelves.load_registry()
 
     assert (added.kind, added.platform, added.path) == ("ip_adapter", "stable_diffusion_1_5", mine)
-    assert "mine" in known.installed_ip_adapters
+    assert "mine" in known.ip_adapters.installed
     assert remove(shelves, "mine").remaining_path == mine
     assert "mine" not in shelves.load_registry().ip_adapters
     assert (mine / "ip_adapter.safetensors").is_file()

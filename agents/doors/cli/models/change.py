@@ -20,7 +20,7 @@ from agents.generator.library import pull as pulling
 from agents.generator.library.hub import Hub
 from agents.generator.library.install import ModelLibrary, installed_names, paths_by_name
 from agents.generator.library.recognise import recognise
-from agents.generator.registry.entries import IpAdapterEntry, Model, is_on_hub
+from agents.generator.registry.entries import HubEntry, IpAdapterEntry, Model, is_on_hub
 from agents.generator.registry.registry import Registry
 from protocol.codec import encode
 from protocol.nearest import nearest
@@ -133,8 +133,8 @@ def remove(name: str, json: bool) -> None:
 
 
 def _pull_known(registry: Registry, name: str, json: bool) -> PullResult:
-    adapters = {**registry.controls, **registry.ip_adapters, **registry.motions}
-    known = {**registry.models, **adapters, **registry.tools}
+    every = (entry for known in registry.kinds.values() for entry in known.values())
+    known = {entry.name: entry for entry in every if isinstance(entry, HubEntry)}
     entry = known.get(name)
     if entry is None:
         raise bad_input(
