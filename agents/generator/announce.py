@@ -10,18 +10,19 @@ from typing import Any, Literal
 import msgspec
 
 from agents.generator.control.maps import TOOL_FOR_MAP
+from agents.generator.engine import AnyOrder
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, describe
 from agents.generator.files.safetensors_header import UnsoundFile, read_header
 from agents.generator.orders.ip_adapter_choice import MAX_IMAGE_PROMPTS
-from agents.generator.orders.order import Order
 from agents.generator.registry.entries import ControlEntry, Entry, IpAdapterEntry, Model, ToolEntry
+from agents.generator.registry.hosted import HostedModel, connect_hint
 from agents.generator.registry.kinds import KINDS, WeightsKind
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import Weights
 from agents.generator.upscale import spandrel_networks
 from protocol.codec import MAX_MESSAGE_BYTES
 from protocol.messages import Job
-from protocol.offers import Offer, ToolInfo, ToolOffer
+from protocol.offers import ModelInfo, ModelOffer, Offer, ToolInfo, ToolOffer
 from protocol.parameters import ControlKind
 from protocol.post import LANCZOS, CorrectColour, Refine, size_after
 
@@ -43,7 +44,7 @@ class Speeds:
         self._seconds_by_model: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
         self._seconds_by_tool: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
 
-    def note(self, job: Job, model: Model, seconds: float) -> None:
+    def note(self, job: Job, model: Model | HostedModel, seconds: float) -> None:
         """Remember the time of one picture, in seconds."""
         usual = job.pixels.steps == model.steps and (job.pixels.guidance > 1) == (model.guidance > 1)
         if usual and (job.pixels.width, job.pixels.height) in model.native_sizes and not _has_extras(job):
@@ -91,7 +92,7 @@ class Versions:
         """Remember the version of a part."""
         self._versions[part.kind, part.name] = version
 
-    def remember_order(self, made: Order, version: str | None) -> None:
+    def remember_order(self, made: AnyOrder, version: str | None) -> None:
         """Remember what a picture was made with: the version of each part of its order, joined by `+`."""
         for part, found in zip(made.weights, version.split("+") if version else (), strict=False):
             self.remember(part, found)
@@ -114,7 +115,36 @@ def announce(registry: Registry, versions: Versions, speeds: Speeds, references:
                     "version": versions.find(kind, name),
                 }
                 offers.append(msgspec.convert({"kind": kind, "info": dict(entry) | state | details}, type=Offer))
-    return offers
+    return [*offers, *(_hosted_offer(model, registry, speeds) for model in registry.hosted.values())]
+
+
+def _hosted_offer(model: HostedModel, registry: Registry, speeds: Speeds) -> ModelOffer:
+    connected = model.provider in registry.providers
+    starts: list[Literal["picture", "mask"]] = ["picture"] if model.start_image else []
+    return ModelOffer(
+        info=ModelInfo(
+            name=model.name,
+            platform=model.platform,
+            installed=connected,
+            native_sizes=list(model.native_sizes),
+            steps=model.steps,
+            guidance=model.guidance,
+            guidance_range=(model.guidance, model.guidance),
+            sampler="none",
+            negative_prompt=model.negative_prompt,
+            max_pixels=model.largest,
+            multiple_of=model.multiple_of,
+            priority=model.priority,
+            aliases=list(model.aliases),
+            provider=model.provider,
+            install=None if connected else connect_hint(model.provider),
+            licence=model.licence,
+            price_micros=model.price_micros,
+            seconds_per_image=speeds.seconds_per_image(model.name),
+            references=model.references,
+            starts=[*starts, "mask"] if model.mask else starts,
+        )
+    )
 
 
 def _details(entry: Entry, registry: Registry, speeds: Speeds, references: int) -> dict[str, Any] | None:

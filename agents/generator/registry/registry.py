@@ -5,24 +5,25 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from os.path import normpath
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from agents.generator.providers.catalogue import CATALOGUE, Catalogue, provider_module
 from agents.generator.registry.entries import (
     ControlEntry,
     EmbeddingEntry,
-    Entry,
     IpAdapterEntry,
     LoraEntry,
     Model,
     MotionEntry,
     ToolEntry,
 )
+from agents.generator.registry.hosted import HostedModel
 from agents.generator.registry.installed import Installed, find_installed
 from agents.generator.registry.kinds import KINDS, Kind, WeightsKind
 from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
@@ -42,9 +43,11 @@ class RegistryError(AcpError):
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything with weights, by its kind."""
+    """Everything with weights, by its kind; hosted models, and the providers that this process asks for them."""
 
     kinds: Mapping[WeightsKind, Installed[Any]]
+    hosted: Mapping[str, HostedModel] = field(default_factory=dict[str, HostedModel])
+    providers: frozenset[str] = frozenset()
 
     @property
     def models(self) -> Installed[Model]:
@@ -81,27 +84,46 @@ class Registry:
         """What helps with pictures."""
         return self.kinds["tool"]
 
+    @property
+    def served_platforms(self) -> frozenset[str]:
+        """The platforms of the models that pictures can be made with here."""
+        local = {self.models[name].platform for name in self.models.installed}
+        return frozenset(local | {one.platform for one in self.hosted.values() if one.provider in self.providers})
+
     def with_everything_installed(self) -> "Registry":
         """The same registry, with every entry taken for installed."""
         return replace(self, kinds={kind: known.with_all_installed() for kind, known in self.kinds.items()})
 
+    def with_providers_alone(self, providers: Iterable[str]) -> "Registry":
+        """The same registry, for a process that asks these providers and makes nothing itself."""
+        kinds = {kind: replace(known, installed=frozenset[str]()) for kind, known in self.kinds.items()}
+        return replace(self, kinds=kinds, providers=frozenset(providers))
 
-def load(models: Path, loras: Path, own: Path) -> Registry:
+
+def load(models: Path, loras: Path, own: Path, catalogue: Catalogue = CATALOGUE) -> Registry:
     """Read the built-in registry and the person's `own` file, if there is one; look into the folders `models`
-    and `loras`, and for the other kinds into folders beside the latter, for what is installed.
+    and `loras`, and for the other kinds into folders beside the latter, for what is installed. `catalogue` are the
+    providers of hosted models.
 
     Raises:
         RegistryError: a file is not valid TOML, or an entry in it is wrong.
     """
     tables = _read(BUILT_IN_FILE)
     _add_pocket_defaults(tables)
-    entries = _parse_entries(BUILT_IN_FILE, tables)
+    for provider in catalogue:
+        for name, entry in provider_module(provider, catalogue).MODELS.items():
+            tables["models"][name] = {**entry, "provider": provider}
+    file = BUILT_IN_FILE
     if own.is_file():
-        entries = _parse_entries(own, _merge(tables, _read(own)))
+        _parse_entries(file, tables)
+        file, tables = own, _merge(tables, _read(own))
+    hosted = _parse_hosted(file, tables, catalogue)
+    entries = _parse_entries(file, tables)
     folders = {kind: loras.with_name(row.table) for kind, row in KINDS.items()} | {"model": models, "lora": loras}
-    return Registry({kind: find_installed(row, entries[kind], folders[kind]) for kind, row in KINDS.items()})
+    return Registry({kind: find_installed(row, entries[kind], folders[kind]) for kind, row in KINDS.items()}, hosted)
 
 
+Validated = TypeVar("Validated", bound=BaseModel)
 Tables = dict[str, dict[str, dict[str, Any]]]
 _TABLE_NAMES = ("platforms", *(row.table for row in KINDS.values()))
 
@@ -138,11 +160,33 @@ def _merge(base: Tables, own: Tables) -> Tables:
     }
 
 
+def _parse_hosted(file: Path, tables: Tables, catalogue: Catalogue) -> dict[str, HostedModel]:
+    """Models with a provider."""
+    found: dict[str, HostedModel] = {}
+    for name, entry in tables["models"].items():
+        if not _is_hosted(entry):
+            continue
+        where, provider = f"models.{name}", entry["provider"]
+        if not isinstance(provider, str) or provider not in catalogue:
+            problem = f"the provider {provider!r} is not known"
+            raise RegistryError(file, f"{where}.provider", problem, nearest(str(provider), catalogue))
+        if provider in tables["platforms"]:
+            raise RegistryError(file, f"platforms.{provider}", "a provider has this name", "choose another name")
+        found[name] = _validate(HostedModel, file, where, entry | {"name": name})
+    return found
+
+
+def _is_hosted(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of `models` is one of a provider, and no local model."""
+    return "provider" in entry
+
+
 def _parse_entries(file: Path, tables: Tables) -> dict[WeightsKind, dict[str, Any]]:
     return {
         kind: {
             name: _validate(row.entry, file, f"{row.table}.{name}", _fields_of(row, name, entry, file, tables))
             for name, entry in tables[row.table].items()
+            if not _is_hosted(entry) or kind != "model"
         }
         for kind, row in KINDS.items()
     }
@@ -178,7 +222,7 @@ def _platform(
     return platforms[name]
 
 
-def _validate(kind: type[Entry], file: Path, where: str, fields: Mapping[str, Any]) -> Entry:
+def _validate(kind: type[Validated], file: Path, where: str, fields: Mapping[str, Any]) -> Validated:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

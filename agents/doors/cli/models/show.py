@@ -28,6 +28,7 @@ from agents.generator.registry.entries import (
     ToolEntry,
     scheduler_of,
 )
+from agents.generator.registry.hosted import HostedModel, connect_hint
 from agents.generator.registry.kinds import KINDS, WeightsKind
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.samplers import SAMPLERS
@@ -217,11 +218,13 @@ def _tool_info(entry: ControlEntry | ToolEntry, platform: str | None, installed:
 
 
 def _details_of(registry: Registry, name: str) -> ModelDetails:
+    if name in registry.hosted:
+        return _hosted_details(registry.hosted[name])
     kind = next((kind for kind, known in registry.kinds.items() if name in known), None)
     if kind is None:
         raise bad_input(
             f"no model is called {name[:64]!r}",
-            hint=nearest(name, [name for known in registry.kinds.values() for name in known]),
+            hint=nearest(name, [*(name for known in registry.kinds.values() for name in known), *registry.hosted]),
             code="not_installed",
         )
     known = registry.kinds[kind]
@@ -239,6 +242,24 @@ def _details_of(registry: Registry, name: str) -> ModelDetails:
             "install": hint,
         },
         ModelDetails,
+    )
+
+
+def _hosted_details(model: HostedModel) -> ModelDetails:
+    """A hosted model: its source is the vendor's, and it lies nowhere here."""
+    return ModelDetails(
+        name=model.name,
+        kind="hosted model",
+        installed=False,
+        path="",
+        platform=model.platform,
+        source=f"{model.provider}: {model.vendor_model}",
+        licence=model.licence,
+        commercial=model.commercial,
+        install=connect_hint(model.provider),
+        negative_prompt=model.negative_prompt,
+        native_sizes=list(model.native_sizes),
+        aliases=list(model.aliases) or None,
     )
 
 
