@@ -220,7 +220,7 @@ def _tool_info(entry: ControlEntry | ToolEntry, platform: str | None, installed:
 def _details_of(registry: Registry, name: str) -> ModelDetails:
     if name in registry.hosted:
         return _hosted_details(registry.hosted[name])
-    kind = next((kind for kind, known in registry.kinds.items() if name in known), None)
+    kind: WeightsKind | None = next((kind for kind, known in registry.kinds.items() if name in known), None)
     if kind is None:
         raise bad_input(
             f"no model is called {name[:64]!r}",
