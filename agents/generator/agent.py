@@ -175,7 +175,7 @@ class Generator(Agent):
 
     async def _prepare(self, job: Job) -> AnyOrder:
         """What a job asks for, with its pictures."""
-        if job.model in self._registry.hosted:
+        if job.pixels.model in self._registry.hosted:
             return await load_pictures(self._blobs, hosted_order_of(job, self._registry))
         return await source_images.load_source_images(self._blobs, order_with_stages(job, self._registry))
 

@@ -14,7 +14,7 @@ from agents.generator.engine import AnyOrder
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, describe
 from agents.generator.files.safetensors_header import UnsoundFile, read_header
 from agents.generator.orders.ip_adapter_choice import MAX_IMAGE_PROMPTS
-from agents.generator.registry.entries import ControlEntry, Entry, IpAdapterEntry, Model, ToolEntry
+from agents.generator.registry.entries import ControlEntry, Entry, IpAdapterEntry, LocalModel, ToolEntry
 from agents.generator.registry.hosted import HostedModel, connect_hint
 from agents.generator.registry.kinds import KINDS, WeightsKind
 from agents.generator.registry.registry import Registry
@@ -44,7 +44,7 @@ class Speeds:
         self._seconds_by_model: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
         self._seconds_by_tool: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
 
-    def note(self, job: Job, model: Model | HostedModel, seconds: float) -> None:
+    def note(self, job: Job, model: LocalModel | HostedModel, seconds: float) -> None:
         """Remember the time of one picture, in seconds."""
         usual = job.pixels.steps == model.steps and (job.pixels.guidance > 1) == (model.guidance > 1)
         if usual and (job.pixels.width, job.pixels.height) in model.native_sizes and not _has_extras(job):
@@ -150,7 +150,7 @@ def _hosted_offer(model: HostedModel, registry: Registry, speeds: Speeds) -> Mod
 def _details(entry: Entry, registry: Registry, speeds: Speeds, references: int) -> dict[str, Any] | None:
     """What is announced of an entry beside its fields; null where it is not announced."""
     match entry:
-        case Model():
+        case LocalModel():
             adapters = registry.ip_adapters
             followed = {adapters[name].platform for name in adapters.installed}
             return {
@@ -222,7 +222,7 @@ def _annotator_install_hint(kind: ControlKind, registry: Registry) -> str | None
     return f"bottega models pull {seen_by}, then restart the generator"
 
 
-def supported_starts(model: Model) -> list[Literal["picture", "mask"]]:
+def supported_starts(model: LocalModel) -> list[Literal["picture", "mask"]]:
     """What a model can begin from, beside noise."""
     if model.family.pipelines.picture is None:
         return []

@@ -15,7 +15,7 @@ from agents.generator.files.checkpoint_file import SINGLE_FILE
 from agents.generator.library import models_toml
 from agents.generator.library.hub_files import CONFIGURATION_SUFFIXES
 from agents.generator.library.recognise import FileKind, Recognition, recognise
-from agents.generator.registry.entries import Model, is_on_hub
+from agents.generator.registry.entries import LocalModel, is_on_hub
 from agents.generator.registry.kinds import KINDS
 from agents.generator.registry.registry import Registry, load
 from agents.generator.registry.weight_hashes import sha256_of
@@ -33,7 +33,7 @@ _TABLES: dict[FileKind, str] = {
     "face_restorer": "tools",
 }
 
-FetchConfiguration = Callable[[Model, Path], None]
+FetchConfiguration = Callable[[LocalModel, Path], None]
 """Puts the configuration of a model of a hub into a folder."""
 
 

@@ -10,6 +10,7 @@ from agents.shared.picture import MAX_BYTES
 from bus.blobs import BlobMissing, Blobs
 from protocol.errors import AcpError, Refused
 from protocol.messages import Job
+from protocol.pixels import UNBUILT_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ def hosted_order_of(job: Job, registry: Registry) -> HostedOrder:
         Refused: its provider is not connected, or the model does not take what the job names.
         AcpError: the size does not suit the model.
     """
-    model = registry.hosted[job.model]
+    pixels = job.pixels
+    model = registry.hosted[pixels.model]
     if model.provider not in registry.providers:
         raise Refused(
             "not_installed",
@@ -41,25 +43,26 @@ def hosted_order_of(job: Job, registry: Registry) -> HostedOrder:
             path="$.job.model",
             hint=connect_hint(model.provider),
         )
-    if not model.takes_size(job.width, job.height):
+    if not model.takes_size(pixels.width, pixels.height):
         width, height = model.sizes[0]
         raise AcpError(
             "invalid_value",
-            f"{job.width}x{job.height} does not suit {model.name}",
+            f"{pixels.width}x{pixels.height} does not suit {model.name}",
             path="$.job.width",
             hint=f"use {width}x{height}",
         )
-    start = job.init_image
+    start = pixels.init_image
     unsupported = {
-        "loras": bool(job.loras),
-        "controls": bool(job.controls),
-        "motion": job.motion is not None,
-        "regions": bool(job.regions),
-        "post": bool(job.post),
+        "loras": bool(pixels.loras),
+        "controls": bool(pixels.controls),
+        "motion": pixels.motion is not None,
+        "regions": bool(pixels.regions),
+        "post": bool(pixels.post),
         "init_image": start is not None and not model.start_image,
         "init_image.mask": start is not None and start.mask is not None and not model.mask,
         "init_image.box": start is not None and start.box is not None and not model.mask,
-        "image_prompts": len(job.image_prompts) > model.references,
+        "image_prompts": len(pixels.image_prompts) > model.references,
+        **{name: getattr(pixels, name) is not None for name in UNBUILT_SETTINGS},
     }
     for name, asked in unsupported.items():
         if asked:
@@ -78,10 +81,10 @@ async def load_pictures(blobs: Blobs, order: HostedOrder) -> HostedOrder:
     Raises:
         AcpError: a blob is not there, which may work later.
     """
-    job = order.job
-    named = [one.blob for one in job.image_prompts]
-    if job.init_image is not None:
-        named += [blob for blob in (job.init_image.blob, job.init_image.mask) if blob is not None]
+    pixels = order.job.pixels
+    named = [one.blob for one in pixels.image_prompts]
+    if pixels.init_image is not None:
+        named += [blob for blob in (pixels.init_image.blob, pixels.init_image.mask) if blob is not None]
     try:
         pictures = {blob: await blobs.get(blob, limit=MAX_BYTES) for blob in dict.fromkeys(named)}
     except BlobMissing as error:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.generator.registry.entries import IpAdapterEntry, Model
+from agents.generator.registry.entries import IpAdapterEntry, LocalModel
 from agents.generator.registry.registry import Registry
 from protocol.messages import Job
 from protocol.nearest import nearest
@@ -31,7 +31,7 @@ class IpAdapter:
     settings: str = ""
 
 
-def choose_ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAdapter, ...]:
+def choose_ip_adapters(job: Job, model: LocalModel, registry: Registry) -> tuple[IpAdapter, ...]:
     """By what the image prompts of a job are followed, in their order; those of one IP-Adapter, role and weight
     together. What whoever makes the picture follows by itself has none.
 
@@ -59,7 +59,9 @@ def choose_ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAd
     )
 
 
-def _installed_entry(said: ImagePrompt, name: str, position: int, model: Model, registry: Registry) -> IpAdapterEntry:
+def _installed_entry(
+    said: ImagePrompt, name: str, position: int, model: LocalModel, registry: Registry
+) -> IpAdapterEntry:
     def fits(entry: IpAdapterEntry) -> bool:
         return entry.platform == model.platform and said.role in entry.roles
 

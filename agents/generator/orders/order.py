@@ -8,7 +8,14 @@ from agents.generator.control.maps import TOOL_FOR_MAP
 from agents.generator.images.placement import StartImage
 from agents.generator.orders.ip_adapter_choice import IpAdapter, choose_ip_adapters
 from agents.generator.registry import samplers
-from agents.generator.registry.entries import ControlEntry, EmbeddingEntry, LoraEntry, Model, MotionEntry, scheduler_of
+from agents.generator.registry.entries import (
+    ControlEntry,
+    EmbeddingEntry,
+    LocalModel,
+    LoraEntry,
+    MotionEntry,
+    scheduler_of,
+)
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import Weights
 from agents.shared.picture import Rgb
@@ -76,7 +83,7 @@ class Order:
     """
 
     job: Job
-    model: Model
+    model: LocalModel
     folder: Path
     scheduler: samplers.Scheduler
     loras: tuple[LoraAdapter, ...] = ()
@@ -150,7 +157,7 @@ def order_of(job: Job, registry: Registry) -> Order:
     )
 
 
-def _check_size(job: Job, model: Model) -> None:
+def _check_size(job: Job, model: LocalModel) -> None:
     step, width, height = model.multiple_of, job.pixels.width, job.pixels.height
     if min(width, height) < step or width % step or height % step:
         raise AcpError(
@@ -168,14 +175,14 @@ def _check_size(job: Job, model: Model) -> None:
         )
 
 
-def _textual_inversions(job: Job, model: Model, registry: Registry) -> tuple[TextualInversion, ...]:
+def _textual_inversions(job: Job, model: LocalModel, registry: Registry) -> tuple[TextualInversion, ...]:
     """The learned words that stand in the prompts."""
     known = registry.embeddings
     fitting = {name: known[name].token for name in known if name in known.installed and _is_for(known[name], model)}
     return tuple(TextualInversion(name, fitting[name], known.paths[name]) for name in words_of(job.pixels, fitting))
 
 
-def _control_model(said: ControlImage, index: int, model: Model, registry: Registry) -> ControlModel:
+def _control_model(said: ControlImage, index: int, model: LocalModel, registry: Registry) -> ControlModel:
     _, folder = registry.controls.require(
         said.model,
         f"$.job.controls[{index}].model",
@@ -188,7 +195,7 @@ def _control_model(said: ControlImage, index: int, model: Model, registry: Regis
     return ControlModel(said, folder, annotator)
 
 
-def _motion_model(job: Job, model: Model, registry: Registry) -> MotionModel | None:
+def _motion_model(job: Job, model: LocalModel, registry: Registry) -> MotionModel | None:
     if (said := job.pixels.motion) is None:
         return None
     entry, folder = registry.motions.require(
@@ -197,7 +204,7 @@ def _motion_model(job: Job, model: Model, registry: Registry) -> MotionModel | N
     return MotionModel(said, folder, entry.schedule)
 
 
-def _lora_adapter(lora: Lora, index: int, model: Model, registry: Registry) -> LoraAdapter:
+def _lora_adapter(lora: Lora, index: int, model: LocalModel, registry: Registry) -> LoraAdapter:
     path = f"$.job.loras[{index}].name"
     known = registry.loras.get(lora.name)
     if known is not None and not _is_for(known, model):
@@ -211,5 +218,5 @@ def _lora_adapter(lora: Lora, index: int, model: Model, registry: Registry) -> L
     return LoraAdapter(name=entry.name, file=file, weight=lora.weight)
 
 
-def _is_for(entry: LoraEntry | EmbeddingEntry | ControlEntry | MotionEntry, model: Model) -> bool:
+def _is_for(entry: LoraEntry | EmbeddingEntry | ControlEntry | MotionEntry, model: LocalModel) -> bool:
     return entry.platform == model.platform

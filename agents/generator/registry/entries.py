@@ -51,7 +51,7 @@ class HubEntry(Entry):
     revision: Commit | None = None
 
 
-class Model(HubEntry):
+class LocalModel(HubEntry):
     """A model with its platform's defaults filled in.
 
     Sizes are (width, height) in pixels, the first the default. `dtype` is that of accelerators, since a CPU

@@ -11,8 +11,8 @@ from agents.generator.registry.entries import (
     EmbeddingEntry,
     Entry,
     IpAdapterEntry,
+    LocalModel,
     LoraEntry,
-    Model,
     MotionEntry,
     ToolEntry,
     is_on_hub,
@@ -47,7 +47,7 @@ def is_file(entry: Entry, path: Path) -> bool:
 def _pull_or_put(what: str) -> Callable[[Any, Path], str]:
     """How to get what is pulled from a hub, or put in its folder where its source is no hub."""
 
-    def hint(entry: Model | ControlEntry | IpAdapterEntry | MotionEntry | ToolEntry, folder: Path) -> str:
+    def hint(entry: LocalModel | ControlEntry | IpAdapterEntry | MotionEntry | ToolEntry, folder: Path) -> str:
         if entry.install:
             return entry.install
         if is_on_hub(entry.source):
@@ -114,7 +114,7 @@ _FOLDER_HINT = _pull_or_put("its diffusers folder at")
 
 KINDS: Mapping[WeightsKind, Kind[Any]] = {
     "model": Kind(
-        "models", Model, "model", folder_name, has_file("model_index.json"), _FOLDER_HINT, inherits=True
+        "models", LocalModel, "model", folder_name, has_file("model_index.json"), _FOLDER_HINT, inherits=True
     ),
     "lora": Kind(
         "loras", LoraEntry, "LoRA", safetensors_name, is_file, _put_file,

@@ -18,8 +18,8 @@ from agents.generator.registry.entries import (
     ControlEntry,
     EmbeddingEntry,
     IpAdapterEntry,
+    LocalModel,
     LoraEntry,
-    Model,
     MotionEntry,
     ToolEntry,
 )
@@ -50,7 +50,7 @@ class Registry:
     providers: frozenset[str] = frozenset()
 
     @property
-    def models(self) -> Installed[Model]:
+    def models(self) -> Installed[LocalModel]:
         """Models that run here."""
         return self.kinds["model"]
 

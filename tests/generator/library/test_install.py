@@ -19,7 +19,7 @@ from agents.generator.files.rrdb_file import RrdbFile
 from agents.generator.library.install import ModelLibrary, add, remove
 from agents.generator.library.models_toml import with_entry, without_entry
 from agents.generator.orders.order import order_of
-from agents.generator.registry.entries import Model
+from agents.generator.registry.entries import LocalModel
 from agents.generator.upscale.network import Network
 from agents.generator.upscale.rrdb import Rrdb
 from protocol.commands import Lora
@@ -37,7 +37,7 @@ def shelves(home: Path) -> ModelLibrary:
     return ModelLibrary(home / "models", home / "loras", home / "models.toml")
 
 
-def nowhere(model: Model, folder: Path) -> None:
+def nowhere(model: LocalModel, folder: Path) -> None:
     raise AssertionError(f"asked the hub for {model.name}")
 
 
@@ -77,7 +77,7 @@ def test_a_single_file_takes_its_configuration_from_the_hub_where_no_model_of_it
     save(tiny_pipeline(), tmp_path / "mine.safetensors")
     asked: list[str] = []
 
-    def configure(model: Model, folder: Path) -> None:
+    def configure(model: LocalModel, folder: Path) -> None:
         asked.append(model.source)
         shutil.copytree(tiny_folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
 

@@ -9,7 +9,7 @@ import pytest
 from agents.generator.library.hub import Hub
 from agents.generator.library.install import ModelLibrary, add, remove
 from agents.generator.library.pull import ORIGIN_FILE, pull_ip_adapter
-from agents.generator.registry.entries import Model
+from agents.generator.registry.entries import LocalModel
 from protocol.errors import AcpError
 from tests.generator import tiny_ip_adapter
 from tests.generator.conftest import tiny_unet
@@ -74,7 +74,7 @@ def shelves(home: Path) -> ModelLibrary:
     return ModelLibrary(home / "models", home / "loras", home / "models.toml")
 
 
-def nowhere(model: Model, folder: Path) -> None:
+def nowhere(model: LocalModel, folder: Path) -> None:
     raise AssertionError(f"asked the hub for {model.name}")
 
 

@@ -21,14 +21,14 @@ class FlatVendor:
     async def generate(self, order: HostedOrder, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """See `Provider.generate`."""
         job, micros = order.job, order.model.price_micros or 0
-        request = f"{order.model.vendor_model}: {job.seed}".encode()
+        request = f"{order.model.vendor_model}: {job.pixels.seed}".encode()
         intent = await self.access.journal.open_intent(job, self.name, request, micros)
-        await self.access.journal.record_capture(intent, micros, f"{self.name}-{job.seed}")
+        await self.access.journal.record_capture(intent, micros, f"{self.name}-{job.pixels.seed}")
         return Rendering(
-            data=flat_png(job.width, job.height, self.colour),
+            data=flat_png(job.pixels.width, job.pixels.height, self.colour),
             media_type="image/png",
-            width=job.width,
-            height=job.height,
+            width=job.pixels.width,
+            height=job.pixels.height,
             seconds=0.1,
             provider=self.name,
             device="hosted",

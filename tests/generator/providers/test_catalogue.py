@@ -16,8 +16,9 @@ from agents.generator.registry.registry import Registry, RegistryError, load
 from agents.shared.settings import Settings
 from protocol.commands import Lora
 from protocol.errors import AcpError, Refused
-from protocol.messages import Job, Prompt
+from protocol.messages import Job
 from protocol.offers import ModelInfo, infos_of
+from protocol.pixels import PixelSpec
 from protocol.sources import ImagePrompt, InitImage
 
 HERE = "tests.generator.providers"
@@ -52,11 +53,18 @@ def read(home: Path, text: str = "") -> Registry:
 
 def job(**fields: object) -> Job:
     values: dict[str, object] = {
-        "hash": "a", "client_id": "a", "index": 0, "attempt": 1, "image_id": "a", "prompt": Prompt(text=""), "seed": 0,
-        "width": 128, "height": 128, "steps": 1, "guidance": 0.0, "sampler": "none", "platform": "atelier",
+        "prompt": "", "seed": 0, "width": 128, "height": 128, "steps": 1, "guidance": 0.0, "sampler": "none",
         "model": "atelier_one",
     }  # fmt: skip
-    return Job(**(values | fields))  # pyright: ignore[reportArgumentType]
+    return Job(
+        hash="a",
+        client_id="a",
+        index=0,
+        attempt=1,
+        image_id="a",
+        pixels=PixelSpec(**(values | fields)),  # pyright: ignore[reportArgumentType]
+        platform="atelier",
+    )
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
