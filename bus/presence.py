@@ -61,7 +61,7 @@ class PresenceBoard:
             self._entries.pop(message.subject, None)
             return
         try:
-            presence = codec.decode_message(codec.unpack(message.data, headers))
+            presence = codec.decode_presence(codec.unpack(message.data, headers))
         except AcpError as error:
             log.warning("a presence entry cannot be read", key=message.subject, error=str(error))
             return

@@ -17,6 +17,7 @@ from protocol.errors import AcpError, BadCommand, BadMessage, DiskFull, NotSuppo
 from protocol.flat_jobs import KnownMessage, current_message
 from protocol.messages import Message
 from protocol.nearest import COMMAND_TYPES, OPERATOR_TYPES, Kinds, bad_command, nearest
+from protocol.offers import OFFER_KINDS
 from protocol.operator import OperatorCommand
 from protocol.replies import REPLY_TYPES, Reply
 from protocol.reuse import Reuse
@@ -53,7 +54,15 @@ _operator_decoder: msgspec.json.Decoder[OperatorCommand] = msgspec.json.Decoder(
 _message_decoder: msgspec.json.Decoder[KnownMessage] = msgspec.json.Decoder(KnownMessage)
 _spending_decoder: msgspec.json.Decoder[Spending] = msgspec.json.Decoder(Spending)
 _reuse_decoder: msgspec.json.Decoder[Reuse] = msgspec.json.Decoder(Reuse)
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class _Tagged(msgspec.Struct):
+    kind: str
+
+
+_kind_decoder = msgspec.json.Decoder(_Tagged)
 
 
 class _Zstd(threading.local):
@@ -159,6 +168,18 @@ def decode_message(data: bytes) -> Message:
         BadMessage: the bytes are not one.
     """
     return current_message(_decoded(data, _message_decoder, "a message between agents"))
+
+
+def decode_presence(data: bytes) -> Message:
+    """A presence, without the offers whose kind only a later version knows.
+
+    Raises:
+        BadMessage: the bytes are not one.
+    """
+    fields = _decoded(data, _raw_object, "a presence")
+    offers = _decoded(bytes(fields.get("offers", b"[]")), _raw_list, "a list of offers")
+    known = [offer for offer in offers if _decoded(bytes(offer), _kind_decoder, "an offer").kind in OFFER_KINDS]
+    return decode_message(_encoder.encode(fields | {"offers": known}))
 
 
 def decode_spending(data: bytes) -> Spending:

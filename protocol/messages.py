@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
-from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.offers import (
+    ControlInfo,
+    EmbeddingInfo,
+    IpAdapterInfo,
+    LoraInfo,
+    ModelInfo,
+    MotionInfo,
+    Offer,
+    ToolInfo,
+)
 from protocol.parameters import EngineKind, Filing, Scalar, ServiceClass
 from protocol.pixels import Buckets, PixelSpec
 
@@ -337,7 +346,13 @@ class Progress(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROGRES
 
 
 class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENCE"):
-    """A live process and what it can do, renewed every few seconds in a bucket with a time to live."""
+    """A live process and what it can do, renewed every few seconds in a bucket with a time to live.
+
+    `offers` is everything with weights that a generator knows. The seven lists from `models` to `embeddings` say the
+    same to processes that do not read `offers` yet, and are announced by version 0.1 alone: 0.2 leaves them out. A
+    reader takes `offers` where there are any, and the lists otherwise. Offers that would make the message too large
+    are left to the lists.
+    """
 
     role: Role
     instance: Id
@@ -358,6 +373,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     samplers: list[str] = []
     styles: list[str] = []
     style_references: list[str] = []
+    offers: list[Offer] = []
 
 
 Message = Work | Event | Control | Progress | Presence

@@ -1,7 +1,11 @@
 """What generators announce: models, adapters, ControlNets, tools, their defaults, and what to do about those that are
-missing. Pure module."""
+missing. Pure module.
 
-from typing import Literal
+A kind is a struct with what is to be known of it, and an `Offer` with its tag.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -121,3 +125,67 @@ class ToolInfo(Struct, frozen=True, kw_only=True):
     install: str | None = None
     seconds_per_megapixel: float | None = None
     version: str | None = None
+
+
+class ModelOffer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="model"):
+    """A model."""
+
+    info: ModelInfo
+
+
+class LoraOffer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="lora"):
+    """A LoRA."""
+
+    info: LoraInfo
+
+
+class EmbeddingOffer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="word"):
+    """A word that can be taught."""
+
+    info: EmbeddingInfo
+
+
+class ControlOffer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="control"):
+    """A ControlNet."""
+
+    info: ControlInfo
+
+
+class IpAdapterOffer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ip_adapter"):
+    """An IP-Adapter."""
+
+    info: IpAdapterInfo
+
+
+class MotionOffer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="motion"):
+    """A motion adapter."""
+
+    info: MotionInfo
+
+
+class ToolOffer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tool"):
+    """A network for finished pictures."""
+
+    info: ToolInfo
+
+
+Info = ModelInfo | LoraInfo | EmbeddingInfo | ControlInfo | IpAdapterInfo | MotionInfo | ToolInfo
+"""What is to be known of something that is offered."""
+
+Offer = ModelOffer | LoraOffer | EmbeddingOffer | ControlOffer | IpAdapterOffer | MotionOffer | ToolOffer
+"""Something that a generator offers, tagged by `kind`."""
+
+OFFER_KINDS: frozenset[str] = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Offer))
+"""The tags of offers that this version knows."""
+
+AnyInfo = TypeVar("AnyInfo", bound=Info)
+
+
+def kind_of(offer: Offer) -> str:
+    """The tag of an offer."""
+    return str(offer.__struct_config__.tag)
+
+
+def infos_of(offers: Iterable[Offer], kind: type[AnyInfo]) -> list[AnyInfo]:
+    """What is to be known of the offers of one kind."""
+    return [offer.info for offer in offers if isinstance(offer.info, kind)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -34,9 +34,13 @@ def build(role: Role, settings: Settings) -> Agent:
 
 @asynccontextmanager
 async def served(
-    settings: Settings, login: Callable[[str], Address], roles: tuple[Role, ...] = ROLES
+    settings: Settings,
+    login: Callable[[str], Address],
+    roles: tuple[Role, ...] = ROLES,
+    instead: Mapping[Role, Agent] | None = None,
 ) -> AsyncGenerator[Client]:
-    """A client of a workshop whose agents of `roles` are all there."""
+    """A client of a workshop whose agents of `roles` are all there; `instead` are agents other than the usual ones."""
+    others = instead or {}
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         ready = {role: asyncio.Event() for role in roles}
@@ -49,7 +53,7 @@ async def served(
                 ack_wait_s=5.0,
                 backoff=(0.1, 0.5),
             )
-            group.create_task(serve(build(role, settings), login(role), options))
+            group.create_task(serve(others.get(role) or build(role, settings), login(role), options))
         try:
             async with asyncio.timeout(30):
                 for event in ready.values():

@@ -11,13 +11,13 @@ import structlog
 from msgspec.structs import replace
 
 from agents.generator import announce
-from agents.generator.device.tuning import tuning_of
-from agents.generator.engine import Engine, GenerationStopped, Rendering
-from agents.generator.engines.diffusers_engine import DiffusersEngine
-from agents.generator.engines.flat_colour_engine import FlatColourEngine
+from agents.generator.engine import AnyOrder, Engine, GenerationStopped, Rendering
+from agents.generator.engines.choice import ENGINES
 from agents.generator.orders import source_images
+from agents.generator.orders.hosted_order import hosted_order_of, load_pictures
 from agents.generator.orders.order import Order
 from agents.generator.orders.post_stages import order_with_stages
+from agents.generator.providers.catalogue import CATALOGUE, Catalogue
 from agents.generator.registry import registry, samplers
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import installed_weights
@@ -47,6 +47,16 @@ from protocol.messages import (
     ref_of,
 )
 from protocol.money import device_cost
+from protocol.offers import (
+    ControlInfo,
+    EmbeddingInfo,
+    IpAdapterInfo,
+    LoraInfo,
+    ModelInfo,
+    MotionInfo,
+    ToolInfo,
+    infos_of,
+)
 from protocol.pixels import PixelSpec
 
 MAX_CANCELLED = 4096
@@ -82,8 +92,8 @@ class Generator(Agent):
 
     @property
     def platforms(self) -> list[str]:
-        """Platforms that have an installed model, by name."""
-        return sorted({self._registry.models[name].platform for name in self._registry.installed})
+        """Platforms that have a model which is installed or whose provider is asked here, by name."""
+        return sorted(self._registry.served_platforms)
 
     def intakes(self) -> Sequence[Intake]:
         """One durable consumer per platform, shared by all generators that serve it."""
@@ -95,26 +105,26 @@ class Generator(Agent):
 
     def presence(self, instance: str) -> Presence:
         """Every known model, with what to do about those that are not installed."""
+        offers = announce.announce(self._registry, self._versions, self._speeds, references=self._engine.max_references)
         return replace(
             base_presence("generator", instance, sum(intake.slots for intake in self.intakes())),
             device=self._engine.device,
-            models=announce.model_infos(
-                self._registry, self._speeds, self._versions, references=self._engine.max_references
-            ),
-            loras=announce.lora_infos(self._registry, self._versions),
-            controls=announce.control_infos(self._registry, self._versions),
-            ip_adapters=announce.ip_adapter_infos(self._registry, self._versions),
-            tools=announce.tool_infos(self._registry, self._speeds, self._versions),
-            motions=announce.motion_infos(self._registry, self._versions),
-            embeddings=announce.embedding_infos(self._registry, self._versions),
+            models=infos_of(offers, ModelInfo),
+            loras=infos_of(offers, LoraInfo),
+            controls=infos_of(offers, ControlInfo),
+            ip_adapters=infos_of(offers, IpAdapterInfo),
+            tools=infos_of(offers, ToolInfo),
+            motions=infos_of(offers, MotionInfo),
+            embeddings=infos_of(offers, EmbeddingInfo),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
+            offers=announce.offers_beside_lists(offers),
         )
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
         """Hold the device; warm the pocket model up meanwhile."""
         self._outlet = outlet
-        async with self._engine.open():
+        async with self._engine.open(outlet):
             await self._look_up_versions()
             warming = asyncio.create_task(self._warm_up())
             try:
@@ -129,7 +139,7 @@ class Generator(Agent):
         if not isinstance(message, GenerateImage):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job, ref = message.job, ref_of(message.job)
-        ready = await source_images.load_source_images(self._blobs, order_with_stages(job, self._registry))
+        ready = await self._prepare(job)
         try:
             rendering = await self._engine.generate(
                 ready,
@@ -163,9 +173,15 @@ class Generator(Agent):
         while len(self._cancelled) > MAX_CANCELLED:
             self._cancelled.popitem(last=False)
 
-    async def _store_picture(self, made: Order, rendering: Rendering) -> Picture:
+    async def _prepare(self, job: Job) -> AnyOrder:
+        """What a job asks for, with its pictures."""
+        if job.pixels.model in self._registry.hosted:
+            return await load_pictures(self._blobs, hosted_order_of(job, self._registry))
+        return await source_images.load_source_images(self._blobs, order_with_stages(job, self._registry))
+
+    async def _store_picture(self, made: AnyOrder, rendering: Rendering) -> Picture:
         cost = rendering.cost_micros
-        if cost is None:
+        if cost is None and isinstance(made, Order):
             cost = device_cost(rendering.seconds, self._price_per_hour)
         return Picture(
             blob=await self._blobs.put(rendering.data),
@@ -203,7 +219,7 @@ class Generator(Agent):
 
     async def _warm_up(self) -> None:
         """One step of the pocket model, so that the first picture is quick. It is only a convenience."""
-        if "pocket" not in self._registry.installed:
+        if "pocket" not in self._registry.models.installed:
             return
         try:
             await self._engine.warm_up(order_with_stages(_warm_up_job(self._registry), self._registry))
@@ -235,20 +251,18 @@ def _warm_up_job(known: Registry) -> Job:
     )
 
 
-def build(settings: Settings) -> Generator:
-    """The generator of a home folder.
+def build(settings: Settings, catalogue: Catalogue = CATALOGUE) -> Generator:
+    """The generator of a home folder; `catalogue` are the providers of hosted models.
 
     Raises:
         RegistryError: a registry file is wrong.
+        Refused: it is for hosted models, and no provider can be asked.
     """
-    known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
-    run = settings.home / "run"
-    instant = settings.generator == "instant"
-    device = DiffusersEngine(settings.device, settings.torch_threads, run, tuning_of(settings))
-    engine = FlatColourEngine(settings.instant_s) if instant else device
+    known = registry.load(settings.models, settings.loras, settings.home / "models.toml", catalogue)
+    engine, served = ENGINES[settings.generator](settings, known, catalogue)
     return Generator(
         engine,
-        known.with_everything_installed() if instant else known,
+        served,
         LocalBlobs(settings.blobs),
         slots=settings.generator_slots,
         price_per_hour=settings.gpu_price_per_hour,

@@ -5,30 +5,32 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from agents.generator.control.maps import TOOL_FOR_MAP
+from agents.generator.engine import AnyOrder
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, describe
 from agents.generator.files.safetensors_header import UnsoundFile, read_header
-from agents.generator.orders.ip_adapter_choice import MAX_IMAGE_PROMPTS, ip_adapter_install_hint
-from agents.generator.orders.order import (
-    Order,
-    control_install_hint,
-    lora_install_hint,
-    model_install_hint,
-    motion_install_hint,
-)
-from agents.generator.registry.entries import Model, ToolEntry
+from agents.generator.orders.ip_adapter_choice import MAX_IMAGE_PROMPTS
+from agents.generator.registry.entries import ControlEntry, Entry, IpAdapterEntry, LocalModel, ToolEntry
+from agents.generator.registry.hosted import HostedModel, connect_hint
+from agents.generator.registry.kinds import KINDS, WeightsKind
 from agents.generator.registry.registry import Registry
-from agents.generator.registry.weights import Weights, WeightsKind
+from agents.generator.registry.weights import Weights
 from agents.generator.upscale import spandrel_networks
+from protocol.codec import MAX_MESSAGE_BYTES
 from protocol.messages import Job
-from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.offers import ModelInfo, ModelOffer, Offer, ToolInfo, ToolOffer
 from protocol.parameters import ControlKind
 from protocol.post import LANCZOS, CorrectColour, Refine, size_after
 
 MAX_LANCZOS_SCALE = 8
 """Times that Lanczos enlarges at most: the bound of a step's scale."""
+
+REST_OF_PRESENCE_BYTES = 16 * 1024
+"""What a presence may take beside what it offers."""
 
 SPEED_WINDOW = 31
 """Pictures over which the time per picture is taken: long enough for a median, short enough to follow a change."""
@@ -42,7 +44,7 @@ class Speeds:
         self._seconds_by_model: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
         self._seconds_by_tool: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
 
-    def note(self, job: Job, model: Model, seconds: float) -> None:
+    def note(self, job: Job, model: LocalModel | HostedModel, seconds: float) -> None:
         """Remember the time of one picture, in seconds."""
         usual = job.pixels.steps == model.steps and (job.pixels.guidance > 1) == (model.guidance > 1)
         if usual and (job.pixels.width, job.pixels.height) in model.native_sizes and not _has_extras(job):
@@ -90,148 +92,112 @@ class Versions:
         """Remember the version of a part."""
         self._versions[part.kind, part.name] = version
 
-    def remember_order(self, made: Order, version: str | None) -> None:
+    def remember_order(self, made: AnyOrder, version: str | None) -> None:
         """Remember what a picture was made with: the version of each part of its order, joined by `+`."""
         for part, found in zip(made.weights, version.split("+") if version else (), strict=False):
             self.remember(part, found)
 
 
-def model_infos(
-    registry: Registry, speeds: Speeds, versions: Versions, provider: str = "local", references: int = 0
-) -> list[ModelInfo]:
-    """Every known model, installed or not; `references` is how many reference pictures the engine follows by itself."""
-    followed = {registry.ip_adapters[name].platform for name in registry.installed_ip_adapters}
-    return [
-        ModelInfo(
+def announce(registry: Registry, versions: Versions, speeds: Speeds, references: int = 0) -> list[Offer]:
+    """Everything that is known, installed or not, and Lanczos; `references` is how many reference pictures the engine
+    follows by itself.
+
+    What an entry and the struct of its kind both name is said as it is; `_details` adds what an entry does not say.
+    """
+    offers: list[Offer] = [ToolOffer(info=_lanczos(speeds))]
+    for kind, known in registry.kinds.items():
+        for name, entry in known.items():
+            details = _details(entry, registry, speeds, references)
+            if details is not None:
+                state = {
+                    "installed": name in known.installed,
+                    "install": known.install_hint(name),
+                    "version": versions.find(kind, name),
+                }
+                offers.append(msgspec.convert({"kind": kind, "info": dict(entry) | state | details}, type=Offer))
+    return [*offers, *(_hosted_offer(model, registry, speeds) for model in registry.hosted.values())]
+
+
+def _hosted_offer(model: HostedModel, registry: Registry, speeds: Speeds) -> ModelOffer:
+    connected = model.provider in registry.providers
+    starts: list[Literal["picture", "mask"]] = ["picture"] if model.start_image else []
+    return ModelOffer(
+        info=ModelInfo(
             name=model.name,
             platform=model.platform,
-            installed=model.name in registry.installed,
+            installed=connected,
             native_sizes=list(model.native_sizes),
             steps=model.steps,
             guidance=model.guidance,
-            guidance_range=model.guidance_range,
-            sampler=model.sampler,
+            guidance_range=(model.guidance, model.guidance),
+            sampler="none",
             negative_prompt=model.negative_prompt,
-            max_pixels=model.max_pixels,
+            max_pixels=model.largest,
             multiple_of=model.multiple_of,
             priority=model.priority,
             aliases=list(model.aliases),
-            provider=provider,
-            install=None
-            if model.name in registry.installed
-            else model_install_hint(model, registry.places[model.name]),
+            provider=model.provider,
+            install=None if connected else connect_hint(model.provider),
             licence=model.licence,
+            price_micros=model.price_micros,
             seconds_per_image=speeds.seconds_per_image(model.name),
-            references=MAX_IMAGE_PROMPTS if model.platform in followed else references,
-            starts=supported_starts(model),
-            engine=None if provider != "local" else "steps" if model.family.shares_calls else "pipeline",
-            version=versions.find("model", model.name),
+            references=model.references,
+            starts=[*starts, "mask"] if model.mask else starts,
         )
-        for model in registry.models.values()
-    ]
+    )
 
 
-def lora_infos(registry: Registry, versions: Versions) -> list[LoraInfo]:
-    """Every known LoRA, installed or not."""
-    return [
-        LoraInfo(
-            name=lora.name,
-            platform=lora.platform,
-            installed=lora.name in registry.installed_loras,
-            trigger=lora.trigger,
-            install=None
-            if lora.name in registry.installed_loras
-            else lora_install_hint(lora, registry.lora_places[lora.name]),
-            version=versions.find("lora", lora.name),
-        )
-        for lora in registry.loras.values()
-    ]
+def _details(entry: Entry, registry: Registry, speeds: Speeds, references: int) -> dict[str, Any] | None:
+    """What is announced of an entry beside its fields; null where it is not announced."""
+    match entry:
+        case LocalModel():
+            adapters = registry.ip_adapters
+            followed = {adapters[name].platform for name in adapters.installed}
+            return {
+                "seconds_per_image": speeds.seconds_per_image(entry.name),
+                "references": MAX_IMAGE_PROMPTS if entry.platform in followed else references,
+                "starts": supported_starts(entry),
+                "engine": "steps" if entry.family.shares_calls else "pipeline",
+            }
+        case ControlEntry():
+            return {"prepare": _annotator_install_hint(entry.kind, registry)}
+        case IpAdapterEntry():
+            return {"roles": list(entry.roles)}
+        case ToolEntry(kind="upscaler" | "face_restorer"):
+            scale, install = _scale_or_install_hint(entry, registry.tools.paths[entry.name])
+            return {
+                "installed": scale is not None,
+                "scale": scale or entry.scale or 1,
+                "install": install,
+                "seconds_per_megapixel": speeds.seconds_per_megapixel(entry.name),
+            }
+        case ToolEntry():
+            return None
+        case _:
+            return {}
 
 
-def embedding_infos(registry: Registry, versions: Versions) -> list[EmbeddingInfo]:
-    """Every word that can be taught, installed or not."""
-    return [
-        EmbeddingInfo(
-            name=one.name,
-            platform=one.platform,
-            token=one.token,
-            installed=one.name in registry.installed_embeddings,
-            install=None
-            if one.name in registry.installed_embeddings
-            else one.install or f"bottega models add FILE --name {one.name}, then restart the generator",
-            version=versions.find("word", one.name),
-        )
-        for one in registry.embeddings.values()
-    ]
+def offers_beside_lists(offers: list[Offer]) -> list[Offer]:
+    """The offers that a presence repeats beside the lists of earlier versions: all, or none where saying them twice
+    could exceed the size of a message."""
+    fit = 2 * len(msgspec.json.encode(offers)) <= MAX_MESSAGE_BYTES - REST_OF_PRESENCE_BYTES
+    return offers if fit else []
 
 
-def control_infos(registry: Registry, versions: Versions) -> list[ControlInfo]:
-    """Every known ControlNet, installed or not."""
-    return [
-        ControlInfo(
-            name=one.name,
-            platform=one.platform,
-            kind=one.kind,
-            installed=one.name in registry.installed_controls,
-            install=None
-            if one.name in registry.installed_controls
-            else control_install_hint(one, registry.control_places[one.name]),
-            prepare=_annotator_install_hint(one.kind, registry),
-            version=versions.find("control", one.name),
-        )
-        for one in registry.controls.values()
-    ]
-
-
-def ip_adapter_infos(registry: Registry, versions: Versions) -> list[IpAdapterInfo]:
-    """Every known IP-Adapter, installed or not."""
-    return [
-        IpAdapterInfo(
-            name=one.name,
-            platform=one.platform,
-            roles=list(one.roles),
-            installed=one.name in registry.installed_ip_adapters,
-            install=None
-            if one.name in registry.installed_ip_adapters
-            else ip_adapter_install_hint(one, registry.ip_adapter_places[one.name]),
-            version=versions.find("ip_adapter", one.name),
-        )
-        for one in registry.ip_adapters.values()
-    ]
-
-
-def tool_infos(registry: Registry, speeds: Speeds, versions: Versions) -> list[ToolInfo]:
-    """Lanczos, and every known network for finished pictures, usable or not."""
-    found = [
-        ToolInfo(
-            name=LANCZOS,
-            kind="upscaler",
-            installed=True,
-            scale=MAX_LANCZOS_SCALE,
-            seconds_per_megapixel=speeds.seconds_per_megapixel(LANCZOS),
-        )
-    ]
-    for name, entry in registry.tools.items():
-        if entry.kind == "upscaler" or entry.kind == "face_restorer":
-            scale, install = _scale_or_install_hint(entry, registry.tool_places[name])
-            found.append(
-                ToolInfo(
-                    name=name,
-                    kind=entry.kind,
-                    installed=scale is not None,
-                    scale=scale or entry.scale or 1,
-                    install=install,
-                    seconds_per_megapixel=speeds.seconds_per_megapixel(name),
-                    version=versions.find("tool", name),
-                )
-            )
-    return found
+def _lanczos(speeds: Speeds) -> ToolInfo:
+    return ToolInfo(
+        name=LANCZOS,
+        kind="upscaler",
+        installed=True,
+        scale=MAX_LANCZOS_SCALE,
+        seconds_per_megapixel=speeds.seconds_per_megapixel(LANCZOS),
+    )
 
 
 def _scale_or_install_hint(entry: ToolEntry, place: Path) -> tuple[int | None, str | None]:
     """The scale of a network that can be used, else null and what to do about it."""
     if not place.is_file():
-        return None, entry.install or f"put the file at {place}, then restart the generator"
+        return None, KINDS["tool"].install_hint(entry, place)
     if scale := _scale_in_header(place, place.stat().st_mtime_ns):
         return scale, None
     if entry.scale is not None:
@@ -248,32 +214,15 @@ def _scale_in_header(place: Path, changed: int) -> int | None:
         return None
 
 
-def motion_infos(registry: Registry, versions: Versions) -> list[MotionInfo]:
-    """Every known motion adapter, installed or not."""
-    return [
-        MotionInfo(
-            name=one.name,
-            platform=one.platform,
-            max_frames=one.max_frames,
-            installed=one.name in registry.installed_motions,
-            install=None
-            if one.name in registry.installed_motions
-            else motion_install_hint(one, registry.motion_places[one.name]),
-            version=versions.find("motion", one.name),
-        )
-        for one in registry.motions.values()
-    ]
-
-
 def _annotator_install_hint(kind: ControlKind, registry: Registry) -> str | None:
     """How to get what makes maps of a kind; null where it is here. Edges need no model."""
     seen_by = TOOL_FOR_MAP.get(kind)
-    if seen_by is None or any(registry.tools[name].kind == seen_by for name in registry.installed_tools):
+    if seen_by is None or any(registry.tools[name].kind == seen_by for name in registry.tools.installed):
         return None
     return f"bottega models pull {seen_by}, then restart the generator"
 
 
-def supported_starts(model: Model) -> list[Literal["picture", "mask"]]:
+def supported_starts(model: LocalModel) -> list[Literal["picture", "mask"]]:
     """What a model can begin from, beside noise."""
     if model.family.pipelines.picture is None:
         return []

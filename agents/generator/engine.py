@@ -9,10 +9,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agents.generator.orders.hosted_order import HostedOrder
 from agents.generator.orders.order import Order
 from agents.generator.registry.weights import Weights
+from bus.agent import Outlet
 from protocol.messages import Buckets
 from protocol.parameters import EngineKind
+
+AnyOrder = Order | HostedOrder
+"""What an engine is handed; one refuses orders that are not for it."""
 
 OnProgress = Callable[[int, int], None]
 """Told the number of the denoising step that ended (from 0) and the number of steps; from any thread."""
@@ -68,8 +73,8 @@ class Engine(Protocol):
         """The device in words of torch, such as `cuda:0`; null where there is none or it is not open."""
         ...
 
-    def open(self) -> AbstractAsyncContextManager[None]:
-        """Hold the device for as long as the context lasts.
+    def open(self, outlet: Outlet | None = None) -> AbstractAsyncContextManager[None]:
+        """Hold the device for as long as the context lasts. `outlet` is how the planner is asked before a paid call.
 
         Raises:
             AcpError: the device is not there, or another process holds it.
@@ -85,7 +90,7 @@ class Engine(Protocol):
         """Make the next picture of that kind quick."""
         ...
 
-    async def generate(self, order: Order, progressed: OnProgress, stop: ShouldStop) -> Rendering:
+    async def generate(self, order: AnyOrder, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """Make one picture. Cancelling the call also stops the device at the next step.
 
         Raises:

@@ -128,9 +128,13 @@ class Settings(BaseSettings):
     )
     hub_token: SecretStr | None = Field(default=None, description="token for models whose licence you accepted there")
     name_template: str = "{date}_{section}_{colour}_{seed}"
-    generator: Literal["diffusers", "instant"] = Field(
+    generator: Literal["diffusers", "instant", "hosted"] = Field(
         default="diffusers",
-        description="instant draws a flat picture without a model, to measure coordination alone",
+        description="instant draws a flat picture without a model, to measure coordination alone; hosted asks "
+        "providers for the models that models.toml enters with one",
+    )
+    provider_keys: dict[str, SecretStr] = Field(
+        default_factory=dict[str, SecretStr], description="keys of providers of hosted models, by provider"
     )
     instant_s: float = Field(
         default=0.0, ge=0, description="what the instant generator takes for a picture, in seconds, one after the other"

@@ -11,10 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from agents.generator.agent import Generator
-from agents.generator.engine import OnProgress, Rendering, ShouldStop
-from agents.generator.engines.flat_colour_engine import FlatColourEngine
-from agents.generator.engines.paid_calls import SpendingJournal
-from agents.generator.orders.order import Order
+from agents.generator.engine import AnyOrder, OnProgress, Rendering, ShouldStop
+from agents.generator.providers.instant import FlatColourEngine
+from agents.generator.providers.paid_calls import SpendingJournal
 from agents.generator.registry import registry
 from agents.shared.settings import Settings
 from bus.agent import Outlet
@@ -37,7 +36,7 @@ class PaidEngine(FlatColourEngine):
         super().__init__()
         self._port = port
 
-    async def generate(self, order: Order, progressed: OnProgress, stop: ShouldStop) -> Rendering:
+    async def generate(self, order: AnyOrder, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """See `Engine.generate`."""
         job = order.job
         drawn = await super().generate(order, progressed, stop)
@@ -87,7 +86,8 @@ class PaidGenerator(Generator):
     def presence(self, instance: str) -> Presence:
         """See `Agent.presence`."""
         said = super().presence(instance)
-        return replace(said, models=[replace(model, provider=NAME, price_micros=PRICE_MICROS) for model in said.models])
+        priced = [replace(model, provider=NAME, price_micros=PRICE_MICROS) for model in said.models]
+        return replace(said, models=priced, offers=[])
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:

@@ -8,7 +8,7 @@ from agents.generator import announce
 from agents.generator.architectures import ARCHITECTURES
 from agents.generator.registry import registry
 from protocol.messages import Job
-from protocol.offers import ControlInfo, ModelInfo
+from protocol.offers import AnyInfo, ControlInfo, ModelInfo, ToolInfo, infos_of
 from protocol.pixels import PixelSpec
 from protocol.post import RemoveArtefacts, Upscale
 from tests.generator.upscale.test_upscale import save_foreign, save_network
@@ -19,14 +19,18 @@ def known(tmp_path: Path) -> registry.Registry:
     return registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
 
 
+def announced(known: registry.Registry, kind: type[AnyInfo]) -> list[AnyInfo]:
+    return infos_of(announce.announce(known, announce.Versions(), announce.Speeds()), kind)
+
+
 @pytest.fixture
 def models(known: registry.Registry) -> dict[str, ModelInfo]:
-    return {one.name: one for one in announce.model_infos(known, announce.Speeds(), announce.Versions())}
+    return {one.name: one for one in announced(known, ModelInfo)}
 
 
 @pytest.fixture
 def controls(known: registry.Registry) -> dict[str, ControlInfo]:
-    return {one.name: one for one in announce.control_infos(known, announce.Versions())}
+    return {one.name: one for one in announced(known, ControlInfo)}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_what_makes_maps_is_looked_for_among_the_tools(tmp_path: Path):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     known = registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
-    prepare = {one.name: one.prepare for one in announce.control_infos(known, announce.Versions())}
+    prepare = {one.name: one.prepare for one in announced(known, ControlInfo)}
     assert prepare["depth_sd15"] is prepare["normal_sd15"] is None
     assert prepare["pose_sd15"] is not None
 
@@ -76,7 +80,7 @@ def test_networks_are_announced_with_their_scale_and_why_they_cannot_be_used(tmp
         '[tools.foreign]\nkind = "face_restorer"\nscale = 1\n'
     )
     known = registry.load(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
-    found = {one.name: one for one in announce.tool_infos(known, announce.Speeds(), announce.Versions())}
+    found = {one.name: one for one in announced(known, ToolInfo)}
     assert {name: (one.installed, one.scale) for name, one in found.items()} == {
         "lanczos": (True, 8),
         "x2": (True, 2),

@@ -207,5 +207,5 @@ def test_the_registry_offers_them_without_set_up(tmp_path: Path) -> None:
     from agents.generator.registry.registry import load
 
     registry = load(tmp_path, tmp_path, tmp_path / "models.toml")
-    assert {"neon", "rocket"} <= registry.installed_loras
-    assert registry.places["pocket"] == MODEL
+    assert {"neon", "rocket"} <= registry.loras.installed
+    assert registry.models.paths["pocket"] == MODEL

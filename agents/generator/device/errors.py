@@ -4,7 +4,7 @@
 import torch
 from safetensors import SafetensorError
 
-from agents.generator.registry.entries import Model
+from agents.generator.registry.entries import LocalModel
 from protocol.errors import AcpError, Refused
 
 _CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory", "can't allocate memory")
@@ -32,7 +32,7 @@ def is_device_fault(error: BaseException) -> bool:
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
-def out_of_memory_error(model: Model, device: str, width: int, height: int) -> AcpError:
+def out_of_memory_error(model: LocalModel, device: str, width: int, height: int) -> AcpError:
     """A picture did not fit into the device's memory."""
     return AcpError(
         "out_of_memory",
@@ -41,13 +41,13 @@ def out_of_memory_error(model: Model, device: str, width: int, height: int) -> A
     )
 
 
-def not_compiled_error(model: Model, error: BaseException) -> AcpError:
+def not_compiled_error(model: LocalModel, error: BaseException) -> AcpError:
     """What the settings ask for cannot be done on this machine."""
     reason = " ".join(str(error).split())[:300]
     return AcpError("internal", f"{model.name} could not be compiled: {reason}", hint="unset BOTTEGA_COMPILE")
 
 
-def not_finite_error(model: Model, device: str) -> AcpError:
+def not_finite_error(model: LocalModel, device: str) -> AcpError:
     """The model computed something that is not a colour."""
     return AcpError(
         "internal",
@@ -56,12 +56,12 @@ def not_finite_error(model: Model, device: str) -> AcpError:
     )
 
 
-def withheld_error(model: Model) -> AcpError:
+def withheld_error(model: LocalModel) -> AcpError:
     """The safety checker that came with the model blacked the picture out."""
     return AcpError("internal", f"the safety checker of {model.name} withheld the picture", hint="change the prompt")
 
 
-def unloadable_error(model: Model, folder: object, error: Exception) -> AcpError:
+def unloadable_error(model: LocalModel, folder: object, error: Exception) -> AcpError:
     """The model's folder cannot be loaded safely."""
     reason = " ".join(str(error).split())[:300]
     return Refused(

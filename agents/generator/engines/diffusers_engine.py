@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 
 from agents.generator.device import device as devices
 from agents.generator.device.tuning import DEFAULT_TUNING, Tuning
-from agents.generator.engine import OnProgress, Rendering, ShouldStop
+from agents.generator.engine import AnyOrder, OnProgress, Rendering, ShouldStop
 from agents.generator.images import png_writer
 from agents.generator.orders.order import Order
 from agents.generator.registry import weight_hashes
 from agents.generator.registry.weights import Weights
+from bus.agent import Outlet
+from protocol.errors import NotSupported
 
 if TYPE_CHECKING:
     from agents.generator.pipelines.draw import Pixels
@@ -65,7 +67,7 @@ class DiffusersEngine:
         return self._device.name if self._device else None
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[None]:
+    async def open(self, outlet: Outlet | None = None) -> AsyncGenerator[None]:
         """See `Engine.opened`. The body is cancelled when the device is of no use to this process any more, and the
         reason raised."""
         for name, value in DEFAULT_ENVIRONMENT.items():
@@ -93,8 +95,10 @@ class DiffusersEngine:
         there is nothing else to do, look for the size of call that pays."""
         await self._draw(order, _ignore_progress, lambda: False, probe=True)
 
-    async def generate(self, order: Order, progressed: OnProgress, stop: ShouldStop) -> Rendering:
+    async def generate(self, order: AnyOrder, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """See `Engine.generate`."""
+        if not isinstance(order, Order):
+            raise NotSupported(f"{order.model.name} is made by {order.model.provider}, not on a device")
         loop = asyncio.get_running_loop()
         model_version = loop.run_in_executor(self._workers, self._model_version, order)
         drawing = await self._draw(order, progressed, stop)

@@ -7,7 +7,7 @@ What is added stays a link to the person's file where the disk allows it, so tha
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from agents.generator.files.checkpoint_file import SINGLE_FILE
 from agents.generator.library import models_toml
 from agents.generator.library.hub_files import CONFIGURATION_SUFFIXES
 from agents.generator.library.recognise import FileKind, Recognition, recognise
-from agents.generator.registry.entries import Model, is_on_hub
+from agents.generator.registry.entries import LocalModel, is_on_hub
+from agents.generator.registry.kinds import KINDS
 from agents.generator.registry.registry import Registry, load
 from agents.generator.registry.weight_hashes import sha256_of
 from protocol.errors import Refused
@@ -32,7 +33,7 @@ _TABLES: dict[FileKind, str] = {
     "face_restorer": "tools",
 }
 
-FetchConfiguration = Callable[[Model, Path], None]
+FetchConfiguration = Callable[[LocalModel, Path], None]
 """Puts the configuration of a model of a hub into a folder."""
 
 
@@ -142,9 +143,8 @@ def remove(shelves: ModelLibrary, name: str) -> Removal:
     if name not in places:
         raise Refused("not_installed", f"nothing is called {name[:64]!r}", hint=nearest(name, places))
     place = places[name]
-    ours = place.parent in (shelves.models, *(shelves.loras.with_name(table) for table in _paths_by_table(registry)))
-    table = next(table for table, known in _paths_by_table(registry).items() if name in known)
-    table = f"{table}.{name}"
+    ours = place.parent in (shelves.models, *(shelves.loras.with_name(kind.table) for kind in KINDS.values()))
+    table = next(f"{known.kind.table}.{name}" for known in registry.kinds.values() if name in known)
     text = shelves.registry_file.read_text(encoding="utf-8") if shelves.registry_file.is_file() else ""
     entered = models_toml.without_entry(text, table) != text
     if not entered and not (ours and place.exists()):
@@ -162,14 +162,12 @@ def remove(shelves: ModelLibrary, name: str) -> Removal:
 
 def paths_by_name(registry: Registry) -> dict[str, Path]:
     """Where each entry of the registry lies or would lie."""
-    return {name: place for known in _paths_by_table(registry).values() for name, place in known.items()}
+    return {name: path for known in registry.kinds.values() for name, path in known.paths.items()}
 
 
 def installed_names(registry: Registry) -> frozenset[str]:
     """The names of all that is on this machine."""
-    adapters = registry.installed_loras | registry.installed_embeddings | registry.installed_ip_adapters
-    parts = registry.installed_controls | registry.installed_motions
-    return registry.installed | adapters | parts | registry.installed_tools
+    return frozenset(name for known in registry.kinds.values() for name in known.installed)
 
 
 def resolve_platform(wanted: str | None, found: Recognition | None, registry: Registry, path: Path) -> str:
@@ -214,31 +212,18 @@ def _install(
     return Addition(name, found.kind, platform, place, word)
 
 
-def _paths_by_table(registry: Registry) -> dict[str, Mapping[str, Path]]:
-    """Table of `models.toml` -> where its entries lie."""
-    return {
-        "models": registry.places,
-        "loras": registry.lora_places,
-        "embeddings": registry.embedding_places,
-        "controls": registry.control_places,
-        "ip_adapters": registry.ip_adapter_places,
-        "motions": registry.motion_places,
-        "tools": registry.tool_places,
-    }
-
-
 def _make_model_folder(
     registry: Registry, file: Path, place: Path, platform: str, configure: FetchConfiguration
 ) -> None:
     """Make a model's folder of a single file, with the configuration of another model of its platform."""
     others = [model for model in registry.models.values() if model.platform == platform]
-    base = next((model for model in others if model.name in registry.installed), None)
+    base = next((model for model in others if model.name in registry.models.installed), None)
     remote = next((model for model in others if is_on_hub(model.source)), None)
     part = place.with_name(f".{place.name}-added")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     if base is not None:
-        _copy_configuration(registry.places[base.name], part)
+        _copy_configuration(registry.models.paths[base.name], part)
     elif remote is not None:
         configure(remote, part)
     else:

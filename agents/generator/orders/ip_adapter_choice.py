@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.generator.registry.entries import IpAdapterEntry, Model, is_on_hub
-from agents.generator.registry.registry import Registry, not_installed_error
-from protocol.errors import Refused
+from agents.generator.registry.entries import IpAdapterEntry, LocalModel
+from agents.generator.registry.registry import Registry
 from protocol.messages import Job
 from protocol.nearest import nearest
 from protocol.sources import ImagePrompt
@@ -32,57 +31,46 @@ class IpAdapter:
     settings: str = ""
 
 
-def choose_ip_adapters(job: Job, model: Model, registry: Registry) -> tuple[IpAdapter, ...]:
+def choose_ip_adapters(job: Job, model: LocalModel, registry: Registry) -> tuple[IpAdapter, ...]:
     """By what the image prompts of a job are followed, in their order; those of one IP-Adapter, role and weight
     together. What whoever makes the picture follows by itself has none.
 
     Raises:
         Refused: an IP-Adapter is not known or not installed, or does not go with the model or the role.
     """
+    known = registry.ip_adapters
     together: dict[tuple[str, str, float], list[int]] = {}
     for position, one in enumerate(job.pixels.image_prompts):
         if one.adapter is not None:
-            entry = _installed_entry(one, position, model, registry)
+            entry = _installed_entry(one, one.adapter, position, model, registry)
             together.setdefault((entry.name, entry.roles[one.role], one.weight), []).append(position)
     return tuple(
         IpAdapter(
             name=name,
-            folder=registry.ip_adapter_places[name],
-            file=registry.ip_adapter_places[name] / registry.ip_adapters[name].weights,
-            encoder=registry.ip_adapter_places[name] / registry.ip_adapters[name].encoder,
+            folder=known.paths[name],
+            file=known.paths[name] / known[name].weights,
+            encoder=known.paths[name] / known[name].encoder,
             layers=layers,
             weight=weight,
             prompt_positions=tuple(pictures),
-            settings=registry.ip_adapters[name].settings,
+            settings=known[name].settings,
         )
         for (name, layers, weight), pictures in together.items()
     )
 
 
-def ip_adapter_install_hint(entry: IpAdapterEntry, folder: Path) -> str:
-    """How to get an IP-Adapter that is not here."""
-    if entry.install or not is_on_hub(entry.source):
-        return entry.install or f"put {entry.weights} and {entry.encoder} into {folder}, then restart the generator"
-    return f"bottega models pull {entry.name}, then restart the generator"
+def _installed_entry(
+    said: ImagePrompt, name: str, position: int, model: LocalModel, registry: Registry
+) -> IpAdapterEntry:
+    def fits(entry: IpAdapterEntry) -> bool:
+        return entry.platform == model.platform and said.role in entry.roles
 
-
-def _installed_entry(said: ImagePrompt, position: int, model: Model, registry: Registry) -> IpAdapterEntry:
-    path, name = f"$.job.image_prompts[{position}].adapter", said.adapter or ""
-    fitting = {
-        one.name: one
-        for one in registry.ip_adapters.values()
-        if one.platform == model.platform and said.role in one.roles
-    }
-    entry = fitting.get(name)
-    if entry is None:
-        raise Refused(
-            "not_installed",
-            f"{name[:64]!r} is no IP-Adapter for {said.role} of {model.platform}",
-            path=path,
-            hint=nearest(name, fitting) if fitting else "leave the picture out",
-        )
-    if entry.name not in registry.installed_ip_adapters:
-        raise not_installed_error(
-            f"the IP-Adapter {entry.name}", path, ip_adapter_install_hint(entry, registry.ip_adapter_places[entry.name])
-        )
+    fitting = [entry.name for entry in registry.ip_adapters.values() if fits(entry)]
+    entry, _ = registry.ip_adapters.require(
+        name,
+        f"$.job.image_prompts[{position}].adapter",
+        fits=fits,
+        purpose=f"{said.role} of {model.platform}",
+        hint=nearest(name, fitting) if fitting else "leave the picture out",
+    )
     return entry

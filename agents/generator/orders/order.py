@@ -8,15 +8,21 @@ from agents.generator.control.maps import TOOL_FOR_MAP
 from agents.generator.images.placement import StartImage
 from agents.generator.orders.ip_adapter_choice import IpAdapter, choose_ip_adapters
 from agents.generator.registry import samplers
-from agents.generator.registry.entries import ControlEntry, LoraEntry, Model, MotionEntry, is_on_hub, scheduler_of
-from agents.generator.registry.registry import Registry, not_installed_error
+from agents.generator.registry.entries import (
+    ControlEntry,
+    EmbeddingEntry,
+    LocalModel,
+    LoraEntry,
+    MotionEntry,
+    scheduler_of,
+)
+from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import Weights
 from agents.shared.picture import Rgb
 from protocol.animation import Motion
 from protocol.commands import Lora
 from protocol.errors import AcpError, NotSupported, Refused
 from protocol.messages import Job
-from protocol.nearest import nearest
 from protocol.pixels import UNBUILT_SETTINGS, Buckets
 from protocol.sources import ControlImage
 from protocol.words import words_of
@@ -77,7 +83,7 @@ class Order:
     """
 
     job: Job
-    model: Model
+    model: LocalModel
     folder: Path
     scheduler: samplers.Scheduler
     loras: tuple[LoraAdapter, ...] = ()
@@ -127,7 +133,7 @@ def order_of(job: Job, registry: Registry) -> Order:
     for name in UNBUILT_SETTINGS:
         if getattr(job.pixels, name) is not None:
             raise NotSupported(f"{name} is not supported by this version", path=f"$.job.pixels.{name}")
-    model = _installed_model(job, registry)
+    model, folder = registry.models.require(job.pixels.model, "$.job.model")
     _check_size(job, model)
     scheduler = scheduler_of(samplers.find(job.pixels.sampler, "$.job.sampler"), model.architecture)
     if scheduler is None:
@@ -140,7 +146,7 @@ def order_of(job: Job, registry: Registry) -> Order:
     return Order(
         job=job,
         model=model,
-        folder=registry.places[model.name],
+        folder=folder,
         scheduler=scheduler,
         loras=tuple(_lora_adapter(lora, index, model, registry) for index, lora in enumerate(job.pixels.loras)),
         textual_inversions=_textual_inversions(job, model, registry),
@@ -151,51 +157,7 @@ def order_of(job: Job, registry: Registry) -> Order:
     )
 
 
-def model_install_hint(model: Model, folder: Path) -> str:
-    """How to get a model that is not here."""
-    if model.install:
-        return model.install
-    if is_on_hub(model.source):
-        return f"bottega models pull {model.name}, then restart the generator"
-    return f"put its diffusers folder at {folder}, then restart the generator"
-
-
-def lora_install_hint(lora: LoraEntry, file: Path) -> str:
-    """How to get a LoRA that is not here."""
-    return lora.install or f"put the file at {file}, then restart the generator"
-
-
-def control_install_hint(control: ControlEntry, folder: Path) -> str:
-    """How to get a ControlNet that is not here."""
-    if control.install or not is_on_hub(control.source):
-        return control.install or f"put its diffusers folder at {folder}, then restart the generator"
-    return f"bottega models pull {control.name}, then restart the generator"
-
-
-def motion_install_hint(motion: MotionEntry, folder: Path) -> str:
-    """How to get a motion adapter that is not here."""
-    if motion.install or not is_on_hub(motion.source):
-        return motion.install or f"put its diffusers folder at {folder}, then restart the generator"
-    return f"bottega models pull {motion.name}, then restart the generator"
-
-
-def _installed_model(job: Job, registry: Registry) -> Model:
-    model = registry.models.get(job.pixels.model)
-    if model is None:
-        raise Refused(
-            "not_installed",
-            f"the model {job.pixels.model[:64]!r} is not known",
-            path="$.job.model",
-            hint=nearest(job.pixels.model, registry.models),
-        )
-    if model.name not in registry.installed:
-        raise not_installed_error(
-            f"the model {model.name}", "$.job.model", model_install_hint(model, registry.places[model.name])
-        )
-    return model
-
-
-def _check_size(job: Job, model: Model) -> None:
+def _check_size(job: Job, model: LocalModel) -> None:
     step, width, height = model.multiple_of, job.pixels.width, job.pixels.height
     if min(width, height) < step or width % step or height % step:
         raise AcpError(
@@ -213,71 +175,48 @@ def _check_size(job: Job, model: Model) -> None:
         )
 
 
-def _textual_inversions(job: Job, model: Model, registry: Registry) -> tuple[TextualInversion, ...]:
+def _textual_inversions(job: Job, model: LocalModel, registry: Registry) -> tuple[TextualInversion, ...]:
     """The learned words that stand in the prompts."""
-    fitting = {
-        name: entry.token
-        for name, entry in registry.embeddings.items()
-        if name in registry.installed_embeddings and entry.platform == model.platform
-    }
-    return tuple(
-        TextualInversion(name, fitting[name], registry.embedding_places[name]) for name in words_of(job.pixels, fitting)
+    known = registry.embeddings
+    fitting = {name: known[name].token for name in known if name in known.installed and _is_for(known[name], model)}
+    return tuple(TextualInversion(name, fitting[name], known.paths[name]) for name in words_of(job.pixels, fitting))
+
+
+def _control_model(said: ControlImage, index: int, model: LocalModel, registry: Registry) -> ControlModel:
+    _, folder = registry.controls.require(
+        said.model,
+        f"$.job.controls[{index}].model",
+        fits=lambda entry: _is_for(entry, model) and entry.kind == said.kind,
+        purpose=f"{said.kind} of {model.platform}",
     )
-
-
-def _control_model(said: ControlImage, index: int, model: Model, registry: Registry) -> ControlModel:
-    entry, path = registry.controls.get(said.model), f"$.job.controls[{index}].model"
-    if entry is None or entry.platform != model.platform or entry.kind != said.kind:
-        raise Refused(
-            "not_installed",
-            f"{said.model[:64]!r} is no ControlNet for {said.kind} of {model.platform}",
-            path=path,
-            hint=nearest(said.model, registry.controls),
-        )
-    folder = registry.control_places[entry.name]
-    if entry.name not in registry.installed_controls:
-        raise not_installed_error(f"the ControlNet {entry.name}", path, control_install_hint(entry, folder))
-    seen_by = (name for name, tool in registry.tools.items() if tool.kind == TOOL_FOR_MAP.get(said.kind))
-    annotator = next((registry.tool_places[name] for name in seen_by if name in registry.installed_tools), None)
+    tools = registry.tools
+    seen_by = (name for name, tool in tools.items() if tool.kind == TOOL_FOR_MAP.get(said.kind))
+    annotator = next((tools.paths[name] for name in seen_by if name in tools.installed), None)
     return ControlModel(said, folder, annotator)
 
 
-def _motion_model(job: Job, model: Model, registry: Registry) -> MotionModel | None:
+def _motion_model(job: Job, model: LocalModel, registry: Registry) -> MotionModel | None:
     if (said := job.pixels.motion) is None:
         return None
-    entry, path = registry.motions.get(said.model), "$.job.motion.model"
-    if entry is None or entry.platform != model.platform:
-        raise Refused(
-            "not_installed",
-            f"{said.model[:64]!r} is no motion adapter for {model.platform}",
-            path=path,
-            hint=nearest(said.model, registry.motions),
-        )
-    folder = registry.motion_places[entry.name]
-    if entry.name not in registry.installed_motions:
-        raise not_installed_error(f"the motion adapter {entry.name}", path, motion_install_hint(entry, folder))
+    entry, folder = registry.motions.require(
+        said.model, "$.job.motion.model", fits=lambda entry: _is_for(entry, model), purpose=model.platform
+    )
     return MotionModel(said, folder, entry.schedule)
 
 
-def _lora_adapter(lora: Lora, index: int, model: Model, registry: Registry) -> LoraAdapter:
+def _lora_adapter(lora: Lora, index: int, model: LocalModel, registry: Registry) -> LoraAdapter:
     path = f"$.job.loras[{index}].name"
-    entry = registry.loras.get(lora.name)
-    if entry is None:
+    known = registry.loras.get(lora.name)
+    if known is not None and not _is_for(known, model):
         raise Refused(
             "not_installed",
-            f"the LoRA {lora.name[:64]!r} is not known",
+            f"the LoRA {known.name} is for {known.platform}, not for {model.platform}",
             path=path,
-            hint=f"{nearest(lora.name, registry.loras)}; or add it to models.toml as [loras.NAME]",
+            hint=f"ask for a model of {known.platform}, or leave the LoRA out",
         )
-    if entry.platform != model.platform:
-        raise Refused(
-            "not_installed",
-            f"the LoRA {entry.name} is for {entry.platform}, not for {model.platform}",
-            path=path,
-            hint=f"ask for a model of {entry.platform}, or leave the LoRA out",
-        )
-    if entry.name not in registry.installed_loras:
-        raise not_installed_error(
-            f"the LoRA {entry.name}", path, lora_install_hint(entry, registry.lora_places[entry.name])
-        )
-    return LoraAdapter(name=entry.name, file=registry.lora_places[entry.name], weight=lora.weight)
+    entry, file = registry.loras.require(lora.name, path)
+    return LoraAdapter(name=entry.name, file=file, weight=lora.weight)
+
+
+def _is_for(entry: LoraEntry | EmbeddingEntry | ControlEntry | MotionEntry, model: LocalModel) -> bool:
+    return entry.platform == model.platform

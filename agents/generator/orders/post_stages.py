@@ -173,11 +173,11 @@ def _refinement(step: Refine, position: int, size: tuple[int, int], job: Job, re
 
 
 def _network_weights(name: str, registry: Registry, path: str) -> Weights:
-    if name not in registry.tools or name not in registry.installed_tools:
+    if name not in registry.tools or name not in registry.tools.installed:
         raise Refused(
             "not_installed",
             f"the network {name[:64]!r} is not on this machine",
             path=f"{path}.model",
-            hint=f"{nearest(name, registry.installed_tools)}; or bottega models add FILE.safetensors",
+            hint=f"{nearest(name, registry.tools.installed)}; or bottega models add FILE.safetensors",
         )
-    return Weights("tool", name, registry.tool_places[name])
+    return Weights("tool", name, registry.tools.paths[name])

@@ -26,7 +26,7 @@ from agents.generator.pipelines.loras import LoraAdapters
 from agents.generator.pipelines.textual_inversion import TextualInversions
 from agents.generator.pipelines.variants import PipelineVariants
 from agents.generator.registry import samplers
-from agents.generator.registry.entries import Model
+from agents.generator.registry.entries import LocalModel
 
 MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}
 """Part of the machine's memory that weights may fill, where other processes live in it too."""
@@ -41,7 +41,7 @@ class ResidentModel:
     from the same model when it is loaded again; `own_bytes` are what its own weights fill of the device at most."""
 
     number: int
-    model: Model
+    model: LocalModel
     pipeline: Any
     scheduler: dict[str, Any]
     loras: LoraAdapters
@@ -87,7 +87,7 @@ class ResidentPipelines:
         """The models that are in memory, least recently used first."""
         return self._resident.keys()
 
-    def get(self, model: Model, folder: Path, busy: Collection[str] = ()) -> ResidentModel | None:
+    def get(self, model: LocalModel, folder: Path, busy: Collection[str] = ()) -> ResidentModel | None:
         """The pipeline of a model, loaded if need be; null while there is no room for it beside the models named in
         `busy`, which stay.
 
@@ -104,7 +104,7 @@ class ResidentPipelines:
         self._resident[model.name] = resident
         return resident
 
-    def add(self, model: Model, pipeline: Any) -> ResidentModel:
+    def add(self, model: LocalModel, pipeline: Any) -> ResidentModel:
         """Put a pipeline that was read, or built, on the device.
 
         Raises:
@@ -143,7 +143,7 @@ class ResidentPipelines:
             torch.cuda.empty_cache()
 
 
-def _read_pipeline(model: Model, folder: Path, device: torch.device) -> Any:
+def _read_pipeline(model: LocalModel, folder: Path, device: torch.device) -> Any:
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
     try:
         pipeline = model_folder.read_pipeline(_pipeline_class(model, folder), folder, dtype)
@@ -156,7 +156,7 @@ def _read_pipeline(model: Model, folder: Path, device: torch.device) -> Any:
     return pipeline
 
 
-def _pipeline_class(model: Model, folder: Path) -> Any:
+def _pipeline_class(model: LocalModel, folder: Path) -> Any:
     index = msgspec.json.decode((folder / "model_index.json").read_bytes(), type=dict[str, Any])
     # A folder that names another class is not loaded.
     expected, found = model.family.pipelines.noise, index.get("_class_name")

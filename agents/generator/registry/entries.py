@@ -26,25 +26,42 @@ Commercial = Literal["yes", "no", "conditional"]
 """Whether pictures may be used commercially; `conditional` where the licence sets conditions."""
 
 
-class Model(BaseModel):
-    """A model with its platform's defaults filled in.
-
-    Sizes are (width, height) in pixels, the first the default. `dtype` is that of accelerators, since a CPU
-    computes in float32. `path` is its folder where that is not in the models folder, relative to the file that names
-    it; `source` the hub repository, at the commit `revision`, or a note on where it comes from. `sha256` is the hash of
-    weights that are one file. `memory_gb` is what weights fill at `dtype`, in 10⁹ bytes, by the number of parameters.
-    `commercial` is whether the licence allows commercial use.
-    """
+class Entry(BaseModel):
+    """What every entry for weights says. `path` is where its file or folder is if not in the folder of its kind,
+    relative to the file that names it; `install` is how to get it, where that is not the usual way."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name
+    path: Path | None = None
+    licence: str | None = None
+    install: str | None = None
+
+    @property
+    def settings(self) -> str:
+        """What decides pixels beside the files."""
+        return ""
+
+
+class HubEntry(Entry):
+    """An entry that may be pulled: `source` is the hub repository, at the commit `revision`, or a note on where it
+    comes from."""
+
+    source: str = "your own"
+    revision: Commit | None = None
+
+
+class LocalModel(HubEntry):
+    """A model with its platform's defaults filled in.
+
+    Sizes are (width, height) in pixels, the first the default. `dtype` is that of accelerators, since a CPU
+    computes in float32. `sha256` is the hash of weights that are one file. `memory_gb` is what weights fill at `dtype`,
+    in 10⁹ bytes, by the number of parameters. `commercial` is whether the licence allows commercial use.
+    """
+
     platform: Name
     architecture: ArchitectureName
-    source: str
-    revision: Commit | None = None
     sha256: Sha256 | None = None
-    path: Path | None = None
     aliases: tuple[str, ...] = ()
     steps: int = Field(ge=1, le=150)
     guidance: float = Field(ge=0, le=50)
@@ -56,10 +73,8 @@ class Model(BaseModel):
     max_pixels: int = Field(ge=256)
     dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     memory_gb: float | None = Field(default=None, gt=0)
-    licence: str | None = None
     commercial: Commercial | None = None
     priority: int = 0
-    install: str | None = None
 
     @property
     def family(self) -> Architecture:
@@ -81,33 +96,20 @@ class Model(BaseModel):
         return self
 
 
-class LoraEntry(BaseModel):
-    """An adapter for the models of one platform. `trigger` are the words that wake it; `path` is its file where that is
-    not in the folder of LoRAs, relative to the file that names it."""
+class LoraEntry(Entry):
+    """An adapter for the models of one platform. `trigger` are the words that wake it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
     platform: Name
     trigger: str | None = None
     sha256: Sha256 | None = None
-    path: Path | None = None
-    licence: str | None = None
-    install: str | None = None
 
 
-class EmbeddingEntry(BaseModel):
+class EmbeddingEntry(Entry):
     """A word for the text encoders of one platform (textual inversion). `token` is how prompts write it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
     platform: Name
     token: str = Field(min_length=2, max_length=64, pattern=r"^\S+$")
     sha256: Sha256 | None = None
-    path: Path | None = None
-    licence: str | None = None
-    install: str | None = None
 
     @property
     def settings(self) -> str:
@@ -115,41 +117,23 @@ class EmbeddingEntry(BaseModel):
         return self.token
 
 
-class ControlEntry(BaseModel):
-    """A ControlNet for the models of one platform, a diffusers folder. `source` is the hub repository, at the commit
-    `revision`, or a note on where it comes from."""
+class ControlEntry(HubEntry):
+    """A ControlNet for the models of one platform, a diffusers folder."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
     platform: Name
     kind: ControlKind
-    source: str = "your own"
-    revision: Commit | None = None
-    path: Path | None = None
-    licence: str | None = None
-    install: str | None = None
 
 
-class IpAdapterEntry(BaseModel):
+class IpAdapterEntry(HubEntry):
     """An IP-Adapter for the models of one platform: a folder with the file `weights` and, in `encoder`, the CLIP vision
     model that looks at pictures. `roles` are what is taken from a picture -> how the names of the attention layers
-    begin that take it; empty for all of them. `source` is the hub repository, at the commit `revision`, or a note on
-    where it comes from."""
+    begin that take it; empty for all of them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
     platform: Name
     roles: dict[ReferenceRole, str] = Field(default={"style": "", "subject": "", "character": ""}, min_length=1)
     weights: InnerPath = "ip_adapter.safetensors"
     encoder: InnerPath = "image_encoder"
-    source: str = "your own"
-    revision: Commit | None = None
-    path: Path | None = None
-    licence: str | None = None
     commercial: Commercial | None = None
-    install: str | None = None
 
     @property
     def settings(self) -> str:
@@ -157,23 +141,15 @@ class IpAdapterEntry(BaseModel):
         return f"{self.weights} {self.encoder} {sorted(self.roles.items())}"
 
 
-class MotionEntry(BaseModel):
+class MotionEntry(HubEntry):
     """A motion adapter for the models of one platform, a diffusers folder: they make sequences of at most `max_frames`
-    with it. `schedule` is how noise grew over the steps that it was trained on, as diffusers' schedulers call it.
-    `source` is the hub repository, at the commit `revision`, or a note on where it comes from."""
+    with it. `schedule` is how noise grew over the steps that it was trained on, as diffusers' schedulers call
+    it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
     platform: Name
     max_frames: int = Field(default=MAX_FRAMES, ge=2, le=MAX_FRAMES)
     schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "linear"
-    source: str = "your own"
-    revision: Commit | None = None
-    path: Path | None = None
-    licence: str | None = None
     commercial: Commercial | None = None
-    install: str | None = None
 
     @property
     def settings(self) -> str:
@@ -181,23 +157,14 @@ class MotionEntry(BaseModel):
         return self.schedule
 
 
-class ToolEntry(BaseModel):
+class ToolEntry(HubEntry):
     """A model that helps with pictures: it sees depth, poses or segments in a reference, makes pictures larger or
-    cleaner, or restores faces. `scale` is how many times larger, where the file's header does not tell. `source` is the
-    hub repository, at the commit `revision`, or a note on where it comes from."""
+    cleaner, or restores faces. `scale` is how many times larger, where the file's header does not tell."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Name
     kind: Literal["depth", "pose", "segmentation", "upscaler", "face_restorer"]
     scale: int | None = Field(default=None, ge=1, le=16)
-    source: str = "your own"
-    revision: Commit | None = None
     sha256: Sha256 | None = None
-    path: Path | None = None
-    licence: str | None = None
     commercial: Commercial | None = None
-    install: str | None = None
 
 
 def is_on_hub(source: str) -> bool:

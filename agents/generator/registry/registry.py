@@ -5,31 +5,32 @@
 
 import json
 import tomllib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from os.path import normpath
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from agents.generator.architectures import ARCHITECTURES
+from agents.generator.providers.catalogue import CATALOGUE, Catalogue, provider_module
 from agents.generator.registry.entries import (
     ControlEntry,
     EmbeddingEntry,
     IpAdapterEntry,
+    LocalModel,
     LoraEntry,
-    Model,
     MotionEntry,
     ToolEntry,
 )
+from agents.generator.registry.hosted import HostedModel
+from agents.generator.registry.installed import Installed, find_installed
+from agents.generator.registry.kinds import KINDS, Kind, WeightsKind
 from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
-from protocol.errors import AcpError, Refused
+from protocol.errors import AcpError
 from protocol.nearest import nearest
 
 BUILT_IN_FILE = Path(__file__).with_name("registry.toml")
-FILE_SUFFIXES = {"upscaler": ".safetensors", "face_restorer": ".safetensors"}
-"""Ends of the names of tools that are files; others are folders."""
 
 
 class RegistryError(AcpError):
@@ -42,116 +43,89 @@ class RegistryError(AcpError):
 
 @dataclass(frozen=True)
 class Registry:
-    """Models, LoRAs, embeddings, ControlNets, IP-Adapters, motion adapters and tools, their places on this machine, and
-    which were there when it was read."""
+    """Everything with weights, by its kind; hosted models, and the providers that this process asks for them."""
 
-    models: Mapping[str, Model]
-    loras: Mapping[str, LoraEntry]
-    embeddings: Mapping[str, EmbeddingEntry]
-    controls: Mapping[str, ControlEntry]
-    ip_adapters: Mapping[str, IpAdapterEntry]
-    motions: Mapping[str, MotionEntry]
-    tools: Mapping[str, ToolEntry]
-    places: Mapping[str, Path]
-    lora_places: Mapping[str, Path]
-    embedding_places: Mapping[str, Path]
-    control_places: Mapping[str, Path]
-    ip_adapter_places: Mapping[str, Path]
-    motion_places: Mapping[str, Path]
-    tool_places: Mapping[str, Path]
-    installed: frozenset[str]
-    installed_loras: frozenset[str]
-    installed_embeddings: frozenset[str]
-    installed_controls: frozenset[str]
-    installed_ip_adapters: frozenset[str]
-    installed_motions: frozenset[str]
-    installed_tools: frozenset[str]
+    kinds: Mapping[WeightsKind, Installed[Any]]
+    hosted: Mapping[str, HostedModel] = field(default_factory=dict[str, HostedModel])
+    providers: frozenset[str] = frozenset()
+
+    @property
+    def models(self) -> Installed[LocalModel]:
+        """Models that run here."""
+        return self.kinds["model"]
+
+    @property
+    def loras(self) -> Installed[LoraEntry]:
+        """LoRAs."""
+        return self.kinds["lora"]
+
+    @property
+    def embeddings(self) -> Installed[EmbeddingEntry]:
+        """Words that can be taught (textual inversion)."""
+        return self.kinds["word"]
+
+    @property
+    def controls(self) -> Installed[ControlEntry]:
+        """ControlNets."""
+        return self.kinds["control"]
+
+    @property
+    def ip_adapters(self) -> Installed[IpAdapterEntry]:
+        """IP-Adapters."""
+        return self.kinds["ip_adapter"]
+
+    @property
+    def motions(self) -> Installed[MotionEntry]:
+        """Motion adapters."""
+        return self.kinds["motion"]
+
+    @property
+    def tools(self) -> Installed[ToolEntry]:
+        """What helps with pictures."""
+        return self.kinds["tool"]
+
+    @property
+    def served_platforms(self) -> frozenset[str]:
+        """The platforms of the models that pictures can be made with here."""
+        local = {self.models[name].platform for name in self.models.installed}
+        return frozenset(local | {one.platform for one in self.hosted.values() if one.provider in self.providers})
 
     def with_everything_installed(self) -> "Registry":
         """The same registry, with every entry taken for installed."""
-        return replace(
-            self,
-            installed=frozenset(self.models),
-            installed_loras=frozenset(self.loras),
-            installed_embeddings=frozenset(self.embeddings),
-            installed_controls=frozenset(self.controls),
-            installed_ip_adapters=frozenset(self.ip_adapters),
-            installed_motions=frozenset(self.motions),
-            installed_tools=frozenset(self.tools),
-        )
+        return replace(self, kinds={kind: known.with_all_installed() for kind, known in self.kinds.items()})
+
+    def with_providers_alone(self, providers: Iterable[str]) -> "Registry":
+        """The same registry, for a process that asks these providers and makes nothing itself."""
+        kinds = {kind: replace(known, installed=frozenset[str]()) for kind, known in self.kinds.items()}
+        return replace(self, kinds=kinds, providers=frozenset(providers))
 
 
-def load(models: Path, loras: Path, own: Path) -> Registry:
+def load(models: Path, loras: Path, own: Path, catalogue: Catalogue = CATALOGUE) -> Registry:
     """Read the built-in registry and the person's `own` file, if there is one; look into the folders `models`
-    and `loras`, and `embeddings`, `controls`, `ip_adapters`, `motions` and `tools` beside the latter, for what is
-    installed.
+    and `loras`, and for the other kinds into folders beside the latter, for what is installed. `catalogue` are the
+    providers of hosted models.
 
     Raises:
         RegistryError: a file is not valid TOML, or an entry in it is wrong.
     """
     tables = _read(BUILT_IN_FILE)
     _add_pocket_defaults(tables)
-    known, adapters, words, controls, ip_adapters, motions, tools = _parse_entries(BUILT_IN_FILE, tables)
+    for provider in catalogue:
+        for name, entry in provider_module(provider, catalogue).MODELS.items():
+            tables["models"][name] = {**entry, "provider": provider}
+    file = BUILT_IN_FILE
     if own.is_file():
-        known, adapters, words, controls, ip_adapters, motions, tools = _parse_entries(own, _merge(tables, _read(own)))
-    places = {model.name: model.path or models / model.name for model in known.values()}
-    lora_places = {lora.name: lora.path or loras / f"{lora.name}.safetensors" for lora in adapters.values()}
-    embeddings = loras.with_name("embeddings")
-    embedding_places = {word.name: word.path or embeddings / f"{word.name}.safetensors" for word in words.values()}
-    control_places = {one.name: one.path or loras.with_name("controls") / one.name for one in controls.values()}
-    ip_places = {one.name: one.path or loras.with_name("ip_adapters") / one.name for one in ip_adapters.values()}
-    motion_places = {one.name: one.path or loras.with_name("motions") / one.name for one in motions.values()}
-    tool_places = {
-        tool.name: tool.path or loras.with_name("tools") / (f"{tool.name}{FILE_SUFFIXES.get(tool.kind, '')}")
-        for tool in tools.values()
-    }
-    return Registry(
-        models=known,
-        loras=adapters,
-        embeddings=words,
-        controls=controls,
-        ip_adapters=ip_adapters,
-        motions=motions,
-        tools=tools,
-        places=places,
-        lora_places=lora_places,
-        embedding_places=embedding_places,
-        control_places=control_places,
-        ip_adapter_places=ip_places,
-        motion_places=motion_places,
-        tool_places=tool_places,
-        installed=frozenset(name for name, place in places.items() if (place / "model_index.json").is_file()),
-        installed_loras=frozenset(name for name, place in lora_places.items() if place.is_file()),
-        installed_embeddings=frozenset(name for name, place in embedding_places.items() if place.is_file()),
-        installed_controls=frozenset(
-            name for name, place in control_places.items() if (place / "config.json").is_file()
-        ),
-        installed_ip_adapters=frozenset(
-            name
-            for name, place in ip_places.items()
-            if (place / ip_adapters[name].weights).is_file()
-            and (place / ip_adapters[name].encoder / "config.json").is_file()
-        ),
-        installed_motions=frozenset(name for name, place in motion_places.items() if (place / "config.json").is_file()),
-        installed_tools=frozenset(
-            name for name, place in tool_places.items() if place.is_file() or (place / "config.json").is_file()
-        ),
-    )
+        _parse_entries(file, tables)
+        file, tables = own, _merge(tables, _read(own))
+    hosted = _parse_hosted(file, tables, catalogue)
+    entries = _parse_entries(file, tables)
+    folders = {kind: loras.with_name(row.table) for kind, row in KINDS.items()} | {"model": models, "lora": loras}
+    return Registry({kind: find_installed(row, entries[kind], folders[kind]) for kind, row in KINDS.items()}, hosted)
 
 
-Entry = TypeVar("Entry", Model, LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, MotionEntry, ToolEntry)
-PlatformEntry = TypeVar("PlatformEntry", LoraEntry, EmbeddingEntry, ControlEntry, IpAdapterEntry, MotionEntry)
-Entries = tuple[
-    dict[str, Model],
-    dict[str, LoraEntry],
-    dict[str, EmbeddingEntry],
-    dict[str, ControlEntry],
-    dict[str, IpAdapterEntry],
-    dict[str, MotionEntry],
-    dict[str, ToolEntry],
-]
+Validated = TypeVar("Validated", bound=BaseModel)
 Tables = dict[str, dict[str, dict[str, Any]]]
-_TABLE_NAMES = ("platforms", "models", "loras", "embeddings", "controls", "ip_adapters", "motions", "tools")
+_TABLE_NAMES = ("platforms", *(row.table for row in KINDS.values()))
 
 
 def _read(file: Path) -> Tables:
@@ -186,45 +160,56 @@ def _merge(base: Tables, own: Tables) -> Tables:
     }
 
 
-def _parse_entries(file: Path, tables: Tables) -> Entries:
-    platforms = tables["platforms"]
-    models: dict[str, Model] = {}
+def _parse_hosted(file: Path, tables: Tables, catalogue: Catalogue) -> dict[str, HostedModel]:
+    """Models with a provider."""
+    found: dict[str, HostedModel] = {}
     for name, entry in tables["models"].items():
-        platform = _platform(file, f"models.{name}", entry, platforms)
+        if not _is_hosted(entry):
+            continue
+        where, provider = f"models.{name}", entry["provider"]
+        if not isinstance(provider, str) or provider not in catalogue:
+            problem = f"the provider {provider!r} is not known"
+            raise RegistryError(file, f"{where}.provider", problem, nearest(str(provider), catalogue))
+        if provider in tables["platforms"]:
+            raise RegistryError(file, f"platforms.{provider}", "a provider has this name", "choose another name")
+        found[name] = _validate(HostedModel, file, where, entry | {"name": name})
+    return found
+
+
+def _is_hosted(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of `models` is one of a provider, and no local model."""
+    return "provider" in entry
+
+
+def _parse_entries(file: Path, tables: Tables) -> dict[WeightsKind, dict[str, Any]]:
+    return {
+        kind: {
+            name: _validate(row.entry, file, f"{row.table}.{name}", _fields_of(row, name, entry, file, tables))
+            for name, entry in tables[row.table].items()
+            if not _is_hosted(entry) or kind != "model"
+        }
+        for kind, row in KINDS.items()
+    }
+
+
+def _fields_of(row: Kind[Any], name: str, entry: dict[str, Any], file: Path, tables: Tables) -> dict[str, Any]:
+    """What an entry says, after a look at its platform."""
+    if row.architectures is None:
+        return entry | {"name": name}
+    platform = _platform(file, f"{row.table}.{name}", entry, tables["platforms"])
+    if row.inherits:
         fields = {"source": "your own"} | platform | entry | {"name": name}
         if isinstance(entry.get("aliases"), list):
             fields["aliases"] = [*platform.get("aliases", ()), *entry["aliases"]]
-        models[name] = _validate(Model, file, f"models.{name}", fields)
-    loras = _platform_entries(LoraEntry, file, "loras", tables)
-    words = _platform_entries(EmbeddingEntry, file, "embeddings", tables)
-    tools = {
-        name: _validate(ToolEntry, file, f"tools.{name}", entry | {"name": name})
-        for name, entry in tables["tools"].items()
-    }
-    controls = _platform_entries(ControlEntry, file, "controls", tables)
-    with_adapters = [name for name, family in ARCHITECTURES.items() if family.ip_adapters]
-    with_sequences = [name for name, family in ARCHITECTURES.items() if family.pipelines.sequence]
-    ip_adapters = _platform_entries(IpAdapterEntry, file, "ip_adapters", tables, with_adapters)
-    motions = _platform_entries(MotionEntry, file, "motions", tables, with_sequences)
-    return models, loras, words, controls, ip_adapters, motions, tools
-
-
-def _platform_entries(
-    kind: type[PlatformEntry], file: Path, table: str, tables: Tables, fitting: Collection[str] = ARCHITECTURES
-) -> dict[str, PlatformEntry]:
-    """The entries of a table, which are for platforms of the `fitting` architectures."""
-    found: dict[str, PlatformEntry] = {}
-    for name, entry in tables[table].items():
-        platform = _platform(file, f"{table}.{name}", entry, tables["platforms"])
-        if platform.get("architecture") not in fitting:
-            raise RegistryError(
-                file,
-                f"{table}.{name}.platform",
-                f"models of {entry['platform']} take none of the {table}",
-                f"a platform of the architecture {' or '.join(sorted(fitting))}",
-            )
-        found[name] = _validate(kind, file, f"{table}.{name}", entry | {"name": name})
-    return found
+        return fields
+    if platform.get("architecture") not in row.architectures:
+        raise RegistryError(
+            file,
+            f"{row.table}.{name}.platform",
+            f"models of {entry['platform']} take none of the {row.table}",
+            f"a platform of the architecture {' or '.join(sorted(row.architectures))}",
+        )
+    return entry | {"name": name}
 
 
 def _platform(
@@ -237,7 +222,7 @@ def _platform(
     return platforms[name]
 
 
-def _validate(kind: type[Entry], file: Path, where: str, fields: Mapping[str, Any]) -> Entry:
+def _validate(kind: type[Validated], file: Path, where: str, fields: Mapping[str, Any]) -> Validated:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
@@ -258,8 +243,3 @@ def _add_pocket_defaults(tables: Tables) -> None:
     entry |= {key: found[key] for key in ("steps", "guidance", "sampler") if key in found}
     if "native_size" in found:
         entry["native_sizes"] = [found["native_size"]]
-
-
-def not_installed_error(what: str, path: str, hint: str) -> Refused:
-    """The refusal of something that is known and not here; `hint` is how to get it."""
-    return Refused("not_installed", f"{what} is not on this machine", path=path, hint=hint)

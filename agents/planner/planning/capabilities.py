@@ -1,13 +1,28 @@
 """What the workshop can do, merged from what its live processes announce. Pure module."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from protocol.messages import Presence
-from protocol.offers import ControlInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.offers import (
+    ControlInfo,
+    ControlOffer,
+    EmbeddingOffer,
+    IpAdapterInfo,
+    IpAdapterOffer,
+    LoraInfo,
+    LoraOffer,
+    ModelInfo,
+    ModelOffer,
+    MotionInfo,
+    MotionOffer,
+    Offer,
+    ToolInfo,
+    ToolOffer,
+    infos_of,
+    kind_of,
+)
 
-Offer = TypeVar("Offer", ModelInfo, LoraInfo, ControlInfo, IpAdapterInfo, MotionInfo, ToolInfo)
 Rank = tuple[int, ...]
 
 
@@ -32,46 +47,51 @@ def merge_presences(presences: Iterable[Presence]) -> Capabilities:
     """Merge what processes announce; a model is installed if any generator has it."""
     alive = list(presences)
     roles = [presence.role for presence in alive]
+    best: dict[tuple[str, str], Offer] = {}
+    for presence in alive:
+        for offer in offers_of(presence):
+            key = kind_of(offer), offer.info.name
+            if key not in best or _rank(offer) > _rank(best[key]):
+                best[key] = offer
+    merged = best.values()
     return Capabilities(
-        models=_best_by_name((one for presence in alive for one in presence.models), _model_rank),
-        loras=_best_by_name((one for presence in alive for one in presence.loras), _installed_rank),
+        models={info.name: info for info in infos_of(merged, ModelInfo)},
+        loras={info.name: info for info in infos_of(merged, LoraInfo)},
         samplers=_sorted_union(presence.samplers for presence in alive),
         styles=_sorted_union(presence.styles for presence in alive),
         style_references=_sorted_union(presence.style_references for presence in alive),
-        controls=tuple(
-            _best_by_name((one for presence in alive for one in presence.controls), _installed_rank).values()
-        ),
-        ip_adapters=tuple(
-            _best_by_name((one for presence in alive for one in presence.ip_adapters), _installed_rank).values()
-        ),
-        motions=tuple(_best_by_name((one for presence in alive for one in presence.motions), _installed_rank).values()),
-        tools=_best_by_name((one for presence in alive for one in presence.tools), _tool_rank),
+        controls=tuple(infos_of(merged, ControlInfo)),
+        ip_adapters=tuple(infos_of(merged, IpAdapterInfo)),
+        tools={info.name: info for info in infos_of(merged, ToolInfo)},
+        motions=tuple(infos_of(merged, MotionInfo)),
         generators=roles.count("generator"),
         prompt_writers=roles.count("prompt"),
     )
 
 
-def _best_by_name(announced: Iterable[Offer], rank: Callable[[Offer], Rank]) -> dict[str, Offer]:
-    """Of several announcements under a name the first that ranks highest."""
-    best: dict[str, Offer] = {}
-    for one in announced:
-        if one.name not in best or rank(one) > rank(best[one.name]):
-            best[one.name] = one
-    return best
+def offers_of(presence: Presence) -> Sequence[Offer]:
+    """What a process announces: its offers, or the lists of one that has no offers."""
+    return presence.offers or [
+        *(ModelOffer(info=info) for info in presence.models),
+        *(LoraOffer(info=info) for info in presence.loras),
+        *(EmbeddingOffer(info=info) for info in presence.embeddings),
+        *(ControlOffer(info=info) for info in presence.controls),
+        *(IpAdapterOffer(info=info) for info in presence.ip_adapters),
+        *(MotionOffer(info=info) for info in presence.motions),
+        *(ToolOffer(info=info) for info in presence.tools),
+    ]
 
 
 def _sorted_union(named: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(sorted({name for names in named for name in names}))
 
 
-def _installed_rank(one: LoraInfo | ControlInfo | IpAdapterInfo | MotionInfo) -> Rank:
-    return (one.installed,)
-
-
-def _tool_rank(tool: ToolInfo) -> Rank:
-    return tool.installed, tool.seconds_per_megapixel is not None
-
-
-def _model_rank(model: ModelInfo) -> Rank:
-    """Which of two announcements of a model says more of what the workshop can do with it."""
-    return model.installed, model.references, model.seconds_per_image is not None
+def _rank(offer: Offer) -> Rank:
+    """Which of two announcements under a name says more of what the workshop can do with it."""
+    match offer.info:
+        case ModelInfo() as model:
+            return model.installed, model.references, model.seconds_per_image is not None
+        case ToolInfo() as tool:
+            return tool.installed, tool.seconds_per_megapixel is not None
+        case info:
+            return (info.installed,)

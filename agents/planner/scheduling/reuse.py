@@ -5,16 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agents.planner.ledger.batches import Batch
+from agents.planner.planning.capabilities import offers_of
 from protocol.errors import Unavailable
 from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, StoreImage
-from protocol.offers import ControlInfo, EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo, ToolInfo
+from protocol.offers import EmbeddingInfo, Info, infos_of, kind_of
 from protocol.pixels import PixelSpec, pixel_digest
 from protocol.post import LANCZOS, CorrectColour, Refine
 from protocol.reuse import StoredPicture
 from protocol.sources import adapters_of
 from protocol.words import refined, words_of
-
-AnnouncedWeights = ModelInfo | LoraInfo | EmbeddingInfo | ControlInfo | IpAdapterInfo | MotionInfo | ToolInfo
 
 
 class NeedsLookup(Unavailable):
@@ -45,20 +44,16 @@ def may_reuse(batch: Batch) -> bool:
 
 def digests(jobs: Iterable[Job], presences: Sequence[Presence]) -> dict[int, str]:
     """What each picture is found by, by index. Those whose weights are not known for certain have nothing."""
-    known = {
-        "model": agreed_versions(model for presence in presences for model in presence.models),
-        "lora": agreed_versions(lora for presence in presences for lora in presence.loras),
-        "control": agreed_versions(control for presence in presences for control in presence.controls),
-        "ip_adapter": agreed_versions(adapter for presence in presences for adapter in presence.ip_adapters),
-        "motion": agreed_versions(motion for presence in presences for motion in presence.motions),
-        "word": agreed_versions(word for presence in presences for word in presence.embeddings),
-        "tool": agreed_versions(tool for presence in presences for tool in presence.tools),
-    }
-    words = [word for presence in presences for word in presence.embeddings if word.installed]
+    offers = [offer for presence in presences for offer in offers_of(presence)]
+    by_kind: dict[str, list[Info]] = {}
+    for offer in offers:
+        by_kind.setdefault(kind_of(offer), []).append(offer.info)
+    known = {kind: agreed_versions(infos) for kind, infos in by_kind.items()}
+    words = [word for word in infos_of(offers, EmbeddingInfo) if word.installed]
     found: dict[int, str] = {}
     for job in jobs:
         tokens = {word.name: word.token for word in words if word.platform == job.platform}
-        versions = [known[kind].get(name) for kind, name in _weights(job.pixels, tokens)]
+        versions = [known.get(kind, {}).get(name) for kind, name in _weights(job.pixels, tokens)]
         if None not in versions:
             found[job.index] = pixel_digest(job.pixels, "+".join(filter(None, versions)))
     return found
@@ -82,7 +77,7 @@ def _weights(pixels: PixelSpec, tokens: Mapping[str, str]) -> Iterable[tuple[str
     return dict.fromkeys(parts)
 
 
-def agreed_versions(announced: Iterable[AnnouncedWeights]) -> dict[str, str | None]:
+def agreed_versions(announced: Iterable[Info]) -> dict[str, str | None]:
     """The hash of each installed model or adapter, by name; null where a generator does not know it yet, or two differ,
     because any of them may take the job."""
     versions: dict[str, set[str | None]] = {}

@@ -19,7 +19,7 @@ from agents.generator.files.rrdb_file import RrdbFile
 from agents.generator.library.install import ModelLibrary, add, remove
 from agents.generator.library.models_toml import with_entry, without_entry
 from agents.generator.orders.order import order_of
-from agents.generator.registry.entries import Model
+from agents.generator.registry.entries import LocalModel
 from agents.generator.upscale.network import Network
 from agents.generator.upscale.rrdb import Rrdb
 from protocol.commands import Lora
@@ -37,7 +37,7 @@ def shelves(home: Path) -> ModelLibrary:
     return ModelLibrary(home / "models", home / "loras", home / "models.toml")
 
 
-def nowhere(model: Model, folder: Path) -> None:
+def nowhere(model: LocalModel, folder: Path) -> None:
     raise AssertionError(f"asked the hub for {model.name}")
 
 
@@ -61,7 +61,7 @@ async def test_a_single_file_draws_the_picture_of_the_folder_it_was_made_of(
 
     assert (added.name, added.kind, added.platform) == ("mine", "checkpoint", platform)
     known = shelves.load_registry()
-    assert "mine" in known.installed
+    assert "mine" in known.models.installed
     fields = {"platform": platform, "steps": 4, "width": 64, "height": 64, "sampler": "Euler"}
     engine = DiffusersEngine("cpu", 1, home / "run")
     async with engine.open():
@@ -77,7 +77,7 @@ def test_a_single_file_takes_its_configuration_from_the_hub_where_no_model_of_it
     save(tiny_pipeline(), tmp_path / "mine.safetensors")
     asked: list[str] = []
 
-    def configure(model: Model, folder: Path) -> None:
+    def configure(model: LocalModel, folder: Path) -> None:
         asked.append(model.source)
         shutil.copytree(tiny_folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
 
@@ -85,7 +85,7 @@ def test_a_single_file_takes_its_configuration_from_the_hub_where_no_model_of_it
 
     assert asked == ["stable-diffusion-v1-5/stable-diffusion-v1-5"]
     assert (added.path / SINGLE_FILE).is_file()
-    assert "my-model" in shelves.load_registry().installed
+    assert "my-model" in shelves.load_registry().models.installed
 
 
 async def test_a_lora_is_drawn_with_under_its_new_name(
@@ -125,7 +125,7 @@ def test_a_textual_inversion_teaches_its_word_or_the_name_of_its_file(
     assert (added.kind, added.platform, added.trigger_word) == ("embedding", platform, token)
     known = shelves.load_registry()
     assert known.embeddings["bad_hands-5"].token == token
-    assert "bad_hands-5" in known.installed_embeddings
+    assert "bad_hands-5" in known.embeddings.installed
     remove(shelves, "bad_hands-5")
     assert list(shelves.embeddings.iterdir()) == []
 
@@ -139,15 +139,15 @@ def test_an_upscaler_becomes_a_tool(shelves: ModelLibrary, tmp_path: Path):
     assert (added.kind, added.platform) == ("upscaler", None)
     known = shelves.load_registry()
     assert known.tools["x4"].kind == "upscaler"
-    assert known.installed_tools == {"x4"}
-    assert Network(known.tool_places["x4"], torch.device("cpu")).scale == 4
+    assert known.tools.installed == {"x4"}
+    assert Network(known.tools.paths["x4"], torch.device("cpu")).scale == 4
     assert remove(shelves, "x4").freed_bytes
 
 
 def test_a_folder_is_used_where_it_lies(shelves: ModelLibrary, tiny_folder: Path):
     added = add(shelves, tiny_folder, "again", None, nowhere)
     assert (added.kind, added.platform, added.path) == ("folder", "stable_diffusion_1_5", tiny_folder)
-    assert shelves.load_registry().places["again"] == tiny_folder
+    assert shelves.load_registry().models.paths["again"] == tiny_folder
 
     removed = remove(shelves, "again")
 

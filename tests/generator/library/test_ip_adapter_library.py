@@ -9,7 +9,7 @@ import pytest
 from agents.generator.library.hub import Hub
 from agents.generator.library.install import ModelLibrary, add, remove
 from agents.generator.library.pull import ORIGIN_FILE, pull_ip_adapter
-from agents.generator.registry.entries import Model
+from agents.generator.registry.entries import LocalModel
 from protocol.errors import AcpError
 from tests.generator import tiny_ip_adapter
 from tests.generator.conftest import tiny_unet
@@ -74,7 +74,7 @@ def shelves(home: Path) -> ModelLibrary:
     return ModelLibrary(home / "models", home / "loras", home / "models.toml")
 
 
-def nowhere(model: Model, folder: Path) -> None:
+def nowhere(model: LocalModel, folder: Path) -> None:
     raise AssertionError(f"asked the hub for {model.name}")
 
 
@@ -85,7 +85,7 @@ def test_a_folder_with_what_looks_at_pictures_is_added_where_it_lies_and_removed
     known = shelves.load_registry()
 
     assert (added.kind, added.platform, added.path) == ("ip_adapter", "stable_diffusion_1_5", mine)
-    assert "mine" in known.installed_ip_adapters
+    assert "mine" in known.ip_adapters.installed
     assert remove(shelves, "mine").remaining_path == mine
     assert "mine" not in shelves.load_registry().ip_adapters
     assert (mine / "ip_adapter.safetensors").is_file()

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from agents.generator.announce import Speeds, Versions, ip_adapter_infos, model_infos
+from agents.generator.announce import Speeds, Versions, announce
 from agents.generator.orders.ip_adapter_choice import MAX_IMAGE_PROMPTS
 from agents.generator.orders.order import order_of
 from agents.generator.registry.registry import Registry, RegistryError
 from protocol.errors import AcpError
 from protocol.messages import Job
+from protocol.offers import IpAdapterInfo, ModelInfo, infos_of
 from protocol.parameters import ReferenceRole
 from protocol.sources import ImagePrompt, adapters_of
 
@@ -58,14 +59,17 @@ def test_pictures_of_one_role_and_weight_are_looked_at_together(folder: Path, jo
 
 
 def test_a_model_follows_pictures_once_an_adapter_of_its_platform_is_here(folder: Path, load: Load) -> None:
+    def announced_models() -> list[ModelInfo]:
+        return infos_of(announce(load(), Versions(), Speeds()), ModelInfo)
+
     def followed() -> set[str]:
-        return {model.platform for model in model_infos(load(), Speeds(), Versions()) if model.references}
+        return {model.platform for model in announced_models() if model.references}
 
     assert followed() == {"pocket"}
     put(folder)
     assert followed() == {"pocket", "stable_diffusion_1_5"}
-    assert {model.references for model in model_infos(load(), Speeds(), Versions())} == {0, MAX_IMAGE_PROMPTS}
-    announced = {one.name: one for one in ip_adapter_infos(load(), Versions())}
+    assert {model.references for model in announced_models()} == {0, MAX_IMAGE_PROMPTS}
+    announced = {one.name: one for one in infos_of(announce(load(), Versions(), Speeds()), IpAdapterInfo)}
     assert (announced["mine"].installed, announced["mine"].roles) == (True, ["style", "subject"])
     assert announced["ip_adapter_sdxl"].install == ("bottega models pull ip_adapter_sdxl, then restart the generator")
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from agents.generator.announce import Speeds, Versions, model_infos, slots_per_platform
+from agents.generator.announce import Speeds, Versions, announce, slots_per_platform
 from agents.generator.orders.order import order_of
 from agents.generator.registry.registry import Registry
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from protocol.messages import Job
 from protocol.money import device_cost
+from protocol.offers import ModelInfo, infos_of
 
 Jobs = Callable[..., Job]
 Load = Callable[[], Registry]
@@ -51,7 +52,7 @@ def test_what_cannot_be_made_is_refused_with_what_to_do(
 
 
 def test_every_model_is_announced_and_the_missing_ones_say_how_to_get_them(load: Load):
-    announced = {model.name: model for model in model_infos(load(), Speeds(), Versions())}
+    announced = {model.name: model for model in infos_of(announce(load(), Versions(), Speeds()), ModelInfo)}
     assert announced["tiny"].installed
     assert announced["tiny"].install is None
     assert not announced["base_sdxl"].installed

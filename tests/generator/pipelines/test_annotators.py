@@ -76,9 +76,9 @@ async def test_a_photograph_is_followed_by_the_map_that_a_model_makes_of_it(
     wanted = await ordered(kind, PICTURE)
     ours = await made(engine, wanted)
 
-    assert wanted.unmade == {0}
+    assert wanted.missing_maps == {0}
     given = await ordered(kind, depth if kind == "depth" else normal_map(depth), preprocessed=True)
-    assert not given.unmade
+    assert not given.missing_maps
     assert np.array_equal(pixels(ours), pixels(await made(engine, given)))
     raw = await made(engine, await ordered(kind, PICTURE, preprocessed=True))
     assert raw.data != ours.data
@@ -88,7 +88,7 @@ async def test_a_photograph_is_followed_by_the_map_that_a_model_makes_of_it(
 async def test_a_map_needs_no_model_and_a_photograph_says_which(home: Path, ordered: Callable):
     depth = depth_map(np.repeat(np.arange(64, dtype=np.float32)[:, None], 64, axis=1))
     wanted = await ordered("depth", depth)
-    assert not wanted.unmade
+    assert not wanted.missing_maps
     assert np.array_equal(wanted.maps[0], depth)
     with pytest.raises(AcpError) as refused:
         await ordered("normal", PICTURE)

@@ -25,6 +25,7 @@ from agents.shared.settings import Offload
 from protocol.animation import Motion
 from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
+from protocol.offers import MotionInfo, infos_of
 from tests.generator.engines.test_diffusers_engine import made, pixels
 
 Orders = Callable[..., Order]
@@ -178,7 +179,8 @@ async def test_an_adapter_that_does_not_fit_is_refused_by_name(
 def test_adapters_are_announced_and_the_missing_ones_say_how_to_get_them(
     load: Load, job: Callable[..., Job], home: Path
 ):
-    known = {one.name: one for one in announce.motion_infos(load(), announce.Versions())}
+    offers = announce.announce(load(), announce.Versions(), announce.Speeds())
+    known = {one.name: one for one in infos_of(offers, MotionInfo)}
     assert "bottega models pull animatediff_sd15" in (known["animatediff_sd15"].install or "")
     for name, hint in (("animatediff_sd15", "bottega models pull"), ("animatedif_sd15", "did you mean")):
         with pytest.raises(AcpError) as refused:

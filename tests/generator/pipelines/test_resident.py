@@ -23,14 +23,15 @@ def known(load: Callable[[], Registry]) -> Registry:
     found = load()
     tiny = found.models["tiny"]
     others = {name: tiny.model_copy(update={"name": name}) for name in ("first", "second", "third")}
-    return replace(found, models=others, places=dict.fromkeys(others, found.places["tiny"]))
+    paths = dict.fromkeys(others, found.models.paths["tiny"])
+    return replace(found, kinds={**found.kinds, "model": replace(found.models, entries=others, paths=paths)})
 
 
 def test_models_stay_while_they_fit_and_the_least_recently_used_makes_room(known: Registry):
     def get(name: str, *busy: str):
-        return pipelines.get(known.models[name], known.places[name], busy)
+        return pipelines.get(known.models[name], known.models.paths[name], busy)
 
-    measured = ResidentPipelines(CPU).get(known.models["first"], known.places["first"])
+    measured = ResidentPipelines(CPU).get(known.models["first"], known.models.paths["first"])
     assert measured is not None
     pipelines = ResidentPipelines(CPU, budget=int(2.5 * measured.size_bytes))
 
@@ -49,13 +50,13 @@ def test_controlnets_count_and_make_room_by_letting_idle_models_go(
     known: Registry, tiny_order: Callable[..., Order], tmp_path: Path
 ):
     first = known.models["first"]
-    measured = ResidentPipelines(CPU).get(first, known.places["first"])
+    measured = ResidentPipelines(CPU).get(first, known.models.paths["first"])
     assert measured is not None
     ControlNetModel.from_unet(measured.pipeline.unet).save_pretrained(tmp_path / "edges")
     control = ControlModel(ControlImage(kind="canny", model="edges", blob="c" * 64), tmp_path / "edges")
     pipelines = ResidentPipelines(CPU, budget=2 * measured.size_bytes)
     for name in ("second", "first"):
-        resident = pipelines.get(known.models[name], known.places[name])
+        resident = pipelines.get(known.models[name], known.models.paths[name])
     assert resident is not None
     resident.variants.pipeline_for(replace(tiny_order(), model=first, controls=(control,)))
     assert resident.size_bytes > measured.size_bytes
@@ -64,7 +65,7 @@ def test_controlnets_count_and_make_room_by_letting_idle_models_go(
 
 def test_a_model_too_large_for_the_budget_is_tried_alone(known: Registry):
     pipelines = ResidentPipelines(CPU, budget=1)
-    assert pipelines.get(known.models["first"], known.places["first"]) is not None
-    assert pipelines.get(known.models["second"], known.places["second"], ["first"]) is None
-    assert pipelines.get(known.models["second"], known.places["second"]) is not None
+    assert pipelines.get(known.models["first"], known.models.paths["first"]) is not None
+    assert pipelines.get(known.models["second"], known.models.paths["second"], ["first"]) is None
+    assert pipelines.get(known.models["second"], known.models.paths["second"]) is not None
     assert list(pipelines.resident_names) == ["second"]

@@ -36,24 +36,24 @@ def test_only_models_that_take_one_say_that_they_take_a_negative_prompt(tmp_path
 def test_a_model_is_installed_when_its_diffusers_folder_is_there(tmp_path: Path):
     folder = tmp_path / "models" / "base_sdxl"
     folder.mkdir(parents=True)
-    assert "base_sdxl" not in read(tmp_path, "").installed
+    assert "base_sdxl" not in read(tmp_path, "").models.installed
     (folder / "model_index.json").write_text("{}")
-    assert "base_sdxl" in read(tmp_path, "").installed
+    assert "base_sdxl" in read(tmp_path, "").models.installed
 
 
 def test_a_lora_is_installed_when_its_file_is_there(tmp_path: Path):
-    assert "product_lora_v3" not in read(tmp_path, "").installed_loras
+    assert "product_lora_v3" not in read(tmp_path, "").loras.installed
     (tmp_path / "loras").mkdir()
     (tmp_path / "loras" / "product_lora_v3.safetensors").write_bytes(b"")
-    assert "product_lora_v3" in read(tmp_path, "").installed_loras
+    assert "product_lora_v3" in read(tmp_path, "").loras.installed
 
 
 def test_a_relative_path_counts_from_the_file_that_names_it(tmp_path: Path):
     glow = tmp_path / "mine" / "glow.safetensors"
     found = read(tmp_path, '[loras.glow]\nplatform = "pocket"\npath = "mine/glow.safetensors"')
-    assert found.lora_places["glow"] == glow
+    assert found.loras.paths["glow"] == glow
     elsewhere = read(tmp_path, f'[loras.glow]\nplatform = "pocket"\npath = "{tmp_path.parent}/glow.safetensors"')
-    assert elsewhere.lora_places["glow"] == tmp_path.parent / "glow.safetensors"
+    assert elsewhere.loras.paths["glow"] == tmp_path.parent / "glow.safetensors"
 
 
 def test_a_persons_model_inherits_from_its_platform(tmp_path: Path):

@@ -71,9 +71,7 @@ def looked_for(job: Job, known: Registry, kept: Path) -> tuple[str, str]:
         versions.remember(part, weight_hashes.version_of(part.path, kept, part.settings))
     announced = replace(
         base_presence("generator", "g", 1),
-        models=announce.model_infos(known, announce.Speeds(), versions),
-        embeddings=announce.embedding_infos(known, versions),
-        ip_adapters=announce.ip_adapter_infos(known, versions),
+        offers=announce.announce(known, versions, announce.Speeds()),
     )
     made = "+".join(
         weight_hashes.version_of(part.path, kept, part.settings) for part in order_with_stages(job, known).weights

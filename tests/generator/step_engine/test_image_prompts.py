@@ -130,7 +130,7 @@ async def test_a_look_goes_with_a_picture_to_start_from_and_with_structure(
     engine: DiffusersEngine, orders: Callable[..., Order], follow: Follow, controls: Callable[..., ControlModel]
 ) -> None:
     platform = "stable_diffusion_xl"
-    led = {"controls": (controls(platform, "first"),), "maps": (noise(3),), "start": StartImage(noise(5), 0.75)}
+    led = {"controls": (controls(platform, "first"),), "maps": (noise(3),), "start_image": StartImage(noise(5), 0.75)}
     wanted = replace(follow(orders(platform, prompt=PROMPT), ([1], 0.7, "")), **led)
     rendering = await made(engine, wanted)
 

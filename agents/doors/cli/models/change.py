@@ -20,7 +20,7 @@ from agents.generator.library import pull as pulling
 from agents.generator.library.hub import Hub
 from agents.generator.library.install import ModelLibrary, installed_names, paths_by_name
 from agents.generator.library.recognise import recognise
-from agents.generator.registry.entries import IpAdapterEntry, Model, is_on_hub
+from agents.generator.registry.entries import HubEntry, IpAdapterEntry, LocalModel, is_on_hub
 from agents.generator.registry.registry import Registry
 from protocol.codec import encode
 from protocol.nearest import nearest
@@ -97,7 +97,7 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
         Refused: see `library.shelves.add`.
     """
 
-    def configure(model: Model, folder: Path) -> None:
+    def configure(model: LocalModel, folder: Path) -> None:
         with _open_hub() as hub:
             pulling.pull_configuration(hub, model.source, model.revision or "main", folder)
 
@@ -133,8 +133,8 @@ def remove(name: str, json: bool) -> None:
 
 
 def _pull_known(registry: Registry, name: str, json: bool) -> PullResult:
-    adapters = {**registry.controls, **registry.ip_adapters, **registry.motions}
-    known = {**registry.models, **adapters, **registry.tools}
+    every = (entry for known in registry.kinds.values() for entry in known.values())
+    known = {entry.name: entry for entry in every if isinstance(entry, HubEntry)}
     entry = known.get(name)
     if entry is None:
         raise bad_input(
@@ -152,7 +152,7 @@ def _pull_known(registry: Registry, name: str, json: bool) -> PullResult:
         raise bad_input(f"{name} is not on the hub", hint=entry.install or f"put it at {folder}", code="not_installed")
     where = {"source": entry.source, "revision": entry.revision or "main", "folder": folder}
     match entry:
-        case Model():
+        case LocalModel():
             fetch = partial(pulling.pull_pipeline, dtype=entry.dtype, **where)
         case IpAdapterEntry():
             fetch = partial(pulling.pull_ip_adapter, weights=entry.weights, encoder=entry.encoder, **where)

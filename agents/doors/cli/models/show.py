@@ -2,6 +2,7 @@
 Needs no workshop."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,36 +16,26 @@ from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
 from agents.generator import announce
 from agents.generator.architectures import ARCHITECTURES
-from agents.generator.library.install import ModelLibrary, installed_names, paths_by_name
+from agents.generator.library.install import ModelLibrary
 from agents.generator.library.pull import origin_of
 from agents.generator.library.verify import verify_files
 from agents.generator.registry.entries import (
     ControlEntry,
     EmbeddingEntry,
+    Entry,
     IpAdapterEntry,
-    LoraEntry,
-    Model,
     MotionEntry,
     ToolEntry,
     scheduler_of,
 )
+from agents.generator.registry.hosted import HostedModel, connect_hint
+from agents.generator.registry.kinds import KINDS, WeightsKind
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.samplers import SAMPLERS
 from protocol.codec import encode
 from protocol.nearest import nearest
-from protocol.offers import EmbeddingInfo, IpAdapterInfo, LoraInfo, ModelInfo, MotionInfo
-
-
-class Models(Struct, frozen=True, kw_only=True):
-    """What `bottega models list --json` prints."""
-
-    models: list[ModelInfo]
-    loras: list[LoraInfo]
-    embeddings: list[EmbeddingInfo]
-    controls: list["ToolInfo"]
-    ip_adapters: list[IpAdapterInfo]
-    motions: list[MotionInfo]
-    tools: list["ToolInfo"]
+from protocol.offers import EmbeddingInfo, Info, LoraInfo, ModelInfo, kind_of
+from protocol.offers import ToolInfo as AnnouncedTool
 
 
 class ToolInfo(Struct, frozen=True, kw_only=True):
@@ -56,6 +47,10 @@ class ToolInfo(Struct, frozen=True, kw_only=True):
     platform: str | None = None
     installed: bool
     install: str | None
+
+
+Listed = Info | ToolInfo
+"""A line of `bottega models list`."""
 
 
 class ModelPath(Struct, frozen=True, kw_only=True):
@@ -125,7 +120,7 @@ def list_models(json: bool) -> None:
     registry = model_library().load_registry()
     known = _list_known(registry)
     if json:
-        _print(known)
+        _print({KINDS[kind].table: listed for kind, listed in known.items()})
     else:
         _show_list(Console(), known)
 
@@ -200,91 +195,88 @@ def _verify(details: ModelDetails) -> ModelDetails:
     return replace(details, verified_files=number)
 
 
-def _list_known(registry: Registry) -> Models:
-    versions = announce.Versions()
-    return Models(
-        models=announce.model_infos(registry, announce.Speeds(), versions),
-        loras=announce.lora_infos(registry, versions),
-        embeddings=announce.embedding_infos(registry, versions),
-        controls=[
-            ToolInfo(
-                name=name,
-                kind=entry.kind,
-                platform=entry.platform,
-                installed=name in registry.installed_controls,
-                install=entry.install or f"bottega models pull {name}",
-            )
-            for name, entry in registry.controls.items()
-        ],
-        ip_adapters=announce.ip_adapter_infos(registry, versions),
-        motions=announce.motion_infos(registry, versions),
-        tools=[
-            ToolInfo(
-                name=name,
-                kind=entry.kind,
-                installed=name in registry.installed_tools,
-                install=entry.install or f"bottega models pull {name}",
-            )
-            for name, entry in registry.tools.items()
-        ],
+def _list_known(registry: Registry) -> dict[WeightsKind, Sequence[Listed]]:
+    """Every known entry by its kind, as it is announced; of ControlNets and tools less is shown."""
+    offers = announce.announce(registry, announce.Versions(), announce.Speeds())
+    listed: dict[WeightsKind, Sequence[Listed]] = {
+        kind: [offer.info for offer in offers if kind_of(offer) == kind] for kind in registry.kinds
+    }
+    controls, tools = registry.controls, registry.tools
+    listed["control"] = [_tool_info(one, one.platform, name in controls.installed) for name, one in controls.items()]
+    listed["tool"] = [_tool_info(one, None, name in tools.installed) for name, one in tools.items()]
+    return listed
+
+
+def _tool_info(entry: ControlEntry | ToolEntry, platform: str | None, installed: bool) -> ToolInfo:
+    return ToolInfo(
+        name=entry.name,
+        kind=entry.kind,
+        platform=platform,
+        installed=installed,
+        install=entry.install or f"bottega models pull {entry.name}",
     )
-
-
-_FIELDS_OF_ONE_KIND = frozenset({"roles", "weights", "encoder", "max_frames", "schedule"})
-"""What entries of one kind alone have."""
 
 
 def _details_of(registry: Registry, name: str) -> ModelDetails:
-    adapters = (registry.loras, registry.embeddings, registry.controls, registry.ip_adapters, registry.motions)
-    tables = (registry.models, *adapters, registry.tools)
-    entry = next((table[name] for table in tables if name in table), None)
-    if entry is None:
+    if name in registry.hosted:
+        return _hosted_details(registry.hosted[name])
+    kind: WeightsKind | None = next((kind for kind, known in registry.kinds.items() if name in known), None)
+    if kind is None:
         raise bad_input(
             f"no model is called {name[:64]!r}",
-            hint=nearest(name, [name for table in tables for name in table]),
+            hint=nearest(name, [*(name for known in registry.kinds.values() for name in known), *registry.hosted]),
             code="not_installed",
         )
-    known = _list_known(registry)
-    parts = (*known.tools, *known.ip_adapters, *known.motions, *known.controls)
-    listed = (*parts, *known.embeddings, *known.loras, *known.models)
-    hints = {one.name: one.install for one in listed}
-    place = paths_by_name(registry)[name]
-    origin = origin_of(place)
-    fields = entry.model_dump(
-        mode="json", exclude={"path", "install", "priority", "multiple_of", "max_pixels", *_FIELDS_OF_ONE_KIND}
-    )
+    known = registry.kinds[kind]
+    entry: Entry = known[name]
+    hint = next(one.install for one in _list_known(registry)[kind] if one.name == name)
+    origin = origin_of(known.paths[name])
     return msgspec.convert(
         {
-            **fields,
-            "kind": _kind_of(entry),
-            "installed": name in installed_names(registry),
-            "path": str(place),
-            "disk_bytes": _disk_bytes(place),
+            **entry.model_dump(mode="json"),
+            "kind": _kind_of(entry, known.kind.noun),
+            "installed": name in known.installed,
+            "path": str(known.paths[name]),
+            "disk_bytes": _disk_bytes(known.paths[name]),
             "commit": origin.commit if origin else None,
-            "install": hints[name],
+            "install": hint,
         },
         ModelDetails,
     )
 
 
-def _kind_of(
-    entry: Model | LoraEntry | EmbeddingEntry | ControlEntry | IpAdapterEntry | MotionEntry | ToolEntry,
-) -> str:
+def _hosted_details(model: HostedModel) -> ModelDetails:
+    """A hosted model: its source is the vendor's, and it lies nowhere here."""
+    return ModelDetails(
+        name=model.name,
+        kind="hosted model",
+        installed=False,
+        path="",
+        platform=model.platform,
+        source=f"{model.provider}: {model.vendor_model}",
+        licence=model.licence,
+        commercial=model.commercial,
+        install=connect_hint(model.provider),
+        negative_prompt=model.negative_prompt,
+        native_sizes=list(model.native_sizes),
+        aliases=list(model.aliases) or None,
+    )
+
+
+def _kind_of(entry: Entry, noun: str) -> str:
     match entry:
-        case Model():
-            return "model"
-        case LoraEntry():
-            return "LoRA"
         case EmbeddingEntry():
             return "embedding"
         case ControlEntry():
-            return f"ControlNet, {entry.kind}"
+            return f"{noun}, {entry.kind}"
         case IpAdapterEntry():
-            return f"IP-Adapter for {', '.join(entry.roles)}"
+            return f"{noun} for {', '.join(entry.roles)}"
         case MotionEntry():
-            return f"motion adapter, {entry.max_frames} frames"
+            return f"{noun}, {entry.max_frames} frames"
         case ToolEntry():
             return entry.kind
+        case _:
+            return noun
 
 
 def _disk_bytes(place: Path) -> int | None:
@@ -303,35 +295,40 @@ def _format_value(value: object) -> str:
             return str(value)
 
 
-def _print(shown: Struct) -> None:
-    sys.stdout.write(encode(shown).decode() + "\n")
+def _print(shown: Struct | dict[str, Sequence[Listed]]) -> None:
+    sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
 
 
-def _show_list(console: Console, known: Models) -> None:
+def _show_list(console: Console, known: Mapping[WeightsKind, Sequence[Listed]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "model", "platform", "size", "steps"):
         table.add_column(name, no_wrap=True)
     table.add_column("licence")
-    for model in sorted(known.models, key=lambda one: (not one.installed, one.platform, one.name)):
-        width, height = model.native_sizes[0]
-        size = f"{width}×{height}"
-        table.add_row(_mark(model.installed), model.name, model.platform, size, str(model.steps), model.licence or "")
-    for lora in sorted(known.loras, key=lambda one: (not one.installed, one.name)):
-        table.add_row(_mark(lora.installed), lora.name, f"{lora.platform} LoRA", "", "", "")
-    for word in known.embeddings:
-        table.add_row(_mark(word.installed), word.name, f"{word.platform} word {escape(word.token)}", "", "", "")
-    for control in known.controls:
-        table.add_row(_mark(control.installed), control.name, f"{control.platform} ControlNet", "", "", "")
-    for adapter in known.ip_adapters:
-        table.add_row(_mark(adapter.installed), adapter.name, f"{adapter.platform} IP-Adapter", "", "", "")
-    for motion in known.motions:
-        table.add_row(_mark(motion.installed), motion.name, f"{motion.platform} motion adapter", "", "", "")
-    for tool in known.tools:
-        table.add_row(_mark(tool.installed), tool.name, f"{tool.kind} of a picture", "", "", "")
+    for kind, listed in known.items():
+        for one in sorted(listed, key=_order):
+            table.add_row("[green]✓[/]" if one.installed else "[dim]·[/]", one.name, *_columns(one, kind))
     console.print(table)
-    if absent := next((one for one in known.models if not one.installed and one.install), None):
+    absent = next((one for one in known["model"] if not one.installed and one.install), None)
+    if absent is not None:
         console.print(f"\nTo install one, such as {absent.name}: {escape(absent.install or '')}", soft_wrap=True)
 
 
-def _mark(installed: bool) -> str:
-    return "[green]✓[/]" if installed else "[dim]·[/]"
+def _order(one: Listed) -> tuple[bool, str, str]:
+    """Models and LoRAs that are installed come first, by their names; the rest stays in the order of the registry."""
+    if isinstance(one, ModelInfo):
+        return not one.installed, one.platform, one.name
+    return (not one.installed, "", one.name) if isinstance(one, LoraInfo) else (False, "", "")
+
+
+def _columns(one: Listed, kind: WeightsKind) -> tuple[str, str, str, str]:
+    """Platform, size, steps and licence of something in the list."""
+    match one:
+        case ModelInfo():
+            width, height = one.native_sizes[0]
+            return one.platform, f"{width}×{height}", str(one.steps), one.licence or ""
+        case EmbeddingInfo():
+            return f"{one.platform} word {escape(one.token)}", "", "", ""
+        case ToolInfo(platform=None) | AnnouncedTool():
+            return f"{one.kind} of a picture", "", "", ""
+        case _:
+            return f"{one.platform} {KINDS[kind].noun}", "", "", ""

@@ -11,7 +11,7 @@ import pytest
 from agents.doors.cli.operator.dead_letters import format_age, summary_of
 from agents.doors.cli.operator.replay import replay_letters
 from agents.generator.agent import Generator
-from agents.generator.engines.flat_colour_engine import FlatColourEngine
+from agents.generator.providers.instant import FlatColourEngine
 from agents.generator.registry import registry
 from agents.shared.settings import Settings
 from bus.agent import Delivery, Inbound, Outbound

@@ -1,4 +1,7 @@
-"""An engine without a model: a flat picture whose colour is the seed's. It measures what coordination costs alone."""
+"""Flat pictures whose colour is the seed's, without a model, a device or a network.
+
+As an engine it draws every local model, to measure what coordination costs alone; as a provider it draws hosted models
+that are entered for it, to try an entry without paying."""
 
 import asyncio
 import functools
@@ -6,15 +9,21 @@ import hashlib
 import struct
 import time
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
-from agents.generator.engine import GenerationStopped, OnProgress, Rendering, ShouldStop
+from agents.generator.engine import AnyOrder, GenerationStopped, OnProgress, Rendering, ShouldStop
 from agents.generator.images.png_writer import chunk
 from agents.generator.orders.order import Order
+from agents.generator.providers.provider import Access
 from agents.generator.registry.weights import Weights
+from bus.agent import Outlet
 from protocol.messages import Job
 from protocol.post import size_after
+
+NEEDS_KEY = False
+
+MODELS: Mapping[str, Mapping[str, object]] = {}
 
 
 class FlatColourEngine:
@@ -29,7 +38,7 @@ class FlatColourEngine:
         self._device_lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[None]:
+    async def open(self, outlet: Outlet | None = None) -> AsyncGenerator[None]:
         """Nothing to hold."""
         yield
 
@@ -40,7 +49,7 @@ class FlatColourEngine:
     async def warm_up(self, order: Order) -> None:
         """Nothing to warm."""
 
-    async def generate(self, order: Order, progressed: OnProgress, stop: ShouldStop) -> Rendering:
+    async def generate(self, order: AnyOrder, progressed: OnProgress, stop: ShouldStop) -> Rendering:
         """See `Engine.generate`."""
         async with self._device_lock:
             if stop():
@@ -63,6 +72,12 @@ class FlatColourEngine:
             provider="instant",
             device="none",
         )
+
+
+@asynccontextmanager
+async def connect(access: Access) -> AsyncGenerator[FlatColourEngine]:
+    """See `ProviderModule.connect`."""
+    yield FlatColourEngine()
 
 
 def flat_png(width: int, height: int, colour: bytes) -> bytes:
