@@ -67,6 +67,9 @@ class Channel:
     covers the address. `{role}` in a pattern is a role of the workshop. Both are null for a channel of replies, which
     go to the inbox of whoever asked; `reply` is the channel of the replies to this one. `stream` keeps what is said,
     if any does.
+
+    `dictionary`: its messages may be compressed with the dictionary of `protocol.dictionary`. Only where agents alone
+    may listen, and where it makes them smaller.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Channel:
     receivers: tuple[Party, ...]
     stream: str | None = None
     reply: "Channel | None" = None
+    dictionary: bool = False
 
 
 REPLY = Channel(
@@ -123,6 +127,7 @@ _WORK = (
         senders=("planner",),
         receivers=("prompt",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
     Channel(
         "work_generate",
@@ -133,6 +138,7 @@ _WORK = (
         senders=("planner",),
         receivers=("generator",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
     Channel(
         "work_qa",
@@ -143,6 +149,7 @@ _WORK = (
         senders=("planner", "generator"),
         receivers=("qa",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
     Channel(
         "work_storage",
@@ -153,6 +160,7 @@ _WORK = (
         senders=("planner", "qa"),
         receivers=("storage",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
     Channel(
         "work_sheet",
@@ -163,6 +171,7 @@ _WORK = (
         senders=("planner",),
         receivers=("storage",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
 )
 
@@ -219,6 +228,7 @@ _BESIDE = (
         members(Control),
         senders=("planner", "supervisor"),
         receivers=ROLES,
+        dictionary=True,
     ),
     Channel(
         "presence",
@@ -303,3 +313,6 @@ DEAD = Channel(
 
 CHANNELS: tuple[Channel, ...] = (COMMAND, OPERATOR, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, *_STORED, DEAD)
 """Every channel of the protocol."""
+
+DICTIONARY_MESSAGES = frozenset(kind for channel in CHANNELS if channel.dictionary for kind in channel.messages)
+"""Types of the messages that may be compressed with the dictionary."""
