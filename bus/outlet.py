@@ -43,13 +43,17 @@ PURGE_WAIT_S = 10.0
 
 
 class AgentOutlet:
-    """`bus.agent.Outlet` over one connection, and the outputs of deliveries."""
+    """`bus.agent.Outlet` over one connection, and the outputs of deliveries. With `dictionary` they are compressed with
+    the dictionary wherever agents alone listen."""
 
-    def __init__(self, connection: Connection, publisher: Publisher, board: PresenceBoard, traces: Tracing) -> None:
+    def __init__(
+        self, connection: Connection, publisher: Publisher, board: PresenceBoard, traces: Tracing, *, dictionary: bool
+    ) -> None:
         self._connection = connection
         self._publisher = publisher
         self._board = board
         self._traces = traces
+        self._dictionary = dictionary
         self._loop = asyncio.get_running_loop()
         self._status_order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._progress: deque[Progress] = deque(maxlen=MAX_PROGRESS_BACKLOG)
@@ -81,7 +85,7 @@ class AgentOutlet:
 
     async def publish_control(self, role: Role, message: Control) -> None:
         """Tell every process of a role, beside the queue."""
-        payload, headers = codec.pack(message)
+        payload, headers = codec.pack(message, dictionary=self._dictionary)
         with contextlib.suppress(NatsError, OSError):
             await self._connection.client.publish(subjects.control(role), payload, headers=headers)
 
@@ -163,7 +167,7 @@ class AgentOutlet:
 
     def _publication(self, message: Outbound, resend: int = 0) -> Publication:
         subject = subjects.subject_of(message)
-        payload, headers = codec.pack(message)
+        payload, headers = codec.pack(message, dictionary=self._dictionary)
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise BadMessage(
                 "too_large",

@@ -44,6 +44,7 @@ class RunnerOptions:
     `ack_wait_s`: a delivery without heartbeat is given to another process after it. `drain_s`: what running handlers
     get at the end. `backoff`: delay after the first, second, … failed delivery. `stop`: set it to drain, as SIGTERM
     does; `signals` false leaves the process' signals alone. `on_ready` is called once, when the agent takes work.
+    `dictionary` false compresses messages without the dictionary, for processes that do not know it.
     """
 
     ack_wait_s: float = 10.0
@@ -57,6 +58,7 @@ class RunnerOptions:
     stop: asyncio.Event | None = None
     on_ready: Callable[[], None] | None = None
     tracer: Tracer | None = None
+    dictionary: bool = True
 
     @property
     def heartbeat_s(self) -> float:
@@ -103,7 +105,9 @@ class _Serving:
         self._traces = telemetry.tracing_of(agent.role, options.tracer)
         self._publisher = Publisher(connection)
         self._board = PresenceBoard(connection, options.presence_ttl_s)
-        self._outlet = AgentOutlet(connection, self._publisher, self._board, self._traces)
+        self._outlet = AgentOutlet(
+            connection, self._publisher, self._board, self._traces, dictionary=options.dictionary
+        )
         self._announcer = PresenceAnnouncer(self._publisher, agent, instance, options.presence_ttl_s)
 
     async def run(self) -> None:

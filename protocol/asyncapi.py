@@ -1,6 +1,7 @@
 """The AsyncAPI 3.1 document, derived from the channels and the types. Pure module.
 
-AsyncAPI's NATS binding knows queue groups only, so streams stand in `x-jetstream`.
+AsyncAPI's NATS binding knows queue groups only, so streams stand in `x-jetstream`. `x-zstd-dictionary` marks channels
+whose frames may name a dictionary, one of the files `dictionary_<id>.zdict` beside the document.
 """
 
 import re
@@ -111,6 +112,8 @@ def _channel(channel: Channel) -> Schema:
         described["parameters"] = {name: {"description": _PARAMETERS[name]} for name in parameters}
     if channel.stream:
         described["x-jetstream"] = {"stream": channel.stream}
+    if channel.dictionary:
+        described["x-zstd-dictionary"] = True
     return described
 
 

@@ -68,6 +68,9 @@ class Channel:
     covers the address. `{role}` in a pattern is a role of the workshop. Both are null for a channel of replies, which
     go to the inbox of whoever asked; `reply` is the channel of the replies to this one. `stream` keeps what is said,
     if any does.
+
+    `dictionary`: its messages may be compressed with the dictionary of `protocol.dictionary`. Only where agents alone
+    may listen, and where it makes them smaller.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Channel:
     receivers: tuple[Party, ...]
     stream: str | None = None
     reply: "Channel | None" = None
+    dictionary: bool = False
 
 
 REPLY = Channel(
@@ -124,6 +128,7 @@ _WORK = (
         senders=("planner",),
         receivers=("prompt",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
     Channel(
         "work_generate",
@@ -134,6 +139,7 @@ _WORK = (
         senders=("planner",),
         receivers=("generator",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
     Channel(
         "work_qa",
@@ -144,6 +150,7 @@ _WORK = (
         senders=("planner", "generator"),
         receivers=("qa",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
     Channel(
         "work_storage",
@@ -154,6 +161,7 @@ _WORK = (
         senders=("planner", "qa"),
         receivers=("storage",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
     Channel(
         "work_sheet",
@@ -164,6 +172,7 @@ _WORK = (
         senders=("planner",),
         receivers=("storage",),
         stream=ACP_WORK,
+        dictionary=True,
     ),
 )
 
@@ -220,6 +229,7 @@ _BESIDE = (
         members(Control),
         senders=("planner", "supervisor"),
         receivers=ROLES,
+        dictionary=True,
     ),
     Channel(
         "presence",
@@ -304,3 +314,6 @@ DEAD = Channel(
 
 CHANNELS: tuple[Channel, ...] = (COMMAND, OPERATOR, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, *_STORED, DEAD)
 """Every channel of the protocol."""
+
+DICTIONARY_MESSAGES = frozenset(kind for channel in CHANNELS if channel.dictionary for kind in channel.messages)
+"""Types of the messages that may be compressed with the dictionary."""

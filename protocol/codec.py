@@ -1,7 +1,8 @@
 """Messages to bytes and back: JSON by msgspec, zstd where it is asked for, everything bounded.
 
 Nothing is decompressed or decoded without a bound. Compression is told by the header
-`Content-Encoding: zstd`. Pure module: no I/O.
+`Content-Encoding: zstd`, a dictionary by the frame itself: any that is known is read, whoever sent it, and one is
+written where agents alone listen. Pure module: no I/O but the dictionaries, which are read at import.
 """
 
 import errno
@@ -12,7 +13,9 @@ from typing import Any, Literal, TypeVar, cast
 import msgspec
 import zstandard
 
+from protocol.channels import DICTIONARY_MESSAGES
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command, GenerateImages
+from protocol.dictionary import LEVEL, load, registry
 from protocol.errors import AcpError, BadCommand, BadMessage, DiskFull, NotSupported
 from protocol.flat_jobs import KnownMessage, current_message
 from protocol.messages import Message
@@ -42,12 +45,13 @@ VERSION = "1"
 Encoding = Literal["zstd", "identity"]
 Decoded = TypeVar("Decoded")
 
-_LEVEL = 3
 _MAX_WINDOW = 8 << 20
 """Window that every decoder should support (RFC 8878, 3.1.1.1.2); a stream of unknown size names 2 MiB."""
 _SLICE = 256
 """Bytes fed to the decompressor at once: at 4 bytes a run-length block of 128 KiB, 8 MiB at most come out."""
 
+_registered = registry()
+_dictionaries = load(_registered)
 _encoder = msgspec.json.Encoder()
 _command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _operator_decoder: msgspec.json.Decoder[OperatorCommand] = msgspec.json.Decoder(OperatorCommand)
@@ -69,8 +73,28 @@ class _Zstd(threading.local):
     """Contexts of one thread, which threads must not share and which take longer to make than to use."""
 
     def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False)
-        self.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False)
+        self.dictionary_compressor = zstandard.ZstdCompressor(
+            level=LEVEL, write_checksum=False, dict_data=_dictionaries[_registered.written]
+        )
+        self._decompressors = {0: zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)}
+
+    def decompressor(self, dictionary: int) -> zstandard.ZstdDecompressor:
+        """That of a dictionary, by its id; 0 is without one.
+
+        Raises:
+            BadMessage: `bad_encoding` for an id that is not known.
+        """
+        if found := self._decompressors.get(dictionary):
+            return found
+        if dictionary not in _dictionaries:
+            raise BadMessage(
+                "bad_encoding",
+                f"the zstd dictionary {dictionary} is not known",
+                hint="compress without a dictionary",
+            )
+        made = zstandard.ZstdDecompressor(dict_data=_dictionaries[dictionary], max_window_size=_MAX_WINDOW)
+        return self._decompressors.setdefault(dictionary, made)
 
 
 _zstd = _Zstd()
@@ -82,17 +106,17 @@ def encode(message: msgspec.Struct) -> bytes:
     return _encoder.encode(message)
 
 
-def compress(data: bytes) -> bytes:
-    """One zstd frame that carries its content size."""
-    return _zstd.compressor.compress(data)
+def compress(data: bytes, *, dictionary: bool = False) -> bytes:
+    """One zstd frame that carries its content size; with a `dictionary` also the id of that."""
+    return (_zstd.dictionary_compressor if dictionary else _zstd.compressor).compress(data)
 
 
 def decompress(data: bytes, limit: int = MAX_MESSAGE_BYTES) -> bytes:
     """The content of exactly one whole zstd frame, at most `limit` bytes.
 
     Raises:
-        BadMessage: `too_large` beyond the limit; `bad_encoding` for what is no frame, is cut off, or goes on
-            after its end.
+        BadMessage: `too_large` beyond the limit; `bad_encoding` for what is no frame, is cut off, goes on
+            after its end, or needs a dictionary that is not known.
     """
     if not data.startswith(zstandard.FRAME_HEADER):
         raise BadMessage("bad_encoding", "the bytes are not a zstd frame", hint="send one frame, or plain JSON")
@@ -100,9 +124,10 @@ def decompress(data: bytes, limit: int = MAX_MESSAGE_BYTES) -> bytes:
         declared = zstandard.frame_content_size(data)
         if declared > limit:
             raise _too_large_inside(limit)
+        decompressor = _zstd.decompressor(zstandard.get_frame_parameters(data).dict_id)
         if declared > 0:  # bounds the output: `max_output_size` is ignored for frames that name their size
-            return _zstd.decompressor.decompress(data, allow_extra_data=False)
-        return _decompress_in_slices(_zstd.decompressor.decompressobj(), data, limit)
+            return decompressor.decompress(data, allow_extra_data=False)
+        return _decompress_in_slices(decompressor.decompressobj(), data, limit)
     except zstandard.ZstdError as error:
         raise BadMessage("bad_encoding", f"the bytes are not one zstd frame: {error}") from error
 
@@ -125,9 +150,11 @@ def _too_large_inside(limit: int) -> BadMessage:
     return BadMessage("too_large", f"the message is larger than {limit} bytes when decompressed")
 
 
-def pack(message: msgspec.Struct) -> tuple[bytes, dict[str, str]]:
-    """A message between agents: compressed, with its headers."""
-    return compress(_encoder.encode(message)), {ENCODING_HEADER: "zstd", VERSION_HEADER: VERSION}
+def pack(message: msgspec.Struct, *, dictionary: bool = False) -> tuple[bytes, dict[str, str]]:
+    """A message, compressed, with its headers. `dictionary` says that whoever reads it knows the dictionary; it is used
+    for messages of the channels that say so (`protocol.channels`), never for those that a client may read."""
+    data = compress(_encoder.encode(message), dictionary=dictionary and type(message) in DICTIONARY_MESSAGES)
+    return data, {ENCODING_HEADER: "zstd", VERSION_HEADER: VERSION}
 
 
 def unpack(data: bytes, headers: Mapping[str, str] | None) -> bytes:

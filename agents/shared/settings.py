@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     drain_s: float = Field(default=20.0, gt=0, description="time that running work gets to end on SIGTERM")
     ack_wait_s: float = Field(default=10.0, gt=0)
     presence_ttl_s: float = Field(default=10.0, ge=2)
+    dictionary: bool = Field(
+        default=True,
+        description="compress messages between agents with the dictionary; false while processes that do not know it "
+        "still run",
+    )
     gpu_price_per_hour: float | None = Field(default=None, ge=0, description="dollars; null leaves cost unmeasured")
     hold_over: float | None = Field(
         default=None, ge=0, description="dollars; a plan that is estimated to cost more waits for approval"

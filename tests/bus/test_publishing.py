@@ -1,14 +1,20 @@
 """Durable publishing: what counts as stored, and what is said again until it is."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
+import zstandard
 from nats.errors import BadSubjectError
 
+from bus.connection import Address
 from bus.publisher import Publication, Publisher
 from bus.server import EmbeddedServer
+from protocol import codec
 from protocol.channels import ACP_DEAD, ACP_WORK
-from tests.bus.scripted import admin_of, listen, stored
+from protocol.dictionary import registry
+from protocol.messages import CancelBatch
+from tests.bus.scripted import BATCH, Scripted, admin_of, listen, served, stored, write_prompts, written
 
 
 def publication(subject: str, name: str = "1") -> Publication:
@@ -72,3 +78,22 @@ async def test_without_a_stream_it_waits_until_there_is_one(nats_server: Embedde
         await waiting
         assert await stored(admin, "LATE") == 1
         running.cancel()
+
+
+@pytest.mark.parametrize(("dictionary", "named"), [(True, registry().written), (False, 0)])
+async def test_an_agent_uses_the_dictionary_where_agents_alone_listen_unless_it_is_switched_off(
+    workshop_server: EmbeddedServer, login: Callable[[str], Address], dictionary: bool, named: int
+) -> None:
+    planner = Scripted("planner", intakes=())
+    async with asyncio.timeout(20), admin_of(workshop_server) as admin:
+        everything = await listen(admin, "acp.v1.>")
+        async with served(planner, login("planner"), dictionary=dictionary):
+            await planner.outlet.publish(write_prompts())
+            await planner.outlet.publish_control("generator", CancelBatch(hash=BATCH, client_id="local"))
+            await planner.outlet.publish(written(write_prompts()))
+            frames = {message.subject.split(".")[2]: message for message in [await everything.get() for _ in range(3)]}
+    ids = {kind: zstandard.get_frame_parameters(message.data).dict_id for kind, message in frames.items()}
+
+    assert ids == {"work": named, "control": named, "event": 0}
+    for message in frames.values():
+        assert codec.decode_message(codec.unpack(message.data, message.headers))

@@ -26,6 +26,8 @@ command = GenerateImages(brief="a mug", requirements=Requirements(quantity=4))
 assert codec.decode_command(codec.encode(command)) == command
 payload, headers = codec.pack(CancelBatch(hash="gen_batch_42", client_id="local"))
 assert codec.decode_message(codec.unpack(payload, headers)).hash == "gen_batch_42"
+smaller, headers = codec.pack(CancelBatch(hash="gen_batch_42", client_id="local"), dictionary=True)
+assert codec.unpack(smaller, headers) == codec.unpack(payload, headers) and len(smaller) < len(payload)
 print("ok")
 """
 
@@ -60,4 +62,5 @@ def test_the_installed_package_carries_its_schemas_and_says_that_it_is_typed(alo
     installed = {file.name for file in (alone / "protocol").iterdir()}
 
     assert {"schema.json", "asyncapi.json", "py.typed"} <= installed
+    assert {file.name for file in (ROOT / "protocol").glob("*.zdict")} <= installed
     assert "tests" not in installed

@@ -28,6 +28,9 @@ def run_agent(role: Role, lifeline: bool) -> None:
     configure_logging(role, settings.log_level)
     agent = importlib.import_module(f"agents.{role}.agent").build(settings)
     options = RunnerOptions(
-        ack_wait_s=settings.ack_wait_s, drain_s=settings.drain_s, presence_ttl_s=settings.presence_ttl_s
+        ack_wait_s=settings.ack_wait_s,
+        drain_s=settings.drain_s,
+        presence_ttl_s=settings.presence_ttl_s,
+        dictionary=settings.dictionary,
     )
     asyncio.run(serve(agent, address, options))
