@@ -10,7 +10,7 @@ from agents.generator.agent import build
 from bus.client import Client
 from bus.connection import Address
 from protocol.commands import Costs, GenerateImages, Requirements, Result
-from protocol.replies import CostReport, GenerationPlan, GenerationResult, ResultBody
+from protocol.results import CostReport, GenerationPlan, GenerationResult, ResultBody
 from tests.generator.providers.test_catalogue import FAKES
 from tests.workshop import instant_settings, served
 
