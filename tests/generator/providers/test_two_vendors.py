@@ -9,8 +9,10 @@ from pydantic import SecretStr
 from agents.generator.agent import build
 from bus.client import Client
 from bus.connection import Address
+from protocol.accounts import CostReport
 from protocol.commands import Costs, GenerateImages, Requirements, Result
-from protocol.results import CostReport, GenerationPlan, GenerationResult, ResultBody
+from protocol.plans import GenerationPlan
+from protocol.results import GenerationResult, ResultBody
 from tests.generator.providers.test_catalogue import FAKES
 from tests.workshop import instant_settings, served
 
