@@ -57,13 +57,13 @@ def drawn(wanted: Order) -> np.ndarray:
     scheduler = getattr(diffusers, wanted.scheduler.name)
     plain.scheduler = scheduler.from_config(plain.scheduler.config, **wanted.scheduler.options)
     result = plain(
-        prompt=job.prompt.text,
+        prompt=job.prompt,
         width=job.width,
         height=job.height,
         num_inference_steps=job.steps,
         generator=torch.Generator("cpu").manual_seed(job.seed),
         **{model.family.guidance_argument: job.guidance},
-        **({"negative_prompt": job.prompt.negative} if model.negative_prompt else {}),
+        **({"negative_prompt": job.negative_prompt} if model.negative_prompt else {}),
     )
     return np.asarray(result.images[0])
 

@@ -71,11 +71,12 @@ async def test_a_family_is_asked_for_guidance_by_its_own_name_of_it(
     new_family: Callable[..., NewFamily], tmp_path: Path
 ):
     new = new_family(replace(FLUX, guidance_argument="true_cfg_scale"), "flux_1_dev")
-    wanted = new.order(prompt=Prompt(text="a red mug", negative="blue"))
+    prompt = Prompt(text="a red mug", negative="blue")
+    wanted = new.order(prompt=prompt)
     engine = DiffusersEngine("cpu", 1, tmp_path / "run")
     async with engine.open():
         rendering = await made(engine, wanted)
-        weaker = await made(engine, new.order(prompt=wanted.job.pixels.prompt, guidance=1.0))
+        weaker = await made(engine, new.order(prompt=prompt, guidance=1.0))
     assert np.array_equal(pixels(rendering), drawn(wanted))
     assert rendering.data != weaker.data
 

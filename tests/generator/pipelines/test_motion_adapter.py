@@ -62,7 +62,7 @@ def adapter(home: Path) -> MotionAdapter:
 
 def drawn(tiny_folder: Path, adapter: MotionAdapter, wanted: Order) -> np.ndarray:
     """The same sequence by diffusers alone."""
-    job = wanted.job
+    job = wanted.job.pixels
     still = StableDiffusionPipeline.from_pretrained(tiny_folder, local_files_only=True)
     parts = {name: getattr(still, name) for name in ("vae", "text_encoder", "tokenizer", "unet")}
     scheduler = getattr(diffusers, wanted.scheduler.name).from_config(
@@ -71,8 +71,8 @@ def drawn(tiny_folder: Path, adapter: MotionAdapter, wanted: Order) -> np.ndarra
     plain = AnimateDiffPipeline(**parts, motion_adapter=adapter, scheduler=scheduler)
     plain.set_progress_bar_config(disable=True)
     result = plain(
-        job.prompt.text,
-        negative_prompt=job.prompt.negative,
+        job.prompt,
+        negative_prompt=job.negative_prompt,
         num_frames=WAVE.frames,
         width=job.width,
         height=job.height,

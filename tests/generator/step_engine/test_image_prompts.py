@@ -74,7 +74,7 @@ def follow(tmp_path: Path) -> Follow:
 
 def drawn(wanted: Order, scales: list[Any]) -> np.ndarray:
     """The picture by diffusers alone."""
-    job, first = wanted.job, wanted.ip_adapters[0]
+    job, first = wanted.job.pixels, wanted.ip_adapters[0]
     encoder = CLIPVisionModelWithProjection.from_pretrained(first.encoder)
     plain = diffusers.DiffusionPipeline.from_pretrained(wanted.folder, image_encoder=encoder, local_files_only=True)
     plain.set_progress_bar_config(disable=True)
@@ -97,7 +97,7 @@ def drawn(wanted: Order, scales: list[Any]) -> np.ndarray:
     seen = [Image.fromarray(picture) for picture in wanted.references]
     groups = [[seen[place] for place in one.prompt_positions] for one in wanted.ip_adapters]
     result = plain(
-        prompt=job.prompt.text, negative_prompt=job.prompt.negative, num_inference_steps=job.steps,
+        prompt=job.prompt, negative_prompt=job.negative_prompt, num_inference_steps=job.steps,
         guidance_scale=job.guidance, generator=torch.Generator("cpu").manual_seed(job.seed), ip_adapter_image=groups,
         **led,
     )  # fmt: skip

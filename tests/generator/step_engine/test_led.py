@@ -63,7 +63,7 @@ def controls(orders: Orders, tmp_path: Path) -> Callable[..., ControlModel]:
 
 def drawn(wanted: Order, along: bool = False) -> np.ndarray:
     """The picture by diffusers alone."""
-    job, start = wanted.job, wanted.start_image
+    job, start = wanted.job.pixels, wanted.start_image
     base = diffusers.DiffusionPipeline.from_pretrained(wanted.folder, local_files_only=True)
     name = wanted.model.family.pipelines.class_for(picture=start is not None, along=along)
     nets = {"controlnet": ControlNetModel.from_pretrained(wanted.controls[0].folder)} if along else {}
@@ -82,10 +82,10 @@ def drawn(wanted: Order, along: bool = False) -> np.ndarray:
             "control_guidance_start": said.start,
             "control_guidance_end": said.end,
         }
-    if job.platform in STARTING[2:] or start is None:
+    if wanted.job.platform in STARTING[2:] or start is None:
         options |= {"width": job.width, "height": job.height}
     result = plain(
-        prompt=job.prompt.text,
+        prompt=job.prompt,
         num_inference_steps=job.steps,
         guidance_scale=job.guidance,
         generator=torch.Generator("cpu").manual_seed(job.seed),

@@ -97,8 +97,8 @@ async def test_a_picture_too_large_for_the_model_is_refined_tile_by_tile(orders:
     tiled = orders(Upscale(scale=4.0), Refine(strength=0.5, tile=128))
     refinement = tiled.stages[1]
     assert isinstance(refinement, Refinement)
-    assert (refinement.drawing_count, refinement.order.job.width) == (9, 128)
-    assert len({refinement.tile_order(number).job.seed for number in range(9)}) == 9
+    assert (refinement.drawing_count, refinement.order.job.pixels.width) == (9, 128)
+    assert len({refinement.tile_order(number).job.pixels.seed for number in range(9)}) == 9
     async with engine.open():
         plain, refined = pixels(await made(engine, scaled)), pixels(await made(engine, tiled))
     assert refined.shape == (256, 256, 3)

@@ -41,12 +41,12 @@ def plain(tiny_folder: Path) -> StableDiffusionPipeline:
 
 def drawn(plain: StableDiffusionPipeline, order: Order) -> np.ndarray:
     """The same picture by diffusers alone."""
-    job, configuration = order.job, dict(plain.scheduler.config)
+    job, configuration = order.job.pixels, dict(plain.scheduler.config)
     plain.scheduler = getattr(diffusers, order.scheduler.name).from_config(configuration, **order.scheduler.options)
     try:
         result = plain(
-            job.prompt.text,
-            negative_prompt=job.prompt.negative or None,
+            job.prompt,
+            negative_prompt=job.negative_prompt or None,
             width=job.width,
             height=job.height,
             num_inference_steps=job.steps,
