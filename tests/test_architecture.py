@@ -80,6 +80,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("agents.planner", "agents.storage", "agents.shared.database"),
     "alembic": ("agents.planner", "agents.storage", "agents.shared.database"),
     "psycopg": ("agents.shared.database",),
+    "tomlkit": ("agents.generator",),
+    "platformdirs": ("agents.shared.settings",),
     "typer": ("agents.doors.cli",),
     "rich": ("agents.doors.cli",),
 }
