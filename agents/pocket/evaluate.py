@@ -67,7 +67,7 @@ def unseen_prompts(count: int) -> tuple[list[Scene], list[str]]:
 
 def load(folder: Path = MODEL) -> StableDiffusionPipeline:
     """The model at full precision; half is slow on a CPU."""
-    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipe = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

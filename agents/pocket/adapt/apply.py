@@ -70,7 +70,7 @@ def after(
 
 def load_control(folder: Path = control.FOLDER) -> ControlNetModel:
     """The ControlNet at full precision."""
-    return ControlNetModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    return ControlNetModel.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def follow(
