@@ -1,13 +1,13 @@
 """Port and passwords of the embedded server: drawn once, kept in a file that its owner alone can read."""
 
 import json
-import os
 import secrets
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bus.connection import Address
+from bus.durable_files import replace_file
 from bus.topology import LOGINS
 
 HOST = "127.0.0.1"
@@ -56,11 +56,7 @@ def write_credentials(folder: Path, credentials: Credentials) -> None:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file with mode 0600; a reader sees the old or the new content, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    temporary.replace(path)
+    replace_file(path, text.encode(), mode=0o600)
 
 
 def free_port() -> int:

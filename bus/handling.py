@@ -62,7 +62,7 @@ class DeliveryHandler:
                 case GiveUp(error=error):
                     origin = f"{metadata.stream}.{metadata.sequence.stream}"
                     await self._publish_dead_letter(message, delivery, origin, error)
-                    await self._publish_given_up(content, error)
+                    await self._publish_failure(content, error)
                     await settle(b"+TERM given up")
 
     async def _handle_and_publish(
@@ -100,7 +100,7 @@ class DeliveryHandler:
         await self._outlet.publish_raw(subject, message.data, dead_letter_headers(delivery, origin, error))
         log.error("given up; kept in the dead letters", subject=delivery.subject, origin=origin, error=str(error))
 
-    async def _publish_given_up(self, content: Inbound | None, error: AcpError) -> None:
+    async def _publish_failure(self, content: Inbound | None, error: AcpError) -> None:
         if content is None:
             return
         try:

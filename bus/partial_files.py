@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from bus.durable_files import sync_file
 from bus.durable_folders import make_folder
 from bus.failpoint import pass_failpoint
 
@@ -30,8 +31,7 @@ class PartialFiles:
             try:
                 file.write(data)
                 pass_failpoint(point)
-                file.flush()
-                os.fsync(file.fileno())
+                sync_file(file)
                 yield partial
             finally:
                 partial.unlink(missing_ok=True)

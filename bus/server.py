@@ -114,13 +114,17 @@ class EmbeddedServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self._take_lock()
-        await self._end_leftover()
-        for _ in range(START_ATTEMPTS):
-            self._credentials = self._choose_credentials()
-            if await self._launch(binary):
-                return
-        complaint = self._start_errors.read_text(errors="replace").strip()[-500:]
-        raise ServerUnavailable(f"nats-server does not start; see {self.log_file}. {complaint}")
+        try:
+            await self._end_leftover()
+            for _ in range(START_ATTEMPTS):
+                self._credentials = self._choose_credentials()
+                if await self._launch(binary):
+                    return
+            complaint = self._start_errors.read_text(errors="replace").strip()[-500:]
+            raise ServerUnavailable(f"nats-server does not start; see {self.log_file}. {complaint}")
+        except BaseException:
+            await self.stop()
+            raise
 
     async def wait(self) -> int:
         """Wait for the end of the server; returns its exit status, negative for a signal."""
@@ -228,15 +232,11 @@ class EmbeddedServer:
             )
         self._process = process
         (self.folder / "server.pid").write_text(str(process.pid))
-        try:
-            async with asyncio.timeout(READY_WAIT_S):
-                while not await _is_answering(known.port):
-                    if process.returncode is not None:
-                        return False
-                    await asyncio.sleep(PROBE_S)
-        except BaseException:
-            await self.stop()
-            raise
+        async with asyncio.timeout(READY_WAIT_S):
+            while not await _is_answering(known.port):
+                if process.returncode is not None:
+                    return False
+                await asyncio.sleep(PROBE_S)
         return True
 
 

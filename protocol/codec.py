@@ -194,7 +194,7 @@ def decode_message(data: bytes) -> Message:
     Raises:
         BadMessage: the bytes are not one.
     """
-    return current_message(_decoded(data, _message_decoder, "a message between agents"))
+    return current_message(_decode(data, _message_decoder, "a message between agents"))
 
 
 def decode_presence(data: bytes) -> Message:
@@ -203,9 +203,9 @@ def decode_presence(data: bytes) -> Message:
     Raises:
         BadMessage: the bytes are not one.
     """
-    fields = _decoded(data, _raw_object, "a presence")
-    offers = _decoded(bytes(fields.get("offers", b"[]")), _raw_list, "a list of offers")
-    known = [offer for offer in offers if _decoded(bytes(offer), _kind_decoder, "an offer").kind in OFFER_KINDS]
+    fields = _decode(data, _raw_object, "a presence")
+    offers = _decode(bytes(fields.get("offers", b"[]")), _raw_list, "a list of offers")
+    known = [offer for offer in offers if _decode(bytes(offer), _kind_decoder, "an offer").kind in OFFER_KINDS]
     return decode_message(_encoder.encode(fields | {"offers": known}))
 
 
@@ -215,7 +215,7 @@ def decode_spending(data: bytes) -> Spending:
     Raises:
         BadMessage: the bytes are not one.
     """
-    return _decoded(data, _spending_decoder, "a message about a paid call")
+    return _decode(data, _spending_decoder, "a message about a paid call")
 
 
 def decode_reuse(data: bytes) -> Reuse:
@@ -224,10 +224,10 @@ def decode_reuse(data: bytes) -> Reuse:
     Raises:
         BadMessage: the bytes are not one.
     """
-    return _decoded(data, _reuse_decoder, "a message about stored pictures")
+    return _decode(data, _reuse_decoder, "a message about stored pictures")
 
 
-def _decoded(data: bytes, decoder: msgspec.json.Decoder[Decoded], what: str) -> Decoded:
+def _decode(data: bytes, decoder: msgspec.json.Decoder[Decoded], what: str) -> Decoded:
     try:
         return decoder.decode(data)
     except _UNDECODABLE as error:

@@ -91,7 +91,7 @@ def _bad_tag(name: str, kinds: Kinds) -> BadCommand:
 
 def _value_hint(annotation: Any, message: str) -> str | None:
     """What would be accepted, from the field's annotation: its choices, or how its type describes itself."""
-    parts = list(_flattened(annotation))
+    parts = list(_flatten(annotation))
     choices = [choice for part in parts if typing.get_origin(part) is Literal for choice in typing.get_args(part)]
     if choices:
         bad = _BAD_CHOICE.match(message) or _BAD_TAG.match(message)
@@ -127,7 +127,7 @@ def _field(annotation: Any, name: str) -> Any:
 
 def _element(annotation: Any) -> Any:
     """The annotation of what a list or the values of a dict hold."""
-    for part in _flattened(annotation):
+    for part in _flatten(annotation):
         if typing.get_origin(part) in (list, dict):
             return typing.get_args(part)[-1]
     return None
@@ -139,14 +139,14 @@ def _field_names(annotation: Any) -> list[str]:
 
 def _structs_in(annotation: Any) -> list[type[msgspec.Struct]]:
     """The structs of an annotation such as `Annotated[…]`, `Sweep | None` or a union of tagged ones."""
-    return [part for part in _flattened(annotation) if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+    return [part for part in _flatten(annotation) if isinstance(part, type) and issubclass(part, msgspec.Struct)]
 
 
-def _flattened(annotation: Any) -> Iterator[Any]:
+def _flatten(annotation: Any) -> Iterator[Any]:
     """An annotation, its alternatives, and what describes them."""
     yield annotation
     if typing.get_origin(annotation) is typing.Annotated:
         yield from typing.cast("tuple[Any, ...]", annotation.__metadata__)
     if typing.get_origin(annotation) in (typing.Annotated, typing.Union, types.UnionType):
         for argument in typing.get_args(annotation):
-            yield from _flattened(argument)
+            yield from _flatten(argument)

@@ -30,20 +30,20 @@ def repeated_name(data: bytes) -> str | None:
 
     Typed decoders keep the last of them silently, so two readers of the same bytes could see two commands.
     """
-    return _repeated(json.loads(data, object_pairs_hook=tuple), "$")
+    return _repeated_name_below(json.loads(data, object_pairs_hook=tuple), "$")
 
 
-def _repeated(value: Any, path: str) -> str | None:
+def _repeated_name_below(value: Any, path: str) -> str | None:
     if isinstance(value, tuple):
         seen: set[str] = set()
         for name, inner in cast("tuple[tuple[str, Any], ...]", value):
             if name in seen:
                 return f"{path}.{name}"
             seen.add(name)
-            if found := _repeated(inner, f"{path}.{name}"):
+            if found := _repeated_name_below(inner, f"{path}.{name}"):
                 return found
     elif isinstance(value, list):
         for place, inner in enumerate(cast("list[Any]", value)):
-            if found := _repeated(inner, f"{path}[{place}]"):
+            if found := _repeated_name_below(inner, f"{path}[{place}]"):
                 return found
     return None

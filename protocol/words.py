@@ -16,7 +16,7 @@ def words_of(pixels: PixelSpec, tokens: Mapping[str, str]) -> list[str]:
     return sorted(name for name, token in tokens.items() if token.casefold() in said)
 
 
-def refined(pixels: PixelSpec, step: Refine) -> PixelSpec:
+def refined_spec(pixels: PixelSpec, step: Refine) -> PixelSpec:
     """The picture with the prompts that a refinement of it follows: a tile shows a part of the regions, and which
     is not for its prompt to say."""
     suffix = f", {step.prompt_suffix}" if step.prompt_suffix else ""

@@ -10,6 +10,7 @@ import pytest
 from bus import telemetry, topology
 from bus.connection import Address, connect
 from bus.server import EmbeddedServer
+from tests.blocking_calls import BlockingCalls
 from tests.shared.database import server
 
 telemetry.configure_logging("tests")
@@ -18,6 +19,22 @@ telemetry.configure_logging("tests")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first: most mistakes are found in seconds, before whole processes are started."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session")
+def blocking_calls() -> Iterator[BlockingCalls]:
+    calls = BlockingCalls()
+    calls.activate()
+    yield calls
+    calls.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def unblocked_loop(blocking_calls: BlockingCalls) -> Iterator[None]:
+    """Fails a test during which a coroutine of ours stopped its event loop for a file, a database or a nap."""
+    blocking_calls.noted.clear()
+    yield
+    assert not blocking_calls.noted, "in an event loop; call it in a thread:\n" + "\n".join(blocking_calls.noted)
 
 
 @pytest.fixture

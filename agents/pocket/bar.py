@@ -51,7 +51,7 @@ def shares(named: NDArray[Any], scenes: Sequence[Scene]) -> Figures:
     return out
 
 
-def missed(figures: Mapping[str, float | None], least: Mapping[str, float] = BAR) -> list[str]:
+def missed_figures(figures: Mapping[str, float | None], least: Mapping[str, float] = BAR) -> list[str]:
     """A sentence for each figure below its bar; what was not measured is missed."""
     out: list[str] = []
     for name, floor in least.items():

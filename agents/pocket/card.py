@@ -29,7 +29,7 @@ def hashes(digests: Mapping[str, str]) -> str:
     return "\n".join(["| file | SHA-256 begins |", "|---|---|", *lines])
 
 
-def filled(card: str, name: str, body: str) -> str:
+def fill_part(card: str, name: str, body: str) -> str:
     """The card with the part of this name written anew.
 
     Raises:
@@ -50,8 +50,8 @@ def main() -> None:
     card = CARD.read_text()
     for path in parser.parse_args().files:
         notes = json.loads(path.read_text())
-        card = filled(card, notes["part"], figures(notes["tables"]))
-        card = filled(card, "hashes", hashes(notes["sha256"]))
+        card = fill_part(card, notes["part"], figures(notes["tables"]))
+        card = fill_part(card, "hashes", hashes(notes["sha256"]))
     CARD.write_text(card)
     print(f"card: {CARD.name} written")
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from agents.pocket import card, export, judge
 from agents.pocket.adherence import Adherence
-from agents.pocket.bar import BAR, FOUR, PREFERRED, SEED_DISTANCE, Figures, missed, shares
+from agents.pocket.bar import BAR, FOUR, PREFERRED, SEED_DISTANCE, Figures, missed_figures, shares
 from agents.pocket.captions import describe
 from agents.pocket.pairs import held_out_pairs
 from agents.pocket.paths import DEFAULTS, EVALUATOR, MODEL, SCORER, WORK
@@ -67,7 +67,7 @@ def unseen_prompts(count: int) -> tuple[list[Scene], list[str]]:
 
 def load(folder: Path = MODEL) -> StableDiffusionPipeline:
     """The model at full precision; half is slow on a CPU."""
-    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipe = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -188,9 +188,9 @@ def full(
         "The scorer, by the attribute that the wrong sentence changes": preferred,
         "The scorer, mean adherence of right sentences to spoilt pictures": spoilt,
     }
-    below = missed(rows["all"], BAR)
-    below += missed(seeds["pictures"], {"between seeds": SEED_DISTANCE})
-    below += missed(preferred["all"], {"prefers right": PREFERRED})
+    below = missed_figures(rows["all"], BAR)
+    below += missed_figures(seeds["pictures"], {"between seeds": SEED_DISTANCE})
+    below += missed_figures(preferred["all"], {"prefers right": PREFERRED})
     below += [f"scorer: adherence does not fall with {fault}" for fault, row in spoilt.items() if not falling(row)]
     return tables, below
 
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the tables there")
     args = parser.parse_args()
     WORK.mkdir(exist_ok=True)
-    pipe = export.trained() if args.checkpoints else load()
+    pipe = export.trained_pipeline() if args.checkpoints else load()
     pipe.set_progress_bar_config(disable=True)
     network = judge.load(EVALUATOR)
     part, below = "figures", []

@@ -86,18 +86,18 @@ def pipeline(
     )
 
 
-def trained() -> StableDiffusionPipeline:
+def trained_pipeline() -> StableDiffusionPipeline:
     """The pipeline of the latest checkpoints, at full precision."""
     from agents.pocket.train import decoder, text, unet
 
-    tokenizer, reader = text.frozen()
-    return pipeline(tokenizer, reader.cpu(), unet.finished().cpu(), decoder.finished().cpu())
+    tokenizer, reader = text.load_frozen()
+    return pipeline(tokenizer, reader.cpu(), unet.load_trained().cpu(), decoder.load_trained().cpu())
 
 
 def export_model(folder: Path = MODEL) -> None:
     """Write the diffusers folder."""
     part = _part(folder)
-    trained().to(torch.float16).save_pretrained(part, safe_serialization=True)
+    trained_pipeline().to(torch.float16).save_pretrained(part, safe_serialization=True)
     _clean(part)
     _swap(part, folder, MODEL_LIMIT)
 
@@ -112,7 +112,7 @@ def export_scorer(folder: Path = SCORER) -> None:
     """Write the transformers folder, with its calibration."""
     from agents.pocket.train import scorer, text
 
-    model = scorer.finished()
+    model = scorer.load_trained()
     slope, offset = scorer.calibrate(model)
     part = _part(folder)
     model.half().save_pretrained(part, safe_serialization=True)
@@ -155,7 +155,7 @@ def export_evaluator(folder: Path = EVALUATOR) -> None:
     from agents.pocket.train import evaluator
 
     part = _part(folder)
-    judge.save(evaluator.finished(), part)
+    judge.save(evaluator.load_trained(), part)
     _swap(part, folder, EVALUATOR_LIMIT)
 
 

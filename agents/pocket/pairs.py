@@ -31,7 +31,7 @@ def changeable(scene: Scene) -> tuple[str, ...]:
     return tuple(k for k in ATTRIBUTES if k != "position" or scene.count == ONE)
 
 
-def changed(scene: Scene, attribute: str, rng: np.random.Generator) -> Scene:
+def change_attribute(scene: Scene, attribute: str, rng: np.random.Generator) -> Scene:
     """The scene with another value of one attribute; several things stand in the centre."""
     many = len(ATTRIBUTES[attribute])
     value = (getattr(scene, attribute) + 1 + int(rng.integers(many - 1))) % many
@@ -44,7 +44,7 @@ def wrong_caption(scene: Scene, rng: np.random.Generator) -> tuple[Scene, Captio
     names = changeable(scene)
     odds = np.array([ODDS[k] for k in names])
     attribute = names[int(rng.choice(len(names), p=odds / odds.sum()))]
-    other = changed(scene, attribute, rng)
+    other = change_attribute(scene, attribute, rng)
     return other, describe(other, rng, drop=0.0, naming=(attribute,))
 
 
@@ -53,7 +53,7 @@ def pair(scene: Scene, rng: np.random.Generator) -> Pair:
     right = describe(scene, rng, drop=0.0)
     named = [k for k, said in zip(ATTRIBUTES, right.said, strict=True) if said and k in changeable(scene)]
     attribute = named[int(rng.integers(len(named)))]
-    wrong = describe(changed(scene, attribute, rng), rng, drop=0.0, naming=(attribute,))
+    wrong = describe(change_attribute(scene, attribute, rng), rng, drop=0.0, naming=(attribute,))
     return Pair(scene, right.text, wrong.text, attribute)
 
 

@@ -26,7 +26,7 @@ def renders(pairs: Sequence[Pair]) -> list[Image.Image]:
     return [Image.fromarray(render(p.scene)) for p in pairs]
 
 
-def spoilt(pictures: Sequence[Image.Image], spoil: Spoil, strength: float) -> list[Image.Image]:
+def spoil_pictures(pictures: Sequence[Image.Image], spoil: Spoil, strength: float) -> list[Image.Image]:
     """The pictures, each made worse."""
     torch.manual_seed(SEED)
     x = spoil(to_input(pictures, NATIVE), strength)
@@ -64,7 +64,7 @@ def falls(scorer: Adherence, pictures: Sequence[Image.Image], texts: Sequence[st
     sound = float(scorer.score(pictures, texts).mean())
     rows: dict[str, Figures] = {}
     for fault, (spoil, strengths) in GRADES.items():
-        worse = [float(scorer.score(spoilt(pictures, spoil, s), texts).mean()) for s in strengths]
+        worse = [float(scorer.score(spoil_pictures(pictures, spoil, s), texts).mean()) for s in strengths]
         title = f"{fault}: {', '.join(f'{s:g}' for s in strengths)}"
         rows[title] = {"sound": sound, "slightly": worse[0], "clearly": worse[1], "badly": worse[2]}
     return rows

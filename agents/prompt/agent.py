@@ -1,5 +1,6 @@
 """The prompt agent: answers each WritePrompts with the prompts it asks for; what it keeps it can read again."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -73,7 +74,7 @@ class PromptWriter(Agent):
         snapshot = await self._load_snapshot(message.catalogue)
         numbers = range(message.first, message.first + message.count)
         wishes = message.wishes or [PromptWish(number=number) for number in numbers]
-        styles, references = self._styles.read_all(), self._references.read_all()
+        styles, references = await asyncio.to_thread(lambda: (self._styles.read_all(), self._references.read_all()))
 
         def written(wish: PromptWish) -> Prompt:
             request = request_of_wish(message, wish, snapshot)

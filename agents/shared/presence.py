@@ -10,6 +10,9 @@ from protocol.messages import Presence, Role
 STARTED_AT = datetime.now(UTC).isoformat(timespec="seconds")
 """When this process began, as near as it can tell."""
 
+VERSION = version("bottega")
+"""Read once, from a file."""
+
 
 def base_presence(role: Role, instance: str, slots: int) -> Presence:
     """The part of a presence that every agent says in the same way; what it can do is added with `replace`."""
@@ -18,7 +21,7 @@ def base_presence(role: Role, instance: str, slots: int) -> Presence:
         instance=instance,
         pid=os.getpid(),
         host=socket.gethostname(),
-        version=version("bottega"),
+        version=VERSION,
         started_at=STARTED_AT,
         slots=slots,
     )

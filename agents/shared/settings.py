@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from platformdirs import user_data_path
 from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
@@ -27,11 +28,11 @@ Offload = Literal["auto", "none", "model", "blocks"]
 
 
 def default_home() -> Path:
-    """`BOTTEGA_HOME`, else the platform's user data folder."""
+    """`BOTTEGA_HOME`, else the platform's user data folder: on Linux `$XDG_DATA_HOME/bottega`, or
+    `~/.local/share/bottega`."""
     if home := os.environ.get("BOTTEGA_HOME"):
         return Path(home).expanduser().absolute()
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "bottega"
+    return user_data_path("bottega", appauthor=False)
 
 
 class Settings(BaseSettings):

@@ -46,8 +46,10 @@ async def test_a_cut_ends_what_is_open_and_refuses_what_comes_until_it_is_mended
         proxy.disturb("cut")
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
-        refused, _ = await call(proxy)
+        writer.close()
+        refused, writer = await call(proxy)
         assert await refused.read() == b""
+        writer.close()
         proxy.mend()
         reader, writer = await call(proxy)
         writer.write(b"two\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.pocket.bar import BAR, HEADS, missed, shares, table
+from agents.pocket.bar import BAR, HEADS, missed_figures, shares, table
 from agents.pocket.render import Scene
 
 LEFT, TWO = 0, 1
@@ -47,7 +47,7 @@ def test_shares_count_what_the_sentence_told(
     ],
 )
 def test_what_is_below_the_bar_is_said(figures: dict[str, float | None], short: list[str]) -> None:
-    assert missed(figures) == short
+    assert missed_figures(figures) == short
 
 
 def test_a_table_has_a_column_for_every_name_and_a_dash_for_what_was_not_measured() -> None:

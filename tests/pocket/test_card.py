@@ -6,18 +6,18 @@ import re
 
 import pytest
 
-from agents.pocket.card import CARD, filled, hashes
+from agents.pocket.card import CARD, fill_part, hashes
 
 TEXT = "before\n<!-- figures -->\nold\n<!-- end figures -->\nafter\n"
 
 
 def test_a_part_is_written_anew_and_the_rest_stays() -> None:
-    assert filled(TEXT, "figures", "new") == "before\n<!-- figures -->\nnew\n<!-- end figures -->\nafter\n"
+    assert fill_part(TEXT, "figures", "new") == "before\n<!-- figures -->\nnew\n<!-- end figures -->\nafter\n"
 
 
 def test_a_card_without_the_part_is_refused() -> None:
     with pytest.raises(ValueError, match="no part between <!-- sweep -->"):
-        filled(TEXT, "sweep", "new")
+        fill_part(TEXT, "sweep", "new")
 
 
 def test_hashes_are_shortened() -> None:

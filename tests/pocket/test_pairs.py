@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.pocket.captions import describe
-from agents.pocket.pairs import ODDS, changeable, changed, held_out_pairs, wrong_caption
+from agents.pocket.pairs import ODDS, change_attribute, changeable, held_out_pairs, wrong_caption
 from agents.pocket.render import Scene, sample
 from agents.pocket.vocabulary import ATTRIBUTES
 
@@ -17,7 +17,7 @@ LEFT, CENTRE, TWO = 0, 1, 1
 def test_a_changed_scene_differs_in_the_attribute_alone(attribute: str) -> None:
     scene = Scene(object=2, colour=3, background=4, style=1)
     for seed in range(20):
-        other = changed(scene, attribute, np.random.default_rng(seed))
+        other = change_attribute(scene, attribute, np.random.default_rng(seed))
         differs = [k for k, a, b in zip(ATTRIBUTES, scene.labels(), other.labels(), strict=True) if a != b]
         assert differs == [attribute]
 
@@ -25,7 +25,7 @@ def test_a_changed_scene_differs_in_the_attribute_alone(attribute: str) -> None:
 def test_several_things_have_no_place_of_their_own() -> None:
     assert "position" not in changeable(Scene(0, 1, 2, 3, count=TWO))
     one = Scene(0, 1, 2, 3, position=LEFT)
-    assert changed(one, "count", np.random.default_rng(0)).position == CENTRE
+    assert change_attribute(one, "count", np.random.default_rng(0)).position == CENTRE
 
 
 def test_a_wrong_caption_names_what_it_changes() -> None:

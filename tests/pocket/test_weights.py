@@ -106,14 +106,14 @@ def test_words_nobody_knows_cost_a_right_picture_little(scorer, pairs) -> None:
 @pytest.mark.timeout(300)
 def test_generated_pictures_show_what_was_asked(pipe) -> None:
     from agents.pocket import judge
-    from agents.pocket.bar import missed, shares
+    from agents.pocket.bar import missed_figures, shares
     from agents.pocket.evaluate import draw, mixed_prompts
 
     notes = json.loads(DEFAULTS.read_text())
     scenes, texts = mixed_prompts(60)
     pictures = draw(pipe, texts, steps=notes["steps"], guidance=notes["guidance"])
-    assert missed(shares(judge.name(judge.load(), pictures), scenes)) == []
-    assert missed(shares(judge.name(judge.load(), pictures), scenes), {"count": 0.8, "position": 0.8}) == []
+    assert missed_figures(shares(judge.name(judge.load(), pictures), scenes)) == []
+    assert missed_figures(shares(judge.name(judge.load(), pictures), scenes), {"count": 0.8, "position": 0.8}) == []
 
 
 @pytest.mark.slow

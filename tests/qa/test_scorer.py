@@ -163,13 +163,15 @@ async def test_the_agent_asks_for_the_subject_and_passes_the_embedding_on(tmp_pa
     assert await adherence(Prompt(text="tower"), 1) == round(scorer.match(disc(), "tower").adherence, 4)
 
 
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    """The pocket scorer."""
+    return Scorer(SCORER)
+
+
 @pytest.mark.skipif(not is_installed(SCORER), reason="the pocket scorer is not in this checkout: make pocket")
 class TestPocketScorer:
     """What the embedded scorer must be able to tell."""
-
-    @pytest.fixture(scope="class")
-    def scorer(self) -> Scorer:
-        return Scorer(SCORER)
 
     def scenes(self) -> list[Scene]:
         rng = np.random.default_rng(11)

@@ -2,14 +2,14 @@
 
 import filecmp
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from bus.durable_folders import make_folder, sync_folder
+from bus.durable_files import partial_file
+from bus.durable_folders import make_folder
 
 
 def copy_to_folder(path: str | None, folder: Path) -> str | None:
@@ -28,37 +28,14 @@ def copy_to_folder(path: str | None, folder: Path) -> str | None:
     raise AssertionError("names do not end")
 
 
-def replace_text(target: Path, text: bytes) -> None:
-    """Write a file in place of what is there; a reader, or the next process, finds the old one or the new one."""
-    partial = _partial_path(target)
-    try:
-        with partial.open("xb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    sync_folder(target.parent)
-
-
 def _copy_to_free_name(source: Path, target: Path) -> None:
     """Copy a file durably to a name that is free; one that is taken meanwhile is left as it is."""
-    partial = _partial_path(target)
-    try:
-        with source.open("rb") as read, partial.open("xb") as written:
-            shutil.copyfileobj(read, written)
-            written.flush()
-            os.fsync(written.fileno())
-        with suppress(FileExistsError):
-            os.link(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    sync_folder(target.parent)
-
-
-def _partial_path(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    with (
+        source.open("rb") as read,
+        partial_file(target, lambda written: shutil.copyfileobj(read, written)) as partial,
+        suppress(FileExistsError),
+    ):
+        os.link(partial, target)
 
 
 def _candidate_names(source: Path) -> Iterator[str]:

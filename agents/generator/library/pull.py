@@ -2,7 +2,6 @@
 its hash, and the folder there only when all of it is."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from agents.generator.library.hub_files import (
     transformers_files,
 )
 from agents.generator.registry.weight_hashes import sha256_of
+from bus.durable_files import replace_file, sync_file
+from bus.durable_folders import sync_folder
 from protocol.errors import AcpError, Refused
 
 SPARE_BYTES = 1 << 30
@@ -98,8 +99,9 @@ def _pull(
     origin = Origin(
         source=source, commit=listing.commit, files={file.path: file.sha256 or file.git_sha1 or "" for file in files}
     )
-    (part / ORIGIN_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(origin)))
+    replace_file(part / ORIGIN_FILE, msgspec.json.format(msgspec.json.encode(origin)))
     part.rename(folder)
+    sync_folder(folder.parent)
     return PullResult(folder, origin, fetched)
 
 
@@ -171,14 +173,14 @@ def _fetch_one(hub: Hub, commit: str, source: str, file: HubFile, part: Path, to
                 if begin + fetched > file.size:
                     break
                 told(begin + fetched)
-            handle.flush()
-            os.fsync(handle.fileno())
+            sync_file(handle)
     try:
         _verify_file(unfinished, file)
     except AcpError:
         unfinished.unlink()
         raise
     unfinished.rename(part / file.path)
+    sync_folder((part / file.path).parent)
     return fetched
 
 

@@ -76,10 +76,11 @@ class MotionModel:
 class Order:
     """A job with everything that it names looked up.
 
-    `motion` is what makes it a sequence; `start` is what denoising begins from, null for noise; `maps` are the pictures
-    that `controls` follow, and `unmade` the positions of those that their annotators still have to make of what is
-    there. `references` are the pictures of the job's image prompts, as far as `ip_adapters` look at them. `buckets` are
-    those of the model calls to make it in; null where they follow the load. `stages` follow its generation.
+    `motion` is what makes it a sequence; `start_image` is what denoising begins from, null for noise; `maps` are the
+    pictures that `controls` follow, and `missing_maps` the positions of those that their annotators still have to make
+    of what is there. `references` are the pictures of the job's image prompts, as far as `ip_adapters` look at them.
+    `buckets` are those of the model calls to make it in; null where they follow the load. `stages` follow its
+    generation.
     """
 
     job: Job

@@ -28,7 +28,7 @@ from protocol.post import (
     Upscale,
     size_after,
 )
-from protocol.words import refined
+from protocol.words import refined_spec
 
 OVERLAP_DIVISOR = 8
 """Tiles share a part of their side with the next: one in so many."""
@@ -152,7 +152,7 @@ def _refinement(step: Refine, position: int, size: tuple[int, int], job: Job, re
     width, height = size if tile is None else (min(tile, size[0]), min(tile, size[1]))
     across, down = (1 if tile is None else len(spans(side, tile, tile // OVERLAP_DIVISOR)) for side in size)
     pixels = changed(
-        refined(job.pixels, step),
+        refined_spec(job.pixels, step),
         seed=seed_of(job.pixels.seed, position),
         width=width,
         height=height,

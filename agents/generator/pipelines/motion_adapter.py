@@ -23,7 +23,7 @@ def build_motion_denoiser(motion: MotionModel, denoiser: Any, device: torch.devi
     """
     try:
         adapter: Any = MotionAdapter.from_pretrained(
-            motion.folder, torch_dtype=denoiser.dtype, use_safetensors=True, local_files_only=True
+            motion.folder, dtype=denoiser.dtype, use_safetensors=True, local_files_only=True
         )
         with torch.device("meta"):
             model: Any = UNetMotionModel.from_unet2d(denoiser, adapter, load_weights=False)

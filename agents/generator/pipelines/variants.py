@@ -101,7 +101,7 @@ class PipelineVariants:
 def _load_controlnet(control: ControlModel, denoiser: Any, device: torch.device) -> Any:
     try:
         net: Any = ControlNetModel.from_pretrained(
-            control.folder, torch_dtype=denoiser.dtype, use_safetensors=True, local_files_only=True
+            control.folder, dtype=denoiser.dtype, use_safetensors=True, local_files_only=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if is_device_error(error):

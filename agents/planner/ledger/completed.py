@@ -14,5 +14,6 @@ ROWS_PER_READ = 1000
 def completed_pictures(connection: Connection, since: float) -> Iterator[tuple[str, int]]:
     """(hash of the batch, index) of every picture that was completed since a time."""
     query = sa.select(jobs.c.hash, jobs.c.index).where(jobs.c.state == JobState.COMPLETED, jobs.c.updated_at >= since)
-    for row in connection.execution_options(yield_per=ROWS_PER_READ).execute(query):
-        yield row[0], row[1]
+    with connection.execution_options(yield_per=ROWS_PER_READ).execute(query) as rows:
+        for row in rows:
+            yield row[0], row[1]

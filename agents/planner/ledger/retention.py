@@ -129,11 +129,12 @@ def needed_blobs(connection: Connection, most: int = MAX_OPEN_ROWS) -> set[str] 
     found = set[str]()
     seen = 0
     for select in named:
-        for row in connection.execution_options(yield_per=PICTURES_PER_STEP).execute(select):
-            seen += 1
-            if seen > most:
-                return None
-            found.update(blob_names_in(*row))
+        with connection.execution_options(yield_per=PICTURES_PER_STEP).execute(select) as rows:
+            for row in rows:
+                seen += 1
+                if seen > most:
+                    return None
+                found.update(blob_names_in(*row))
     return found
 
 

@@ -13,7 +13,7 @@ from protocol.pixels import PixelSpec, pixel_digest
 from protocol.post import LANCZOS, CorrectColour, Refine
 from protocol.reuse import StoredPicture
 from protocol.sources import adapters_of
-from protocol.words import refined, words_of
+from protocol.words import refined_spec, words_of
 
 
 class NeedsLookup(Unavailable):
@@ -71,7 +71,7 @@ def _weights(pixels: PixelSpec, tokens: Mapping[str, str]) -> Iterable[tuple[str
     for step in pixels.post:
         if isinstance(step, Refine):
             parts += [("lora", lora.name) for lora in step.loras or []]
-            parts += [("word", name) for name in words_of(refined(pixels, step), tokens)]
+            parts += [("word", name) for name in words_of(refined_spec(pixels, step), tokens)]
         elif not isinstance(step, CorrectColour) and step.model != LANCZOS:
             parts.append(("tool", step.model))
     return dict.fromkeys(parts)

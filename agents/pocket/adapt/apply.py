@@ -51,7 +51,7 @@ def after(
     follows all that the batch is given."""
     pipe.load_ip_adapter(ADAPTERS, subfolder="", weight_name=look.FILE.name, image_encoder_folder=None)
     pipe.set_ip_adapter_scale(weight)
-    seen = look.seen([np.asarray(picture) for picture in like]).to(pipe.device)[:, None, None]
+    seen = look.embed_pictures([np.asarray(picture) for picture in like]).to(pipe.device)[:, None, None]
     out: list[Image.Image] = []
     try:
         for number, (text, found) in enumerate(zip(texts, seen, strict=True)):
@@ -70,7 +70,7 @@ def after(
 
 def load_control(folder: Path = control.FOLDER) -> ControlNetModel:
     """The ControlNet at full precision."""
-    return ControlNetModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    return ControlNetModel.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def follow(

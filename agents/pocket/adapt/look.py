@@ -45,7 +45,7 @@ def places(pipe: StableDiffusionPipeline, scene: Scene) -> list[int]:
 
 
 @torch.no_grad()
-def seen(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+def embed_pictures(pictures: Sequence[np.ndarray]) -> torch.Tensor:
     """Pictures as the scorer sees them, (n, 128)."""
     processor = CLIPImageProcessorPil.from_pretrained(SCORER)
     encoder = CLIPVisionModelWithProjection.from_pretrained(SCORER, dtype=torch.float32).eval()
@@ -56,7 +56,7 @@ def seen(pictures: Sequence[np.ndarray]) -> torch.Tensor:
 
 def projection(pipe: StableDiffusionPipeline, scenes: Sequence[Scene]) -> dict[str, torch.Tensor]:
     """The layer from embeddings to words' places, and the text encoder's own last norm after it."""
-    embeds = seen([render(scene) for scene in scenes]).double()
+    embeds = embed_pictures([render(scene) for scene in scenes]).double()
     texts = [sentence(scene) for scene in scenes]
     spoken = torch.cat([read(pipe, texts[at : at + 50]) for at in range(0, len(texts), 50)]).cpu()
     words = torch.stack([spoken[row, places(pipe, scene)] for row, scene in enumerate(scenes)])

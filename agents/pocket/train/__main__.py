@@ -33,13 +33,13 @@ class Stage:
     work: Callable[[int], None]
     checkpoint: str = ""
 
-    def scaled(self, scale: float) -> int:
+    def units_at(self, scale: float) -> int:
         """The units of a smaller training."""
         return max(1, round(self.units * scale))
 
     def minutes(self, scale: float) -> float:
         """What it takes on the reference core."""
-        return self.scaled(scale) * self.seconds / 60
+        return self.units_at(scale) * self.seconds / 60
 
 
 def _encode(_: int) -> None:
@@ -68,7 +68,7 @@ def recipe(workers: int) -> tuple[Stage, ...]:
 def announce(stages: list[Stage], scale: float) -> None:
     """Say what will be done and how long it takes, if nothing of it is done yet."""
     for stage in stages:
-        print(f"pocket: {stage.name:12}{stage.scaled(scale):8,} units{stage.minutes(scale):8.1f} min")
+        print(f"pocket: {stage.name:12}{stage.units_at(scale):8,} units{stage.minutes(scale):8.1f} min")
     total = sum(stage.minutes(scale) for stage in stages)
     print(f"pocket: in all {total:.0f} min on one core of an AMD EPYC with avx512_bf16; here on {device()}", flush=True)
 
@@ -93,7 +93,7 @@ def main() -> None:
     for stage in stages:
         if args.fresh and stage.checkpoint:
             (WORK / stage.checkpoint).unlink(missing_ok=True)
-        stage.work(stage.scaled(args.scale))
+        stage.work(stage.units_at(args.scale))
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def quality(model: AutoencoderKL, count: int = 64) -> tuple[float, float]:
 def train(steps: int = STEPS) -> None:
     """Crops for most of the time, whole pictures at the end."""
     run = Run("autoencoder", steps)
-    if run.done:
+    if run.is_done:
         return
     torch.manual_seed(4 + run.step)
     model = build().to(device(), memory_format=torch.channels_last)
@@ -157,7 +157,7 @@ def whiten(model: AutoencoderKL, mean: torch.Tensor, spread: torch.Tensor) -> No
         last.weight *= spread[None, :, None, None]
 
 
-def finished() -> AutoencoderKL:
+def load_trained() -> AutoencoderKL:
     """The trained autoencoder with its latents at unit spread."""
     model = build()
     state = torch.load(LATENTS, map_location="cpu", weights_only=True)
@@ -183,7 +183,7 @@ def encode() -> None:
         known = torch.load(LATENTS, weights_only=True)["latents"]
         if len(known) < len(pictures):
             state = torch.load(LATENTS, weights_only=True)
-            more = _encode(finished(), pictures.pixels[len(known) :]).half()
+            more = _encode(load_trained(), pictures.pixels[len(known) :]).half()
             save(LATENTS, {**state, "latents": torch.cat([known, more])})
         return
     run = Run("autoencoder")

@@ -45,7 +45,7 @@ def deepen(shallow: AutoencoderKL) -> AutoencoderKL:
 
 def build() -> AutoencoderKL:
     """The autoencoder with its deeper decoder, untaught."""
-    return deepen(autoencoder.finished().cpu())
+    return deepen(autoencoder.load_trained().cpu())
 
 
 @torch.no_grad()
@@ -74,7 +74,7 @@ def quality(model: AutoencoderKL, count: int = 64) -> float:
 def train(steps: int = STEPS) -> None:
     """A third of each batch is decoded as encoded, the rest after the picture model had its hands on it."""
     run = Run("decoder", steps)
-    if run.done:
+    if run.is_done:
         return
     torch.manual_seed(21 + run.step)
     model = build()
@@ -91,8 +91,8 @@ def train(steps: int = STEPS) -> None:
         optimizer.load_state_dict(run.state["optimizer"])
     pictures = Pictures()
     latents = torch.load(autoencoder.LATENTS, map_location="cpu", weights_only=True)["latents"]
-    tokenizer, reader = text.frozen()
-    painter = unet.finished().to(device(), memory_format=torch.channels_last)
+    tokenizer, reader = text.load_frozen()
+    painter = unet.load_trained().to(device(), memory_format=torch.channels_last)
     alphas = unet.scheduler().alphas_cumprod.to(device())
     rng = np.random.default_rng([22, run.step])
     mean = 0.0
@@ -131,7 +131,7 @@ def train(steps: int = STEPS) -> None:
     run.say(f"held-out {quality(mean_model, 96):.2f} dB")
 
 
-def finished() -> AutoencoderKL:
+def load_trained() -> AutoencoderKL:
     """The encoder and the decoder that has learned on."""
     run = Run("decoder")
     assert run.state is not None, "train the decoder first"

@@ -33,7 +33,7 @@ def accuracy(judge: Judge, count: int = 400, *, plain: bool = False) -> np.ndarr
 def train(steps: int = STEPS) -> None:
     """Teach the judge."""
     run = Run("evaluator", steps)
-    if run.done:
+    if run.is_done:
         return
     torch.manual_seed(7 + run.step)
     judge = Judge().to(device(), memory_format=torch.channels_last)
@@ -70,7 +70,7 @@ def train(steps: int = STEPS) -> None:
     run.say("held-out " + " ".join(f"{k} {a:.3f}" for k, a in zip(HEADS, accuracy(judge), strict=True)))
 
 
-def finished() -> Judge:
+def load_trained() -> Judge:
     """The trained judge."""
     run = Run("evaluator")
     assert run.state is not None, "train the evaluator first"

@@ -55,7 +55,7 @@ class Run:
         self.first, self.begun = self.step, time.monotonic()
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether all its steps are taken."""
         return self.step >= self.total
 
@@ -79,14 +79,14 @@ class Run:
     def steps(self, state: Callable[[], dict[str, Any]], news: Callable[[], str]) -> Iterator[float]:
         """Yield the progress before each step until all are taken; keep checkpoints on the way."""
         saved = told = self.begun = time.monotonic()
-        while not self.done:
+        while not self.is_done:
             yield self.progress
             self.step += 1
             now = time.monotonic()
             if now - told > REPORT_EVERY:
                 told = now
                 self.say(news())
-            if now - saved > CHECKPOINT_EVERY or self.done:
+            if now - saved > CHECKPOINT_EVERY or self.is_done:
                 saved = now
                 self.keep(state())
 

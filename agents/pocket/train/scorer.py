@@ -66,7 +66,7 @@ def build() -> CLIPModel:
 
 def _lend_words(model: CLIPModel) -> None:
     """Start from the text encoder that can already read; only its last layer learns on."""
-    reader = text.frozen()[1]
+    reader = text.load_frozen()[1]
     model.text_model.load_state_dict(reader.state_dict())
     model.text_model.requires_grad_(False)
     model.text_model.encoder.layers[-1].requires_grad_(True)
@@ -118,7 +118,7 @@ def _targets(
 def train(steps: int = STEPS) -> None:
     """Teach the scorer: first to see, then to match."""
     run = Run("scorer", steps)
-    if run.done:
+    if run.is_done:
         return
     torch.manual_seed(12 + run.step)
     tokenizer = text.make_tokenizer()
@@ -247,7 +247,7 @@ def calibrate(model: CLIPModel) -> tuple[float, float]:
     return slope, offset
 
 
-def finished() -> CLIPModel:
+def load_trained() -> CLIPModel:
     """The trained scorer."""
     run = Run("scorer")
     assert run.state is not None, "train the scorer first"

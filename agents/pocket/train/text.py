@@ -151,7 +151,7 @@ def train(steps: int = STEPS) -> None:
                 right[i] = 0.9 * right[i] + 0.1 * hit
 
 
-def frozen() -> tuple[CLIPTokenizer, CLIPTextModel]:
+def load_frozen() -> tuple[CLIPTokenizer, CLIPTextModel]:
     """The taught encoder, for others to read with."""
     tokenizer = make_tokenizer()
     model = CLIPTextModel(config(tokenizer))

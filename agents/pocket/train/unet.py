@@ -117,7 +117,7 @@ def _picks(count: int, phase: Phase, rng: np.random.Generator) -> np.ndarray:
 def train(steps: int = STEPS) -> None:
     """Learn to take noise away."""
     run = Run("unet", steps)
-    if run.done:
+    if run.is_done:
         return
     torch.manual_seed(9 + run.step)
     model = build().to(device(), memory_format=torch.channels_last)
@@ -128,7 +128,7 @@ def train(steps: int = STEPS) -> None:
         mean_model.load_state_dict(run.state["mean"])
         optimizer.load_state_dict(run.state["optimizer"])
     latents = torch.load(LATENTS, map_location="cpu", weights_only=True)["latents"]
-    tokenizer, reader = text.frozen()
+    tokenizer, reader = text.load_frozen()
     alphas = scheduler().alphas_cumprod.to(device())
     rng = np.random.default_rng([10, run.step])
     losses: list[float] = []
@@ -171,7 +171,7 @@ def train(steps: int = STEPS) -> None:
                 m.lerp_(p, 1 - keep)
 
 
-def finished() -> UNet2DConditionModel:
+def load_trained() -> UNet2DConditionModel:
     """The mean of the latest weights."""
     run = Run("unet")
     assert run.state is not None, "train the unet first"

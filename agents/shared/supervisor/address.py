@@ -5,7 +5,6 @@ The lock, not a process id, says whether a workshop runs: the system frees it ho
 """
 
 import fcntl
-import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from bus.durable_files import replace_file
 from protocol.errors import Refused
 
 LOCK_WAIT_S = 1.0
@@ -66,12 +66,7 @@ def lock_home(address_file: Path) -> Generator[None]:
 
 def write_address(address_file: Path, address: WorkshopAddress) -> None:
     """Replace the address file at once, so that a reader sees the old one or the new one, whole."""
-    temporary = address_file.with_suffix(".part")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(address), indent=2) + b"\n")
-    temporary.replace(address_file)
+    replace_file(address_file, msgspec.json.format(msgspec.json.encode(address), indent=2) + b"\n", mode=0o600)
 
 
 def find_workshop(address_file: Path) -> WorkshopAddress | None:

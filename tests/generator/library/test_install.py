@@ -20,6 +20,7 @@ from agents.generator.library.install import ModelLibrary, add, remove
 from agents.generator.library.models_toml import with_entry, without_entry
 from agents.generator.orders.order import order_of
 from agents.generator.registry.entries import LocalModel
+from agents.generator.registry.registry import RegistryError
 from agents.generator.upscale.network import Network
 from agents.generator.upscale.rrdb import Rrdb
 from protocol.commands import Lora
@@ -300,3 +301,43 @@ def test_what_is_entered_is_read_as_it_was_meant():
 
 def test_an_unknown_entry_leaves_the_text_as_it_is():
     assert without_entry(TEXT, "models.z") == TEXT
+
+
+LAID_OUT = """# by hand
+models = { a = { steps = 3 } }  # in one line
+
+[tools.x]
+sizes = [
+    1,  # one
+    [2, 3],
+]
+"""
+
+
+def test_an_entry_joins_its_kind_however_that_is_laid_out():
+    text = with_entry(with_entry(LAID_OUT, "models.b", {"steps": 4}), "tools.y", {"sizes": [5, 6]})
+
+    assert tomllib.loads(text) == {
+        "models": {"a": {"steps": 3}, "b": {"steps": 4}},
+        "tools": {"x": {"sizes": [1, [2, 3]]}, "y": {"sizes": [5, 6]}},
+    }
+    assert {"# by hand", "1,  # one"} <= {line.strip() for line in text.splitlines()}
+    assert "# in one line" in text
+    assert without_entry(without_entry(text, "models.b"), "tools.y").rstrip() == LAID_OUT.rstrip()
+
+
+def test_a_table_inside_an_entry_goes_with_it():
+    text = TEXT + "\n[models.c.extra]\nsteps = [\n    5,\n]\n"
+
+    assert without_entry(text, "models.c").rstrip() == without_entry(TEXT, "models.c").rstrip()
+
+
+def test_an_entry_that_a_generator_could_not_read_leaves_the_file_as_it_was(shelves: ModelLibrary):
+    shelves.registry_file.write_text(TEXT)
+    with pytest.raises(RegistryError, match="not TOML"):
+        shelves.edit_registry(lambda text: with_entry(f"{text}[[[", "models.d", {}))
+    with pytest.raises(RegistryError):
+        shelves.edit_registry(lambda text: with_entry(text, "models.d", {"steps": "many"}))
+
+    assert shelves.registry_file.read_text() == TEXT
+    assert [file.name for file in shelves.registry_file.parent.glob(".*.partial")] == []

@@ -167,7 +167,10 @@ async def test_of_ten_commands_at_once_on_a_budget_for_five_never_more_than_five
 ) -> None:
     """Each command comes through a connection of its own, as from as many planners."""
     async with AsyncExitStack() as stack:
-        ledgers = [await stack.enter_async_context(GroupCommit(open_engine(database))) for _ in range(RIVALS)]
+        engines = [open_engine(database) for _ in range(RIVALS)]
+        for each in engines:
+            stack.callback(each.dispose)
+        ledgers = [await stack.enter_async_context(GroupCommit(each)) for each in engines]
         for race in range(RACES):
             client = f"client_{race}"
             await ledgers[0].write(lambda connection, client=client: _client(connection, client))

@@ -20,6 +20,7 @@ from agents.doors.cli.errors import bad_input
 from agents.doors.cli.records.databases import FORMAT, MANIFEST, DatabaseBackup, Manifest, databases, file_of, sha256_of
 from agents.doors.cli.settings import load_settings
 from agents.shared.database.copying import Database, OtherRevision, copy_out, open_snapshots
+from bus.durable_files import sync_file, write_new_file
 from bus.durable_folders import sync_folder
 from bus.failpoint import pass_failpoint
 from protocol.codec import encode
@@ -70,10 +71,7 @@ def write_backup(target: Path, kept: list[Database]) -> Manifest:
         pass_failpoint("backup.copied")
         version = importlib.metadata.version("bottega")
         manifest = Manifest(format=FORMAT, version=version, made_at=made_at, databases=parts)
-        with (partial / MANIFEST).open("xb") as file:
-            file.write(msgspec.json.format(encode(manifest), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_new_file(partial / MANIFEST, msgspec.json.format(encode(manifest), indent=2) + b"\n")
         sync_folder(partial)
         pass_failpoint("backup.written")
         partial.rename(target)
@@ -91,7 +89,7 @@ def describe_backup(manifest: Manifest) -> str:
 def _describe_database(folder: Path, database: Database, rows: dict[str, int]) -> DatabaseBackup:
     file = file_of(folder, database.name)
     with file.open("rb") as opened:
-        os.fsync(opened.fileno())
+        sync_file(opened)
     return DatabaseBackup(
         revision=database.newest_revision, sha256=sha256_of(file), bytes=file.stat().st_size, rows=rows
     )

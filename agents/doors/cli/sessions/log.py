@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agents.doors.cli.copies import replace_text
 from agents.doors.cli.errors import bad_input
+from bus.durable_files import replace_file
 from bus.durable_folders import make_folder
 from protocol.commands import GenerateImages, Upgrade
 from protocol.plans import Cost
@@ -192,7 +192,7 @@ class SessionStore:
     def save(self, log: SessionLog) -> None:
         """Replace a session's log, durably."""
         make_folder(self.folder)
-        replace_text(self.path(log.session_id), msgspec.json.format(msgspec.json.encode(log), indent=2) + b"\n")
+        replace_file(self.path(log.session_id), msgspec.json.format(msgspec.json.encode(log), indent=2) + b"\n")
 
     def list_unfinished(self) -> list[SessionLog]:
         """Sessions with open jobs that no process is driving now, oldest first; logs that cannot be read are not."""

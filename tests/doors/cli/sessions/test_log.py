@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from agents.doors.cli.copies import copy_to_folder, replace_text
+from agents.doors.cli.copies import copy_to_folder
 from agents.doors.cli.errors import Failure
 from agents.doors.cli.sessions.display import format_job, headline, render_session
 from agents.doors.cli.sessions.log import (
@@ -23,6 +23,7 @@ from agents.doors.cli.sessions.log import (
 )
 from agents.doors.cli.sessions.order import SessionOptions, command_of, config_of, split_prompt_path
 from agents.doors.cli.sessions.tracker import SessionTracker
+from bus.durable_files import replace_file
 from protocol.catalogue import Catalogued
 from protocol.commands import GenerateImages
 from protocol.errors import ErrorBody
@@ -123,7 +124,7 @@ def test_a_log_comes_back_as_it_was_written_and_leaves_no_other_file(tmp_path: P
 
 def test_whoever_reads_a_log_while_it_is_written_finds_a_whole_one(tmp_path: Path) -> None:
     target = tmp_path / "log.json"
-    replace_text(target, b"0" * 200_000)
+    replace_file(target, b"0" * 200_000)
     over = threading.Event()
     seen: set[bytes] = set()
 
@@ -134,7 +135,7 @@ def test_whoever_reads_a_log_while_it_is_written_finds_a_whole_one(tmp_path: Pat
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(1, 30):
-        replace_text(target, str(number % 10).encode() * 200_000)
+        replace_file(target, str(number % 10).encode() * 200_000)
     over.set()
     reader.join(timeout=10)
 
