@@ -92,6 +92,12 @@ def python_files(text: str) -> set[str]:
     return {name for name in names if not re.search(r"[A-Z]", PurePosixPath(name).name)}
 
 
+def types_of(text: str) -> set[str]:
+    """Names between backticks that look like a class, and what is said to be in one: `Window`, `Window.size`."""
+    codes = [code for code in inline_code(text) if re.fullmatch(r"[A-Z]+[a-z]\w*(\.\w+)*(\(\))?", code)]
+    return {name for code in codes for name in code.removesuffix("()").split(".")}
+
+
 def variables(text: str) -> set[str]:
     """Names of environment variables of the workshop."""
     return set(re.findall(r"\bBOTTEGA_[A-Z_]*[A-Z]\b", text))

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +21,7 @@ from tests.markdown import (
     links_of,
     long_lines,
     python_files,
+    types_of,
     variables,
 )
 from tests.shell_lines import fault_of, targets, unknown_flags
@@ -160,6 +162,18 @@ def test_a_readme_names_each_file_of_its_folder_and_no_other(readme: Path) -> No
     assert [name for name in sorted(files_to_name(readme.parent)) if str(readme.parent / name) not in named] == []
 
 
+@cache
+def words_of_code() -> frozenset[str]:
+    """Every word in the sources."""
+    files = [file for name in ("agents", "bus", "protocol") for file in (ROOT / name).rglob("*.py")]
+    return frozenset(word for file in files for word in re.findall(r"\w+", file.read_text()))
+
+
+@pytest.mark.parametrize("readme", PACKAGES, ids=name_of)
+def test_a_class_that_a_readme_names_is_in_the_code(readme: Path) -> None:
+    assert sorted(types_of(readme.read_text()) - words_of_code()) == []
+
+
 @pytest.mark.parametrize("paper", PAPER, ids=name_of)
 def test_shell_lines_of_paper_could_be_run_as_they_stand(paper: Path) -> None:
     assert faults_of_blocks(paper.read_text()) == []
@@ -191,7 +205,7 @@ LONG = "a line with more than a hundred and twenty characters, " * 3
 WRONG = f"""# What is wrong
 
 A file `agents/qa/nothing.py`, [a page](nothing.md), [a heading](#nothing), `BOTTEGA_NOTHING`,
-`bottega models --nothing`, `bottega nothing`, `make nothing`, and
+`bottega models --nothing`, `bottega nothing`, `make nothing`, `NothingLikeIt.at_all`, and
 {LONG}
 
 ```sh
@@ -213,7 +227,8 @@ nothing
 
 RIGHT = f"""# What is right
 
-`agents/qa/agent.py`, `migrations/NNNN_what.py`, [here](#what-is-right), `bottega cancel HASH [--pending \\| --image 7]`
+`agents/qa/agent.py`, `migrations/NNNN_what.py`, `GenerateImages`, [here](#what-is-right),
+`bottega cancel HASH [--pending \\| --image 7]`
 
 | a row of a table cannot be wrapped: {LONG} |
 https://example.org/{LONG}
@@ -239,6 +254,7 @@ def test_the_rules_of_paper_notice_what_they_forbid(tmp_path: Path) -> None:
     assert files_missing(tmp_path, WRONG) == ["agents/qa/nothing.py"]
     assert files_to_name(tmp_path) == {"unnamed.py"}
     assert targets_missing(paper, WRONG) == ["nothing.md", "#nothing"]
+    assert types_of(WRONG) - words_of_code() == {"NothingLikeIt", "at_all"}
     assert variables(WRONG) - VARIABLES == {"BOTTEGA_NOTHING"}
     assert long_lines(WRONG) == [5]
     assert flags_that_do_not_exist(WRONG) == {"bottega models --nothing": ["--nothing"], "bottega nothing": ["nothing"]}
@@ -253,3 +269,4 @@ def test_the_rules_of_paper_let_pass_what_is_right(tmp_path: Path) -> None:
     assert files_missing(tmp_path, RIGHT) == targets_missing(paper, RIGHT) == []
     assert long_lines(RIGHT) == faults_of_blocks(RIGHT) == []
     assert flags_that_do_not_exist(RIGHT) == {}
+    assert types_of(RIGHT) <= words_of_code()
