@@ -139,7 +139,7 @@ class Storage(Agent):
             raise AcpError("internal", f"the catalogue failed: {error}", retryable=True) from error
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
-        """What an earlier delivery filed before its process died is told as filed; a file without a row goes."""
+        """Report as filed what an earlier delivery filed before its process died; a file without a row is removed."""
         if not isinstance(message, StoreImage):
             return ()
         held = await self._catalogue.find(message.job.hash, message.job.index)
@@ -202,7 +202,7 @@ class Storage(Agent):
     async def _answer_find_stored(
         self, data: bytes, headers: Mapping[str, str], subject: str
     ) -> tuple[bytes, Mapping[str, str]]:
-        """Answer which pictures are there already."""
+        """Answer which pictures are stored already."""
         question = codec.decode_reuse(codec.unpack(data, headers))
         if not isinstance(question, FindStored):
             raise BadMessage("invalid_value", f"{type(question).__name__} is no question about stored pictures")
