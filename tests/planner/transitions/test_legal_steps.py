@@ -13,7 +13,7 @@ from agents.planner.outbox.change import Change
 from agents.planner.transitions import accept
 from agents.planner.transitions.client_commands import BatchCommand, expire_batches
 from protocol.commands import Amend, Cancel, Pause, Priority, Resume, Retry
-from protocol.errors import BadCommand, ErrorBody, Refused
+from protocol.errors import BadCommand, Code, ErrorBody, Refused
 from protocol.ids import image_id
 from protocol.messages import (
     Assessment,
