@@ -1,1 +1,1 @@
-"""The doors that people and programs come in by. A door translates; it decides nothing."""
+"""How people and programs reach the workshop from outside. A door translates; it decides nothing."""

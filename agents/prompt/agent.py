@@ -1,4 +1,4 @@
-"""The prompt agent: answers each WritePrompts with the prompts it asks for; what it keeps it can read again."""
+"""The prompt agent: answers each WritePrompts with the prompts it asks for. All that it keeps can be read again."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ SLOTS = 4
 """Requests at once. Writing takes milliseconds of processor time, so more would only wait for each other."""
 
 MAX_COUNT = 1000
-"""Prompts of one request; more is a broken request, not a large batch, which comes in pages of about 100."""
+"""Prompts of one request. More of them is a broken request, not a large batch: that comes in pages of about 100."""
 
 MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
 """A thousand of the longest prompts beside a thousand combos are a quarter of it."""

@@ -1,4 +1,4 @@
-"""What is asked of one prompt of a page: the page's request with what its wish changes, and the words that go along
+"""What is asked of one prompt of a page: the page's request with the changes that its wish makes, and the words that go
 with reference pictures. Pure module."""
 
 from typing import TypeVar
@@ -17,11 +17,11 @@ REFERENCES_TEXT = (
     "Keep exact: layout structure, text positions, color scheme, typography style.\n"
     "Replace model wardrobe with: {wardrobe}"
 )
-"""What follows the prompt of a catalogue where a combo goes along (seed 004, "Prompt construction")."""
+"""The text after a catalogue's prompt if a combo goes with it."""
 
 
 def request_of_wish(request: WritePrompts, wish: PromptWish, snapshot: CatalogueSnapshot | None) -> WritePrompts:
-    """The request as it is for one prompt."""
+    """The request as it applies to one prompt."""
     entry = entry_of(snapshot, wish)
     changes: dict[str, object] = {
         name: value
@@ -50,8 +50,8 @@ def with_references(prompt: Prompt, wish: PromptWish, snapshot: CatalogueSnapsho
 
 
 def select_references(pose: Pose | None, references: list[ReferenceBlob]) -> list[ReferenceBlob]:
-    """The pictures of a combo that a prompt follows: of several poses the one that it asks for, else the medium
-    close-up, else the first. Nothing outside of the combo takes the place of one that is missing (seed 004)."""
+    """The pictures of a combo that a prompt follows. Of several poses it takes the one that it asks for, else the
+    medium close-up, else the first. A picture that is missing is not replaced by one from outside the combo."""
     poses = [one for one in references if one.asset == "pose"]
     if len(poses) < 2:
         return references

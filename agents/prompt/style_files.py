@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _CachedFile(Generic[T]):
-    """A file as it was last looked at; `value` is its last good content, or null where there was none."""
+    """A file as it was last read; `value` is its last good content, or null if there was none."""
 
     stamp: tuple[int, int, int]
     value: T | None

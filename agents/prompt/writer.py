@@ -24,7 +24,7 @@ SIMILAR_COLOURS = (
     frozenset({"teal", "green", "blue"}),
     frozenset({"yellow", "orange"}),
 )
-"""Colours that are easily taken for each other: a thing and its background are not both of one family."""
+"""Colours that are easily confused: a thing and its background are not both from one family."""
 
 _BACKGROUND_WORDS = (" background", " backdrop")
 
@@ -46,7 +46,7 @@ def write_prompt(request: WritePrompts, style: Style, reference: StyleReference 
 
 
 def _content_of(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> str:
-    """What the picture shows: a given prompt, the brief, or a subject in a colour on a background."""
+    """What the picture shows: a prompt that was given, the brief, or a subject in a colour on a background."""
     if request.prompts:
         return request.prompts[index % len(request.prompts)]
     if request.brief and not request.subjects:
@@ -68,7 +68,7 @@ def _are_similar(one: str, other: str) -> bool:
 
 
 def _complete_scene(subject: str, colour: str, background: str) -> str:
-    """A bare noun gets a colour and a background; somebody's own phrase a background, if it names none."""
+    """A bare noun gets a colour and a background; a phrase that somebody wrote gets a background if it names none."""
     ground = f"on {_with_article(background)} background"
     if _is_bare_noun(subject):
         return f"{_with_article(f'{colour} {subject}')} {ground}"

@@ -36,8 +36,8 @@ def crop(rgb: Rgb, box: Sequence[float]) -> Rgb:
 
 
 def inspect_picture(data: bytes, message: ScoreImage, scorer: Scorer | None) -> Inspection:
-    """Decode, compare with what was planned, measure, and ask the scorer whether the subject is there; where parts have
-    prompts of their own, whether each shows its own, and the least sure one counts."""
+    """Decode the picture, compare it with the plan, measure it, and ask the scorer whether it shows its subject. Of a
+    picture whose parts have prompts of their own, each part is judged by its own, and the least sure one counts."""
     try:
         picture = decode(data)
     except Undecodable as error:

@@ -1,7 +1,5 @@
-"""What QA remembers of the batches at hand: the verdict and signature of each picture, bounded, made again from events.
-
-Pure apart from its own state; used from one thread.
-"""
+"""What QA remembers of recent batches: the verdict and signature of each picture. It is bounded, and rebuilt from
+events after a restart. Pure apart from its own state; used from one thread."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from dataclasses import dataclass
 from agents.qa.signature import LENGTH, find_near_duplicate
 
 MAX_BATCHES = 256
-"""Batches remembered; the one that was touched longest ago goes first."""
+"""Batches remembered; the one that was used longest ago is forgotten first."""
 
 MAX_PICTURES = 4096
 """Pictures remembered per batch, the newest: 4096 signatures are compared in about 2 ms."""
@@ -33,11 +31,9 @@ class JudgementMemory:
         self._max_batches, self._max_pictures = batches, pictures
 
     def has_near_duplicate(self, batch: str, index: int, attempt: int, signature: bytes) -> bool:
-        """Whether an accepted picture of another index of the batch is nearly the same.
-
-        An attempt that was judged before gets the answer it got then: a message that is delivered again must
-        not meet pictures that were accepted in between.
-        """
+        """Whether an accepted picture of another index of the batch is nearly the same. An attempt that was judged
+        before gets the same answer again: a message that is delivered twice must not meet pictures that were accepted
+        in between."""
         pictures = self._batches.get(batch, OrderedDict())
         known = pictures.get(index)
         if known is not None and known.attempt == attempt:

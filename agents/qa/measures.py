@@ -1,7 +1,7 @@
-"""What can be said of a picture by looking at its pixels alone: one pure numpy function per measure.
+"""What can be measured on a picture's pixels alone: one pure numpy function per measure.
 
-Pixels are `uint8` RGB of shape (height, width, 3). A measure states a fact in a fixed range and judges nothing:
-what is good is `agents.qa.score`'s business.
+Pixels are `uint8` RGB of shape (height, width, 3). A measure states a fact in a fixed range and judges nothing: what
+counts as good is decided in `agents.qa.score`.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ ANALYSIS_SIDE = 512
 """Edges are judged on a picture whose longer side is at most this: what a person sees who looks at the whole."""
 
 STATISTICS_SIDE = 1024
-"""Shares and means are taken of at most this many rows and columns of pixels, evenly spread: more changes no digit that
-is shown and costs seconds."""
+"""Shares and means are taken over at most this many rows and columns of pixels, evenly spread: more would change no
+digit that is shown and cost seconds."""
 
 EDGE_RADIUS = 3
 """Half the window, in pixels, in which an edge must happen to be called sharp."""

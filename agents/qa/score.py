@@ -21,7 +21,7 @@ MIN_SPREAD = 0.012
 """Below this spread (3 levels of 255) there is nothing but a decoder's grain."""
 
 MIN_MERIT = 0.05
-"""Least merit: one measure alone ruins a score and does not erase it."""
+"""Least merit: one bad measure ruins a score but does not erase it."""
 
 REASON_BELOW = 0.5
 """A merit below this is named among the reasons."""

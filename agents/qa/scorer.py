@@ -48,7 +48,7 @@ class TextMatch:
 
 
 class ScorerBroken(RuntimeError):
-    """The scorer's folder is not one; the message says what is wrong and what belongs there."""
+    """The folder is not a scorer; the message says what is wrong and what belongs there."""
 
 
 def is_installed(folder: Path) -> bool:

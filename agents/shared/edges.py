@@ -31,8 +31,8 @@ def canny(picture: NDArray[np.uint8]) -> Mask:
 
 
 def edge_f_score(asked: Mask, found: Mask, within: int = 2) -> float:
-    """The F-score of found edges against asked ones, where an edge counts if one of the other kind lies at most
-    `within` pixels away; 0 if either is empty."""
+    """The F-score of detected edges against the requested ones. An edge counts if one of the other kind lies at most
+    `within` pixels away; the score is 0 if either kind is empty."""
     if not asked.any() or not found.any():
         return 0.0
     precision = float(dilate(asked, within)[found].mean())
@@ -51,7 +51,7 @@ def dilate(mask: Mask, by: int) -> Mask:
 
 
 def hysteresis(strong: Mask, weak: Mask) -> Mask:
-    """What is weak and hangs together with what is strong, also diagonally."""
+    """Weak pixels that are connected to strong ones, also diagonally."""
     found, free = np.pad(strong & weak, 1), np.pad(weak, 1)
     flat, open_ = found.reshape(-1), (free & ~found).reshape(-1)
     around = np.array([down * found.shape[1] + right for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right])

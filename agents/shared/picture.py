@@ -19,7 +19,7 @@ Rgb = NDArray[np.uint8]
 """Pixels, shape (height, width, 3), sRGB."""
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-"""Decoders that may run; Pillow's others stay shut."""
+"""Decoders that may run; Pillow's others stay off."""
 
 MAX_BYTES = 64 * 1024 * 1024
 """A 16-megapixel PNG of noise is 48 MB."""
@@ -34,7 +34,7 @@ Fault = Literal["too_large", "unknown_format", "broken"]
 
 
 class Undecodable(ValueError):
-    """The bytes are no picture that may be judged; `fault` is a short code, the message says what was found."""
+    """The bytes are not a picture that may be judged; `fault` is a short code, the message says what was found."""
 
     def __init__(self, fault: Fault, message: str) -> None:
         super().__init__(message)
@@ -103,7 +103,7 @@ def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = 
 
 @contextmanager
 def _raise_undecodable(data: bytes) -> Generator[None]:
-    """What Pillow raises, as `Undecodable`."""
+    """Turn what Pillow raises into `Undecodable`."""
     try:
         yield
     except Undecodable:

@@ -8,14 +8,14 @@ from importlib.metadata import version
 from protocol.messages import Presence, Role
 
 STARTED_AT = datetime.now(UTC).isoformat(timespec="seconds")
-"""When this process began, as near as it can tell."""
+"""When this process started, as nearly as it can tell."""
 
 VERSION = version("bottega")
 """Read once, from a file."""
 
 
 def base_presence(role: Role, instance: str, slots: int) -> Presence:
-    """The part of a presence that every agent says in the same way; what it can do is added with `replace`."""
+    """The part of a presence that is the same for every agent; an agent adds its capabilities with `replace`."""
     return Presence(
         role=role,
         instance=instance,

@@ -22,7 +22,8 @@ Compiler = Literal["inductor", "aot_eager", "eager"]
 Attention = Literal[
     "native", "_native_cudnn", "_native_flash", "_native_efficient", "_native_math", "flash", "_flash_3", "xformers"
 ]
-"""Diffusers' names of what computes attention (attention_dispatch.py) without fetching code and without loss."""
+"""Diffusers' names of attention backends (attention_dispatch.py in diffusers) that download no code and lose no
+precision."""
 
 Offload = Literal["auto", "none", "model", "blocks"]
 

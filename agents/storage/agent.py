@@ -156,7 +156,7 @@ class Storage(Agent):
             raise AcpError("internal", f"the catalogue failed: {error}", retryable=True) from error
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
-        """What an earlier delivery filed before its process died is told as filed; a file without a row goes."""
+        """Report as filed what an earlier delivery filed before its process died; a file without a row is removed."""
         if not isinstance(message, StoreImage):
             return ()
         held = await self._catalogue.find(message.job.hash, message.job.index)
@@ -217,7 +217,7 @@ class Storage(Agent):
         )
 
     async def _find_stored(self, question: Reuse, caller: Caller) -> StoredPictures:
-        """Which pictures are there already."""
+        """Which pictures are stored already."""
         if not isinstance(question, FindStored):
             raise BadMessage("invalid_value", f"{type(question).__name__} is no question about stored pictures")
         entries = await self._catalogue.find_by_digest(question.client_id, question.digests)

@@ -153,7 +153,7 @@ def row_of(message: StoreImage, record: Record, path: Path | None) -> CatalogueR
 
 
 def stands_against(held: CatalogueRow, disposition: str) -> bool:
-    """Whether a row that is there stands against a picture of that disposition."""
+    """Whether an existing row takes precedence over a picture of that disposition."""
     return held.disposition == "accepted" or disposition == "kept"
 
 
@@ -168,7 +168,7 @@ class Catalogue:
         return await self._commits.read(lambda connection: _find_row(connection, batch, index))
 
     async def add(self, entry: CatalogueRow) -> CatalogueRow:
-        """Add a row durably; returns the row that is there now, which is an earlier one where that settles it.
+        """Add a row durably; returns the row that is there now: an earlier one if that takes precedence.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database refused or failed; nothing was added.
@@ -206,14 +206,14 @@ class Catalogue:
         )
 
     async def blobs_without_file(self, blobs: Sequence[str], ordered: str) -> set[str]:
-        """Those of these blobs that are, without a file, a picture that was ordered since a time."""
+        """Which of these blobs are the pixels of a picture without a file that was ordered since a time."""
         query = sa.select(images.c.blob).where(
             images.c.blob.in_(blobs), images.c.path.is_(None), images.c.created_at >= ordered
         )
         return await self._commits.read(lambda connection: set(connection.execute(query).scalars()))
 
     async def remove(self, image_ids: Sequence[str]) -> None:
-        """Remove rows; those that are not there are fine."""
+        """Remove rows; rows that do not exist are ignored."""
         gone = sa.delete(images).where(images.c.image_id.in_(image_ids))
         await self._commits.write(lambda connection: connection.execute(gone).rowcount)
 

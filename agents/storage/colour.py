@@ -12,7 +12,7 @@ MAX_PIXELS = 64 * 1024 * 1024
 """Largest picture that is decoded."""
 
 NEUTRAL_WEIGHT = 0.25
-"""What a black, white or grey pixel counts beside a coloured one: people name a picture after its colour."""
+"""The weight of a black, white or grey pixel beside a coloured one: people name a picture after its colour."""
 
 _SIDE = 32
 _NEUTRAL = frozenset({"black", "white", "grey"})

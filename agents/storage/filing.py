@@ -71,14 +71,14 @@ def read_record(data: bytes) -> Record:
 
 
 def _candidate_paths(files: AtomicFiles, template: str, record: Record) -> Iterator[Path]:
-    """Where a picture may lie, in the order in which names are tried."""
+    """Paths that a picture may have, in the order in which they are tried."""
     named = names.picture_path(template, record)
     for name in names.candidate_names(named.name, record):
         yield files.root / names.picture_folder(record) / named.parent / f"{name}.png"
 
 
 def _claim_path(files: AtomicFiles, path: Path, data: bytes, image_id: str) -> bool:
-    """Whether the picture now lies under this name: the name was free, or its own already."""
+    """Whether the picture is now filed under this name: the name was free, or its own already."""
     try:
         files.create(path, data)
     except FileExistsError:

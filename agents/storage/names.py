@@ -1,6 +1,6 @@
 """Final names of pictures by template, and their keys. Pure module: same picture, same name.
 
-The default `{date}_{section}_{colour}_{seed}` is the convention yyyymmdd_section_colour_seed of seed 002.
+The default `{date}_{section}_{colour}_{seed}` reads as yyyymmdd_section_colour_seed.
 """
 
 import re
@@ -16,7 +16,7 @@ from protocol.ids import is_id
 from protocol.template import PLACEHOLDER
 
 REJECTED_FOLDER = PurePosixPath("_Rejected", "Maybe Later")
-"""Folder for the best candidates of pictures that failed their bar (seed 002)."""
+"""Folder for the best candidates of pictures that failed their bar."""
 
 MAX_FIELD_CHARS = 48
 """Longest field of a name, in characters, so that a prompt does not push the seed out."""
@@ -157,4 +157,4 @@ FIELDS: Mapping[str, Callable[[Record], str]] = {
     "short_prompt_id": lambda record: short_id(record.catalogued.prompt_id) if record.catalogued else "",
     "quality": lambda record: record.catalogued.quality if record.catalogued else f"{record.width}x{record.height}",
 }
-"""What a name template may say. A field without a value leaves its place out."""
+"""The value of each field of a name template. A field without a value is left out."""

@@ -1,5 +1,5 @@
-"""Removing filed pictures whose time is over: file and sidecar first, then the row, so that what was cut off is done
-again."""
+"""Removing filed pictures whose time is over: file and sidecar first, then the row, so that a removal that was
+interrupted is done again."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,5 @@
-"""A stored picture as the planner is told of it, so that it can be filed again under another name. Pure module."""
+"""A stored picture in the form that the planner receives, so that it can be filed again under another name. Pure
+module."""
 
 import msgspec
 
@@ -8,8 +9,8 @@ from protocol.reuse import StoredPicture
 
 
 def stored_picture(entry: CatalogueRow) -> StoredPicture:
-    """The picture of a row that was found by its digest. What was told of it once and is not in its record, such as
-    the memory that it took, is null."""
+    """The picture of a row that was found by its digest. What was measured once and is not in the record, such as the
+    memory that it took, is null."""
     record = entry.record
     assert entry.digest is not None, "it was found by its digest"
     return StoredPicture(

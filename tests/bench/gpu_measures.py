@@ -141,9 +141,9 @@ def engine(device: torch.device, threads: int, pipelines: ResidentPipelines) -> 
 
 
 def equality(make: Make, pipeline: Any, orders: Sequence[Order]) -> dict[str, Any]:
-    """Whether a picture alone is the plain pipeline's (in half precision it is not: see `steps/precision.py`), by the
-    largest difference in levels of 255; and whether pictures made together are, bit for bit, those made again alone in
-    calls of the same sizes."""
+    """Whether a picture alone is the plain pipeline's (in half precision it is not: see `step_engine/precision.py`), by
+    the largest difference in levels of 255; and whether pictures made together are, bit for bit, those made again alone
+    in calls of the same sizes."""
     alone = make(orders[:1])[1][0].pixels.astype(int)
     difference = int(np.abs(alone - plain(pipeline, orders[0])).max())
     together = make(orders)[1]

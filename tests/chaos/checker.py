@@ -169,7 +169,7 @@ def nothing_lies_about(found: Found) -> Iterator[str]:
 
 
 def store_holds_what_is_named(found: Found) -> list[str]:
-    """I3, after the upkeep of days later: a row names each blob, and none is half written."""
+    """I3, after the retention of days later: a row names each blob, and none is half written."""
     tables = (found.images.values(), found.attempts, found.jobs.values(), found.batches.values())
     named = {name for table in tables for row in table for name in _BLOB.findall(str(row))}
     blobs = [path for path in (found.home / "blobs").rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""Days later: a home's blobs are old, and the workshop's own upkeep goes through them."""
+"""Days later: a home's blobs are old, and the workshop's own retention goes through them."""
 
 import os
 import subprocess

@@ -170,7 +170,7 @@ class Workshop:
         await self.admin.client.flush()
 
     def notice(self, name: str, notice: Notice) -> None:
-        """Hear from the keeper of a process."""
+        """Take what the supervisor reports about a process."""
         if notice.what == "died":
             self.crew[name].deaths += 1
             self.ails(name, "death")

@@ -1,4 +1,4 @@
-"""Folders of catalogues and combos as seed 004 lays them out, for tests."""
+"""Folders of catalogues and combos for tests."""
 
 from pathlib import Path
 

@@ -106,7 +106,7 @@ def new_batch(
     client: str = "local",
     priority: ServiceClass = "batch",
 ) -> Batch:
-    """A batch as the desk proposes it."""
+    """A batch as the planner proposes it for a command."""
     return Batch(
         hash=name,
         client_id=client,

@@ -109,6 +109,7 @@ PROTOCOL: tuple[Requirement, ...] = (
         (
             "test_micro_service::test_every_agent_answers_ping_info_and_stats",
             "test_micro_service::test_one_process_of_a_role_answers_each_request",
+            "test_served_endpoints::test_what_cannot_be_read_or_done_is_an_ordinary_reply_that_counts_as_answered",
         ),
     ),
     Requirement(

@@ -1,1 +1,1 @@
-"""The command line: one file per subject; what is heavy is imported only by the command that needs it."""
+"""The command line: a room per subject. Heavy packages are imported only by the commands that need them."""

@@ -1,4 +1,4 @@
-"""Copies of finished files in a folder of a person: whole or not at all, and never over what that person has there."""
+"""Copies of finished files in a person's folder: whole or not at all, and never over a file of theirs."""
 
 import filecmp
 import os
@@ -29,7 +29,7 @@ def copy_to_folder(path: str | None, folder: Path) -> str | None:
 
 
 def _copy_to_free_name(source: Path, target: Path) -> None:
-    """Copy a file durably to a name that is free; one that is taken meanwhile is left as it is."""
+    """Copy a file durably to a free name; a file that takes the name meanwhile is left as it is."""
     with (
         source.open("rb") as read,
         partial_file(target, lambda written: shutil.copyfileobj(read, written)) as partial,

@@ -1,4 +1,4 @@
-"""Expected failures, as they are met: a sentence, a place, a hint, an exit code. No traceback."""
+"""How expected failures are reported: a sentence, a place, a hint and an exit code, without a traceback."""
 
 import sys
 from collections.abc import Generator, Sequence
@@ -41,7 +41,8 @@ def no_workshop(message: str, *, hint: str | None = None) -> Failure:
 
 
 def failure_of_error(error: AcpError) -> Failure:
-    """An error of the protocol: what may work later found nothing to talk to, all else is bad input."""
+    """An error of the protocol: one that may work later means that nothing answered, any other that the input was
+    bad."""
     return Failure(error.body, NO_WORKSHOP if error.retryable else BAD_INPUT)
 
 

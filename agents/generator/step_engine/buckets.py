@@ -1,7 +1,7 @@
 """How many rows a call of the model has: pinned sizes, the best one for those who wait, what a picture remembers.
 
 A row is one latent with its timestep and its text; a guided picture has two rows, others one. A picture depends on
-the sizes of the calls it was in and on nothing else that shared them. Pure, except that `Sizes` remembers.
+the sizes of the calls it was in and on nothing else that shared them. Pure, except that `CallSizes` remembers.
 """
 
 import statistics

@@ -48,9 +48,9 @@ class Request:
 
 @dataclass
 class Run:
-    """A picture that is being made. `said` is what it waits for; `since` when it began to; `accompanied` whether its
-    last denoising call was shared. `order` is what is drawn now, a refinement's own where there is one; `doing` the
-    step after generation that it is in, by its name."""
+    """A picture that is being made. `pending` is the call that it waits for, `waiting_since` when it began to wait;
+    `shared_last_call` says whether its last denoising call was shared. `order` is what is drawn now: a refinement has
+    one of its own; `post_stage` is the step after generation that it is in, by its name."""
 
     number: int
     request: Request

@@ -58,7 +58,8 @@ def run_stages(
 
 
 class _StageRunner:
-    """The stages of one picture. `_taken` and `_to_come` are denoising steps, the latter those of refinements."""
+    """The stages of one picture. `_steps_taken` and `_steps_to_come` count denoising steps, the latter those of
+    refinements."""
 
     def __init__(self, run: Run, order: Order, seen: Sequence[torch.Tensor], ask: Ask, networks: NetworkCache) -> None:
         self._run = run

@@ -49,7 +49,7 @@ class Network:
         """Load a file.
 
         Raises:
-            Unsound, NotAnUpscaler: see `tensor_file.inspect` and `rrdb_file.describe`.
+            Unsound, NotAnUpscaler: see `safetensors_header.inspect_file` and `rrdb_file.describe`.
             Refused: it is of another family, and the extra that reads those is missing or does not know it.
         """
         self._device = device

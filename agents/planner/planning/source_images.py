@@ -193,7 +193,7 @@ def check_lines(picture: Rgb, preprocessed: bool, path: str) -> None:
     """Refuse a picture whose edges, or a map whose lines, are too few to lead anything.
 
     Raises:
-        Refused: fewer than `FEWEST_EDGES` of its pixels.
+        Refused: fewer than `MIN_EDGE_SHARE` of its pixels.
     """
     every = max(1, max(picture.shape) // EDGE_SEARCH_SIDE)
     seen = picture[::every, ::every]

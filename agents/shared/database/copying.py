@@ -1,5 +1,5 @@
-"""Whole databases, row by row into SQLite files and back: the same way for SQLite and PostgreSQL, also from one to the
-other. What is read is one state, while others write; what is written is there whole or not at all."""
+"""Whole databases, row by row into SQLite files and back, the same way for SQLite and PostgreSQL, and from one to the
+other. The rows that are read are one state, although others write meanwhile; a copy is written whole or not at all."""
 
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -19,8 +19,8 @@ PAGE_SIZE = 1000
 
 @dataclass(frozen=True)
 class Database:
-    """What an agent keeps: its name among people, where it is, its tables as the newest of its Alembic revisions in
-    `scripts` makes them."""
+    """What an agent keeps: the name that people know, where it is, and its tables as the newest of its Alembic
+    revisions in `scripts` makes them."""
 
     name: str
     url: str

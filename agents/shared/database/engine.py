@@ -54,7 +54,8 @@ def open_engine(url: str, *, busy_s: float = MAX_BUSY_S) -> Engine:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether a transaction failed only because another one was in its way: the same again may succeed."""
+    """Whether a transaction failed only because another one was in its way, so that the same transaction may succeed if
+    it is run again."""
     if not isinstance(error, DBAPIError):
         return False
     if isinstance(error.orig, sqlite3.Error):

@@ -31,10 +31,10 @@ MAX_GROUP = 256
 """Writes in one transaction: bounds how long the first of them waits for the last."""
 
 BUSY_PAUSES_S = (0.05, 0.2)
-"""Pauses before a transaction that was in another one's way is tried again; each try waits for the lock as well."""
+"""Pauses before a transaction that met another one is tried again; each try also waits for the lock."""
 
 GroupWork = Callable[[Connection, Sequence[Any]], Sequence[Any]]
-"""Done with items that came together; gives each its result, or the exception that its caller gets."""
+"""Runs on items that came together; returns for each its result, or the exception that its caller gets."""
 
 
 @dataclass

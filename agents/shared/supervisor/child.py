@@ -18,7 +18,7 @@ MAX_LOG_TAIL_BYTES = 2000
 
 
 class Child:
-    """A process that is kept alive. `deaths` counts those in a row."""
+    """A process that is kept alive. `deaths` counts its deaths in a row."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Child:
             self._process.kill()
 
     def last_error(self) -> str:
-        """The last error in the log, else its last line, for a person who asks why."""
+        """The last error in the log, else its last line: the answer when a person asks why."""
         with contextlib.suppress(OSError), self.log.open("rb") as log:
             log.seek(max(0, self.log.stat().st_size - MAX_LOG_TAIL_BYTES))
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]

@@ -1,4 +1,4 @@
-"""What a supervisor says: one line per event."""
+"""What a supervisor prints: one line per event."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,7 @@
 """When to start a process again. Pure: seconds in, seconds out.
 
-The first restart is quick, since most deaths are accidents; a process that keeps dying is started ever more
-rarely; one that lived long enough begins anew.
+The first restart is quick, because most deaths are accidents. A process that keeps dying is restarted less and less
+often; one that has lived long enough starts anew.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BackOff:
-    """`first_s`, `factor` times more for each death in a row, at most `most_s`; forgotten after `stable_s`."""
+    """The pause is `first_s`, `factor` times longer after each death in a row, at most `max_s`; deaths are forgotten
+    after `stable_s`."""
 
     first_s: float = 0.2
     factor: float = 2.0

@@ -10,7 +10,7 @@ import threading
 
 
 def terminate_with_stdin(grace_s: float) -> None:
-    """Send this process SIGTERM when its standard input ends; `grace_s` seconds later end it the hard way."""
+    """Send this process SIGTERM when its standard input ends, and end it by force `grace_s` seconds later."""
     threading.Thread(target=_wait_for_end_of_stdin, args=(grace_s,), name="lifeline", daemon=True).start()
 
 

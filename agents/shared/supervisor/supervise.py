@@ -22,10 +22,10 @@ from protocol.errors import Unavailable
 from protocol.messages import ROLES, Role
 
 POLL_S = 0.05
-"""Pause between two looks whether every agent is there."""
+"""Pause between two checks that every agent is there."""
 
 MAX_EARLY_DEATHS = 3
-"""Deaths in a row after which an agent that was never ready is taken to be unable to start."""
+"""Deaths in a row after which an agent that was never ready is considered unable to start."""
 
 
 class CannotStart(Unavailable):
@@ -115,10 +115,8 @@ async def _drain_children(children: Sequence[Child], lives: Sequence[asyncio.Tas
 
 
 def environment_of(role: Role, settings: Settings, address: Address, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of an agent: the workshop's settings where flags changed them, and its own login.
-
-    QA judges on one thread unless a person says otherwise, so that it does not slow down a generator on the CPU.
-    """
+    """The environment of an agent: the workshop's settings that flags changed, and its own login. QA judges on one
+    thread unless a person chose otherwise, so that it does not slow down a generator on the CPU."""
     environment = {
         **inherited,
         "BOTTEGA_HOME": str(settings.home),

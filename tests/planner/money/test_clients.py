@@ -32,7 +32,7 @@ def dollars(micros: int) -> Budget:
 
 
 def operate(world: PricedWorld, command: ClientChange) -> ClientBody:
-    """What the planner's office does of it."""
+    """What the planner does for an operator's command."""
     reply = world.transact(lambda c: clients.change(c, command, world.now))
     world.follow(world.transact(lambda c: rebuild_window(c, world.window, world.now)))
     return reply.client

@@ -1,4 +1,4 @@
-"""Catalogues and combos: what the folders of seed 004 mean, and which picture is of which prompt and combo."""
+"""Catalogues and combos: what the names of their folders mean, and which picture is of which prompt and combo."""
 
 import os
 from pathlib import Path

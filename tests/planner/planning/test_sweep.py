@@ -16,7 +16,7 @@ from protocol.pixels import PixelSpec
 from tests.planner.workbench import RECIPE
 
 SETS = Sweep(mode="list", values={"guidance": [3.0, 3.5, 4.0], "steps": [20, 28, 35]})
-"""The three parameter sets of seed 001."""
+"""Three parameter sets, as a client might list them."""
 
 GRID = Sweep(values={"steps": [20, 28], "guidance": [3.0, 3.5, 4.0]})
 

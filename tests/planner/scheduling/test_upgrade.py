@@ -33,7 +33,7 @@ def world(engine: Engine) -> World:
 
 
 def upgrade_of(parent: Batch, wish: Upgrade, quantity: int) -> Batch:
-    """The batch as the desk proposes it."""
+    """The batch as the planner proposes it for the command."""
     child = new_batch(quantity, name=CHILD)
     child.command = upgrade.command_of(parent, wish, quantity)
     child.recipe = upgrade.recipe_of(parent.recipe.with_pixels(width=256, height=256))

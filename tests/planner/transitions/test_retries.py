@@ -151,7 +151,7 @@ def test_failed_pictures_wait_on_while_their_batch_is_paused_whatever_an_undone_
     world.run("gen_other", until=lambda batch: batch.tally.in_flight == 2)
     world.steer(Retry(hash=NAME))
     world.steer(Pause(hash=NAME))
-    world.queue = {name: work for name, work in world.queue.items() if NAME not in name}  # the desk empties it
+    world.queue = {name: work for name, work in world.queue.items() if NAME not in name}  # the request drops them
     with world.engine.connect() as connection:  # never committed: the disk is full
         apply_batch_command(connection, require_batch(connection, NAME), Resume(hash=NAME), world.window, world.now)
     world.run("gen_other")

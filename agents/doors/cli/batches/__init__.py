@@ -1,1 +1,1 @@
-"""Commands about a batch: send, follow, steer, status."""
+"""Commands about a batch: send it, follow it, change how it goes on, show where it stands."""

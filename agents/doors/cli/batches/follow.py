@@ -1,4 +1,4 @@
-"""Follow a batch to its end: news as it is published, and the planner's own word about each picture."""
+"""Follow a batch to its end: progress as it is published, and what the planner itself says of each picture."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ from protocol.results import GenerationResult, Image, ResultBody, StatusBody
 CLIENT_ID = "local"
 """The client that the command line is."""
 PAGE_SIZE = 200
-"""Pictures in one reply; of a larger batch those from the first unfinished one on are looked at."""
+"""Pictures in one reply. Of a larger batch, those from the first unfinished one on are asked for."""
 POLL_S = 3.0
-"""Without news the planner is asked this often: news may be lost, the ledger is not."""
+"""How often the planner is asked while no progress arrives: progress may be lost, the ledger is not."""
 MAX_UNANSWERED_S = 60.0
-"""A workshop that does not answer for so long is given up; a planner is restarted well within it."""
+"""How long a workshop may not answer before the command gives up; a planner restarts well within it."""
 WAIT_S = 5.0
 """How long one request waits for the end of a batch."""
 MAX_SHEET_WAIT_S = 20.0
@@ -45,11 +45,11 @@ class FinishedBatch(Struct, frozen=True, kw_only=True):
 
 
 OnImages = Callable[[list[Image]], Awaitable[None]]
-"""Told each page of pictures as the planner tells of them."""
+"""Called with each page of pictures that the planner returns."""
 
 
 async def _ignore_images(images: list[Image]) -> None:
-    """Nobody else wants to know."""
+    """The default: nobody else is interested."""
 
 
 async def follow(

@@ -68,7 +68,7 @@ def approve(batch: str, token: str, json: bool) -> int:
 
 
 def read_command(source: str) -> bytes:
-    """The bytes of a file, or of standard input for `-`; one more than a message may have, at most.
+    """The bytes of a file, or of standard input for `-`: at most one more than a message may have.
 
     Raises:
         Failure: there is no such file.

@@ -141,7 +141,8 @@ async def _newest_hash(client: Client) -> str:
 
 
 async def _recent_or_none(client: Client) -> list[BatchSummary]:
-    """The last batches; none while no planner answers, since which processes run is worth knowing above all then."""
+    """The last batches; none while no planner answers, because that is when people most want to see which processes
+    run."""
     try:
         return (await ask(client, List(count=RECENT_BATCHES), BatchList)).batch_list.batches
     except Failure as failure:
@@ -195,7 +196,7 @@ def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:
 
 
 def _batch_table(batches: list[BatchSummary]) -> Table:
-    """A line per batch. What was asked for is cut where a line is short; a hash never is, since it is copied."""
+    """A line per batch. The brief is cut on a short line; a hash never is, because people copy it."""
     rows: list[tuple[str, ...]] = [("batch", "state", "stored", "when", "what")]
     for batch in batches:
         counts = f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else "")

@@ -13,7 +13,7 @@ from protocol.post import PostStep
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """The flags of `bottega generate`, as typed; pictures as where they are."""
+    """The flags of `bottega generate`, as typed; pictures are still paths or ids."""
 
     brief: str
     number: int = 1

@@ -16,8 +16,8 @@ HEADER = ("", "seed", "score", "attempts", "time", "picture")
 
 
 class MadeImage(Struct, frozen=True, kw_only=True):
-    """One stored picture. `path` is a file on this machine; `score` is 0 to 1, null where QA took none; `reused` is the
-    picture that was there already and is this one, by its id."""
+    """One stored picture. `path` is a file on this machine; `score` is 0 to 1, or null if QA did not judge; `reused` is
+    the id of the stored picture that was returned instead of making one."""
 
     path: str | None
     seed: int | None
@@ -60,7 +60,7 @@ def result_of(followed: FinishedBatch) -> GenerateResult:
 
 
 def show_batch(console: Console, followed: FinishedBatch) -> None:
-    """A line per picture, then what the batch as a whole came to."""
+    """A line per picture, then the totals of the batch."""
     show_images(console, followed.images)
     if followed.contact_sheet:
         _print(console, f"contact sheet  {followed.contact_sheet}")
@@ -75,7 +75,7 @@ def show_batch(console: Console, followed: FinishedBatch) -> None:
 
 
 def format_reused(status: StatusBody) -> str:
-    """How many pictures were there already, in words; empty where all were made."""
+    """How many pictures were stored already, in words; empty if all were made."""
     if not isinstance(status.reused, int):
         return ""
     return f"{status.reused} of {status.completed} pictures were there already (reused, no cost)"

@@ -34,7 +34,7 @@ _KIND_NAMES = {
     "upscaler": "upscaler",
     "face_restorer": "face restorer",
 }
-"""What people call what was added; all else is a model."""
+"""How people call the kinds that were added; everything else is a model."""
 
 
 class PullResult(Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class PullResult(Struct, frozen=True, kw_only=True):
 
 
 class AddResult(Struct, frozen=True, kw_only=True):
-    """What `bottega models add --json` prints; `word` wakes a LoRA, or is what an embedding teaches."""
+    """What `bottega models add --json` prints; `word` triggers a LoRA, or is the word that an embedding teaches."""
 
     name: str
     kind: str
@@ -94,7 +94,7 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
     """Make a file or folder known.
 
     Raises:
-        Refused: see `library.shelves.add`.
+        Refused: see `library.install.add`.
     """
 
     def configure(model: LocalModel, folder: Path) -> None:
@@ -119,7 +119,7 @@ def remove(name: str, json: bool) -> None:
     """Forget a model or LoRA.
 
     Raises:
-        Refused: see `library.shelves.remove`.
+        Refused: see `library.install.remove`.
     """
     done = shelving.remove(model_library(), name)
     if json:

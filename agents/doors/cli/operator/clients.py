@@ -29,7 +29,7 @@ from protocol.replies import Reply
 Answer = TypeVar("Answer", bound=Reply)
 
 NO_LIMIT = "none"
-"""What takes a bound away."""
+"""The word that removes a limit."""
 
 
 def show_page(first: int, count: int, json: bool) -> None:
@@ -82,7 +82,7 @@ def limit(client: str, limit: str | None, weight: int | None, max_in_flight: str
 
 
 def suspend(client: str, json: bool) -> None:
-    """Begin nothing more for a client."""
+    """Start no further work for a client."""
     _send_and_show(SuspendClient(client_id=client), json)
 
 

@@ -52,8 +52,8 @@ def show_costs(
 
 
 def parse_time(flag: str, text: str | None, ends: bool = False) -> datetime | None:
-    """A time as people write it: a day, or a moment in ISO 8601; UTC where no zone is said. A day that `ends` a span is
-    in it.
+    """A time as people write it: a day, or a moment in ISO 8601, in UTC if no zone is given. A day that `ends` a span
+    belongs to it.
 
     Raises:
         Failure: it is neither.
@@ -114,7 +114,7 @@ def _figures(charges: Charges) -> tuple[str, ...]:
 
 
 def _format_dollars(amount: float | None) -> str:
-    """To the micro-dollar, since a picture of one's own device costs few of them."""
+    """Dollars to the micro-dollar, because a picture made on one's own device costs only a few of them."""
     return "-" if amount is None else f"{amount:.6f}"
 
 

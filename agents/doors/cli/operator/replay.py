@@ -1,7 +1,7 @@
-"""`bottega dead-letters replay`: says again what is still expected, and takes the letters away.
+"""`bottega dead-letters replay`: sends again what is still expected, and removes the letters.
 
-The planner is asked first whether it waits for the work of a letter: an attempt that is over would cost a device once
-more and be heard by nobody. Events need no such question, because the planner hears each of them once.
+The planner is asked first whether it waits for the work of a letter: an attempt that is over would use a device once
+more for nothing. Events need no such question, because the planner applies each of them once.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ UNREADABLE = "its bytes cannot be read, so it would be given up again; it goes b
 
 
 class LetterLeft(Struct, frozen=True, kw_only=True):
-    """A letter that was not said again, and why."""
+    """A letter that was not sent again, and why."""
 
     id: int
     reason: str
@@ -44,7 +44,7 @@ class ReplayResult(Struct, frozen=True, kw_only=True):
 
 
 def replay(id: int | None, everything: bool, pattern: str | None, json: bool) -> int:
-    """Say one letter again, or all that were at places that `pattern` covers; returns the exit code."""
+    """Send one letter again, or all whose subjects `pattern` covers; returns the exit code."""
     if (id is None) != everything or (id is not None and pattern is not None):
         raise bad_input("which letters?", hint="name one by its id; or --all, with --subject for some of them")
     done = asyncio.run(_replay(id, pattern))
@@ -61,8 +61,8 @@ def replay(id: int | None, everything: bool, pattern: str | None, json: bool) ->
 
 
 async def replay_letters(operator: Operator, ids: Sequence[int]) -> ReplayResult:
-    """What became of each letter. One that is said again is taken away after the broker has it: a process that dies
-    between leaves a letter that is dropped, or found in the queue, when it is said again."""
+    """What became of each letter. A letter is removed after the broker has the message again: a process that dies in
+    between leaves a letter that the next replay drops, or finds in the queue."""
     done = ReplayResult(replayed=[], dropped=[], kept=[])
     for id in ids:
         letter = await operator.dead_letters.find(id)

@@ -17,7 +17,7 @@ DAY_S = 86_400.0
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
-    """`pictures` are rows of the catalogue. `lost` are completed pictures without a row, `missing` rows without their
+    """`pictures` are rows of the catalogue; `lost` are completed pictures without a row, `missing` rows without their
     file, `unknown` files without a row."""
 
     pictures: int

@@ -40,7 +40,8 @@ def databases(settings: Settings) -> list[Database]:
     """Ledger and catalogue, in the order in which they are backed up.
 
     Storage enters a picture before the planner hears of it, so a catalogue that is read after the ledger has every
-    picture that this ledger calls completed. What it has beyond is asked for again, found, and not made twice.
+    picture that this ledger calls completed. What the catalogue has beyond that is asked for again, found, and not made
+    twice.
     """
     return [
         Database("ledger", settings.ledger_url, ledger_tables, LEDGER),

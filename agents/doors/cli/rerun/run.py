@@ -38,7 +38,7 @@ Frames = NDArray[np.uint8]
 """Shape (frames, height, width, 3); one frame of a still picture."""
 
 TOLERANCE = 2
-"""Levels of 255 by which sums in another order change a pixel at most, as far as was seen."""
+"""Levels of 255 by which sums in another order changed a pixel at most, in all measurements."""
 
 MAX_THREADS = 256
 """Threads that a picture's file may ask for."""

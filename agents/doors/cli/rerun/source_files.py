@@ -1,4 +1,4 @@
-"""Files of a person's as blobs: what a picture was made from, where the blob store has it no more."""
+"""A person's files as blobs: what a picture was made from, if the blob store no longer has it."""
 
 import hashlib
 from collections.abc import Iterable, Iterator

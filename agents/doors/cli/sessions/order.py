@@ -1,4 +1,4 @@
-"""What a person asked for with the flags of seed 004, as a command of the protocol. Pure."""
+"""What a person asked for with the flags of `bottega batch`, as a command of the protocol. Pure."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -10,12 +10,13 @@ from protocol.commands import GenerateImages
 from protocol.parameters import Catalogue, Combos, Quality, Requirements
 
 DEFAULT_QUALITY = "1K"
-"""Seed 004."""
+"""Quality of a session that names none."""
 
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """The flags of `bottega batch start`, as typed; lists are parted by commas. No flag of combos: prompts alone."""
+    """The flags of `bottega batch start`, as typed; lists are separated by commas. Without a flag for combos: prompts
+    alone."""
 
     catalogs: str
     wardrobe: str | None = None
@@ -82,7 +83,7 @@ def split_prompt_path(prompt: str) -> tuple[str, str]:
 
 
 def split_list(text: str) -> list[str]:
-    """The names in a list that is parted by commas."""
+    """The names in a list that is separated by commas."""
     return [name for part in text.split(",") if (name := part.strip())]
 
 

@@ -1,4 +1,4 @@
-"""`bottega batch`: sessions of seed 004, driven through the workshop's own commands."""
+"""`bottega batch`: sessions, driven through the workshop's own commands."""
 
 import asyncio
 import secrets
@@ -202,8 +202,8 @@ async def _drive_batch(
 
 
 async def _ensure_planned(client: Client, sessions: SessionStore, tracker: SessionTracker, display: Display) -> int:
-    """The number of pictures of a session's batch, which is made where it is not there yet. Its command has an id, so
-    that a session which died meanwhile finds the batch that it asked for.
+    """The number of pictures in a session's batch, which is created if it does not exist yet. The command has an id, so
+    a session that died meanwhile finds the batch that it asked for.
 
     Raises:
         Failure: the plan was refused, or is held.

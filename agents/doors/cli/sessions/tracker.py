@@ -1,4 +1,5 @@
-"""A session as it is driven: the planner's word on each picture becomes files in the output folder and the log."""
+"""A session while it is driven: what the planner says of each picture becomes files in the output folder and the
+log."""
 
 import asyncio
 import time
@@ -48,7 +49,7 @@ class SessionTracker:
         return self._jobs.get(index)
 
     async def update_jobs(self, images: list[Image]) -> None:
-        """Take the planner's word on pictures, hand new files over, and write the log where something changed."""
+        """Take over what the planner says of pictures, hand out new files, and write the log if something changed."""
         now = format_time(time.time())
         changed = False
         for image in images:

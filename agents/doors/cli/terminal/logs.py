@@ -1,4 +1,4 @@
-"""Where the words of libraries go while a person looks at the terminal."""
+"""Where log lines go while a person looks at the terminal."""
 
 import logging
 from collections.abc import Generator

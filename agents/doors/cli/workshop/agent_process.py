@@ -11,7 +11,7 @@ from bus.telemetry import configure_logging
 from protocol.messages import Role
 
 GRACE_S = 5.0
-"""Beyond the drain: then a process whose supervisor is gone is ended the hard way."""
+"""Seconds beyond the drain after which a process whose supervisor is gone is ended by force."""
 
 
 def run_agent(role: Role, lifeline: bool) -> None:

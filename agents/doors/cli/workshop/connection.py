@@ -153,7 +153,7 @@ async def _has_workshop(settings: Settings) -> bool:
 
 
 def _show_trouble(notice: Notice, display: Display) -> None:
-    """While a batch is made, only what went wrong is worth a line."""
+    """While a batch is made, only failures are worth a line."""
     if notice.what in ("died", "killed"):
         display.print_line(f"{notice.unit} {notice.what}: {notice.detail}")
 

@@ -62,7 +62,7 @@ def doctor(json: bool) -> int:
 
 
 def diagnose(settings: Settings) -> Diagnosis:
-    """Every check, in the order in which a person would mend things."""
+    """Every check, in the order in which a person would fix things."""
     checks = list(_run_checks(settings))
     return Diagnosis(healthy=all(check.state != "failed" for check in checks), checks=checks)
 

@@ -1,4 +1,4 @@
-"""The address of a login of the broker, for who is neither a client nor the supervisor."""
+"""The address of a login of the broker, for users that are neither a client nor the supervisor."""
 
 from agents.doors.cli.errors import no_workshop
 from agents.shared.settings import Settings
