@@ -17,7 +17,7 @@ REFERENCES_TEXT = (
     "Keep exact: layout structure, text positions, color scheme, typography style.\n"
     "Replace model wardrobe with: {wardrobe}"
 )
-"""What follows the prompt of a catalogue where a combo goes along (seed 004, "Prompt construction")."""
+"""What follows the prompt of a catalogue when it is made with a combo."""
 
 
 def request_of_wish(request: WritePrompts, wish: PromptWish, snapshot: CatalogueSnapshot | None) -> WritePrompts:
@@ -51,7 +51,7 @@ def with_references(prompt: Prompt, wish: PromptWish, snapshot: CatalogueSnapsho
 
 def select_references(pose: Pose | None, references: list[ReferenceBlob]) -> list[ReferenceBlob]:
     """The pictures of a combo that a prompt follows: of several poses the one that it asks for, else the medium
-    close-up, else the first. Nothing outside of the combo takes the place of one that is missing (seed 004)."""
+    close-up, else the first. Nothing outside the combo takes the place of a missing one."""
     poses = [one for one in references if one.asset == "pose"]
     if len(poses) < 2:
         return references

@@ -1,6 +1,6 @@
 """Final names of pictures by template, and their keys. Pure module: same picture, same name.
 
-The default `{date}_{section}_{colour}_{seed}` is the convention yyyymmdd_section_colour_seed of seed 002.
+The default is `{date}_{section}_{colour}_{seed}`, with the date as yyyymmdd.
 """
 
 import re
@@ -16,7 +16,7 @@ from protocol.ids import is_id
 from protocol.template import PLACEHOLDER
 
 REJECTED_FOLDER = PurePosixPath("_Rejected", "Maybe Later")
-"""Folder for the best candidates of pictures that failed their bar (seed 002)."""
+"""Folder for the best candidates of pictures that failed their minimum score."""
 
 MAX_FIELD_CHARS = 48
 """Longest field of a name, in characters, so that a prompt does not push the seed out."""

@@ -1,6 +1,6 @@
 """Whose step is next: two classes with ageing, clients in turn by deficit round robin in device milliseconds.
 
-Pure, except that `Turns` remembers what each client was given.
+Pure, except that `FairShare` remembers what each client was given.
 """
 
 from collections import OrderedDict

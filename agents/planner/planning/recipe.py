@@ -38,10 +38,10 @@ from protocol.plans import Stage
 from protocol.post import PostStep
 
 MAX_USEFUL_STEPS = 30
-"""Denoising steps past which pictures hardly get better (seed 002)."""
+"""Denoising steps beyond which pictures hardly get better."""
 
 MAX_USEFUL_GUIDANCE = 9.0
-"""Guidance scale past which colours scream and posterise (seed 002)."""
+"""Guidance scale beyond which colours are oversaturated and posterised."""
 
 
 class Recipe(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Progress of a session, as seed 004 draws it: a bar, counts, the current and the recent jobs, rate and time left."""
+"""Progress of a session: a bar, counts, the current and the recent jobs, rate and time left."""
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager

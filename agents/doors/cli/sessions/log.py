@@ -1,4 +1,4 @@
-"""The session log of a batch (seed 004): what was asked for, and where each job stands.
+"""The session log of a batch: what was asked for, and where each job stands.
 
 `{output}/.sessions/{session_id}-session.json` is replaced as a whole, so that it is true and readable whenever the
 process dies.
@@ -85,7 +85,7 @@ class Phases(Struct, frozen=True, kw_only=True):
 
 
 class SessionLog(Struct, frozen=True, kw_only=True):
-    """The whole log. The first five fields are those of seed 004. `command` makes the batch again under the same id;
+    """The whole log. `command` makes the batch again under the same id;
     `hash` is its batch once that is known; `parent` the session whose pictures are made again; `cost` null where
     nothing was priced."""
 

@@ -1,4 +1,4 @@
-"""What a person asked for with the flags of seed 004, as a command of the protocol. Pure."""
+"""The flags of `bottega batch` as a command of the protocol. Pure."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath

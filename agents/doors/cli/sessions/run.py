@@ -1,4 +1,4 @@
-"""`bottega batch`: sessions of seed 004, driven through the workshop's own commands."""
+"""`bottega batch`: sessions, driven through the workshop's own commands."""
 
 import asyncio
 import secrets
