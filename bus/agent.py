@@ -1,4 +1,4 @@
-"""What an agent is to the bus: it says what it takes, handles a message or answers a request, and returns what to say.
+"""The contract of an agent: it declares what it reads, handles messages and answers requests, and returns messages.
 
 Ack, retry, heartbeat, tracing, dead letters and connection are the runner's; bytes, encodings and errors of requests
 are the service's. An agent never publishes work or events by itself except through `Outlet`, for what no delivery

@@ -1,4 +1,4 @@
-"""Port and passwords of the embedded server: drawn once, kept in a file that its owner alone can read."""
+"""Port and passwords of the embedded server: drawn once, kept in a file that only its owner can read."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""The dead letters: messages that were given up, looked at, said again, removed."""
+"""Dead letters: messages that were given up. They can be inspected, sent again and removed."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping

@@ -16,7 +16,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Put it to the dead letters, and say so to whoever counts."""
+    """Move it to the dead letters, and let the planner know."""
 
     error: AcpError
 

@@ -1,4 +1,4 @@
-"""What an agent says: outputs of its deliveries and, through `bus.agent.Outlet`, what no delivery causes."""
+"""What an agent publishes: the outputs of its deliveries and, through `bus.agent.Outlet`, what no delivery causes."""
 
 import asyncio
 import contextlib

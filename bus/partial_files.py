@@ -1,6 +1,7 @@
 """Files that are not whole yet, in a folder of their own: written, synced, and then named by their writer.
 
-A living process holds a lock on each of its own, so what a dead one left is told apart and swept, whatever its age.
+A living process holds a lock on each of its own, so the files of dead ones are recognised and swept, whatever their
+age.
 """
 
 import fcntl

@@ -1,7 +1,7 @@
-"""Presence: how a process announces itself, and the board of all that do.
+"""Presence: how a process announces itself, and the board of all live processes.
 
-An entry of a key-value bucket with a time to live, key `<role>.<instance>`. A process that dies without a word
-disappears from the board when its entry is not renewed.
+An entry of a key-value bucket with a time to live, key `<role>.<instance>`. A process that dies disappears from the
+board, because its entry is not renewed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Trace ids without spans: what flows through a process that exports none.
+"""Trace ids without spans, for a process that exports none.
 
 The header is W3C Trace Context's `traceparent`; a span id is drawn for each message, so that whoever does record can
 tell them apart. OpenTelemetry's unrecorded spans do the same at a quarter of a process' time under load.

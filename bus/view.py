@@ -1,7 +1,7 @@
-"""An ordered look at a stream: every message from the start (or the last per subject), then each new one, in order.
+"""An ordered view of a stream: every message from the start (or the last per subject), then each new one, in order.
 
-An ephemeral push consumer without acknowledgements. A gap, a silent broker or a stream that was made again lead to a
-new consumer from where the look stopped, so the reader sees a message again at worst, and never misses one.
+An ephemeral push consumer without acknowledgements. After a gap, a silent broker or a recreated stream, a new consumer
+goes on where the view stopped, so a reader may see a message twice and never misses one.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Catalogues between agents: prompts from files, combos of reference pictures, and which of them a picture is of.
 
-The planner reads the folders once, when it plans, and puts what it read into the blob store as one snapshot; a batch
-so stays what it was planned to be when the files change. Pure module.
+The planner reads the folders once, when it plans, and puts what it read into the blob store as one snapshot, so that a
+batch stays what it was planned to be when the files change. Pure module.
 """
 
 from typing import Annotated, Literal

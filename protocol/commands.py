@@ -2,7 +2,7 @@
 
 Every field of every command is declared here from the first version; `NOT_BUILT_COMMANDS` and
 `NOT_BUILT_FIELDS` name those that a server of this version refuses with `not_supported`. Fields are added
-with a default and never change their type. Unknown fields are refused at the door. Pure module.
+with a default and never change their type. Unknown fields are refused. Pure module.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Sweeps at the door: which fields may be swept, and whether each value is one of its field. Pure module."""
+"""Which fields may be swept, and whether each value is valid for its field. Pure module."""
 
 from typing import Any
 

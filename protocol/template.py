@@ -10,10 +10,10 @@ FIELDS = (
     *("model", "style", "prompt", "score", "sweep"),
     *("catalogue", "wardrobe", "ui_style", "combo_id", "prompt_id", "short_prompt_id", "quality"),
 )
-"""What a template may say in braces. The last seven belong to catalogues."""
+"""Fields that a template may name in braces. The last seven are those of catalogues."""
 
 CATALOGUE_TEMPLATE = "{wardrobe}/{catalogue}/{prompt_id}/{ui_style}/{combo_id}/{timestamp}-{short_prompt_id}-{quality}"
-"""Where pictures of catalogues are filed: the full prompt id in the folder, the short one in the file."""
+"""Where pictures of catalogues lie: the full prompt id in the folder, the short one in the file."""
 
 MAX_LENGTH = 400
 MAX_FOLDERS = 8

@@ -94,7 +94,7 @@ class Engine(Protocol):
         """Make one picture. Cancelling the call also stops the device at the next step.
 
         Raises:
-            Stopped: `stop` said so.
+            GenerationStopped: `stop` said so.
             AcpError: it cannot be made (out_of_memory, not_installed, internal).
         """
         ...

@@ -1,6 +1,6 @@
-"""Whether a reference is already the map that a ControlNet follows, by what only such maps look like. Pure module.
+"""Whether a reference is already the map that a ControlNet follows, judged by its looks. Pure module.
 
-A photograph that is taken for a map, or a map that is prepared once more, gives pictures that follow nothing.
+A photograph taken for a map, or a map prepared a second time, would give pictures that follow nothing.
 """
 
 from collections.abc import Sequence

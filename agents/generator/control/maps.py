@@ -1,4 +1,5 @@
-"""From a reference to the map that a ControlNet follows: as it is where it is one, else prepared. Pure module."""
+"""From a reference to the map that a ControlNet follows: used as it is if it is one, otherwise prepared. Pure
+module."""
 
 from collections.abc import Callable
 

@@ -41,8 +41,8 @@ def place_like(part: Any, other: Any, device: torch.device) -> None:
 
 
 class PartOffloader:
-    """`room` bytes of a device for the `parts` of a model, which wait at `home`. A part that is called takes its seat
-    first; where there is no room, those that were called longest ago leave."""
+    """Lets the `parts` of a model, which wait at `home`, take turns in `room` bytes of a device. A part that is called
+    is moved there first; where there is no space, the least recently called ones leave."""
 
     def __init__(self, parts: Mapping[str, Any], device: torch.device, room: int, home: str = "cpu") -> None:
         self._device = device

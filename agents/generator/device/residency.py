@@ -1,5 +1,5 @@
-"""Which models stay in memory, what of one that is too large, and who may overtake whom to use one that is there. Pure
-module."""
+"""Which models stay in memory, which parts of an oversized model are loaded, and which queued picture may jump ahead to
+use a loaded one. Pure module."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ def index_to_begin(waiting: Sequence[tuple[str, float]], resident: Collection[st
 
 @dataclass(frozen=True)
 class OffloadPlan:
-    """Where the parts of a model are: some in turn in `room` bytes of the device, some there a block at a time
-    (diffusers, `enable_group_offload`), the others always. `filled` are the bytes that they fill at most, without
+    """Where the parts of a model are. Some take turns in `room_bytes` of the device, some are there one block at a
+    time (diffusers' `enable_group_offload`), the others always. `filled_bytes` is the most that they fill, without
     blocks."""
 
     in_turn: frozenset[str]

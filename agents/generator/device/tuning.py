@@ -1,5 +1,5 @@
 # pyright: basic
-"""How a model is laid out on its device and which code computes it. By default nothing that changes a bit on a CPU."""
+"""How a model is laid out on its device, and which code computes it. The defaults change no bit on a CPU."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -22,7 +22,8 @@ class NotAnEmbedding(ValueError):
 
 @dataclass(frozen=True)
 class EmbeddingFile:
-    """`parts` are (name of the tensor, number of the text encoder, width). `token` is null where the file has none."""
+    """`encoder_vectors` are (name of the tensor, number of the text encoder, width). `token` is null where the file
+    names none."""
 
     token: str | None
     encoder_vectors: tuple[tuple[str, int, int], ...]

@@ -1,5 +1,5 @@
 """A stranger's safetensors file, read without trust: header, shapes, offsets and sizes before a tensor is touched, then
-every value. numpy only, so that a file can be judged where torch is not loaded.
+every value. It needs numpy only, so a file can be checked where torch is not loaded.
 
 Format: https://github.com/huggingface/safetensors (8 bytes of length, a JSON header, the tensors back to back).
 """
@@ -96,7 +96,7 @@ def inspect_file(file: Path, bounds: Bounds) -> Header:
 
 
 def read_header(file: Path, bounds: Bounds) -> Header:
-    """As `inspect`, without looking at the values, which takes as long as reading the file.
+    """As `inspect_file`, without looking at the values, which takes as long as reading the file.
 
     Raises:
         Unsound: the header does not describe the file, or either is too large.

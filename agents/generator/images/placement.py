@@ -1,5 +1,5 @@
-"""Where pictures lie in a picture that is made from them: scaled to fill it, placed with a border around, pasted back
-over what was made. Pure module; pixels are `uint8` of shape (height, width, 3)."""
+"""Source pictures in the picture that is made from them: scaled to fill it, placed with a border around, pasted back
+over the result. Pure module; pixels are `uint8` of shape (height, width, 3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ FACE_FADE = 0.125
 
 @dataclass(frozen=True)
 class StartImage:
-    """What denoising starts from, of the size of the picture. `anew` null is all of it."""
+    """What denoising starts from, in the size of the picture. Without a `repaint_mask` all of it is made anew."""
 
     rgb: Rgb
     strength: float

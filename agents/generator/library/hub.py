@@ -1,6 +1,6 @@
 """A model hub that speaks Hugging Face's HTTP: what a repository holds at a commit, and its files, from any byte on.
 
-Nothing is believed: answers are bounded, names checked, and hashes left to the caller, who has them from `Listing`.
+Nothing is trusted: answers are bounded, names checked, and hashes left to the caller, who gets them from `Listing`.
 """
 
 from collections.abc import Generator, Iterator
@@ -86,7 +86,7 @@ class Hub:
         the whole file, and the bytes.
 
         Raises:
-            Refused, Unavailable: as `listing`; also in the midst of the bytes.
+            Refused, Unavailable: as `fetch_listing`; also in the midst of the bytes.
         """
         place = f"{self._url}/{quote(source)}/resolve/{commit}/{quote(path)}"
         with self._request(place, source, {"Range": f"bytes={begin}-"} if begin else {}) as answer:

@@ -1,7 +1,6 @@
-"""Models, LoRAs and embeddings put on this machine's shelves and taken off: files in the home folder, entries in
-`models.toml`.
+"""Installs and removes models, LoRAs and embeddings: files in the home folder, entries in `models.toml`.
 
-What is added stays a link to the person's file where the disk allows it, so that it costs no room twice.
+An added file is a link to the user's file where the disk allows it, so that it takes no space twice.
 """
 
 import os
@@ -70,7 +69,7 @@ class ModelLibrary:
 
 @dataclass(frozen=True)
 class Addition:
-    """What came onto a shelf; `word` wakes a LoRA, or is what an embedding teaches."""
+    """What was installed. `trigger_word` activates a LoRA, or is the word that an embedding teaches."""
 
     name: str
     kind: FileKind
@@ -81,7 +80,7 @@ class Addition:
 
 @dataclass(frozen=True)
 class Removal:
-    """What went: `freed` bytes of files; files outside the home folder stay."""
+    """What was removed, with the bytes of its files. Files outside the home folder stay, at `remaining_path`."""
 
     name: str
     freed_bytes: int
@@ -91,7 +90,7 @@ class Removal:
 def add(
     shelves: ModelLibrary, path: Path, name: str | None, platform: str | None, configure: FetchConfiguration
 ) -> Addition:
-    """Put a folder or file on its shelf; the name and the platform are the file's own where they are null.
+    """Install a folder or file; the name and the platform are the file's own where they are null.
 
     Raises:
         Refused: it cannot be used, its name is taken, or its platform is not told.
@@ -132,7 +131,7 @@ def add(
 
 
 def remove(shelves: ModelLibrary, name: str) -> Removal:
-    """Take a model or LoRA off its shelf: its files, where they lie in the home folder, and its entry.
+    """Remove a model or LoRA: its files, where they lie in the home folder, and its entry.
 
     Raises:
         Refused: it is not known, or comes with bottega.

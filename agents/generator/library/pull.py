@@ -1,5 +1,5 @@
-"""A model from a hub to its folder: room on the disk first, each file resumed where it broke off and checked against
-its hash, and the folder there only when all of it is."""
+"""Pulls a model from a hub to its folder. Free space is checked first, each file resumes where it broke off and is
+checked against its hash, and the folder appears only when it is complete."""
 
 import hashlib
 import shutil

@@ -1,6 +1,6 @@
-"""What a path holds that a person wants to add: a model's folder, a single-file checkpoint, a LoRA, a textual
-inversion, an IP-Adapter or a network for pictures, and for which platform; or a refusal of what could run code or would
-not work. Reads headers, and values of all but models; changes nothing."""
+"""Recognises what a user wants to add: a model's folder, a single-file checkpoint, a LoRA, a textual inversion, an
+IP-Adapter or a network for pictures, and for which platform. Refuses what could run code or would not work. It reads
+headers, and values of everything but models, and changes nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +53,9 @@ class _Sidecar(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Recognition:
-    """What a path holds; `platform` is null where it does not tell. `word` wakes a LoRA, or is what an embedding
-    teaches; null where nothing tells it. `weights` is the name of an IP-Adapter's file in its folder; `scale` is a
-    network's, where its header does not tell."""
+    """What a path holds. `platform` is null where nothing tells it. `trigger_word` activates a LoRA, or is the word
+    that an embedding teaches; null where nothing tells it. `weights` is the name of an IP-Adapter's file in its folder;
+    `scale` is a network's, where its header does not tell."""
 
     kind: FileKind
     platform: str | None

@@ -1,4 +1,4 @@
-"""Pictures that a job follows beside its words: by which IP-Adapters, those of one kind together. Pure module."""
+"""Which IP-Adapters follow the pictures of a job, those of one kind together. Pure module."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ class IpAdapter:
     """An IP-Adapter as it acts in one picture: its folder, in it the file of its weights and the folder of the model
     that looks at pictures, and its weight in the attention layers whose names begin with `layers`.
 
-    `pictures` are places among the job's image prompts; they are looked at together. `settings` as in `Part`.
+    `prompt_positions` are positions among the job's image prompts, which are looked at together. `settings` as in
+    `Weights`.
     """
 
     name: str

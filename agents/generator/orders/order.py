@@ -64,8 +64,8 @@ class ControlModel:
 
 @dataclass(frozen=True)
 class MotionModel:
-    """A motion adapter's folder, and what is asked of it in one sequence. `schedule` is how noise grew over the steps
-    that it was trained on, in words of diffusers."""
+    """A motion adapter's folder, and what one sequence asks of it. `beta_schedule` is the noise schedule that it was
+    trained with, by diffusers' name."""
 
     spec: Motion
     folder: Path
@@ -76,11 +76,11 @@ class MotionModel:
 class Order:
     """A job with everything that it names looked up.
 
-    `motion` is what makes it a sequence; `start_image` is what denoising begins from, null for noise; `maps` are the
-    pictures that `controls` follow, and `missing_maps` the positions of those that their annotators still have to make
-    of what is there. `references` are the pictures of the job's image prompts, as far as `ip_adapters` look at them.
-    `buckets` are those of the model calls to make it in; null where they follow the load. `stages` follow its
-    generation.
+    `motion` makes it a sequence. `start_image` is what denoising begins from, null for noise. `maps` are the pictures
+    that `controls` follow, and `missing_maps` the positions of those that are still plain pictures, from which
+    annotators make the map. `references` are the pictures of the job's image prompts, no larger than `ip_adapters`
+    look at them. `buckets` are the sizes of the model calls to make it in, null where they follow the load. `stages`
+    come after the generation.
     """
 
     job: Job

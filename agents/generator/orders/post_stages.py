@@ -1,5 +1,5 @@
-"""Stages that follow the generation of a picture: from the steps of a job to what an engine can carry out, or to a
-refusal that says what to do. Pure module."""
+"""Stages after the generation of a picture: from the steps of a job to what an engine can carry out, or to a refusal
+that says what to do. Pure module."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ class Enlargement:
 
     @property
     def weights(self) -> tuple[Weights, ...]:
-        """See `Order.parts`."""
+        """See `Order.weights`."""
         return (self.network,) if self.network else ()
 
 
@@ -65,7 +65,7 @@ class Refinement:
 
     @property
     def weights(self) -> tuple[Weights, ...]:
-        """See `Order.parts`."""
+        """See `Order.weights`."""
         return self.order.weights
 
     def tile_order(self, number: int) -> Order:
@@ -88,7 +88,7 @@ class ColourTransfer:
 
     @property
     def weights(self) -> tuple[Weights, ...]:
-        """See `Order.parts`."""
+        """See `Order.weights`."""
         return ()
 
 
@@ -103,7 +103,7 @@ class FaceRestoration:
 
     @property
     def weights(self) -> tuple[Weights, ...]:
-        """See `Order.parts`."""
+        """See `Order.weights`."""
         return (self.network,)
 
 

@@ -1,6 +1,6 @@
 # pyright: basic
-"""Models that look at a reference: depth, people's joints, and what each pixel belongs to. From local folders of
-transformers, safetensors only, no code, nothing from the network."""
+"""Models that see depth, people's joints or segments in a reference. They are loaded from local transformers folders:
+safetensors only, no code, nothing from the network."""
 
 from collections import OrderedDict
 from dataclasses import replace
@@ -88,7 +88,7 @@ class Annotator:
 
         safe = {"local_files_only": True, "trust_remote_code": False}
         try:
-            # That of poses needs scipy; `joints` does without.
+            # That of poses needs scipy; `joints_from_heat` does without.
             self._processor: Any = (
                 None if kind == "pose" else transformers.AutoImageProcessor.from_pretrained(folder, **safe)
             )

@@ -1,6 +1,6 @@
 # pyright: basic
-"""Parts of a picture that stay as they are while the rest is denoised: their latents are put back after each step, with
-the noise of that step (A. Lugmayr et al., RePaint, 2022). Needs no model of its own."""
+"""Keeps parts of a picture as they are while the rest is denoised: their latents are put back after each step, with
+that step's noise (A. Lugmayr et al., RePaint, 2022). It needs no special model."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 # pyright: basic, reportPrivateImportUsage=false
-"""IP-Adapters of one pipeline: loaded once, kept hot, mounted on the denoiser for the calls of pictures that follow
-references, and taken off it for others.
+"""IP-Adapters of one pipeline: loaded once, kept hot, mounted on the denoiser for pictures that follow references and
+taken off it for all others.
 
 Only the device's thread calls this. Nothing is fetched, no pickle is read.
 """
@@ -100,7 +100,7 @@ class IpAdapters:
         """Make exactly these act, each with its weight; none at all leaves the denoiser as it was loaded.
 
         Raises:
-            AcpError: as `seen`.
+            AcpError: as `embed_pictures`.
         """
         keys = tuple(_file_key(adapter) for adapter in adapters)
         if keys != self._mounted_keys:

@@ -1,10 +1,10 @@
-"""The journal of paid calls, as a provider engine sees it: asked before the call, told after it.
+"""The journal of paid calls, as a provider sees it: asked before each call, and informed after it.
 
-    intent = await journal.open(job, "openai", request, max_micros)
+    intent = await journal.open_intent(job, "openai", request, max_micros)
     answer = await send(request)
-    await journal.captured(intent, answer.micros, answer.id)
+    await journal.record_capture(intent, answer.micros, answer.id)
 
-What was opened and never closed counts as charged, and the attempt is not sent again by itself.
+An intent that is opened and never closed counts as charged, and its attempt is not sent again by itself.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ class Sampler:
     sampler is not defined. A family of models names those that its pipelines cannot drive (`unfit_samplers`).
 
     `ancestral` samplers add fresh noise of the seed at each step, so that pictures go on changing with more steps; the
-    others converge. `calls` is how often the model is asked in each step but the last."""
+    others converge. `calls_per_step` is how often the model is asked in each step but the last."""
 
     name: str
     diffusion: Scheduler | None

@@ -1,4 +1,5 @@
-"""How many rows a call of the model has: pinned sizes, the best one for those who wait, what a picture remembers.
+"""How many rows a model call has: pinned sizes, the best one for the pictures that wait, and the record of a picture's
+buckets.
 
 A row is one latent with its timestep and its text; a guided picture has two rows, others one. A picture depends on
 the sizes of the calls it was in and on nothing else that shared them. Pure, except that `CallSizes` remembers.

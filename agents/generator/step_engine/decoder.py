@@ -1,5 +1,5 @@
 # pyright: basic
-"""Decoding, beside the denoising: latents become pictures in a thread of their own, several at once where that pays."""
+"""Decodes latents to pictures beside the denoising, in a thread of its own, several at once where that pays."""
 
 import time
 from collections.abc import Callable, Sequence

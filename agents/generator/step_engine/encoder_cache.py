@@ -1,5 +1,6 @@
 # pyright: basic
-"""Answers of text encoders, kept by what they were asked: prompts and negative prompts come back again and again."""
+"""Caches the outputs of text encoders by their input, because the same prompts and negative prompts come up
+repeatedly."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

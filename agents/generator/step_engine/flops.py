@@ -32,7 +32,8 @@ numbers an H200 was measured at 788e12: below 1 is as good as it gets."""
 
 
 def peak_flops_of(name: str) -> float | None:
-    """Operations per second that a GPU's maker promises in half precision; null where it is not in `PEAK_FLOPS`."""
+    """Operations per second that a GPU's maker promises in half precision; null where it is not in
+    `PEAK_FLOPS`."""
     words = set(name.replace("-", " ").split())
     return next((peak for asked, peak in PEAK_FLOPS if asked <= words), None)
 

@@ -1,9 +1,9 @@
 # pyright: basic
-"""The device's thread: takes pictures in and makes one model call after the other, each for as many pictures as may
-share it.
+"""The device's thread: admits pictures and makes one model call after another, each for as many pictures as may share
+it.
 
-All of a picture but its model calls runs in its strand, which moves only while this thread waits for it; so one thread
-at a time touches a picture, and nothing is locked.
+Everything else of a picture runs in its pipeline thread, which moves only while this thread waits for it. So only one
+thread at a time touches a picture, and nothing is locked.
 """
 
 import time
@@ -38,7 +38,7 @@ from agents.generator.step_engine.run_stages import run_stages
 from agents.generator.upscale.network import NetworkCache
 
 Answer = tuple[Any, BaseException | None]
-"""What a strand is given: a value, or an error to raise instead."""
+"""The answer to a pipeline thread: a value, or an error to raise instead."""
 
 
 class StepLoop:
@@ -177,7 +177,7 @@ class StepLoop:
         return found
 
     def _resume(self, run: Run, answer: Any = None, error: BaseException | None = None) -> None:
-        """Give a strand its answer and see to what it says next."""
+        """Give a pipeline thread its answer, and deal with the call it makes next."""
         while True:
             if error is None and run.request.should_stop():
                 answer, error = None, GenerationStopped()

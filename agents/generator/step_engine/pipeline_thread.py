@@ -1,6 +1,6 @@
 """A pipeline's run as a coroutine: a thread of its own that moves only while the device's thread waits for it.
 
-Diffusers' pipelines are plain functions; a strand stops one wherever it calls a model, without rewriting it.
+Diffusers' pipelines are plain functions. Such a thread stops one wherever it calls a model, without rewriting it.
 """
 
 import threading
@@ -15,26 +15,27 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ThreadResult(Generic[Result]):
-    """A strand returned `value`."""
+    """The body returned `value`."""
 
     value: Result
 
 
 @dataclass(frozen=True)
 class ThreadFailure:
-    """A strand raised `error`."""
+    """The body raised `error`."""
 
     error: BaseException
 
 
 class PipelineThread(Generic[Call, Result]):
-    """One run of `body`, which is given `ask`: it hands a call to whoever resumes the strand and returns the answer."""
+    """One run of `body`, which gets a function that hands a call to whoever resumes the thread and returns the
+    answer."""
 
     def __init__(self, body: "Callable[[Callable[[Call], object]], Result]", name: str) -> None:
         self._body = body
         self._answers: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
         self._calls: SimpleQueue[Call | ThreadResult[Result] | ThreadFailure] = SimpleQueue()
-        # A daemon, so that a strand that nobody resumes does not keep the process alive.
+        # A daemon, so that a thread that nobody resumes does not keep the process alive.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -50,7 +51,7 @@ class PipelineThread(Generic[Call, Result]):
         try:
             self._wait_for_answer()
             self._calls.put(ThreadResult(self._body(self._ask)))
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the strand is resumed from
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the thread is resumed
             self._calls.put(ThreadFailure(error))
 
     def _ask(self, call: Call) -> object:

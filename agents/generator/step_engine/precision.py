@@ -1,6 +1,7 @@
 # pyright: basic
-"""Pictures are float32 outside of their models, also where weights are half as wide: a model's inputs are rounded to
-its weights' precision, and what it answers is not rounded again by samplers, whose latents add up over all steps."""
+"""Keeps pictures in float32 outside their models, even when weights are half as wide. A model's inputs are rounded to
+the precision of its weights; its outputs are not rounded again by samplers, where rounding errors add up over all
+steps."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -21,8 +21,8 @@ from protocol.messages import Buckets
 class Drawing:
     """A finished picture and what was measured while it was made.
 
-    `stages` are seconds of the device by stage; of a call that was shared, this picture's part. `shareable` says
-    whether its model's calls can be shared at all.
+    `stage_seconds` is device time by stage; of a shared call it is this picture's part. `shareable` says whether its
+    model's calls can be shared at all.
     """
 
     pixels: Pixels
@@ -36,7 +36,8 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Request:
-    """A picture that is wanted, `since` when. `done` gets the drawing or the reason why there is none."""
+    """A picture to make. `future` gets the drawing, or the reason why there is none. A probe (`is_probe`) only warms
+    up."""
 
     order: Order
     on_progress: OnProgress
@@ -48,9 +49,9 @@ class Request:
 
 @dataclass
 class Run:
-    """A picture that is being made. `pending` is the call that it waits for, `waiting_since` when it began to wait;
-    `shared_last_call` says whether its last denoising call was shared. `order` is what is drawn now: a refinement has
-    one of its own; `post_stage` is the step after generation that it is in, by its name."""
+    """A picture in progress. `pending` is what it waits for, since `waiting_since`; `shared_last_call` says whether its
+    last denoising call was shared. `order` is what is being drawn now, which may be a refinement's; `post_stage` names
+    the stage after generation that it is in."""
 
     number: int
     request: Request

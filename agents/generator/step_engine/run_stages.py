@@ -1,6 +1,6 @@
 # pyright: basic
-"""One picture from its generation to its last step, in its strand: every call of a model or network goes through `ask`,
-so it can be stopped, and shared where calls of its kind are."""
+"""One picture from its generation to its last stage, in its own thread. Every call of a model or network goes through
+`ask`, so it can be stopped, and shared where calls of its kind are."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -58,8 +58,8 @@ def run_stages(
 
 
 class _StageRunner:
-    """The stages of one picture. `_steps_taken` and `_steps_to_come` count denoising steps, the latter those of
-    refinements."""
+    """Runs the stages of one picture. It counts the denoising steps that were taken, and those of refinements to
+    come."""
 
     def __init__(self, run: Run, order: Order, seen: Sequence[torch.Tensor], ask: Ask, networks: NetworkCache) -> None:
         self._run = run

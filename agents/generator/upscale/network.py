@@ -1,5 +1,5 @@
 # pyright: basic
-"""Networks that make pictures of pictures, on a device: a file of weights, and a part of a picture through it."""
+"""Networks that turn a picture into another one, on a device: loaded from a file of weights, and run on one tile."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -49,7 +49,7 @@ class Network:
         """Load a file.
 
         Raises:
-            Unsound, NotAnUpscaler: see `safetensors_header.inspect_file` and `rrdb_file.describe`.
+            UnsoundFile, NotAnUpscaler: see `inspect_file` and `describe`.
             Refused: it is of another family, and the extra that reads those is missing or does not know it.
         """
         self._device = device

@@ -1,4 +1,4 @@
-"""Finds the pictures that a command names, looks at them, and sees that they are in the blob store."""
+"""Finds the pictures that a command names, checks them, and makes sure that they are in the blob store."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the ledger needs no more: pixels of pictures that have ended, batches of long ago.
+"""What may be removed: pixels of pictures that have ended, and batches of long ago.
 
 Each function runs inside a transaction, reads or writes a page, and leaves the rest to the next. Spend and audit are
 never removed.
@@ -41,8 +41,8 @@ PagePosition = tuple[float, str, int]
 
 
 class EndedPixels(NamedTuple):
-    """Blobs of ended pictures; those that are a picture themselves, because it has no file; where to go on, null after
-    the last."""
+    """A page of blobs of ended pictures; those that are the only copy of a picture, because it has no file; and where
+    the next page begins, null after the last."""
 
     blobs: list[str]
     blobs_without_file: list[str]

@@ -1,4 +1,4 @@
-"""The planner's upkeep: in small steps, beside its work, what the ledger says is needed no more is removed."""
+"""The planner's retention: removes, in small steps beside its work, what the ledger says is no longer needed."""
 
 import time
 from collections.abc import AsyncGenerator, Iterable

@@ -14,13 +14,13 @@ from protocol.results import GenerationStatus, Performance, QualityMetrics, Stat
 
 
 class Tally(Struct, kw_only=True):
-    """Running sums of a batch. `seconds` are of generation; `embeddings` is the sum of unit vectors.
+    """Running sums of a batch. `seconds_sum` is time of generation; `embedding_sum` is the sum of unit vectors.
 
-    `reused` of the completed ones were stored already. `taken_back` of those in flight wait for a generator once more,
-    while the batch is paused. `waiting` pictures were handed out before and wait for another attempt; `ahead` ended
-    before their turn, their index at or past the cursor. `asked` is above `written` while prompts are on their way.
-    `stopped` says that the client cancelled what was left; `retries` and `amended` count those commands, `revision` the
-    statuses.
+    `reused` is how many of the completed pictures were stored already. `taken_back` is how many of those in flight
+    wait for a generator again, while the batch is paused. `waiting` pictures were handed out before and wait for
+    another attempt. `ahead` pictures ended before their turn, with an index at or after the cursor. `asked` is above
+    the batch's `written` while prompts are on their way. `stopped` says that the client cancelled what was left;
+    `retries` and `amended` count those commands, `revision` the statuses.
     """
 
     quantity: int

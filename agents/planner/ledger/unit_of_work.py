@@ -1,6 +1,6 @@
-"""The books of one transaction: rows of batches and jobs are read once, changed in memory, and written together.
+"""The unit of work of one transaction: rows of batches and jobs are read once, changed in memory, and written together.
 
-A statement costs more than the row that it changes; hundreds of events that come together cost a few statements.
+A statement costs more than the row that it changes, so hundreds of events that arrive together cost a few statements.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,8 +45,8 @@ _PAGE_OF = (
 
 @dataclass
 class JobRow:
-    """What the books keep of a job. `ledger_key` is the attempt and stage that the ledger has of it, `changes` are the
-    columns that are still to be written."""
+    """A job in the unit of work. `ledger_key` is its attempt and stage in the ledger; `changes` are the columns that
+    are still to be written."""
 
     hash: str
     index: int
@@ -61,7 +61,7 @@ class JobRow:
 
 @dataclass(frozen=True)
 class _PromptPage:
-    """Prompts from index `first` on, and what is there already of their pictures, by index."""
+    """Prompts from index `first` on, and which of their pictures are stored already, by index."""
 
     first: int
     prompts: list[Prompt]
@@ -69,8 +69,8 @@ class _PromptPage:
 
 
 class UnitOfWork:
-    """One transaction's. `write` ends them; a statement of one's own on batches, jobs or attempts goes through
-    `written`, on any other table through `connection`."""
+    """The unit of work of one transaction. `write_changes` ends it. Other statements on batches, jobs or attempts go
+    through `flush`, on any other table through `connection`."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

@@ -1,4 +1,4 @@
-"""The journal of what attempts cost: each cost once, whoever tells of it how often."""
+"""The journal of what attempts cost. Each cost is counted once, however often it is reported."""
 
 from sqlalchemy import Connection
 

@@ -1,7 +1,8 @@
 """Intents: a paid call is written down before it is made, and made once.
 
-Each function runs inside a transaction of the writer. An intent is open from the answer to its opening until the
-generator says what the call cost. What nobody heard the end of is ambiguous: it counts as spent at its highest price.
+Each function runs inside a transaction of the writer. An intent is open from the reply that allows it until the
+generator reports what the call cost. A call whose end is never reported is ambiguous: it counts as spent at its highest
+price.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Money held for batches: reserved by one conditional statement, settled and given back in the transaction of the
+"""Money held for batches: reserved by one conditional statement, settled and released in the transaction of the
 transition that causes it, so that no crash leaves anything held.
 
 Each function runs inside a transaction of the writer. Money is integer micro-dollars.

@@ -8,10 +8,10 @@ from protocol.results import GenerationStatus
 
 @dataclass
 class Change:
-    """What follows from a transition: work to send; work that may have been sent before, each with a number that no
-    earlier resend had; what generators are told beside the queue; the status after it, by its place among the batch's
-    statuses; whether the batch ended; and the changes of other batches, to which places in flight went that it left
-    free. Their work is in `send` as well."""
+    """What follows from a transition. `work` is to be sent, the work of `other_changes` included. `resends` may have
+    been sent before, each with a number that no earlier resend had. `control_messages` reach generators beside the
+    queue. `status` is the batch's status afterwards, number `revision` of its statuses; `finished` says whether the
+    batch ended. `other_changes` are those of batches that got the places in flight which became free."""
 
     work: list[Work] = field(default_factory=list[Work])
     resends: list[tuple[Work, int]] = field(default_factory=list[tuple[Work, int]])

@@ -1,7 +1,7 @@
-"""The outbox: what a transition makes the planner say is kept with it, until the broker has it.
+"""The outbox: the messages that follow from a transition are kept with it until the broker has them.
 
-A planner that dies between its commit and its messages leaves their rows; the next one says them at once. Ids follow
-from the messages, so that what was said already is dropped by the broker.
+A planner that dies between its commit and its messages leaves their rows, and the next one sends them at once. Ids are
+derived from the messages, so the broker drops a message that was sent before.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def enqueue(connection: Connection, change: Change, now: float) -> Change:
 
 
 def message_ids(change: Change) -> list[str]:
-    """The ids of what `post` kept of a change."""
+    """The ids of what `enqueue` kept of a change."""
     ended = [_status_id(status, one) for status, one in _final_statuses(change)]
     return [subjects.message_id(work) for work in change.work] + ended
 
@@ -70,7 +70,7 @@ def delete(connection: Connection, said: Sequence[str]) -> None:
 
 
 def load_unsent(connection: Connection, before: float) -> list[OutboxMessage]:
-    """What was kept `before` and never said for certain, the oldest first, a page at a time."""
+    """What was kept `before` and may never have been sent, the oldest first, a page at a time."""
     return [
         (row.message_id, decode_work(row.payload))
         if row.kind == OutboxKind.WORK

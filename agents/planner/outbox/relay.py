@@ -1,4 +1,4 @@
-"""The relay: publishes what transitions put into the outbox, and strikes it out once the broker has it."""
+"""The relay: publishes what transitions put into the outbox, and deletes it once the broker has it."""
 
 import asyncio
 

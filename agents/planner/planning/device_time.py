@@ -1,4 +1,5 @@
-"""How much device time a picture takes beside one at its model's defaults, which is what is measured. Pure module."""
+"""How much device time a picture takes, relative to one at its model's defaults, which is what is measured. Pure
+module."""
 
 from collections.abc import Iterable
 from math import prod

@@ -1,4 +1,4 @@
-"""LoRAs and words: `<lora:name:weight>` in the texts of a command, and the words that wake a LoRA. Pure module."""
+"""`<lora:name:weight>` in the texts of a command, and the trigger words of LoRAs. Pure module."""
 
 import re
 from collections.abc import Mapping, Sequence

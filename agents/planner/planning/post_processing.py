@@ -41,9 +41,9 @@ MAX_TEXT_CHARACTERS = 4000
 
 @dataclass(frozen=True)
 class BaseGeneration:
-    """What is denoised before any step: (width, height) in pixels, its denoising steps, its adapters, its guidance, and
-    the seconds that it takes, null before they are known. So many `regions` have prompts of their own. `stand_in` is
-    whether adapters are left out, because another model stands in."""
+    """What is denoised before any step of `post`: its (width, height) in pixels, denoising steps, adapters, guidance,
+    and the seconds it takes, null before they are known. `regions` is how many parts have prompts of their own.
+    `stand_in` says that adapters are left out because another model stands in."""
 
     model: ModelInfo
     size: tuple[int, int]
@@ -57,9 +57,9 @@ class BaseGeneration:
 
 @dataclass(frozen=True)
 class PostPlan:
-    """The steps with nothing left open, and the stages of a picture, its generation included; none where nothing
-    follows. `seconds` are those of all stages, null before each was measured; `notes`, and what was `not_honoured`, are
-    for who asked."""
+    """The steps with everything settled, and the stages of a picture, its generation included; none where nothing
+    follows it. `seconds` is the time of all stages, null until each was measured. `notes` and `not_honoured` are for
+    the client."""
 
     steps: list[PostStep]
     stages: list[Stage]

@@ -1,6 +1,6 @@
-"""What a batch may cost at the most, and how much of that is still held while it is made. Pure module.
+"""The most that a batch may cost, and how much of that is still held while it is made. Pure module.
 
-Money is integer micro-dollars. A price that is not known stays null, and so does every figure that follows from it.
+Money is integer micro-dollars. An unknown price is null, and so is every figure that would follow from it.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Hold:
-    """A reservation: all that was ever held for a batch, what its attempts cost, what was given back."""
+    """A reservation: all that was ever held for a batch, what its attempts cost, what was released."""
 
     amount: int
     settled: int = 0

@@ -1,5 +1,6 @@
-"""Catalogues of prompt files and combos of reference pictures, by the names of their folders. Pure module: names and
-texts in, what they mean out.
+"""What the names and texts of prompt catalogues and combos of reference pictures mean. Pure module.
+
+The layout is fixed:
 
     catalogues/catalog_v3.2/ZH01_unboxing_experience.md
     combos/Hoodie_combo/Orange_UI_Combos/C-U-013/{ui,wardrobe,bottom,product,pose_mcu}.png

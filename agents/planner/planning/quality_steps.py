@@ -1,4 +1,4 @@
-"""What a wish for quality means to a model of this workshop: more denoising steps, or fewer. Pure module."""
+"""How many denoising steps a wish for quality means for a model of this workshop. Pure module."""
 
 from protocol.parameters import RenderQuality
 

@@ -38,10 +38,10 @@ from protocol.plans import Stage
 from protocol.post import PostStep
 
 MAX_USEFUL_STEPS = 30
-"""Denoising steps past which pictures hardly get better."""
+"""Denoising steps beyond which pictures hardly get better."""
 
 MAX_USEFUL_GUIDANCE = 9.0
-"""Guidance scale past which colours become garish and posterise."""
+"""Guidance scale beyond which colours are oversaturated and posterised."""
 
 
 class Recipe(Struct, frozen=True, kw_only=True):

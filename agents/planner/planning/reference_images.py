@@ -24,8 +24,8 @@ ROLE_OF_ASSET: dict[Asset, ReferenceRole] = {
 
 
 class ReferenceSupport(Struct, frozen=True, kw_only=True):
-    """How a model follows reference pictures: at most `most` of them, in each role by one of `adapters`; where these
-    are none, by itself in every role."""
+    """How a model follows reference pictures: at most `most` of them, in each role by one of `adapters`; without
+    adapters by itself, in every role."""
 
     most: int = 0
     adapters: dict[ReferenceRole, str] = {}

@@ -1,4 +1,4 @@
-"""Pictures that a command brings: whether the model can be led by them, and how. Pure module."""
+"""Pictures that a command brings: whether the model can work from them, and how. Pure module."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,8 +34,8 @@ class LoadedImage:
 
 @dataclass(frozen=True)
 class SourceImages:
-    """The pictures of a command; `controls` and `references` in its order, `colours` by the place of their step in
-    `post`."""
+    """The pictures of a command. `controls` and `references` are in its order, `colour_targets` by the position of
+    their step in `post`."""
 
     init: LoadedImage | None = None
     mask: LoadedImage | None = None
@@ -193,7 +193,7 @@ def check_lines(picture: Rgb, preprocessed: bool, path: str) -> None:
     """Refuse a picture whose edges, or a map whose lines, are too few to lead anything.
 
     Raises:
-        Refused: fewer than `MIN_EDGE_SHARE` of its pixels.
+        Refused: on less than `MIN_EDGE_SHARE` of its pixels.
     """
     every = max(1, max(picture.shape) // EDGE_SEARCH_SIDE)
     seen = picture[::every, ::every]

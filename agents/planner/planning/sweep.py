@@ -1,4 +1,4 @@
-"""Sweeps: from a number to the values of one combination, which is computed when it is wanted. Pure module."""
+"""Sweeps: the values of combination number N, computed when they are needed. Pure module."""
 
 from collections.abc import Iterator
 from math import prod

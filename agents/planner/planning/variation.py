@@ -1,7 +1,8 @@
-"""What tells one picture of a batch from the next: swept values, prompt and combo of a catalogue, number. Pure module.
+"""What distinguishes one picture of a batch from the next: swept values, prompt and combo of a catalogue, number. Pure
+module.
 
-Nothing is expanded: each picture follows from its index. Outermost are combos, then prompts, then combinations of the
-sweep, then the quantity.
+Nothing is expanded: each picture follows from its index. From the outside in, the index runs over combos, prompts,
+combinations of the sweep, and the quantity.
 """
 
 from collections.abc import Mapping
@@ -29,8 +30,8 @@ _WISH_FIELDS = ("brief", "prompt", "negative_prompt", "style", "style_reference"
 
 @dataclass(frozen=True)
 class Variation:
-    """One picture. `number` counts those that no swept value tells apart: seeds and words are dealt by it, so that each
-    combination of a sweep is tried with the same ones. `entry` and `combo` are places in the catalogue."""
+    """One picture. `number` counts the pictures that no swept value distinguishes; seeds and words follow from it, so
+    that each combination of a sweep is tried with the same ones. `entry` and `combo` are positions in the catalogue."""
 
     number: int
     swept: dict[str, Scalar]

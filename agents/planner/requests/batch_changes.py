@@ -1,4 +1,4 @@
-"""Changes of batches: said to the bus once they are committed, and to the requests that wait for them."""
+"""Publishes changes of batches once they are committed, and wakes the requests that wait for them."""
 
 import asyncio
 from weakref import WeakValueDictionary

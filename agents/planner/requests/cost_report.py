@@ -1,7 +1,7 @@
 """What pictures cost, from the journal of charges: a page of groups and their total, with one statement.
 
-Money is summed in integer micro-dollars and told in dollars. Spend and audit are kept for ever, so the answer about a
-span that is over stays the same when its batches are forgotten.
+Money is summed in integer micro-dollars and reported in dollars. Spend and audit are kept for good, so the answer about
+a past span stays the same when its batches are forgotten.
 """
 
 from collections.abc import Sequence

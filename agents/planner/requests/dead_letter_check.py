@@ -1,5 +1,5 @@
-"""Whether the ledger still waits for some work: asked before a dead letter is said again, so that an attempt that is
-over costs no device a second time."""
+"""Whether the ledger still waits for some work. It is asked before a dead letter is sent again, so that an attempt that
+is over does not occupy a device a second time."""
 
 import sqlalchemy as sa
 from sqlalchemy import Connection

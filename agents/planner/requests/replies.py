@@ -1,4 +1,4 @@
-"""Replies about plans and batches, from records. Pure but for the reads it is given a connection for."""
+"""Replies about plans and batches, from records. Pure, except for reads through the connections it is given."""
 
 from datetime import UTC, datetime
 

@@ -1,5 +1,5 @@
-"""Handing out: pictures get their rows and their work when a place in flight is theirs, so that a plan costs a row and
-a cursor."""
+"""Hands out pictures: a picture gets its row and its work when it gets a place in flight, so that a plan costs only a
+row and a cursor."""
 
 import msgspec
 import sqlalchemy as sa
@@ -88,7 +88,7 @@ def advance(connection: Connection, batch: Batch, window: Window, now: float) ->
 
 
 def hand_out_and_settle(books: UnitOfWork, batch: Batch, window: Window, now: float) -> Change:
-    """`advance`, in a transaction's books."""
+    """`advance`, in a transaction's unit of work."""
     change = Change(client_id=batch.client_id)
     change.work += _request_prompts(books, batch, window, now)
     window.update(demand_of(batch, now), now)

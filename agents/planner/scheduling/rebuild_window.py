@@ -1,5 +1,5 @@
-"""The window's memory, looked up in the ledger at the start and at intervals: what an undone transaction, a suspended
-client or the passing of time left in it does not last."""
+"""Rebuilds the in-flight window from the ledger at start-up and periodically, so errors left by rolled-back
+transactions, suspensions or expired delays do not persist."""
 
 from collections.abc import Iterator
 

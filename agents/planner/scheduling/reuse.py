@@ -1,5 +1,5 @@
-"""Stored pictures instead of new ones: which may be there already, what they are found by, and the work that returns
-one. Pure module."""
+"""Reuse of stored pictures: which pictures may exist already, what they are found by, and the work that returns one.
+Pure module."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from protocol.words import refined_spec, words_of
 
 
 class NeedsLookup(Unavailable):
-    """Pictures of a page of prompts may be there already: storage is to be asked before the page is heard. `jobs` are
-    their first attempts."""
+    """Raised when pictures of a page of prompts may exist already: storage has to be asked before the page is applied.
+    `jobs` are their first attempts."""
 
     def __init__(self, page: PromptsWritten, jobs: Sequence[Job]) -> None:
         super().__init__("timeout", "storage was not asked yet which of these pictures are there already")

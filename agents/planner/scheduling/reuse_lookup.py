@@ -1,4 +1,4 @@
-"""Asks storage which pictures are there already. Not to know costs a picture, so nothing waits for it for long."""
+"""Asks storage which pictures exist already. Not knowing costs no more than a picture, so nothing waits long for it."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """Pictures that are made again, larger or better: the same seed and prompt, linked to the picture that they come from.
 
-The batch keeps pages of the jobs of its parent where others keep pages of prompts.
+The batch keeps pages of its parent's jobs in place of pages of prompts.
 """
 
 import msgspec
@@ -125,7 +125,8 @@ def add_page(connection: Connection, batch: Batch, originals: list[Job], now: fl
 
 
 def upgrade_job(batch: Batch, original: Job, index: int, attempt: int) -> Job:
-    """The job that makes a picture again by the upgrade's recipe. What told the picture from its neighbours stays."""
+    """The job that makes a picture again by the upgrade's recipe. What distinguished the picture from its neighbours
+    stays."""
     recipe, command = batch.recipe, batch.command
     steps = steps_of(original.pixels.steps, command.render_quality)
     if recipe.pixels.model != original.pixels.model:

@@ -35,7 +35,7 @@ class Share:
 
 @dataclass
 class _Flow:
-    """The batches of one client that wait, in turn, and the pictures that are left of the client's turn."""
+    """The waiting batches of one client, which take turns, and the pictures that are left of the client's turn."""
 
     batches: "OrderedDict[str, None]" = field(default_factory=OrderedDict[str, None])
     deficit: int = 0

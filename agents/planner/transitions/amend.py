@@ -1,4 +1,4 @@
-"""AMEND: what has not started is changed, in one transaction; the money that it adds is reserved in it."""
+"""AMEND: changes what has not started, in one transaction, which also reserves the money that this adds."""
 
 import msgspec
 import sqlalchemy as sa

@@ -1,5 +1,5 @@
-"""Hearing events, as many at once as came together: their transitions, then what goes on in the batches that they are
-of. It runs inside one transaction of the writer."""
+"""Applies events that arrive together: first their transitions, then what follows in their batches. It runs inside one
+transaction of the writer."""
 
 from collections.abc import Sequence
 

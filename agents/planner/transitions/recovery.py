@@ -1,4 +1,4 @@
-"""What got lost: work in flight that nothing was heard of is sent again, and batches that stand still go on."""
+"""Recovers what got lost: work in flight that went silent is sent again, and batches that stand still go on."""
 
 from dataclasses import dataclass, field
 
@@ -22,8 +22,8 @@ MAX_ROWS_PER_ROUND = 1000
 
 @dataclass
 class OverdueWork:
-    """Work to send again, each with a number that no earlier resend had; changes of batches that stood still; batches
-    and pictures, by their id, whose generation nobody dropped when it was cancelled."""
+    """Work to send again, each with a number that no earlier resend had; changes of batches that stood still; and
+    batches and pictures, by id, that were cancelled while no generator confirmed it."""
 
     resends: list[tuple[Work, int]] = field(default_factory=list[tuple[Work, int]])
     changes: list[Change] = field(default_factory=list[Change])

@@ -1,7 +1,7 @@
-"""Transitions that events cause, each in the books of a transaction.
+"""The transition that each event causes, in the unit of work of a transaction.
 
-An event that arrives twice changes nothing and is answered with where its batch stands, because the process may have
-died before it said so; the work that followed is in the outbox.
+An event that arrives twice changes nothing and leads to the batch's status again, because the process may have died
+before it published that; the work that followed is in the outbox.
 """
 
 from collections.abc import Mapping
