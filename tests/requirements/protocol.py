@@ -52,10 +52,10 @@ PROTOCOL: tuple[Requirement, ...] = (
             "test_compression::test_every_message_survives_packing_and_is_told_by_its_headers",
             "test_served::test_an_answer_comes_in_the_encoding_of_the_question",
             "test_compression::test_a_bomb_or_a_broken_frame_is_refused_in_bounded_memory_and_time",
-            "test_compression::test_a_process_that_is_sent_every_bomb_stays_small",
             "test_compression::test_a_bound_is_exact_to_a_byte_whether_the_size_is_named_or_not",
+            "test_dictionary::test_a_message_between_agents_names_its_dictionary_is_smaller_by_it_and_comes_back",
+            "test_dictionary::test_what_a_client_may_send_or_read_never_needs_the_dictionary",
         ),
-        missing="No dictionary, which would make small frames smaller.",
     ),
     Requirement(
         "P5",
