@@ -16,7 +16,7 @@ from bus.client import Client
 from bus.connection import connect
 from bus.server import EmbeddedServer
 from protocol import codec
-from protocol.replies import GenerationPlan
+from protocol.plans import GenerationPlan
 
 COMMANDS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("local", {"brief": "a magenta mug on a teal background", "requirements": {"quantity": 6}}),
