@@ -105,11 +105,13 @@ PROTOCOL: tuple[Requirement, ...] = (
     ),
     Requirement(
         "P8",
-        "Every agent is a NATS micro-service that answers PING, INFO and STATS.",
+        "Every agent is a NATS micro-service that answers PING, INFO and STATS, and a request that cannot be read or "
+        "done gets a typed error.",
         (
             "test_micro_service::test_every_agent_answers_ping_info_and_stats",
             "test_micro_service::test_one_process_of_a_role_answers_each_request",
             "test_served_endpoints::test_what_cannot_be_read_or_done_is_an_ordinary_reply_that_counts_as_answered",
+            "test_served_endpoint::test_what_is_no_question_is_a_service_error",
         ),
     ),
     Requirement(
