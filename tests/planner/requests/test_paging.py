@@ -2,8 +2,6 @@
 
 # pyright: basic
 
-import random
-
 import msgspec
 import pytest
 
@@ -11,7 +9,7 @@ from agents.planner.requests.paging import MAX_PAGE_BYTES, fit_page
 from agents.planner.requests.replies import batch_list_reply, result_reply
 from protocol import codec
 from protocol.plans import Size
-from tests.planner.workbench import World, new_batch, new_engine
+from tests.planner.workbench import World, new_batch
 
 PIXEL = Size(width=1, height=1)
 PIXEL_BYTES = len(codec.encode(PIXEL)) + 1
@@ -34,8 +32,7 @@ def test_as_many_entries_fit_as_their_json_allows_and_always_one(entries: int, l
     assert len(fit_page([PIXEL] * entries, limit)) == expected
 
 
-def test_long_briefs_make_more_pages_and_no_batch_is_missing_or_shown_twice(database):
-    world = World(engine=new_engine(database), dice=random.Random(1))
+def test_long_briefs_make_more_pages_and_no_batch_is_missing_or_shown_twice(world: World):
     names = [f"gen_batch_{number:03d}" for number in range(120)]
     for name in names:
         batch = new_batch(1, name=name)
@@ -53,8 +50,7 @@ def test_long_briefs_make_more_pages_and_no_batch_is_missing_or_shown_twice(data
     assert sorted(seen) == names
 
 
-def test_a_result_that_fits_is_one_page(database):
-    world = World(engine=new_engine(database), dice=random.Random(1))
+def test_a_result_that_fits_is_one_page(world: World):
     world.start(new_batch(3))
     batch = world.run("gen_batch_1")
     whole = world.transact(lambda connection: result_reply(connection, batch, 0, 200)).generation_result
