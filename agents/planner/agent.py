@@ -256,16 +256,18 @@ class Planner(Agent):
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
         engine = open_engine(self._settings.ledger_url)
-        await asyncio.to_thread(migrate, engine, MIGRATIONS)
-        async with GroupCommit(engine) as ledger:
-            serving = self._running = Serving.of(self._settings, ledger, outlet)
-            try:
-                async with serving.background_work():
-                    yield
-                await serving.relay.delete_delivered()
-            finally:
-                self._running = None
-        engine.dispose()
+        try:
+            await asyncio.to_thread(migrate, engine, MIGRATIONS)
+            async with GroupCommit(engine) as ledger:
+                serving = self._running = Serving.of(self._settings, ledger, outlet)
+                try:
+                    async with serving.background_work():
+                        yield
+                    await serving.relay.delete_delivered()
+                finally:
+                    self._running = None
+        finally:
+            engine.dispose()
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
         await self._serving.apply(message)

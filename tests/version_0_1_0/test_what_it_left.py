@@ -3,6 +3,7 @@
 import json
 import random
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,12 @@ def restored(name: str, folder: Path) -> str:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> Iterator[World]:
     """Everything around a ledger that a planner of version 0.1.0 left in the middle of its work."""
     world = World(engine=new_engine(restored("ledger", tmp_path)), dice=random.Random(1), window=Window(6), now=1000.0)
     world.follow(world.transact(lambda connection: rebuild_window(connection, world.window, world.now)))
-    return world
+    yield world
+    world.engine.dispose()
 
 
 @pytest.mark.parametrize(("batch", "quantity"), [("gen_running", 5), ("gen_child", 3)])
