@@ -22,6 +22,9 @@ TESTS = f"{ROOT / 'tests'}{os.sep}"
 BRIEF = ("threading.", "os.path.", "os.stat", "os.access", "os.getcwd", "os.readlink")
 """Calls of blockbuster's list that are no matter: a look at a name, and the locks with which a thread is started."""
 
+LOG = f"{os.sep}structlog{os.sep}"
+"""Writes of the log are no matter either: lines to standard error."""
+
 ALLOWED: dict[tuple[str, str], str] = {
     ("bus/server.py", "start"): "the first thing that a workshop does: nothing else is in its loop yet",
     ("bus/server.py", "_launch"): "part of `start`",
@@ -80,7 +83,9 @@ def our_stack(frame: FrameType | None) -> list[str]:
             stack.append(f"{place[0]}:{frame.f_lineno} {place[1]}")
             if code.co_flags & COROUTINE:
                 return stack
-        elif code.co_filename.startswith(("<frozen importlib", TESTS)) and code.co_filename != __file__:
+        elif LOG in code.co_filename or (
+            code.co_filename.startswith(("<frozen importlib", TESTS)) and code.co_filename != __file__
+        ):
             return []
         frame = frame.f_back
     return stack

@@ -26,7 +26,8 @@ class Broker:
         return self._server.pid if self._server else None
 
     async def keep_alive(self, announce: Callable[[Notice], None], policy: BackOff, back: Callable[[], None]) -> None:
-        """Start the embedded server again whenever it dies, then call `back`. Runs until cancelled."""
+        """Start the embedded server again whenever it dies, call `back`, and say that it is there. Runs until
+        cancelled."""
         if self._server is None:
             return
         deaths = 0
@@ -38,7 +39,7 @@ class Broker:
             announce(Notice("nats", "died", f"exit status {code}; again in {pause:.1f} s"))
             await asyncio.sleep(pause)
             before = self._server.url
-            await _start(self._server, announce)
+            await _start(self._server)
             if self._server.url != before:
                 raise Unavailable(
                     "timeout",
@@ -46,6 +47,7 @@ class Broker:
                     hint="start the workshop again: bottega up; nothing that was planned is lost",
                 )
             back()
+            announce(_started(self._server))
 
 
 @asynccontextmanager
@@ -60,7 +62,8 @@ async def open_broker(settings: Settings, announce: Callable[[Notice], None]) ->
         yield Broker(lambda _: address, None)
         return
     server = EmbeddedServer(settings.nats_folder)
-    await _start(server, announce)
+    await _start(server)
+    announce(_started(server))
     try:
         yield Broker(server.address, server)
     finally:
@@ -68,9 +71,12 @@ async def open_broker(settings: Settings, announce: Callable[[Notice], None]) ->
         announce(Notice("nats", "stopped"))
 
 
-async def _start(server: EmbeddedServer, announce: Callable[[Notice], None]) -> None:
+async def _start(server: EmbeddedServer) -> None:
     try:
         await server.start()
     except ServerUnavailable as error:
         raise Unavailable("timeout", str(error), hint="ask: bottega doctor") from error
-    announce(Notice("nats", "started", f"pid {server.pid}"))
+
+
+def _started(server: EmbeddedServer) -> Notice:
+    return Notice("nats", "started", f"pid {server.pid}")
