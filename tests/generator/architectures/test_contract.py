@@ -28,7 +28,7 @@ from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry, samplers
 from protocol.errors import AcpError
 from protocol.messages import Job, Prompt
-from protocol.offers import ModelInfo
+from protocol.offers import ModelInfo, infos_of
 from tests.generator import single_file
 from tests.generator.engines.test_diffusers_engine import made, pixels
 from tests.generator.platforms import FAMILIES, PLATFORMS, install
@@ -83,8 +83,8 @@ def counted_calls(kind: str) -> Generator[list[None]]:
 
 def announced(known: registry.Registry, name: str) -> ModelInfo:
     """What a generator says of a model."""
-    infos = announce.model_infos(known, announce.Speeds(), announce.Versions())
-    return next(info for info in infos if info.name == name)
+    offers = announce.announce(known, announce.Versions(), announce.Speeds())
+    return next(info for info in infos_of(offers, ModelInfo) if info.name == name)
 
 
 def rooms(rendering: Rendering) -> set[int]:
