@@ -98,6 +98,12 @@ def types_of(text: str) -> set[str]:
     return {name for code in codes for name in code.removesuffix("()").split(".")}
 
 
+def members_of(text: str) -> set[tuple[str, str]]:
+    """(module, name) of what is said between backticks to be in a module: `topology.LOGINS`. Files are no members."""
+    codes = [re.fullmatch(r"(?:\w+\.)*([a-z_]+)\.(\w+)(\(\))?", code) for code in inline_code(text)]
+    return {(code[1], code[2]) for code in codes if code}
+
+
 def variables(text: str) -> set[str]:
     """Names of environment variables of the workshop."""
     return set(re.findall(r"\bBOTTEGA_[A-Z_]*[A-Z]\b", text))

@@ -20,6 +20,7 @@ from tests.markdown import (
     inline_code,
     links_of,
     long_lines,
+    members_of,
     python_files,
     types_of,
     variables,
@@ -174,6 +175,23 @@ def test_a_class_that_a_readme_names_is_in_the_code(readme: Path) -> None:
     assert sorted(types_of(readme.read_text()) - words_of_code()) == []
 
 
+def members_missing(folder: Path, text: str) -> list[str]:
+    """What is said to be in a module of a folder and does not occur in any of its name."""
+    files: dict[str, str] = {}
+    for file in folder.rglob("*.py"):
+        files[file.stem] = files.get(file.stem, "") + file.read_text()
+    return [
+        f"{module}.{name}"
+        for module, name in sorted(members_of(text))
+        if module in files and name != "py" and not re.search(rf"\b{name}\b", files[module])
+    ]
+
+
+@pytest.mark.parametrize("readme", PACKAGES, ids=name_of)
+def test_what_a_readme_says_is_in_a_module_of_its_folder_is_in_it(readme: Path) -> None:
+    assert members_missing(readme.parent, readme.read_text()) == []
+
+
 @pytest.mark.parametrize("paper", PAPER, ids=name_of)
 def test_shell_lines_of_paper_could_be_run_as_they_stand(paper: Path) -> None:
     assert faults_of_blocks(paper.read_text()) == []
@@ -205,7 +223,7 @@ LONG = "a line with more than a hundred and twenty characters, " * 3
 WRONG = f"""# What is wrong
 
 A file `agents/qa/nothing.py`, [a page](nothing.md), [a heading](#nothing), `BOTTEGA_NOTHING`,
-`bottega models --nothing`, `bottega nothing`, `make nothing`, `NothingLikeIt.at_all`, and
+`bottega models --nothing`, `bottega nothing`, `make nothing`, `NothingLikeIt.at_all`, `unnamed.nothing`, and
 {LONG}
 
 ```sh
@@ -253,6 +271,7 @@ def test_the_rules_of_paper_notice_what_they_forbid(tmp_path: Path) -> None:
 
     assert files_missing(tmp_path, WRONG) == ["agents/qa/nothing.py"]
     assert files_to_name(tmp_path) == {"unnamed.py"}
+    assert members_missing(tmp_path, WRONG) == ["unnamed.nothing"]
     assert targets_missing(paper, WRONG) == ["nothing.md", "#nothing"]
     assert types_of(WRONG) - words_of_code() == {"NothingLikeIt", "at_all"}
     assert variables(WRONG) - VARIABLES == {"BOTTEGA_NOTHING"}
