@@ -44,7 +44,7 @@ FLUX_3 = Lookalike(
     base_models=("flux.3", "flux3", "flux-3", "flux_3", "flux 3"),
     class_prefix="Flux3",
     # transformer_flux3.py
-    layers=(LayerMark(r"stream_modulations|mode_blocks|single_transformer_blocks[._]\d+[._]ff[._]linear_"),),
+    layers=(LayerMark(r"stream_modulations|mode_blocks|single_transformer_blocks[._]\d+[._]ff[._]linear_(in|out)"),),
 )
 
 

@@ -85,7 +85,7 @@ def _set_attention(part: Any, backend: Attention) -> None:
     except (ImportError, RuntimeError, ValueError) as error:
         raise Refused(
             "not_installed",
-            f"the attention {backend} is not to be had here: {' '.join(str(error).split())[:300]}",
+            f"the attention {backend} is not available on this machine: {' '.join(str(error).split())[:300]}",
             hint="install what it needs, or unset BOTTEGA_ATTENTION",
         ) from error
 
