@@ -89,8 +89,3 @@ def our_stack(frame: FrameType | None) -> list[str]:
             return []
         frame = frame.f_back
     return stack
-
-
-def _is_harmless(file: str) -> bool:
-    """Whether a call is a test's own, or that of an import."""
-    return file.startswith(("<frozen importlib", TESTS))
