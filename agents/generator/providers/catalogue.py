@@ -5,10 +5,6 @@ The modules are imported when the registry is read, not before, and import their
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
-
-if TYPE_CHECKING:
-    from agents.generator.providers.provider import ProviderModule
 
 Catalogue = Mapping[str, str]
 """Name of a provider -> its module."""
@@ -18,6 +14,6 @@ CATALOGUE: Catalogue = {
 }
 
 
-def provider_module(name: str, catalogue: Catalogue) -> "ProviderModule":
-    """The module of a provider."""
-    return cast("ProviderModule", import_module(catalogue[name]))
+def models_of(name: str, catalogue: Catalogue) -> Mapping[str, Mapping[str, object]]:
+    """The models that a provider's module knows, as `models.toml` would enter them, without the provider."""
+    return import_module(catalogue[name]).MODELS

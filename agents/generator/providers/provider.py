@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from importlib import import_module
+from typing import Protocol, cast
 
 from pydantic import SecretStr
 
 from agents.generator.engine import OnProgress, Rendering, ShouldStop
 from agents.generator.orders.hosted_order import HostedOrder
+from agents.generator.providers.catalogue import Catalogue
 from agents.generator.providers.paid_calls import SpendingJournal
 
 
@@ -50,3 +52,8 @@ class ProviderModule(Protocol):
     def connect(self, access: Access) -> AbstractAsyncContextManager[Provider]:
         """Ready to make pictures for as long as the context lasts."""
         ...
+
+
+def provider_module(name: str, catalogue: Catalogue) -> ProviderModule:
+    """The module of a provider."""
+    return cast("ProviderModule", import_module(catalogue[name]))

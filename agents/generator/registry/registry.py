@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agents.generator.providers.catalogue import CATALOGUE, Catalogue, provider_module
+from agents.generator.providers.catalogue import CATALOGUE, Catalogue, models_of
 from agents.generator.registry.entries import (
     ControlEntry,
     EmbeddingEntry,
@@ -111,7 +111,7 @@ def load(models: Path, loras: Path, own: Path, catalogue: Catalogue = CATALOGUE)
     tables = _read(BUILT_IN_FILE)
     _add_pocket_defaults(tables)
     for provider in catalogue:
-        for name, entry in provider_module(provider, catalogue).MODELS.items():
+        for name, entry in models_of(provider, catalogue).items():
             tables["models"][name] = {**entry, "provider": provider}
     file = BUILT_IN_FILE
     if own.is_file():

@@ -10,7 +10,8 @@ from agents.generator.agent import build
 from agents.generator.announce import Speeds, Versions, announce
 from agents.generator.engines.choice import ENGINES
 from agents.generator.orders.hosted_order import hosted_order_of
-from agents.generator.providers.catalogue import CATALOGUE, provider_module
+from agents.generator.providers.catalogue import CATALOGUE
+from agents.generator.providers.provider import provider_module
 from agents.generator.registry.hosted import HostedModel
 from agents.generator.registry.registry import Registry, RegistryError, load
 from agents.shared.settings import Settings

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from agents.doors.cli.batches.follow import fetch_page, follow
 from agents.doors.cli.errors import ALL_STORED, NO_WORKSHOP, SOME_FAILED, Failure, bad_input
-from agents.doors.cli.generate.report import show_images
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import display_for, format_counts
+from agents.doors.cli.terminal.image_table import show_images
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.workshop.connection import ask, connect_client, require_address
 from agents.shared.supervisor.address import find_workshop

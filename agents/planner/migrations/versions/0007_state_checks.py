@@ -27,6 +27,7 @@ def upgrade() -> None:
     # Rows that no code of this version writes, and that must not keep a ledger from being opened.
     op.execute("UPDATE clients SET state = 'active' WHERE state = 'limited'")
     op.execute("UPDATE jobs SET stage = 'queue' WHERE state = 'waiting' AND stage <> 'queue'")
+    op.execute("UPDATE jobs SET stage = 'done' WHERE state IN ('completed', 'failed', 'cancelled') AND stage <> 'done'")
     for table, (name, condition) in _CHECKS.items():
         with op.batch_alter_table(table) as change:
             change.create_check_constraint(name, condition)
