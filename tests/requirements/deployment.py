@@ -38,7 +38,7 @@ DEPLOYMENT: tuple[Requirement, ...] = (
             "test_topology::test_a_login_may_say_what_its_work_needs_and_nothing_else",
             "test_topology::test_a_login_may_hear_what_its_work_needs_and_nothing_else",
             "test_served_clients::test_the_operator_makes_limits_suspends_and_resumes_a_client",
-            "test_served_clients::test_a_client_cannot_raise_its_own_limit",
+            "test_settings::test_a_key_in_a_wrong_place_is_refused_and_not_repeated",
             "test_connection::test_an_address_does_not_show_its_password",
             "test_models::test_a_hub_out_of_reach_may_work_later_and_a_token_is_not_repeated",
         ),
