@@ -40,7 +40,7 @@ def hosted_order_of(job: Job, registry: Registry) -> HostedOrder:
         raise Refused(
             "not_installed",
             f"the provider {model.provider} is not connected",
-            path="$.job.model",
+            path="$.job.pixels.model",
             hint=connect_hint(model.provider),
         )
     if not model.takes_size(pixels.width, pixels.height):
@@ -48,7 +48,7 @@ def hosted_order_of(job: Job, registry: Registry) -> HostedOrder:
         raise AcpError(
             "invalid_value",
             f"{pixels.width}x{pixels.height} does not suit {model.name}",
-            path="$.job.width",
+            path="$.job.pixels.width",
             hint=f"use {width}x{height}",
         )
     start = pixels.init_image
@@ -69,7 +69,7 @@ def hosted_order_of(job: Job, registry: Registry) -> HostedOrder:
             raise Refused(
                 "not_supported",
                 f"{model.name} of {model.provider} takes none of the {name} of this job",
-                path=f"$.job.{name}",
+                path=f"$.job.pixels.{name}",
                 hint=f"leave {name.partition('.')[0]} out, or ask for another model",
             )
     return HostedOrder(job, model)

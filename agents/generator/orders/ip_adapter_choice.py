@@ -69,7 +69,7 @@ def _installed_entry(
     fitting = [entry.name for entry in registry.ip_adapters.values() if fits(entry)]
     entry, _ = registry.ip_adapters.require(
         name,
-        f"$.job.image_prompts[{position}].adapter",
+        f"$.job.pixels.image_prompts[{position}].adapter",
         fits=fits,
         purpose=f"{said.role} of {model.platform}",
         hint=nearest(name, fitting) if fitting else "leave the picture out",

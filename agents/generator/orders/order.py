@@ -134,14 +134,14 @@ def order_of(job: Job, registry: Registry) -> Order:
     for name in UNBUILT_SETTINGS:
         if getattr(job.pixels, name) is not None:
             raise NotSupported(f"{name} is not supported by this version", path=f"$.job.pixels.{name}")
-    model, folder = registry.models.require(job.pixels.model, "$.job.model")
+    model, folder = registry.models.require(job.pixels.model, "$.job.pixels.model")
     _check_size(job, model)
-    scheduler = scheduler_of(samplers.find(job.pixels.sampler, "$.job.sampler"), model.architecture)
+    scheduler = scheduler_of(samplers.find(job.pixels.sampler, "$.job.pixels.sampler"), model.architecture)
     if scheduler is None:
         raise Refused(
             "not_installed",
             f"the sampler {job.pixels.sampler!r} is not defined for {model.name}",
-            path="$.job.sampler",
+            path="$.job.pixels.sampler",
             hint=f"use {model.sampler}",
         )
     return Order(
@@ -164,14 +164,14 @@ def _check_size(job: Job, model: LocalModel) -> None:
         raise AcpError(
             "invalid_value",
             f"{width}x{height} does not suit {model.name}: sides must be multiples of {step} pixels",
-            path="$.job.width",
+            path="$.job.pixels.width",
             hint=f"use {model.native_sizes[0][0]}x{model.native_sizes[0][1]}",
         )
     if width * height > model.max_pixels:
         raise AcpError(
             "invalid_value",
             f"{width}x{height} is over the {model.max_pixels} pixels of {model.name}",
-            path="$.job.width",
+            path="$.job.pixels.width",
             hint=f"use {model.native_sizes[0][0]}x{model.native_sizes[0][1]}",
         )
 
@@ -186,7 +186,7 @@ def _textual_inversions(job: Job, model: LocalModel, registry: Registry) -> tupl
 def _control_model(said: ControlImage, index: int, model: LocalModel, registry: Registry) -> ControlModel:
     _, folder = registry.controls.require(
         said.model,
-        f"$.job.controls[{index}].model",
+        f"$.job.pixels.controls[{index}].model",
         fits=lambda entry: _is_for(entry, model) and entry.kind == said.kind,
         purpose=f"{said.kind} of {model.platform}",
     )
@@ -200,13 +200,13 @@ def _motion_model(job: Job, model: LocalModel, registry: Registry) -> MotionMode
     if (said := job.pixels.motion) is None:
         return None
     entry, folder = registry.motions.require(
-        said.model, "$.job.motion.model", fits=lambda entry: _is_for(entry, model), purpose=model.platform
+        said.model, "$.job.pixels.motion.model", fits=lambda entry: _is_for(entry, model), purpose=model.platform
     )
     return MotionModel(said, folder, entry.schedule)
 
 
 def _lora_adapter(lora: Lora, index: int, model: LocalModel, registry: Registry) -> LoraAdapter:
-    path = f"$.job.loras[{index}].name"
+    path = f"$.job.pixels.loras[{index}].name"
     known = registry.loras.get(lora.name)
     if known is not None and not _is_for(known, model):
         raise Refused(

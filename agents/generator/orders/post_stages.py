@@ -130,7 +130,7 @@ def seed_of(seed: int, position: int, tile: int = 0) -> int:
 
 def _post_stage(step: PostStep, position: int, job: Job, registry: Registry) -> PostStage:
     width, height = size_after(job.pixels.post[:position], job.pixels.width, job.pixels.height)
-    path = f"$.job.post[{position}]"
+    path = f"$.job.pixels.post[{position}]"
     match step:
         case Upscale():
             network = None if step.model == LANCZOS else _network_weights(step.model, registry, path)

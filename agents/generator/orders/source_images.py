@@ -33,7 +33,7 @@ async def load_source_images(blobs: Blobs, order: Order) -> Order:
         missing_maps=frozenset(position for position, (_, made) in enumerate(maps) if not made),
         references=tuple(
             [
-                await load_pixels(blobs, one.blob, f"$.job.image_prompts[{position}]", encoders.get(position))
+                await load_pixels(blobs, one.blob, f"$.job.pixels.image_prompts[{position}]", encoders.get(position))
                 for position, one in enumerate(job.pixels.image_prompts)
             ]
         ),
@@ -44,7 +44,9 @@ async def load_source_images(blobs: Blobs, order: Order) -> Order:
 async def _with_target_picture(blobs: Blobs, stage: PostStage) -> PostStage:
     """A stage with the picture whose colours are taken."""
     if isinstance(stage, ColourTransfer) and stage.blob is not None:
-        return replace(stage, towards=await load_pixels(blobs, stage.blob, f"$.job.post[{stage.position}].towards"))
+        return replace(
+            stage, towards=await load_pixels(blobs, stage.blob, f"$.job.pixels.post[{stage.position}].towards")
+        )
     return stage
 
 
@@ -52,24 +54,24 @@ async def _load_start_image(blobs: Blobs, job: Job) -> StartImage | None:
     said = job.pixels.init_image
     if said is None:
         return None
-    rgb = await load_pixels(blobs, said.blob, "$.job.init_image")
+    rgb = await load_pixels(blobs, said.blob, "$.job.pixels.init_image")
     if said.box is not None:
         left, top, width, height = said.box
         try:
             lying, anew = placement.pad_to_size(rgb, (left, top, width, height), job.pixels.width, job.pixels.height)
         except ValueError as error:
-            raise AcpError("invalid_value", str(error), path="$.job.init_image.box") from error
+            raise AcpError("invalid_value", str(error), path="$.job.pixels.init_image.box") from error
         return StartImage(lying, said.strength, anew)
     filling = await asyncio.to_thread(placement.fit_to_size, rgb, job.pixels.width, job.pixels.height)
     if said.mask is None:
         return StartImage(filling, said.strength)
-    mask = await load_pixels(blobs, said.mask, "$.job.init_image.mask")
+    mask = await load_pixels(blobs, said.mask, "$.job.pixels.init_image.mask")
     return StartImage(filling, said.strength, placement.repaint_mask_of(mask, job.pixels.width, job.pixels.height))
 
 
 async def _load_map(blobs: Blobs, job: Job, position: int, control: ControlModel) -> tuple[Rgb, bool]:
     """The map that a ControlNet follows, and true; or the picture that its annotator has to make one of."""
-    said, path = control.spec, f"$.job.controls[{position}]"
+    said, path = control.spec, f"$.job.pixels.controls[{position}]"
     rgb = await load_pixels(blobs, said.blob, path)
     filling = await asyncio.to_thread(placement.fit_to_size, rgb, job.pixels.width, job.pixels.height)
     if said.preprocessed:

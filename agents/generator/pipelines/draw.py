@@ -123,7 +123,7 @@ def _inpainter(pipeline: Any, order: Order, anew: placement.RepaintMask) -> Inpa
         raise Refused(
             "not_supported",
             f"{order.model.name} keeps no part of a picture, since its latents do not have the shape of one",
-            path="$.job.mask",
+            path="$.job.pixels.init_image.mask",
             hint="leave the mask out",
         )
     return Inpainter(pipeline.scheduler, anew, stride)

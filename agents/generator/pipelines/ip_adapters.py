@@ -223,6 +223,6 @@ def _unusable_error(adapter: IpAdapter, reason: object) -> AcpError:
     return Refused(
         "not_installed",
         f"the IP-Adapter {adapter.name} ({adapter.file}) cannot be used: {' '.join(str(reason).split())[:300]}",
-        path="$.job.image_prompts",
+        path="$.job.pixels.image_prompts",
         hint="it must be made for this model's platform, beside the CLIP vision model that it was trained with",
     )

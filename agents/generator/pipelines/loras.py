@@ -128,6 +128,6 @@ def _unusable_error(adapter: LoraAdapter, reason: str) -> AcpError:
     return Refused(
         "not_installed",
         f"the LoRA {adapter.name} ({adapter.file}) cannot be used: {reason}",
-        path="$.job.loras",
+        path="$.job.pixels.loras",
         hint="check that it was made for this model's platform, or leave it out",
     )

@@ -54,6 +54,6 @@ def _unusable_error(motion: MotionModel, reason: str) -> AcpError:
     return Refused(
         "not_installed",
         f"the motion adapter {motion.spec.model} ({motion.folder}) cannot be used: {reason}",
-        path="$.job.motion.model",
+        path="$.job.pixels.motion.model",
         hint="it must be a diffusers folder of a motion adapter for this model's platform, with safetensors weights",
     )

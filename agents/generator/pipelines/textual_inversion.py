@@ -62,6 +62,6 @@ def _unusable_error(word: TextualInversion, reason: str) -> AcpError:
     return Refused(
         "not_installed",
         f"the word {word.token} ({word.file}) cannot be used: {reason}",
-        path="$.job.prompt.text",
+        path="$.job.pixels.prompt.text",
         hint="check that it was made for this model's platform, or leave the word out",
     )

@@ -61,7 +61,7 @@ class PipelineVariants:
             raise Refused(
                 "not_supported",
                 f"{order.model.name} does not make a picture of this kind",
-                path="$.job.init_image" if order.start_image else "$.job.controls",
+                path="$.job.pixels.init_image" if order.start_image else "$.job.pixels.controls",
                 hint=f"use a model of {' or '.join(able)}",
             )
         if name == type(self._pipeline).__name__:
@@ -122,6 +122,6 @@ def _unusable_error(control: ControlModel, reason: str) -> AcpError:
     return Refused(
         "not_installed",
         f"the ControlNet {control.spec.model} ({control.folder}) cannot be used: {reason}",
-        path="$.job.controls",
+        path="$.job.pixels.controls",
         hint="it must be a diffusers folder of a ControlNet for this model's platform, with safetensors weights",
     )

@@ -78,7 +78,7 @@ class RegionalPrompts:
             raise AcpError(
                 "not_supported",
                 f"the model keeps {width}x{height} pixels in {cells} cells, which are no grid",
-                path="$.job.regions",
+                path="$.job.pixels.regions",
                 hint="leave the regions out",
             )
         return height // side, width // side

@@ -94,7 +94,7 @@ async def test_a_family_without_a_pipeline_from_pictures_starts_from_noise_alone
         with pytest.raises(AcpError) as refused:
             await made(engine, replace(new.order(), start_image=StartImage(pixels(rendering), 0.5)))
     assert rendering.engine == announced(new.registry, "newest").engine == "steps"
-    assert (refused.value.code, refused.value.body.path) == ("not_supported", "$.job.init_image")
+    assert (refused.value.code, refused.value.body.path) == ("not_supported", "$.job.pixels.init_image")
     assert "stable_diffusion_xl" in (refused.value.body.hint or "")
     assert "new" not in (refused.value.body.hint or "")
 

@@ -90,7 +90,7 @@ def test_what_is_not_followed_is_refused_with_what_to_do(
     with pytest.raises(AcpError) as refused:
         order_of(job(image_prompts=[wanted]), load())
 
-    assert (refused.value.code, refused.value.body.path) == ("not_installed", "$.job.image_prompts[0].adapter")
+    assert (refused.value.code, refused.value.body.path) == ("not_installed", "$.job.pixels.image_prompts[0].adapter")
     assert hint in (refused.value.body.hint or "")
 
 

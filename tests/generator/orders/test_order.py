@@ -30,15 +30,20 @@ def test_an_order_has_the_folder_the_scheduler_and_the_lora_files(job: Jobs, loa
 @pytest.mark.parametrize(
     ("fields", "code", "path", "hint"),
     [
-        ({"model": "tinny"}, "not_installed", "$.job.model", "did you mean tiny?"),
-        ({"model": "base_sdxl"}, "not_installed", "$.job.model", "bottega models pull base_sdxl"),
-        ({"sampler": "Eular"}, "not_installed", "$.job.sampler", "did you mean Euler?"),
-        ({"loras": [Lora(name="glo")]}, "not_installed", "$.job.loras[0].name", "did you mean glow?"),
-        ({"loras": [Lora(name="glow")]}, "not_installed", "$.job.loras[0].name", "glow.safetensors"),
-        ({"loras": [Lora(name="product_lora_v3")]}, "not_installed", "$.job.loras[0].name", "stable_diffusion_xl"),
-        ({"width": 60}, "invalid_value", "$.job.width", "64x64"),
-        ({"height": 0}, "invalid_value", "$.job.width", "64x64"),
-        ({"width": 4096, "height": 4096}, "invalid_value", "$.job.width", "64x64"),
+        ({"model": "tinny"}, "not_installed", "$.job.pixels.model", "did you mean tiny?"),
+        ({"model": "base_sdxl"}, "not_installed", "$.job.pixels.model", "bottega models pull base_sdxl"),
+        ({"sampler": "Eular"}, "not_installed", "$.job.pixels.sampler", "did you mean Euler?"),
+        ({"loras": [Lora(name="glo")]}, "not_installed", "$.job.pixels.loras[0].name", "did you mean glow?"),
+        ({"loras": [Lora(name="glow")]}, "not_installed", "$.job.pixels.loras[0].name", "glow.safetensors"),
+        (
+            {"loras": [Lora(name="product_lora_v3")]},
+            "not_installed",
+            "$.job.pixels.loras[0].name",
+            "stable_diffusion_xl",
+        ),
+        ({"width": 60}, "invalid_value", "$.job.pixels.width", "64x64"),
+        ({"height": 0}, "invalid_value", "$.job.pixels.width", "64x64"),
+        ({"width": 4096, "height": 4096}, "invalid_value", "$.job.pixels.width", "64x64"),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_what_to_do(

@@ -62,7 +62,7 @@ async def test_what_is_no_usable_picture_is_refused_for_good(
     with pytest.raises(AcpError) as refused:
         await loaded(blobs, order_of(job(image_prompts=following(await blobs.put(data))), load()))
 
-    assert (refused.value.code, refused.value.body.path) == ("invalid_value", "$.job.image_prompts[0]")
+    assert (refused.value.code, refused.value.body.path) == ("invalid_value", "$.job.pixels.image_prompts[0]")
     assert not refused.value.retryable
 
 

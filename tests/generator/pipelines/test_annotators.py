@@ -92,7 +92,7 @@ async def test_a_map_needs_no_model_and_a_photograph_says_which(home: Path, orde
     assert np.array_equal(wanted.maps[0], depth)
     with pytest.raises(AcpError) as refused:
         await ordered("normal", PICTURE)
-    assert refused.value.body.path == "$.job.controls[0]"
+    assert refused.value.body.path == "$.job.pixels.controls[0]"
     assert "bottega models pull depth" in (refused.value.body.hint or "")
 
 

@@ -170,7 +170,7 @@ async def test_an_adapter_that_does_not_fit_is_refused_by_name(
         with pytest.raises(AcpError) as refused:
             await made(engine, tiny_order(motion=Motion(model="wave", frames=frames, fps=8)))
         still = await made(engine, tiny_order())
-    assert refused.value.body.path == "$.job.motion.model"
+    assert refused.value.body.path == "$.job.pixels.motion.model"
     assert "wave" in refused.value.body.message
     assert said in refused.value.body.message
     assert pixels(still).shape == (64, 64, 3)
@@ -185,7 +185,7 @@ def test_adapters_are_announced_and_the_missing_ones_say_how_to_get_them(
     for name, hint in (("animatediff_sd15", "bottega models pull"), ("animatedif_sd15", "did you mean")):
         with pytest.raises(AcpError) as refused:
             order_of(job(motion=Motion(model=name, frames=4, fps=8)), load())
-        assert refused.value.body.path == "$.job.motion.model"
+        assert refused.value.body.path == "$.job.pixels.motion.model"
         assert hint in (refused.value.body.hint or "")
     entered(home, tiny_motion(), "platform = 'stable_diffusion_xl'")
     with pytest.raises(RegistryError) as wrong:

@@ -149,10 +149,10 @@ def test_a_provider_without_its_key_is_not_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        ({"width": 100}, "$.job.width"),
-        ({"loras": [Lora(name="neon")]}, "$.job.loras"),
-        ({"image_prompts": [ImagePrompt(blob="0" * 64, role="style", adapter=None)]}, "$.job.image_prompts"),
-        ({"init_image": InitImage(blob="0" * 64, strength=0.5)}, "$.job.init_image"),
+        ({"width": 100}, "$.job.pixels.width"),
+        ({"loras": [Lora(name="neon")]}, "$.job.pixels.loras"),
+        ({"image_prompts": [ImagePrompt(blob="0" * 64, role="style", adapter=None)]}, "$.job.pixels.image_prompts"),
+        ({"init_image": InitImage(blob="0" * 64, strength=0.5)}, "$.job.pixels.init_image"),
     ],
 )
 def test_what_a_hosted_model_does_not_take_is_refused_before_anything_is_paid(

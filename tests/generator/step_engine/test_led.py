@@ -203,7 +203,7 @@ async def test_a_controlnet_for_another_model_is_refused_by_name(
     async with engine.open():
         with pytest.raises(AcpError) as caught:
             await made(engine, wanted)
-    assert caught.value.body.path == "$.job.controls"
+    assert caught.value.body.path == "$.job.pixels.controls"
     assert "foreign" in caught.value.body.message
     assert "cross_attention_dim" in caught.value.body.message
 

@@ -63,7 +63,7 @@ def test_cells_that_a_model_packs_row_by_row_get_the_prompt_of_their_place():
         assert torch.allclose(row.reshape(4, 8, 5)[:, 5:], torch.tensor(2.0))
     with pytest.raises(AcpError) as refused:
         RegionalPrompts(TWO, 64, 32).mix_rows(torch.zeros(3, 33, 5))
-    assert refused.value.body.path == "$.job.regions"
+    assert refused.value.body.path == "$.job.pixels.regions"
 
 
 def test_rows_without_a_prompt_are_asked_for_once():

@@ -159,9 +159,9 @@ async def test_for_want_of_memory_a_network_takes_smaller_tiles_and_at_last_says
 
 def test_what_a_step_names_has_to_be_there(orders: Orders):
     for step, path in (
-        (Upscale(model="x9"), "$.job.post[0].model"),
-        (RestoreFaces(model="gfpgan", faces=[[0, 0, 1, 1]]), "$.job.post[0].model"),
-        (Refine(loras=[Lora(name="glow")]), "$.job.loras[0].name"),
+        (Upscale(model="x9"), "$.job.pixels.post[0].model"),
+        (RestoreFaces(model="gfpgan", faces=[[0, 0, 1, 1]]), "$.job.pixels.post[0].model"),
+        (Refine(loras=[Lora(name="glow")]), "$.job.pixels.loras[0].name"),
     ):
         with pytest.raises(AcpError) as refused:
             orders(step)

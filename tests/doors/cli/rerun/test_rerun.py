@@ -157,7 +157,11 @@ def test_a_picture_made_from_another_is_made_again_where_that_is_named_and_refus
     home: Home, pictures: list[Path], tmp_path: Path
 ):
     status, answer = said(home, pictures[1])
-    assert (status, answer["error"]["code"], answer["error"]["path"]) == (2, "pixels_missing", "$.job.init_image")
+    assert (status, answer["error"]["code"], answer["error"]["path"]) == (
+        2,
+        "pixels_missing",
+        "$.job.pixels.init_image",
+    )
     assert hashlib.sha256(START).hexdigest() in answer["error"]["message"]
     assert "--source" in answer["error"]["hint"]
     status, answer = said(home, pictures[1], "--source", str(start_file(tmp_path)))
