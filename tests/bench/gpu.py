@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
         tiny=said.tiny,
         known=registry.load(nowhere, nowhere, nowhere / "models.toml").with_everything_installed(),
-        threads=0,
+        threads=1 if said.tiny else 0,
         compiler=None if said.compiler == "none" else said.compiler,
         sizes=(1, 2, 4) if said.tiny else (1, 2, 4, 8, 16),
     )

@@ -119,7 +119,7 @@ def _timed(call: ModelCall, rows: int, per_row: float, device: torch.device) -> 
 def engine(device: torch.device, threads: int, pipelines: ResidentPipelines) -> Generator[Make]:
     """The step engine around pipelines that are in memory."""
     steps = StepLoop(device, threads, pipelines)
-    thread = ThreadPoolExecutor(1, "device")
+    thread = ThreadPoolExecutor(1, "device", initializer=partial(torch.set_num_threads, threads) if threads else None)
     ended: Future[Any] = thread.submit(steps.run)
 
     def make(orders: Sequence[Order]) -> tuple[float, list[Drawing]]:

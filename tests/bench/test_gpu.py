@@ -2,6 +2,7 @@
 """The GPU bench: its models are those that the makers publish, and it runs, on a CPU in the size of tests."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ def test_a_model_has_the_parameters_and_takes_the_operations_that_are_known_of_i
     assert counter.total / 1e12 == pytest.approx(tflop, rel=1e-3)
 
 
+@pytest.fixture
+def one_thread() -> Generator[None]:
+    """Sums over another number of threads come out differently, and a library may choose the number call by call."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_the_bench_runs_without_a_gpu_in_the_size_of_tests_and_writes_what_it_finds(tmp_path: Path):
     file = tmp_path / "figures" / "gpu.json"
     how = "--tiny --device cpu --compiler eager --seconds 4 --section ceilings --section sd15"

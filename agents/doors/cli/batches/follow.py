@@ -97,17 +97,25 @@ async def _follow_until_over(
 ) -> None:
     while True:
         result = (await fetch_page(client, batch, first=board.first_open)).generation_result
-        fresh = board.apply_images(result.images)
-        board.apply_status(result.generation_status)
-        await seen(result.images)
-        for row in fresh:
-            display.show_finished(row, board)
-        if count_finished(result.generation_status) >= result.quantity:
+        over = count_finished(result.generation_status) >= result.quantity
+        await _show_page(result, board, display, seen)
+        while over and result.next is not None:  # what finished beyond this page is shown before its end
+            result = (await fetch_page(client, batch, first=result.next)).generation_result
+            await _show_page(result, board, display, seen)
+        if over:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_S):
                 await news.wait()
         news.clear()
+
+
+async def _show_page(result: ResultBody, board: BatchProgress, display: Display, seen: OnImages) -> None:
+    fresh = board.apply_images(result.images)
+    board.apply_status(result.generation_status)
+    await seen(result.images)
+    for row in fresh:
+        display.show_finished(row, board)
 
 
 async def _watch_progress(client: Client, batch: str, board: BatchProgress) -> None:

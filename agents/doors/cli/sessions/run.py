@@ -175,14 +175,14 @@ async def _drive_batch(
     display = batch_display.session_display(console, tracker, silent=silent)
     await tracker.write()  # before anything is asked for, so that nothing is made that no log knows of
     async with connect_or_start(settings, display_for(console, silent=silent)) as client:
-        before = tracker.seconds
+        before, known = tracker.seconds, {int(job.id) - 1: job for job in log.jobs}
         quantity = await _ensure_planned(client, sessions, tracker, display)
         images = await _fetch_all_images(client, tracker)
         planned = tracker.seconds
         if again and await _resume_and_retry(client, tracker, image_id):
             images = await _fetch_all_images(client, tracker)
         board = BatchProgress(quantity=quantity)
-        board.apply_images(images)
+        board.apply_images([image for image in images if tracker.job(image.index) == known.get(image.index)])
         assert tracker.log.hash is not None
         try:
             with display.show_batch(batch_display.headline(tracker.log), board):

@@ -160,6 +160,22 @@ def test_plain_lines_say_what_happens_where_there_is_no_terminal(workshop: Home,
     assert "cost: not priced" in done.stdout
 
 
+def test_pictures_that_ended_while_nobody_looked_have_their_lines_when_a_session_goes_on(
+    workshop: Home, tmp_path: Path
+) -> None:
+    output = ("--output", str(tmp_path))
+    with workshop.start("batch", "start", *ORANGE, *output) as session:
+        line_with(session, "Wardrobe: zip-hoodie")
+        session.kill()
+        session.wait(timeout=ANSWER_S)
+    log = json.loads(logs(tmp_path)[0].read_bytes())
+    assert workshop.run("status", log["hash"], "--watch").returncode == 0
+
+    lines = workshop.run("batch", "resume", *output).stderr.splitlines()
+
+    assert sum("→ saved" in line for line in lines) == 4 - log["summary"]["completed"] > 0
+
+
 def test_a_single_picture_is_a_session_of_one_job(workshop: Home, tmp_path: Path) -> None:
     log = told(
         workshop.run(
