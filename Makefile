@@ -21,7 +21,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test coverage chaos races fuzz bench bench-gpu lint format types schema pocket pocket-eval pocket-recipe clean
+.PHONY: help setup demo test coverage chaos races fuzz bench bench-gpu lint format types schema asyncapi pocket pocket-eval pocket-recipe clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -79,6 +79,15 @@ schema: $(READY)  ## are the generated JSON Schema, AsyncAPI and diagrams of sta
 	$(BIN)/python -m protocol.schema --check
 	$(BIN)/python -m agents.planner.ledger.state_diagrams --check
 
+asyncapi: .asyncapi/node_modules  ## AsyncAPI's own parser reads protocol/asyncapi.json; needs Node.js and npm
+	cd .asyncapi && node check.mjs ../protocol/asyncapi.json
+
+.asyncapi/node_modules: tests/asyncapi/package.json tests/asyncapi/check.mjs
+	mkdir -p .asyncapi
+	cp tests/asyncapi/package.json tests/asyncapi/check.mjs .asyncapi/
+	cd .asyncapi && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts
+	@touch $@
+
 pocket: $(READY)  ## train the pocket model again, some hours on one core (resumes where it stopped)
 	$(BIN)/python -m agents.pocket.train
 
@@ -89,4 +98,4 @@ pocket-recipe: $(READY)  ## the recipe of the pocket model at a thousandth of it
 	$(BIN)/python -m pytest tests/pocket -m training $(PYTEST_ARGS)
 
 clean:  ## remove what was built
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage .coverage.html
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage .coverage.html .asyncapi

@@ -169,9 +169,15 @@ def _headers(*, agents: bool) -> Schema:
 
 
 def _draft_07(schema: Any) -> Any:
-    """A 2020-12 schema in the dialect of AsyncAPI: draft 7, where a tuple's types stand in `items`."""
+    """A 2020-12 schema in the dialect of AsyncAPI: draft 7, where a tuple's types stand in `items` and no OpenAPI
+    `discriminator` is known. Where one stood, each member says its tag by `const`."""
     if isinstance(schema, dict):
         translated: Schema = {name: _draft_07(part) for name, part in cast("Schema", schema).items()}
+        match translated:
+            case {"discriminator": {"propertyName": str()}}:
+                del translated["discriminator"]
+            case _:
+                pass
         if "prefixItems" in translated:
             translated["items"] = translated.pop("prefixItems")
         return translated
