@@ -131,11 +131,9 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
 
 
 def test_no_schema_of_the_asyncapi_document_has_what_its_dialect_refuses() -> None:
-    def keys(part: Any) -> set[str]:
-        inside: list[Any] = list(part.values()) if isinstance(part, dict) else part if isinstance(part, list) else []
-        return set(part if isinstance(part, dict) else ()).union(*map(keys, inside))
-
-    assert not {"discriminator", "prefixItems"} & keys(ASYNCAPI["components"]["schemas"])
+    text = json.dumps(ASYNCAPI["components"]["schemas"])
+    assert '"propertyName"' not in text
+    assert '"prefixItems"' not in text
 
 
 def test_the_asyncapi_document_names_its_version_and_no_real_host() -> None:
