@@ -1,13 +1,12 @@
-"""End to end on the pocket model: five processes against a bare diffusers loop, interleaved in one run.
+"""End to end on the pocket model: five processes against the loop that a user would write (`plain_loop.py`),
+interleaved in one run.
 
     python -m tests.bench.end_to_end [--pictures 64] [--rounds 3]
 
-A round makes the pictures of `tests.bench.engine`, of differing prompts, seeds, steps and guidance, in a
-`StableDiffusionPipeline` loop in this process, and by one swept command through a workshop's five processes, QA's
-scorer and storage included: half of the loop, the workshop, the other half. Both use torch's own choice of threads.
+A round makes the pictures of `tests.bench.engine`, of differing prompts, seeds, steps and guidance, in the loop, and by
+one swept command through a workshop's five processes, QA's scorer and storage included: half of the loop, the workshop,
+the other half. Both use torch's own choice of threads.
 """
-# pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
-# diffusers exports lazily and types its options loosely.
 
 import argparse
 import asyncio
@@ -17,10 +16,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from diffusers import StableDiffusionPipeline
-
-from agents.pocket.paths import MODEL
 from agents.shared.settings import Settings
 from agents.shared.supervisor.supervise import run_workshop
 from bus.client import Client
@@ -28,30 +23,28 @@ from protocol.commands import GenerateImages, Quality, Requirements
 from protocol.messages import Job
 from protocol.parameters import Scalar, Sweep
 from protocol.plans import GenerationPlan
-from tests.bench.engine import by_loop, job
+from tests.bench.engine import job
+from tests.bench.plain_loop import PlainLoop
 
 
 async def measure(pictures: int, rounds: int) -> None:
     """Print pictures per second of both ways."""
-    pipeline = StableDiffusionPipeline.from_pretrained(MODEL, dtype=torch.float32, local_files_only=True)
-    pipeline.set_progress_bar_config(disable=True)
     jobs = [job(number) for number in range(pictures)]
-    half, threads = pictures // 2, torch.get_num_threads()
+    half = pictures // 2
     ratios: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, PlainLoop() as loop:
         settings = Settings(home=Path(folder))
         async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
             await workshop.wait_until_ready(client)
             await through_workshop(client, jobs[:4])
-            await asyncio.to_thread(by_loop, pipeline, jobs[:1], threads)
             for number in range(rounds):
-                loop_s = await asyncio.to_thread(by_loop, pipeline, jobs[:half], threads)
+                loop_s = await asyncio.to_thread(loop.seconds, 0, half)
                 five_s = await through_workshop(client, jobs)
-                loop_s += await asyncio.to_thread(by_loop, pipeline, jobs[half:], threads)
+                loop_s += await asyncio.to_thread(loop.seconds, half, pictures - half)
                 ratios.append(loop_s / five_s)
-                rates = f"bare loop {pictures / loop_s:.2f}/s, five processes {pictures / five_s:.2f}/s"
+                rates = f"plain loop {pictures / loop_s:.2f}/s, five processes {pictures / five_s:.2f}/s"
                 print(f"round {number + 1}: {rates}, ratio {ratios[-1]:.2f}", flush=True)
-    print(f"{pictures} pictures, ratio five / bare, median of {rounds} rounds: {statistics.median(ratios):.2f}")
+    print(f"{pictures} pictures, ratio five / plain, median of {rounds} rounds: {statistics.median(ratios):.2f}")
 
 
 async def through_workshop(client: Client, jobs: Sequence[Job]) -> float:

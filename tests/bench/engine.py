@@ -1,14 +1,12 @@
-"""The step engine on the pocket model against a bare diffusers loop, with the same number of threads, interleaved.
+"""The step engine on the pocket model against the loop that a user would write (`plain_loop.py`), interleaved.
 
     python -m tests.bench.engine [--pictures 64] [--rounds 3] [--threads 2]
 
-A round makes the same pictures, of differing prompts, seeds, steps and guidance, in a `StableDiffusionPipeline` loop
-and, asked for at once, by the engine: half of the loop, the engine, the other half. Then one picture alone by each, in
+A round makes the same pictures, of differing prompts, seeds, steps and guidance, in the loop and, asked for at once, by
+the engine: half of the loop, the engine, the other half. Then one picture alone by each, in
 turn.
 The engine's pictures are PNG files, the loop's stay in memory.
 """
-# pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
-# diffusers exports lazily and types its options loosely.
 
 import argparse
 import asyncio
@@ -19,33 +17,24 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from diffusers import StableDiffusionPipeline
-
 from agents.generator.engine import Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry
-from agents.pocket.paths import MODEL
 from protocol.messages import Job
 from protocol.pixels import PixelSpec
+from tests.bench.plain_loop import STEPS, PlainLoop, picture
 
-PROMPTS = ("a red car on a white background", "two green mugs on a teal background", "a small blue fish, watercolour")
-STEPS = (12, 16, 20, 24)
-GUIDANCE = (2.0, 3.0, 4.0, 5.0)
 SIZE = 128
 
 
 def job(number: int) -> Job:
-    """The picture of a number: prompt, steps and guidance in all combinations, a seed of its own."""
+    """The picture of a number as the workshop makes it."""
     return Job(
         pixels=PixelSpec(
-            prompt=PROMPTS[number % len(PROMPTS)],
-            seed=number,
+            **picture(number)._asdict(),
             width=SIZE,
             height=SIZE,
-            steps=STEPS[number % len(STEPS)],
-            guidance=GUIDANCE[number // len(STEPS) % len(GUIDANCE)],
             sampler="DPM++ 2M Karras",
             model="pocket",
         ),
@@ -58,20 +47,6 @@ def job(number: int) -> Job:
     )
 
 
-def by_loop(pipeline: StableDiffusionPipeline, jobs: Sequence[Job], threads: int) -> float:
-    """Seconds that the plain pipeline takes for pictures one after the other."""
-    torch.set_num_threads(threads)
-    started = time.perf_counter()
-    for one in jobs:
-        pipeline(
-            one.pixels.prompt,
-            num_inference_steps=one.pixels.steps,
-            guidance_scale=one.pixels.guidance,
-            generator=torch.Generator("cpu").manual_seed(one.pixels.seed),
-        )
-    return time.perf_counter() - started
-
-
 async def by_engine(engine: DiffusersEngine, orders: Sequence[Order]) -> tuple[float, list[Rendering]]:
     """Seconds that the engine takes for pictures that are asked for at once."""
     started = time.perf_counter()
@@ -81,12 +56,10 @@ async def by_engine(engine: DiffusersEngine, orders: Sequence[Order]) -> tuple[f
 
 async def measure(pictures: int, rounds: int, threads: int) -> None:
     """Print pictures per second of both, and the seconds of one alone."""
-    pipeline = StableDiffusionPipeline.from_pretrained(MODEL, dtype=torch.float32, local_files_only=True)
-    pipeline.set_progress_bar_config(disable=True)
     jobs = [job(number) for number in range(pictures)]
     half = pictures // 2
     ratios: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, PlainLoop() as loop:
         home = Path(folder)
         known = registry.load(home / "models", home / "loras", home / "models.toml")
         orders = [order_of(one, known) for one in jobs]
@@ -94,14 +67,14 @@ async def measure(pictures: int, rounds: int, threads: int) -> None:
         async with engine.open():
             await engine.warm_up(orders[0])
             await by_engine(engine, orders[:4])
-            await asyncio.to_thread(by_loop, pipeline, jobs[:1], threads)
             print(
-                f"{pictures} pictures of {min(STEPS)} to {max(STEPS)} steps, {threads} threads, {os.cpu_count()} cores"
+                f"{pictures} pictures of {min(STEPS)} to {max(STEPS)} steps, {threads} threads, the loop "
+                f"{loop.threads}, {os.cpu_count()} cores"
             )
             for number in range(rounds):
-                loop_s = await asyncio.to_thread(by_loop, pipeline, jobs[:half], threads)
+                loop_s = await asyncio.to_thread(loop.seconds, 0, half)
                 engine_s, made = await by_engine(engine, orders)
-                loop_s += await asyncio.to_thread(by_loop, pipeline, jobs[half:], threads)
+                loop_s += await asyncio.to_thread(loop.seconds, half, pictures - half)
                 ratios.append(loop_s / engine_s)
                 rooms = [
                     room for one in made if one.buckets for room, calls in one.buckets.denoise for _ in range(calls)
@@ -113,7 +86,7 @@ async def measure(pictures: int, rounds: int, threads: int) -> None:
                 )
             alone: list[tuple[float, float]] = []
             for _ in range(4 * rounds):
-                loop_s = await asyncio.to_thread(by_loop, pipeline, jobs[2:3], threads)
+                loop_s = await asyncio.to_thread(loop.seconds, 2, 1)
                 alone.append((loop_s, (await by_engine(engine, orders[2:3]))[0]))
     loop_s, engine_s = (statistics.median(column) for column in zip(*alone, strict=True))
     print(f"ratio engine / loop, median of {rounds} rounds: {statistics.median(ratios):.2f}")

@@ -48,6 +48,10 @@ AGENTS: tuple[Requirement, ...] = (
         "A4",
         "What the workshop does not do, such as video, classification, embeddings or art direction, is refused with "
         "whom to ask instead and what would work here.",
-        missing="Nothing fills `delegate_to` of an error.",
+        (
+            "test_delegation::test_at_least_nine_of_ten_requests_for_other_work_are_found_and_given_to_who_does_it",
+            "test_delegation::test_no_ordinary_brief_is_refused_for_the_words_in_it",
+            "test_served::test_other_work_is_refused_with_who_does_it_and_what_works_here_and_prompts_are_drawn_as_they_are",
+        ),
     ),
 )

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from agents.planner.planning import animation, post_processing, reference_images, regions, sizes
 from agents.planner.planning import source_images as pictures
 from agents.planner.planning.capabilities import Capabilities
+from agents.planner.planning.delegation import works_here
 from agents.planner.planning.device_time import relative_device_time, sweep_shares
 from agents.planner.planning.lora_syntax import missing_triggers, triggers
 from agents.planner.planning.model_choice import (
@@ -286,7 +287,9 @@ def _denoising_seconds(command: GenerateImages, model: ModelInfo, size: tuple[in
 
 def alternatives(error: ErrorBody, workshop: Capabilities, defaults: Defaults) -> list[str]:
     """What would work now, for a plan that was refused because its model or an adapter of it is not installed. Of tools
-    and ControlNets another model has no more."""
+    and ControlNets another model has no more. Of work of another kind: what this workshop can do of it."""
+    if error.code == "delegate":
+        return works_here(error.delegate_to)
     if error.code != "not_installed" or not (error.path or "").startswith(("$.models", "$.loras", "$.platform")):
         return []
     installed = sorted({model.platform for model in workshop.models.values() if model.installed})

@@ -16,6 +16,7 @@ from agents.planner.outbox.change import Change
 from agents.planner.outbox.outbox import enqueue
 from agents.planner.planning import lora_syntax, time_limits
 from agents.planner.planning.capabilities import merge_presences
+from agents.planner.planning.delegation import check_own_work
 from agents.planner.planning.recipe import Recipe, alternatives, resolve
 from agents.planner.planning.variation import count_pictures
 from agents.planner.requests import replies
@@ -51,6 +52,8 @@ async def generate_images(resources: RequestResources, command: GenerateImages, 
     if batch is None:
         workshop = merge_presences(presences)
         try:
+            if command.animation is None:
+                check_own_work(command.brief)
             prompts = await resources.catalogue_loader.load(command)
             images = await resources.image_loader.load(command, client)
             recipe = resolve(command, workshop, resources.defaults, prompts, images)

@@ -231,6 +231,21 @@ async def test_an_unknown_style_is_refused_in_the_plan_with_the_nearest_one(clie
     assert "plain" in (reply.generation_plan.refusal.hint or "")
 
 
+async def test_other_work_is_refused_with_who_does_it_and_what_works_here_and_prompts_are_drawn_as_they_are(
+    client: Client,
+) -> None:
+    video = "make a 10 second video of a red car"
+    reply = await answered(client, small(1, brief=video), GenerationPlan)
+    refusal = reply.generation_plan.refusal
+    assert (reply.hash, reply.generation_plan.state) == (None, "refused")
+    assert refusal
+    assert (refusal.code, refusal.delegate_to) == ("delegate", "ai-video-production-master")
+    assert any("stills" in way for way in reply.generation_plan.alternatives)
+
+    drawn = await answered(client, small(1, brief=None, prompts=[video]), GenerationPlan)
+    assert drawn.generation_plan.state != "refused"
+
+
 async def test_a_workshop_without_the_models_refuses_the_seeds_command_and_says_what_to_install(
     tmp_path: Path, login: Login
 ) -> None:

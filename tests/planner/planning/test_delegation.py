@@ -1,0 +1,71 @@
+"""Briefs that ask for other work than pictures, and ordinary ones with the same words."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agents.planner.planning.delegation import check_own_work, find_delegate, works_here
+from protocol.errors import Refused
+
+BRIEFS = [
+    (case["brief"], case["delegate"])
+    for line in (Path(__file__).parent / "delegation_briefs.jsonl").read_text().splitlines()
+    if (case := json.loads(line))
+]
+"""60 requests for other work and 60 ordinary briefs, written by someone who has not seen the rules."""
+
+
+def test_at_least_nine_of_ten_requests_for_other_work_are_found_and_given_to_who_does_it() -> None:
+    genuine = [(brief, name) for brief, name in BRIEFS if name]
+    found = [(brief, name) for brief, name in genuine if find_delegate(brief) is not None]
+    right = [brief for brief, name in found if (delegate := find_delegate(brief)) and delegate.name == name]
+
+    assert len(genuine) == 60
+    assert len(found) >= 54
+    assert len(right) >= 52
+
+
+def test_no_ordinary_brief_is_refused_for_the_words_in_it() -> None:
+    ordinary = [brief for brief, name in BRIEFS if name is None]
+
+    assert len(ordinary) == 60
+    assert [brief for brief in ordinary if find_delegate(brief)] == []
+
+
+@pytest.mark.parametrize(
+    ("brief", "name"),
+    [
+        ("Make a 10 second video of a red car", "ai-video-production-master"),
+        ("Classify these 200 photos into cats and dogs", "computer-vision-pipeline"),
+        ("Compute CLIP embeddings for all our product images", "multimodal-embedding-generator"),
+        ("Train a LoRA on my 30 product photos", "ai-ml-engineer"),
+        ("Set up a GPU cluster on Kubernetes for our image service", "devops-engineer"),
+        ("Build a landing page for my bakery", "frontend-developer"),
+        ("Define the art direction for our spring campaign", "digital-artist"),
+    ],
+)
+def test_each_kind_of_other_work_names_its_delegate_and_what_would_work_here(brief: str, name: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check_own_work(brief)
+
+    body = refused.value.body
+    assert (body.code, body.path, body.delegate_to) == ("delegate", "$.brief", name)
+    assert name in (body.hint or "")
+    assert works_here(body.delegate_to)
+
+
+def test_a_text_of_the_largest_size_is_read_in_bounded_time() -> None:
+    for text in (
+        "please " * 1000,
+        "make " + "big " * 1500,
+        "turn " + "x " * 2000 + "into a",
+        "detect a " + "b " * 2000,
+    ):
+        assert find_delegate(text) is None
+
+
+@pytest.mark.parametrize("brief", [None, "", "a red car on a white background"])
+def test_a_brief_for_a_picture_passes(brief: str | None) -> None:
+    check_own_work(brief)
+    assert works_here(None) == []
