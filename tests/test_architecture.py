@@ -23,6 +23,7 @@ SHARED = (
     "agents.shared.settings",
     "agents.shared.presence",
     "agents.shared.picture",
+    "agents.shared.picture_formats",
     "agents.shared.edges",
     "agents.shared.periodic",
 )
@@ -35,7 +36,9 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.shared.__init__": (),
     "agents.shared.settings": (),
     "agents.shared.presence": ("protocol",),
-    "agents.shared.picture": (),
+    "agents.shared.picture": ("agents.shared.picture_formats", "agents.shared.colour_profiles"),
+    "agents.shared.picture_formats": (),
+    "agents.shared.colour_profiles": (),
     "agents.shared.edges": (),
     "agents.shared.periodic": (),
     "agents.shared.database": ("agents.shared.database", "bus.failpoint", "protocol.errors"),

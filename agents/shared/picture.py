@@ -1,4 +1,5 @@
-"""From a stranger's bytes to pixels: three formats, bounded bytes and pixels, checked to the last chunk.
+"""From a stranger's bytes to pixels as they are to be seen: three formats, bounded bytes and pixels, checked to the
+last chunk, turned upright, in sRGB. Every picture that comes from outside is decoded here.
 
 Pixels are `uint8` RGB arrays of shape (height, width, 3). Pure: bytes in, array out.
 """
@@ -15,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
+from agents.shared.colour_profiles import convert_to_srgb
+from agents.shared.picture_formats import FORMATS, format_name
+
 Rgb = NDArray[np.uint8]
 """Pixels, shape (height, width, 3), sRGB."""
-
-FORMATS = ("PNG", "JPEG", "WEBP")
-"""Decoders that may run; Pillow's others stay off."""
 
 MAX_BYTES = 64 * 1024 * 1024
 """A 16-megapixel PNG of noise is 48 MB."""
@@ -32,6 +33,23 @@ MAX_SIDE = 16_384
 
 Fault = Literal["too_large", "unknown_format", "broken"]
 
+_ORIENTATION = 0x0112
+"""EXIF's tag of how a camera was held."""
+
+_UPRIGHT_BY_ORIENTATION = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns the stored pixels upright (EXIF 3.0, 4.6.5.1); 1 is upright."""
+
+# What Pillow's decoders are known to raise on hostile bytes.
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error)
+
 
 class Undecodable(ValueError):
     """The bytes are not a picture that may be judged; `fault` is a short code, the message says what was found."""
@@ -43,10 +61,14 @@ class Undecodable(ValueError):
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """A picture and the media type its bytes really have."""
+    """A picture and the media type its bytes really have. `frames` are those of an animation, of which `rgb` is the
+    first. `adapted` where the stored pixels were turned or converted: who ignores orientation, profile and further
+    frames sees something else in the file."""
 
     rgb: Rgb
     media_type: str
+    frames: int = 1
+    adapted: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,11 +87,12 @@ def media_type_of(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = 
     with _raise_undecodable(data), Image.open(BytesIO(data), formats=FORMATS) as image:
         _check_size(image.size, max_pixels)
         image.verify()
-        return Image.MIME[image.format or ""]
+        return _media_type(image)
 
 
 def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> DecodedPicture:
-    """Decode a whole picture; of an animation the first frame. Transparency is laid over white.
+    """Decode a whole picture as it is to be seen: upright by its EXIF orientation, in sRGB by its colour profile, 8
+    bits a channel; of an animation the first frame. Transparency is laid over white.
 
     The size is read from the header and checked before a pixel is allocated. Every chunk's checksum is verified
     where the format has checksums (PNG).
@@ -80,8 +103,11 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
     media_type_of(data, max_bytes=max_bytes, max_pixels=max_pixels)
     # `verify` leaves an image that cannot be loaded any more.
     with _raise_undecodable(data), Image.open(BytesIO(data), formats=FORMATS) as image:
-        media_type = Image.MIME[image.format or ""]
-        return DecodedPicture(np.asarray(_flatten(image), dtype=np.uint8), media_type)
+        media_type = _media_type(image)
+        # Cameras put previews into a JPEG behind the picture itself: these are no frames.
+        frames = 1 if media_type == "image/jpeg" else getattr(image, "n_frames", 1)
+        seen, adapted = _as_seen(image)
+        return DecodedPicture(np.asarray(seen, dtype=np.uint8), media_type, frames, adapted or frames > 1)
 
 
 def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -97,7 +123,7 @@ def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = 
             raise Undecodable(
                 "too_large", f"{count} frames of {image.width}x{image.height}, more than {max_pixels} pixels"
             )
-        frames = [np.asarray(_flatten(frame), dtype=np.uint8) for frame in ImageSequence.Iterator(image)]
+        frames = [np.asarray(_as_seen(frame)[0], dtype=np.uint8) for frame in ImageSequence.Iterator(image)]
         return np.stack(frames)
 
 
@@ -109,11 +135,12 @@ def _raise_undecodable(data: bytes) -> Generator[None]:
     except Undecodable:
         raise
     except UnidentifiedImageError as error:
-        raise Undecodable("unknown_format", f"{len(data)} bytes that are no {', '.join(FORMATS)}") from error
+        name = format_name(data)
+        what = f"{len(data)} bytes that are no {', '.join(FORMATS)}" if name is None else f"{name} files are not read"
+        raise Undecodable("unknown_format", what) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Undecodable("too_large", str(error)) from error
-    # What Pillow's decoders are known to raise on hostile bytes.
-    except (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error) as error:
+    except _DECODER_ERRORS as error:
         raise Undecodable("broken", f"{type(error).__name__}: {error}") from error
 
 
@@ -123,12 +150,47 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise Undecodable("too_large", f"{width}x{height} pixels, more than {max_pixels} or a side over {MAX_SIDE}")
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def _media_type(image: Image.Image) -> str:
+    """Pillow calls a JPEG with further pictures behind it MPO."""
+    return "image/jpeg" if image.format == "MPO" else Image.MIME[image.format or ""]
+
+
+def _as_seen(image: Image.Image) -> tuple[Image.Image, bool]:
+    """The picture as RGB, and whether it was turned or its colours converted."""
+    profile = image.info.get("icc_profile")
+    turn = _UPRIGHT_BY_ORIENTATION.get(_orientation(image))
+    flat, converted = _flatten(image, profile if isinstance(profile, bytes) else b"")
+    return flat if turn is None else flat.transpose(turn), converted or turn is not None
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held; 1, upright, where nobody can tell."""
+    try:
+        said = image.getexif().get(_ORIENTATION)
+    except _DECODER_ERRORS:
+        return 1
+    return said if isinstance(said, int) else 1
+
+
+def _flatten(image: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
+    """RGB without transparency, and whether its colours were converted."""
     if image.mode.startswith("I;16"):
         # Pillow clips 16-bit grey instead of scaling it.
-        grey = np.asarray(image) >> 8
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        return _in_srgb(Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), profile)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")
+        colours, converted = _in_srgb(layer.convert("RGB"), profile)
+        if converted:
+            colours.putalpha(layer.getchannel("A"))
+            layer = colours
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"), converted
+    return _in_srgb(image, profile)
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
+    if profile:
+        kept = image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
+        converted = convert_to_srgb(kept, profile)
+        if converted is not None:
+            return converted, True
+    return image.convert("RGB"), False

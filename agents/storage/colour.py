@@ -1,15 +1,11 @@
 """The dominant colour of a picture, by name."""
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from agents.shared.picture import Undecodable, decode
 from agents.storage.png import BrokenPng
-
-MAX_PIXELS = 64 * 1024 * 1024
-"""Largest picture that is decoded."""
 
 NEUTRAL_WEIGHT = 0.25
 """The weight of a black, white or grey pixel beside a coloured one: people name a picture after its colour."""
@@ -64,17 +60,15 @@ def dominant_colour(data: bytes) -> str:
     """The colour name that most of a PNG picture has, measured on a thumbnail; neutral pixels count less.
 
     Raises:
-        BrokenPng: the pixels cannot be decoded, or are more than `MAX_PIXELS`.
+        BrokenPng: the pixels cannot be decoded, or are more than a picture may have.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise BrokenPng(f"{picture.width} x {picture.height} pixels are more than {MAX_PIXELS}")
-            thumbnail = picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    except UnidentifiedImageError as error:
-        raise BrokenPng("it is no PNG file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        picture = decode(data)
+    except Undecodable as error:
         raise BrokenPng(f"the picture cannot be decoded: {error}") from error
+    if picture.media_type != "image/png":
+        raise BrokenPng("it is no PNG file")
+    thumbnail = Image.fromarray(picture.rgb).resize((_SIDE, _SIDE), Image.Resampling.BOX)
     pixels = _lab(np.asarray(thumbnail, dtype=np.float64).reshape(-1, 3))
     nearest = ((pixels[:, None, :] - _SHADES_LAB[None]) ** 2).sum(axis=2).argmin(axis=1)
     weights: dict[str, float] = {}

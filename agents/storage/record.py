@@ -77,6 +77,9 @@ _OWN_FIELDS: Mapping[str, Any] = {
 _PIXEL_FIELDS: Mapping[str, Any] = {field.name: field.type for field in msgspec.structs.fields(PixelSpec)}
 
 
+PROMPT_KEYWORD = "bottega_prompt"
+"""Keyword of the prompt's text in a PNG file: ComfyUI takes what stands under `prompt` for a graph of its nodes."""
+
 _SILENT_FIELDS = ("strict", *UNBUILT_SETTINGS)
 """Fields that files have only where they say something."""
 
@@ -154,18 +157,24 @@ def record_of_fields(fields: Mapping[str, Any]) -> Record:
 
 def texts_of(record: Record) -> dict[str, str]:
     """The texts of the PNG file by keyword: first what other tools read, then each field that has a value under its own
-    name, as it is where it is text and as JSON where it is not."""
-    own = {name: _text_of(value) for name, value in flat_fields(record).items() if value not in (None, "", [], {})}
+    name, but the prompt under `PROMPT_KEYWORD`; as it is where it is text and as JSON where it is not."""
+    own = {
+        PROMPT_KEYWORD if name == "prompt" else name: _text_of(value)
+        for name, value in flat_fields(record).items()
+        if value not in (None, "", [], {})
+    }
     common = {"parameters": parameters_of(record), "Software": record.software, XMP_KEYWORD: xmp_of(record)}
     return common | own
 
 
 def record_of_texts(texts: dict[str, str]) -> Record:
-    """The record in the texts of a PNG file.
+    """The record in the texts of a PNG file. Version 0.1.0 wrote the prompt under `prompt`.
 
     Raises:
         msgspec.MsgspecError: the texts are not of this program or were changed by another.
     """
+    if PROMPT_KEYWORD in texts:
+        texts = texts | {"prompt": texts[PROMPT_KEYWORD]}
     kinds = {**_PIXEL_FIELDS, **_OWN_FIELDS, "generated": Size}
     return record_of_fields({name: _value_of(texts[name], kind) for name, kind in kinds.items() if name in texts})
 

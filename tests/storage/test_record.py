@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from agents.storage.filing import read_record
 from agents.storage.png import XMP_KEYWORD, with_text
-from agents.storage.record import Record, record_of, record_of_texts, sidecar_of, texts_of
+from agents.storage.record import PROMPT_KEYWORD, Record, record_of, record_of_texts, sidecar_of, texts_of
 from protocol.messages import Prompt
 from tests.storage.making import png, store_image
 
@@ -25,6 +25,18 @@ def test_everything_needed_to_make_a_picture_again_comes_back_from_the_file_alon
     assert read_record(with_text(png(), texts_of(whole))) == whole
 
 
+def test_a_picture_of_0_1_0_has_its_prompt_where_it_was_written_then() -> None:
+    whole = record()
+    texts = texts_of(whole)
+    old = {"prompt" if name == PROMPT_KEYWORD else name: text for name, text in texts.items()}
+    assert read_record(with_text(png(), old)) == whole
+
+
+def test_a_graph_that_another_program_wrote_under_prompt_is_not_taken_for_the_prompt() -> None:
+    whole = record()
+    assert read_record(with_text(png(), texts_of(whole) | {"prompt": '{"3": {"class_type": "KSampler"}}'})) == whole
+
+
 @pytest.mark.parametrize("prompt", ["null", "123", '{"a": 1}', '"', "[]", "a\nb"])
 def test_a_prompt_that_looks_like_json_stays_text(prompt: str) -> None:
     whole = record(prompt=Prompt(text=prompt), section=None, style=None)
@@ -36,7 +48,7 @@ def test_each_figure_is_a_text_of_its_own_that_other_programs_can_read() -> None
     assert isinstance(picture, PngImageFile)
     texts = picture.text
     expected = {
-        "prompt": "a teal mug, studio photograph",
+        "bottega_prompt": "a teal mug, studio photograph",
         "negative_prompt": "text, watermark",
         "seed": "1000",
         "model": "pocket",
@@ -56,6 +68,7 @@ def test_each_figure_is_a_text_of_its_own_that_other_programs_can_read() -> None
         "image_id": "gen_batch_1_000000",
     }
     assert {name: texts[name] for name in expected} == expected
+    assert "prompt" not in texts, "where ComfyUI looks for a graph of its nodes"
     assert texts["Software"].startswith("bottega ")
 
 

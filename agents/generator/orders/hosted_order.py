@@ -1,12 +1,14 @@
 """From a job to an order for a hosted model, or to a refusal before anything is paid."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from agents.generator.images import png_writer
 from agents.generator.registry.hosted import HostedModel, connect_hint
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import Weights
-from agents.shared.picture import MAX_BYTES
+from agents.shared.picture import MAX_BYTES, Undecodable, decode
 from bus.blobs import BlobMissing, Blobs
 from protocol.errors import AcpError, Refused
 from protocol.messages import Job
@@ -76,17 +78,23 @@ def hosted_order_of(job: Job, registry: Registry) -> HostedOrder:
 
 
 async def load_pictures(blobs: Blobs, order: HostedOrder) -> HostedOrder:
-    """The order with the files of its job's pictures, as they came.
+    """The order with the files of its job's pictures: as they came, and as PNG where a provider that knows nothing of
+    orientation, colour profiles and animation would see something else in them.
 
     Raises:
-        AcpError: a blob is not there, which may work later.
+        AcpError: a blob is not there, which may work later; or it is no picture.
     """
     pixels = order.job.pixels
     named = [one.blob for one in pixels.image_prompts]
     if pixels.init_image is not None:
         named += [blob for blob in (pixels.init_image.blob, pixels.init_image.mask) if blob is not None]
     try:
-        pictures = {blob: await blobs.get(blob, limit=MAX_BYTES) for blob in dict.fromkeys(named)}
+        pictures = {
+            blob: await asyncio.to_thread(_as_seen, await blobs.get(blob, limit=MAX_BYTES))
+            for blob in dict.fromkeys(named)
+        }
+    except Undecodable as error:
+        raise AcpError("invalid_value", f"a picture of the job cannot be used: {error}", path="$.job") from error
     except BlobMissing as error:
         raise AcpError(
             "pixels_missing",
@@ -96,3 +104,8 @@ async def load_pictures(blobs: Blobs, order: HostedOrder) -> HostedOrder:
             retryable=True,
         ) from error
     return replace(order, pictures=pictures)
+
+
+def _as_seen(data: bytes) -> bytes:
+    picture = decode(data)
+    return png_writer.encode(picture.rgb) if picture.adapted else data

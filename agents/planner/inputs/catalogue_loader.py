@@ -4,14 +4,16 @@ Nothing is opened by a name that came in a command: names are looked up among th
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from agents.planner.inputs.unread_files import name_list, unread_pictures, unread_warnings
 from agents.planner.planning import prompt_catalogue
 from agents.planner.planning.prompt_catalogue import CatalogueSelection
-from agents.shared.picture import FORMATS, MAX_BYTES, Undecodable, decode
+from agents.shared.picture import MAX_BYTES, Undecodable, decode
+from agents.shared.picture_formats import FORMATS, PICTURE_SUFFIXES
 from bus.blobs import Blobs
 from protocol.catalogue import CatalogueCombo, CatalogueEntry, CatalogueSnapshot, ReferenceBlob
 from protocol.commands import Catalogue, Combos, GenerateImages
@@ -26,7 +28,6 @@ MAX_PROMPT_FILE_BYTES = 64 * 1024
 MAX_PROMPT_CHARACTERS = 4000
 """The longest prompt that a command may carry as well."""
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 DESCRIPTION_FILES = ("wardrobe.md", "wardrobe.txt", "description.md", "description.txt")
 """Text files of a combo or wardrobe folder that say what is worn."""
 
@@ -40,7 +41,7 @@ class CatalogueLoader:
         self._catalogues = catalogues
         self._combos = combos
         self._blobs = blobs
-        self._known_references: dict[_FileStamp, ReferenceBlob] = {}
+        self._known_references: dict[_FileStamp, tuple[ReferenceBlob, str | None]] = {}
 
     async def load(self, command: GenerateImages) -> CatalogueSelection | None:
         """What a command runs through, kept in the blob store; null where it names no catalogue.
@@ -60,7 +61,9 @@ class CatalogueLoader:
             return None
         try:
             entries = await asyncio.to_thread(self._load_entries, command.catalogue)
-            combos = await self._load_combos(command.combos) if command.combos is not None else []
+            combos, warnings = await self._load_combos(command.combos) if command.combos is not None else ([], [])
+            catalogues = await asyncio.to_thread(self._catalogue_paths, command.catalogue)
+            warnings = await asyncio.to_thread(unread_warnings, catalogues, []) + warnings
         except OSError as error:
             raise Refused(
                 "invalid_value", f"{error.filename}: {error.strerror}", path="$.catalogue", hint="make it readable"
@@ -72,15 +75,20 @@ class CatalogueLoader:
             combos=[(combo.wardrobe, combo.ui_style, combo.id) for combo in combos],
             references=max((len(combo.references) for combo in combos), default=0),
             assets=sorted({one.asset for combo in combos for one in combo.references}),
-            warnings=prompt_catalogue.pose_warnings(entries, combos),
+            warnings=[*prompt_catalogue.pose_warnings(entries, combos), *warnings],
         )
+
+    def _catalogue_paths(self, wanted: Catalogue) -> list[Path]:
+        folders = _list_folders(self._catalogues)
+        return [
+            self._catalogues / prompt_catalogue.catalogue_folder(name, folders, f"$.catalogue.names[{position}]")
+            for position, name in enumerate(wanted.names)
+        ]
 
     def _load_entries(self, wanted: Catalogue) -> list[CatalogueEntry]:
         entries: list[CatalogueEntry] = []
-        folders = _list_folders(self._catalogues)
-        for position, name in enumerate(wanted.names):
-            folder = prompt_catalogue.catalogue_folder(name, folders, f"$.catalogue.names[{position}]")
-            entries += self._read_prompts(self._catalogues / folder)
+        for folder in self._catalogue_paths(wanted):
+            entries += self._read_prompts(folder)
         kept = prompt_catalogue.select_entries(entries, wanted.prompts)
         if not 1 <= len(kept) <= MAX_ENTRIES:
             raise Refused(
@@ -98,8 +106,10 @@ class CatalogueLoader:
             name = prompt_catalogue.catalogue_name(folder.name)
             yield CatalogueEntry(catalogue=name, id=file.stem, text=text, pose=prompt_catalogue.requested_pose(text))
 
-    async def _load_combos(self, wanted: Combos) -> list[CatalogueCombo]:
-        places = await asyncio.to_thread(lambda: list(self._combo_paths(wanted)))
+    async def _load_combos(self, wanted: Combos) -> tuple[list[CatalogueCombo], list[str]]:
+        """The combos that are asked for, and what is to be said of their files."""
+        styles = await asyncio.to_thread(lambda: list(self._style_folders(wanted)))
+        places = await asyncio.to_thread(lambda: list(_combo_paths(styles)))
         combos = [
             CatalogueCombo(
                 id=place.stem if place.is_file() else place.name,
@@ -113,20 +123,28 @@ class CatalogueLoader:
         where = {
             (combo.wardrobe, combo.ui_style, combo.id): place for combo, (place, *_) in zip(combos, places, strict=True)
         }
+        unread = await asyncio.to_thread(lambda: [file for folder, *_ in styles for file in unread_pictures(folder)])
+        unread = [file for file in unread if not wanted.names or file.stem in wanted.names]
+        known = {combo.id for combo in combos}
+        if lost := next((file for file in unread if file.stem in wanted.names and file.stem not in known), None):
+            raise _unusable_refusal(lost, f"no {', '.join(FORMATS)} file", "$.combos.names")
         kept = prompt_catalogue.select_combos(combos, wanted.names)
         if not 1 <= len(kept) <= MAX_COMBOS:
             raise Refused(
                 "invalid_value", f"1 to {MAX_COMBOS} combos, not {len(kept)}", path="$.combos", hint="name fewer"
             )
-        return [
-            msgspec.structs.replace(
-                combo, references=await self._load_references(where[combo.wardrobe, combo.ui_style, combo.id])
-            )
-            for combo in kept
-        ]
+        loaded: list[CatalogueCombo] = []
+        animations: list[str] = []
+        for combo in kept:
+            place = where[combo.wardrobe, combo.ui_style, combo.id]
+            references, notes = await self._load_references(place)
+            loaded.append(msgspec.structs.replace(combo, references=references))
+            animations += notes
+            unread += await asyncio.to_thread(unread_pictures, place)
+        return loaded, [*unread_warnings([], unread), *animations]
 
-    def _combo_paths(self, wanted: Combos) -> Iterator[tuple[Path, str, str]]:
-        """(combo folder or picture, wardrobe, ui style) of all that is asked for."""
+    def _style_folders(self, wanted: Combos) -> Iterator[tuple[Path, str, str]]:
+        """(folder, wardrobe, ui style) of all that is asked for."""
         wardrobes = _list_folders(self._combos)
         if wanted.wardrobe is not None:
             wardrobes = [prompt_catalogue.wardrobe_folder(wanted.wardrobe, wardrobes)]
@@ -135,36 +153,48 @@ class CatalogueLoader:
             styles = [prompt_catalogue.ui_style_folder(wanted.ui_style, styles)]
         for wardrobe in wardrobes:
             for style in styles:
-                folder = self._combos / wardrobe / style
-                places = [folder / name for name in _list_folders(folder)] + _list_files(folder, PICTURE_SUFFIXES)
                 named = wanted.wardrobe or prompt_catalogue.wardrobe_name(wardrobe)
-                for place in sorted(places, key=lambda place: place.name):
-                    yield place, named, prompt_catalogue.ui_style_name(style)
+                yield self._combos / wardrobe / style, named, prompt_catalogue.ui_style_name(style)
 
-    async def _load_references(self, place: Path) -> list[ReferenceBlob]:
-        """The pictures of a combo, that of the interface first. Nothing outside of the combo is looked at."""
+    async def _load_references(self, place: Path) -> tuple[list[ReferenceBlob], list[str]]:
+        """The pictures of a combo, that of the interface first, and what is to be said of them. Nothing outside of the
+        combo is looked at."""
         alone = await asyncio.to_thread(place.is_file)
         files = [place] if alone else await asyncio.to_thread(_list_files, place, PICTURE_SUFFIXES)
         if not 1 <= len(files) <= MAX_REFERENCES:
-            raise _unusable_refusal(place, f"a combo has 1 to {MAX_REFERENCES} pictures, not {len(files)}", "$.combos")
+            left_out = await asyncio.to_thread(unread_pictures, place)
+            why = f"; {name_list(left_out)}: no {', '.join(FORMATS)} file" if left_out else ""
+            raise _unusable_refusal(
+                place, f"a combo has 1 to {MAX_REFERENCES} pictures, not {len(files)}{why}", "$.combos"
+            )
         references = [await self._load_reference(file, alone) for file in files]
-        return sorted(references, key=lambda one: one.asset != "ui")
+        notes = [note for _, note in references if note is not None]
+        return sorted((one for one, _ in references), key=lambda one: one.asset != "ui"), notes
 
-    async def _load_reference(self, file: Path, alone: bool) -> ReferenceBlob:
+    async def _load_reference(self, file: Path, alone: bool) -> tuple[ReferenceBlob, str | None]:
         stat = await asyncio.to_thread(file.stat)
         stamp = (str(file), stat.st_mtime_ns, stat.st_size)
         known = self._known_references.get(stamp)
-        if known is not None and await self._blobs.touch(known.blob):
+        if known is not None and await self._blobs.touch(known[0].blob):
             return known
         data = await asyncio.to_thread(_read, file, MAX_BYTES)
         try:
-            media_type = (await asyncio.to_thread(decode, data)).media_type
+            picture = await asyncio.to_thread(decode, data)
         except Undecodable as error:
             raise _unusable_refusal(file, f"no {', '.join(FORMATS)} picture: {error}", "$.combos") from error
         asset, pose = ("ui", None) if alone else prompt_catalogue.asset_of(file.stem)
-        made = ReferenceBlob(blob=await self._blobs.put(data), media_type=media_type, asset=asset, pose=pose)
-        self._known_references[stamp] = made
-        return made
+        made = ReferenceBlob(blob=await self._blobs.put(data), media_type=picture.media_type, asset=asset, pose=pose)
+        note = f"{_place_name(file)}: the first of {picture.frames} frames is used" if picture.frames > 1 else None
+        self._known_references[stamp] = made, note
+        return made, note
+
+
+def _combo_paths(styles: Iterable[tuple[Path, str, str]]) -> Iterator[tuple[Path, str, str]]:
+    """(combo folder or picture, wardrobe, ui style) of all that the folders of styles hold."""
+    for folder, wardrobe, style in styles:
+        places = [folder / name for name in _list_folders(folder)] + _list_files(folder, PICTURE_SUFFIXES)
+        for place in sorted(places, key=lambda place: place.name):
+            yield place, wardrobe, style
 
 
 def _read_description(place: Path, wardrobe: str) -> str:
@@ -207,5 +237,8 @@ def _read(file: Path, limit: int) -> bytes:
 
 
 def _unusable_refusal(place: Path, problem: str, path: str) -> Refused:
-    where = "/".join(place.parts[-3:])
-    return Refused("invalid_value", f"{where}: {problem}", path=path, hint="mend or remove it")
+    return Refused("invalid_value", f"{_place_name(place)}: {problem}", path=path, hint="mend or remove it")
+
+
+def _place_name(place: Path) -> str:
+    return "/".join(place.parts[-3:])

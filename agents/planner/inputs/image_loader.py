@@ -13,7 +13,8 @@ from agents.planner.ledger.states import JobState
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.planning.source_images import NO_SOURCE_IMAGES, LoadedImage, SourceImages, check_lines, check_mask
 from agents.shared.database.group_commit import GroupCommit
-from agents.shared.picture import FORMATS, MAX_BYTES, Rgb, Undecodable, decode
+from agents.shared.picture import MAX_BYTES, Rgb, Undecodable, decode
+from agents.shared.picture_formats import FORMATS
 from bus.blobs import BlobMissing, Blobs
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused
@@ -82,7 +83,7 @@ class ImageLoader:
             ) from error
         width, height = decoded.size
         # Put also where it is there, so that its time begins anew.
-        return LoadedImage(await self._blobs.put(data), width, height), decoded.rgb
+        return LoadedImage(await self._blobs.put(data), width, height, decoded.frames), decoded.rgb
 
     async def _read_source(self, source: ImageSource, client: str, path: str) -> bytes:
         match source:

@@ -197,7 +197,7 @@ def _resolve_unvaried(
     guidance = command.guidance if command.guidance is not None else model.guidance
     regions.check_regions(command.regions, model, workshop.models.values())
     init_image, notes = pictures.init_image_of(command, given, model, workshop.models.values(), (width, height), steps)
-    warnings.extend(notes)
+    warnings.extend([*notes, *given.animation_notes])
     running = [] if stand_in_for else loras
     motion, notes = animation.plan_motion(command, running, model, workshop.motions, (width, height))
     warnings.extend(notes)

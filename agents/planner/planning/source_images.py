@@ -25,11 +25,12 @@ EDGE_SEARCH_SIDE = 512
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """A picture in the blob store. Sizes are pixels."""
+    """A picture in the blob store. Sizes are pixels; `frames` are those of an animation, of which the first is used."""
 
     blob: str
     width: int
     height: int
+    frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,22 @@ class SourceImages:
     def leading_image(self) -> LoadedImage | None:
         """The picture whose size the made one has where the command names none."""
         return self.init or next(iter(self.controls), None)
+
+    @property
+    def animation_notes(self) -> list[str]:
+        """That of an animation one frame is used, for each picture that is one."""
+        given = {
+            "init_image": self.init,
+            "mask": self.mask,
+            **{f"controls[{position}].image": one for position, one in enumerate(self.controls)},
+            **{f"references[{position}].image": one for position, one in enumerate(self.references)},
+            **{f"post[{position}].towards": one for position, one in self.colour_targets.items()},
+        }
+        return [
+            f"{path}: the first of {one.frames} frames is used"
+            for path, one in given.items()
+            if one is not None and one.frames > 1
+        ]
 
 
 NO_SOURCE_IMAGES = SourceImages()

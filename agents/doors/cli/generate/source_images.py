@@ -7,7 +7,8 @@ from typing import get_args
 
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
-from agents.shared.picture import FORMATS, MAX_BYTES, Undecodable, media_type_of
+from agents.shared.picture import MAX_BYTES, Undecodable, media_type_of
+from agents.shared.picture_formats import FORMATS
 from bus.local_blobs import LocalBlobs
 from protocol.ids import is_id
 from protocol.nearest import nearest

@@ -120,7 +120,7 @@ def test_prompts_are_put_together_with_the_words_of_their_combo(workshop: Home, 
     log = told(workshop.run("batch", "start", *ORANGE, "--prompts", "ZH01", "--output", str(tmp_path), "--json"))
     texts = read_text(Path(log["jobs"][0]["output"]).read_bytes())
 
-    assert texts["prompt"] == (
+    assert texts["bottega_prompt"] == (
         "a red mug on a white background\n"
         "\n"
         "Reference image shows: UI layout, composition, background, lighting.\n"

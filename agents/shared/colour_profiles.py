@@ -1,0 +1,50 @@
+"""Colours of input pictures by the profile that they carry, converted to sRGB. Blocking; bytes in, pixels out."""
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+MAX_PROFILE_BYTES = 4 * 1024 * 1024
+"""The largest profiles in use, those of presses, have 3 MB."""
+
+SAME_LEVELS = 3
+"""Levels of 255 by which a profile may differ from sRGB and still be taken for it: the pixels stay as they are."""
+
+_MODES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
+"""Pillow's mode by the colour space in a profile's header (ICC.1:2022, 7.2.8)."""
+
+
+def convert_to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """An RGB, L or CMYK picture as sRGB by its ICC profile; null where it is sRGB already, or the profile is broken or
+    not about such pixels."""
+    mode = _MODES.get(profile[16:20])
+    if len(profile) > MAX_PROFILE_BYTES or mode is None or (mode == "CMYK") != (image.mode == "CMYK"):
+        return None
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        if mode != "CMYK" and _is_srgb(transform, mode):
+            return None
+        return ImageCms.applyTransform(image.convert(mode), transform)
+    # What lcms says of a profile that it cannot use.
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+
+
+def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether a transform leaves colours from all over the space where they are."""
+    levels = np.arange(0, 256, 17, dtype=np.uint8)
+    red, green, blue = np.meshgrid(levels, levels, levels)
+    before = np.stack([red.ravel(), green.ravel(), blue.ravel()], axis=1)[None]
+    if mode == "L":
+        before = np.repeat(levels[None, :, None], 3, axis=2)
+    probe = Image.fromarray(before) if mode == "RGB" else Image.fromarray(before[:, :, 0])
+    after = np.asarray(ImageCms.applyTransform(probe, transform)).astype(np.int16)
+    return bool(np.abs(after - before).max() <= SAME_LEVELS)
