@@ -6,7 +6,7 @@ travel as blob hashes only. Pure module.
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
@@ -210,11 +210,13 @@ class StoreImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="STORE
 
 class MakeContactSheet(Struct, frozen=True, kw_only=True, tag_field="type", tag="MAKE_CONTACT_SHEET"):
     """Draw the contact sheet of a finished batch from the catalogue. `edition` counts from 0; a batch that was tried
-    again has a further one."""
+    again has a further one. `brief` and `quantity` are those of its command."""
 
     hash: Id
     client_id: Id
     edition: int = 0
+    brief: str | UnsetType = UNSET
+    quantity: int | UnsetType = UNSET
 
 
 Work = WritePrompts | GenerateImage | ScoreImage | StoreImage | MakeContactSheet

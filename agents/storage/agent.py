@@ -19,8 +19,8 @@ from agents.storage import names
 from agents.storage.atomic_files import AtomicFiles
 from agents.storage.catalogue import Catalogue, CatalogueRow, open_catalogue, row_of, stands_against
 from agents.storage.colour import dominant_colour
-from agents.storage.contact_sheet import MAX_PICTURES, SHEET_NAME, SheetFrame, draw_sheet
 from agents.storage.filing import NoFreeName, discard_picture, file_picture, original_of, remove_picture
+from agents.storage.overview import OverviewWriter
 from agents.storage.png import BrokenPng
 from agents.storage.record import Record, record_of
 from agents.storage.retention import Retention
@@ -235,26 +235,12 @@ class Storage(Agent):
         return data is not None and await self._blobs.put(data) == entry.blob
 
     async def _make_sheet(self, message: MakeContactSheet) -> ContactSheetMade:
-        """Draw the sheet of what the catalogue has; its path is null where it has nothing."""
+        """Write the overview of what the catalogue has; the sheet's path is null where it has nothing."""
         client, batch = message.client_id, message.hash
         key = names.sheet_key(client, batch)
-        entries = await self._catalogue.list_batch(client, batch, MAX_PICTURES)
-        if not entries:
-            return ContactSheetMade(hash=batch, client_id=client, key=key, edition=message.edition)
-        total = await self._catalogue.count(client, batch)
-        frames = [self._frame_of(entry) for entry in entries]
-        path = self._files.root / names.batch_folder(client, batch) / SHEET_NAME
-        sheet = await asyncio.to_thread(draw_sheet, batch, frames, total)
-        await asyncio.to_thread(self._files.replace, path, sheet)
-        return ContactSheetMade(hash=batch, client_id=client, key=key, path=str(path), edition=message.edition)
-
-    def _frame_of(self, entry: CatalogueRow) -> SheetFrame:
-        return SheetFrame(
-            path=self._files.root / entry.path if entry.path else None,
-            index=entry.index,
-            seed=entry.seed,
-            score=entry.score,
-            below_bar=entry.disposition == "kept",
+        path = await OverviewWriter(self._catalogue, self._files).write(message)
+        return ContactSheetMade(
+            hash=batch, client_id=client, key=key, path=None if path is None else str(path), edition=message.edition
         )
 
 

@@ -176,11 +176,11 @@ class Catalogue:
 
         return await self._commits.write_each(_add_rows, entry)
 
-    async def list_batch(self, client: str, batch: str, limit: int) -> Sequence[CatalogueRow]:
-        """The first rows of a batch, in the order of their index."""
+    async def list_batch(self, client: str, batch: str, limit: int, after: int = -1) -> Sequence[CatalogueRow]:
+        """The first rows of a batch that follow the index `after`, in the order of their index."""
         query = (
             sa.select(images)
-            .where(images.c.client == client, images.c.hash == batch)
+            .where(images.c.client == client, images.c.hash == batch, images.c["index"] > after)
             .order_by(images.c["index"])
             .limit(limit)
         )

@@ -1,12 +1,16 @@
-"""Contact sheets: the pictures of a batch side by side, each with index, seed and score. Blocking."""
+"""Contact sheets: the pictures of a batch side by side, each with prompt, index, seed and score. Blocking."""
 
 import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+
+from agents.shared.picture import MAX_BYTES, Undecodable, decode
+from agents.storage.text_fit import fit_lines
 
 SHEET_NAME = "contact_sheet.png"
 
@@ -16,12 +20,14 @@ MAX_PICTURES = 100
 CELL_SIDE = 256
 """Longest side of a thumbnail, in pixels."""
 
-MAX_PIXELS = 64 * 1024 * 1024
-"""Largest picture that is decoded for a thumbnail."""
+TITLE_LINES = 3
+PROMPT_LINES = 2
 
 _MARGIN = 16
-_CAPTION_HEIGHT = 44
-_HEADING_HEIGHT = 48
+_CAPTION_HEIGHT = 82
+_TITLE_SIZE, _TITLE_LEADING = 18, 24
+_FACTS_SIZE, _FACTS_LEADING = 13, 19
+_PROMPT_SIZE, _PROMPT_LEADING = 12, 16
 _BACKGROUND_COLOUR = (250, 249, 246)
 _TEXT_COLOUR = (40, 40, 44)
 _MUTED_COLOUR = (120, 118, 112)
@@ -37,20 +43,26 @@ class SheetFrame:
     seed: int
     score: float | None
     below_bar: bool
+    prompt: str = ""
 
 
-def draw_sheet(title: str, frames: Sequence[SheetFrame], total: int) -> bytes:
-    """A PNG file of at most `MAX_PICTURES` frames, of a batch that has `total` pictures."""
+def draw_sheet(title: str, frames: Sequence[SheetFrame], total: int, facts: Sequence[str] = ()) -> bytes:
+    """A PNG file of at most `MAX_PICTURES` frames, of a batch that has `total` pictures; under the title stand `facts`,
+    such as its date. What is wider than the sheet is cut off with an ellipsis."""
     shown = frames[:MAX_PICTURES]
     columns = min(10, math.ceil(math.sqrt(len(shown))))
     rows = math.ceil(len(shown) / columns)
     width = _MARGIN + columns * (CELL_SIDE + _MARGIN)
-    height = _HEADING_HEIGHT + rows * (CELL_SIDE + _CAPTION_HEIGHT) + _MARGIN
+    count = count_pictures(total) if len(shown) == total else f"the first {len(shown)} of {count_pictures(total)}"
+    heading = [
+        *_lines(title, _TITLE_SIZE, _TITLE_LEADING, width - 2 * _MARGIN, TITLE_LINES, _TEXT_COLOUR),
+        *_lines(" · ".join([count, *facts]), _FACTS_SIZE, _FACTS_LEADING, width - 2 * _MARGIN, 2, _MUTED_COLOUR),
+    ]
+    heading_height = _MARGIN + sum(line.leading for line in heading) + _MARGIN // 2
+    height = heading_height + rows * (CELL_SIDE + _CAPTION_HEIGHT) + _MARGIN
     sheet = Image.new("RGB", (width, height), _BACKGROUND_COLOUR)
     draw = ImageDraw.Draw(sheet)
-    count = f"{total} pictures" if len(shown) == total else f"the first {len(shown)} of {total} pictures"
-    draw.text((_MARGIN, 15), title, fill=_TEXT_COLOUR, font=ImageFont.load_default(18))
-    draw.text((width - _MARGIN, 19), count, fill=_MUTED_COLOUR, font=ImageFont.load_default(13), anchor="ra")
+    _draw_lines(draw, heading, _MARGIN, _MARGIN)
     for place, frame in enumerate(shown):
         row, column = divmod(place, columns)
         _draw_frame(
@@ -58,7 +70,7 @@ def draw_sheet(title: str, frames: Sequence[SheetFrame], total: int) -> bytes:
             draw,
             frame,
             _MARGIN + column * (CELL_SIDE + _MARGIN),
-            _HEADING_HEIGHT + row * (CELL_SIDE + _CAPTION_HEIGHT),
+            heading_height + row * (CELL_SIDE + _CAPTION_HEIGHT),
         )
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
@@ -73,13 +85,46 @@ def _draw_frame(sheet: Image.Image, draw: ImageDraw.ImageDraw, frame: SheetFrame
     else:
         sheet.paste(thumbnail, (left + (CELL_SIDE - thumbnail.width) // 2, top + (CELL_SIDE - thumbnail.height) // 2))
     score = "not scored" if frame.score is None else f"score {frame.score:.2f}"
-    caption, font = f"#{frame.index}   {score}", ImageFont.load_default(14)
+    caption, font = f"#{frame.index}   {score}", _font(14)
     draw.text((left, top + CELL_SIDE + 5), caption, fill=_TEXT_COLOUR, font=font)
     if frame.below_bar:
         draw.text(
             (left + CELL_SIDE, top + CELL_SIDE + 5), "below the bar", fill=_BELOW_BAR_COLOUR, font=font, anchor="ra"
         )
-    draw.text((left, top + CELL_SIDE + 23), f"seed {frame.seed}", fill=_MUTED_COLOUR, font=ImageFont.load_default(12))
+    prompt = _lines(frame.prompt, _PROMPT_SIZE, _PROMPT_LEADING, CELL_SIDE, PROMPT_LINES, _TEXT_COLOUR)
+    seed = _lines(f"seed {frame.seed}", _PROMPT_SIZE, _PROMPT_LEADING, CELL_SIDE, 1, _MUTED_COLOUR)
+    _draw_lines(draw, [*prompt, *seed], left, top + CELL_SIDE + 25)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of text. `leading` are the pixels from its top to that of the next."""
+
+    text: str
+    size: int
+    leading: int
+    colour: tuple[int, int, int]
+
+
+def _lines(text: str, size: int, leading: int, width: int, most: int, colour: tuple[int, int, int]) -> list[_Line]:
+    font = _font(size)
+    return [_Line(line, size, leading, colour) for line in fit_lines(text, font.getlength, width, most)]
+
+
+def _draw_lines(draw: ImageDraw.ImageDraw, lines: Sequence[_Line], left: int, top: int) -> None:
+    for line in lines:
+        draw.text((left, top), line.text, fill=line.colour, font=_font(line.size))
+        top += line.leading
+
+
+def count_pictures(number: int) -> str:
+    """A number of pictures in words."""
+    return "1 picture" if number == 1 else f"{number} pictures"
 
 
 def _thumbnail(path: Path | None) -> Image.Image | None:
@@ -87,11 +132,10 @@ def _thumbnail(path: Path | None) -> Image.Image | None:
     if path is None:
         return None
     try:
-        with Image.open(path, formats=("PNG",)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                return None
-            scale = CELL_SIDE / max(picture.size)
-            size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-            return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        with path.open("rb") as file:
+            picture = Image.fromarray(decode(file.read(MAX_BYTES + 1)).rgb)
+    except (OSError, Undecodable):
         return None
+    scale = CELL_SIDE / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)

@@ -14,8 +14,8 @@ import structlog
 from agents.shared.periodic import run_periodically
 from agents.storage.atomic_files import AtomicFiles
 from agents.storage.catalogue import Catalogue, CatalogueRow
-from agents.storage.contact_sheet import SHEET_NAME
 from agents.storage.filing import remove_picture, sidecar_path
+from agents.storage.overview import is_overview
 from bus.blobs import Blobs
 
 PAGE_SIZE = 100
@@ -95,11 +95,13 @@ class Retention:
             self._remove_empty_folders(path.parent)
 
     def _remove_empty_folders(self, folder: Path) -> None:
-        """Remove folders that hold nothing any more, or only the contact sheet of pictures that are gone."""
+        """Remove folders that hold nothing any more, or only the overview of pictures that are gone."""
         while folder != self._files.root and folder.is_dir():
-            if not {path.name for path in folder.iterdir()} <= {SHEET_NAME}:
+            left = list(folder.iterdir())
+            if not all(is_overview(path.name) for path in left):
                 return
-            self._files.remove(folder / SHEET_NAME)
+            for path in left:
+                self._files.remove(path)
             with contextlib.suppress(OSError):  # a picture was filed there meanwhile
                 folder.rmdir()
             folder = folder.parent

@@ -157,7 +157,7 @@ def nothing_lies_about(found: Found) -> Iterator[str]:
     """I3: no file without a row, no row without its files, no message unsent, nothing half written."""
     pictures = found.home / "pictures"
     lying = {path.relative_to(pictures) for path in pictures.rglob("*") if path.is_file()}
-    sheets = {path for path in lying if path.name == "contact_sheet.png"}
+    sheets = {path for path in lying if path.name == "contact_sheet.png" or path.suffix == ".html"}
     filed = {Path(row["path"]) for row in found.images.values()}
     if len(filed) != len(found.images):
         yield "I3: two pictures share a file"

@@ -73,7 +73,7 @@ async def test_pictures_are_removed_in_steps_and_those_that_stay_keep_their_shee
         assert (await removing.run_once(THEN + 31 * DAY_S)).pictures == PAGE_SIZE + 1
         assert [entry.created_at for entry in await catalogue.list_batch("local", "gen_batch_1", 10)] == [late]
     folder = tmp_path / "pictures" / "local" / "gen_batch_1"
-    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".png", ".png"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".html", ".json", ".png", ".png"]
     assert (folder / SHEET_NAME).is_file()
 
 

@@ -1,5 +1,7 @@
 """Work messages made of a batch: the next page of prompts, one picture, a contact sheet."""
 
+from msgspec import UNSET
+
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.states import PROMPTS_PER_PAGE
 from agents.planner.ledger.unit_of_work import UnitOfWork
@@ -77,4 +79,10 @@ def build_job(batch: Batch, prompt: Prompt, index: int, attempt: int) -> Job:
 
 def contact_sheet_request(batch: Batch) -> MakeContactSheet:
     """The request for a batch's contact sheet; it is drawn anew after every retry."""
-    return MakeContactSheet(hash=batch.hash, client_id=batch.client_id, edition=batch.tally.retries)
+    return MakeContactSheet(
+        hash=batch.hash,
+        client_id=batch.client_id,
+        edition=batch.tally.retries,
+        brief=batch.command.brief or UNSET,
+        quantity=batch.quantity,
+    )

@@ -199,7 +199,7 @@ def test_batches_without_a_picture_are_not_looked_through_for_contact_sheets(wor
     world.start(new_batch(1))
     world.run("gen_batch_1", until=lambda batch: batch.state == "completed")
     due = world.transact(lambda c: find_overdue(c, world.now + 1000, 20.0, world.window, at_once=1)).resends
-    assert [message for message, _ in due] == [MakeContactSheet(hash="gen_batch_1", client_id="local")]
+    assert [message for message, _ in due] == [MakeContactSheet(hash="gen_batch_1", client_id="local", quantity=1)]
 
 
 def test_a_stage_that_breaks_is_tried_again_and_its_error_is_told_when_it_never_works(world: World) -> None:

@@ -80,6 +80,19 @@ def result(
         run(batch, first, count, json)
 
 
+@batches_app.command("open")
+def open_batch(
+    batch: Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")],
+    print_only: Annotated[bool, typer.Option("--print", help="Only print where the page is.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Open the page of a batch in a browser: its pictures and all that is known of them."""
+    with report_failures(json):
+        from agents.doors.cli.batches.page import open_page as run
+
+        run(batch, print_only, json)
+
+
 @batches_app.command()
 def approve(
     batch: BatchHash,
