@@ -80,12 +80,13 @@ ENVIRONMENT = {
     "agents/shared/settings.py",
     "agents/shared/supervisor/supervise.py",
     "agents/generator/engines/diffusers_engine.py",
+    "agents/doors/cli/batches/page.py",
     "bus/failpoint.py",
     "bus/server.py",
     "bus/telemetry.py",
 }
 """Files that may touch the environment: settings; a child's environment; failpoints, which are read at import;
-switches of foreign libraries."""
+switches of foreign libraries; whether there is a display."""
 
 TOP_LEVEL = {
     "pyproject.toml",

@@ -6,12 +6,12 @@ The page is built as a tree, so that whatever a client wrote into a prompt is te
 
 import base64
 import hashlib
+import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import msgspec
@@ -43,6 +43,9 @@ dd{margin:0}summary{cursor:pointer;font-size:.9rem;padding:.3rem 0}
 pre{white-space:pre-wrap;font-size:.78rem;max-height:24rem;overflow:auto;margin:.25rem 0}
 a{color:inherit}nav{margin:1rem 0}nav a{margin-right:1rem}
 """
+
+_VOID_TAGS = frozenset({"meta", "img"})
+"""Elements without content, which HTML does not close."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """What HTML cannot hold."""
@@ -87,8 +90,7 @@ def write_page(facts: BatchFacts, pictures: Sequence[PagePicture], number: int =
     if below:
         body.append(_section("Below the bar: not accepted", "pictures below", below))
     page = _element("html", _head(facts), body, lang="en")
-    text = ElementTree.tostring(page, encoding="unicode", method="html")
-    return ("<!DOCTYPE html>\n" + text + "\n").encode()
+    return ("<!DOCTYPE html>\n" + "".join(_html(page)) + "\n").encode()
 
 
 def page_facts(facts: BatchFacts) -> list[str]:
@@ -220,6 +222,19 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(_text(one) for one in cast("list[object]", value))
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _html(element: Element) -> Iterator[str]:
+    """An element in HTML's syntax, every text and attribute escaped but the page's own style."""
+    attributes = "".join(f' {name}="{html.escape(value)}"' for name, value in element.items())
+    yield f"<{element.tag}{attributes}>"
+    if element.tag in _VOID_TAGS:
+        return
+    text = element.text or ""
+    yield text if element.tag == "style" else html.escape(text)
+    for part in element:
+        yield from _html(part)
+    yield f"</{element.tag}>"
 
 
 def _element(tag: str, *content: Element | str, **attributes: str) -> Element:

@@ -4,12 +4,12 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from agents.shared.picture import MAX_BYTES, Undecodable, decode
+from agents.storage.sheet_font import Font, font_for
 from agents.storage.text_fit import fit_lines
 
 SHEET_NAME = "contact_sheet.png"
@@ -53,10 +53,10 @@ def draw_sheet(title: str, frames: Sequence[SheetFrame], total: int, facts: Sequ
     columns = min(10, math.ceil(math.sqrt(len(shown))))
     rows = math.ceil(len(shown) / columns)
     width = _MARGIN + columns * (CELL_SIDE + _MARGIN)
-    count = count_pictures(total) if len(shown) == total else f"the first {len(shown)} of {count_pictures(total)}"
+    said = [*facts, *([] if len(shown) == total else [f"the first {len(shown)} of {total} pictures"])]
     heading = [
         *_lines(title, _TITLE_SIZE, _TITLE_LEADING, width - 2 * _MARGIN, TITLE_LINES, _TEXT_COLOUR),
-        *_lines(" · ".join([count, *facts]), _FACTS_SIZE, _FACTS_LEADING, width - 2 * _MARGIN, 2, _MUTED_COLOUR),
+        *_lines(" · ".join(said), _FACTS_SIZE, _FACTS_LEADING, width - 2 * _MARGIN, 2, _MUTED_COLOUR),
     ]
     heading_height = _MARGIN + sum(line.leading for line in heading) + _MARGIN // 2
     height = heading_height + rows * (CELL_SIDE + _CAPTION_HEIGHT) + _MARGIN
@@ -85,7 +85,8 @@ def _draw_frame(sheet: Image.Image, draw: ImageDraw.ImageDraw, frame: SheetFrame
     else:
         sheet.paste(thumbnail, (left + (CELL_SIDE - thumbnail.width) // 2, top + (CELL_SIDE - thumbnail.height) // 2))
     score = "not scored" if frame.score is None else f"score {frame.score:.2f}"
-    caption, font = f"#{frame.index}   {score}", _font(14)
+    caption = f"#{frame.index}   {score}"
+    font = font_for(caption, 14)
     draw.text((left, top + CELL_SIDE + 5), caption, fill=_TEXT_COLOUR, font=font)
     if frame.below_bar:
         draw.text(
@@ -96,35 +97,25 @@ def _draw_frame(sheet: Image.Image, draw: ImageDraw.ImageDraw, frame: SheetFrame
     _draw_lines(draw, [*prompt, *seed], left, top + CELL_SIDE + 25)
 
 
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
 @dataclass(frozen=True)
 class _Line:
     """A line of text. `leading` are the pixels from its top to that of the next."""
 
     text: str
-    size: int
+    font: Font
     leading: int
     colour: tuple[int, int, int]
 
 
 def _lines(text: str, size: int, leading: int, width: int, most: int, colour: tuple[int, int, int]) -> list[_Line]:
-    font = _font(size)
-    return [_Line(line, size, leading, colour) for line in fit_lines(text, font.getlength, width, most)]
+    font = font_for(text, size)
+    return [_Line(line, font, leading, colour) for line in fit_lines(text, font.getlength, width, most)]
 
 
 def _draw_lines(draw: ImageDraw.ImageDraw, lines: Sequence[_Line], left: int, top: int) -> None:
     for line in lines:
-        draw.text((left, top), line.text, fill=line.colour, font=_font(line.size))
+        draw.text((left, top), line.text, fill=line.colour, font=line.font)
         top += line.leading
-
-
-def count_pictures(number: int) -> str:
-    """A number of pictures in words."""
-    return "1 picture" if number == 1 else f"{number} pictures"
 
 
 def _thumbnail(path: Path | None) -> Image.Image | None:
