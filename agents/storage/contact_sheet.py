@@ -22,8 +22,8 @@ CELL_SIDE = 256
 
 TITLE_LINES = 3
 PROMPT_LINES = 2
+MARGIN = 16
 
-_MARGIN = 16
 _CAPTION_HEIGHT = 82
 _TITLE_SIZE, _TITLE_LEADING = 18, 24
 _FACTS_SIZE, _FACTS_LEADING = 13, 19
@@ -52,24 +52,24 @@ def draw_sheet(title: str, frames: Sequence[SheetFrame], total: int, facts: Sequ
     shown = frames[:MAX_PICTURES]
     columns = min(10, math.ceil(math.sqrt(len(shown))))
     rows = math.ceil(len(shown) / columns)
-    width = _MARGIN + columns * (CELL_SIDE + _MARGIN)
+    width = MARGIN + columns * (CELL_SIDE + MARGIN)
     said = [*facts, *([] if len(shown) == total else [f"the first {len(shown)} of {total} pictures"])]
     heading = [
-        *_lines(title, _TITLE_SIZE, _TITLE_LEADING, width - 2 * _MARGIN, TITLE_LINES, _TEXT_COLOUR),
-        *_lines(" · ".join(said), _FACTS_SIZE, _FACTS_LEADING, width - 2 * _MARGIN, 2, _MUTED_COLOUR),
+        *_lines(title, _TITLE_SIZE, _TITLE_LEADING, width - 2 * MARGIN, TITLE_LINES, _TEXT_COLOUR),
+        *_lines(" · ".join(said), _FACTS_SIZE, _FACTS_LEADING, width - 2 * MARGIN, 2, _MUTED_COLOUR),
     ]
-    heading_height = _MARGIN + sum(line.leading for line in heading) + _MARGIN // 2
-    height = heading_height + rows * (CELL_SIDE + _CAPTION_HEIGHT) + _MARGIN
+    heading_height = MARGIN + sum(line.leading for line in heading) + MARGIN // 2
+    height = heading_height + rows * (CELL_SIDE + _CAPTION_HEIGHT) + MARGIN
     sheet = Image.new("RGB", (width, height), _BACKGROUND_COLOUR)
     draw = ImageDraw.Draw(sheet)
-    _draw_lines(draw, heading, _MARGIN, _MARGIN)
+    _draw_lines(draw, heading, MARGIN, MARGIN)
     for place, frame in enumerate(shown):
         row, column = divmod(place, columns)
         _draw_frame(
             sheet,
             draw,
             frame,
-            _MARGIN + column * (CELL_SIDE + _MARGIN),
+            MARGIN + column * (CELL_SIDE + MARGIN),
             heading_height + row * (CELL_SIDE + _CAPTION_HEIGHT),
         )
     buffer = io.BytesIO()

@@ -60,11 +60,15 @@ STORAGE: tuple[Requirement, ...] = (
     ),
     Requirement(
         "S6",
-        "A batch gets a contact sheet, which shows each picture whole and is bounded to one page.",
+        "A batch gets a contact sheet, which shows each picture whole and is bounded to one page, and a page for a "
+        "browser with all that is known of each picture, which needs no script and no server.",
         (
             "test_agent::test_a_contact_sheet_shows_the_batch_and_may_be_asked_for_again",
             "test_contact_sheet::test_each_picture_is_shown_whole_in_its_shape",
             "test_contact_sheet::test_a_large_batch_is_bounded_to_one_sheet",
+            "test_batch_page::test_a_page_says_of_each_picture_what_made_it_and_what_its_score_rests_on",
+            "test_batch_page::test_whatever_a_client_wrote_is_text",
+            "test_page::test_a_page_is_opened_in_the_browser_of_a_display_and_named_where_there_is_none",
         ),
         missing="No export: JPEG, WebP, AVIF, sRGB, crops for telephones, the best alone.",
         not_built=("export",),

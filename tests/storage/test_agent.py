@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import re
 import signal
 import sqlite3
 import sys
@@ -16,6 +17,7 @@ from PIL import Image
 from agents.shared.settings import Settings
 from agents.storage.agent import build
 from agents.storage.atomic_files import PARTIAL_FOLDER, AtomicFiles
+from agents.storage.batch_page import PICTURES_PER_PAGE
 from agents.storage.catalogue import open_catalogue
 from agents.storage.filing import file_picture, read_record
 from agents.storage.record import Record, record_of
@@ -247,6 +249,23 @@ async def test_a_contact_sheet_shows_the_batch_and_may_be_asked_for_again(tmp_pa
     with Image.open(made.path or "") as sheet:
         shown = {colour for _, colour in sheet.getcolors(sheet.width * sheet.height) or []}
     assert {(10, 140, 142), (208, 32, 38)} <= shown
+    page = Path(made.path or "").with_name("index.html").read_text()
+    assert re.findall('<img src="([^"]*)"', page) == [
+        "20261120_hero_teal_1000.png",
+        "_Rejected/Maybe%20Later/20261120_hero_red_1001.png",
+    ]
+
+
+async def test_a_batch_of_more_pictures_than_a_page_has_gets_further_pages(tmp_path: Path) -> None:
+    agent = await storage_with(tmp_path, TEAL, storage_files=False)
+    async with asyncio.timeout(20), agent.running(Silent()):
+        await asyncio.gather(
+            *(agent.handle(store_image(data=TEAL, index=index), DELIVERY) for index in range(PICTURES_PER_PAGE + 1))
+        )
+        [made] = await agent.handle(MakeContactSheet(hash="gen_batch_1", client_id="local"), DELIVERY)
+    folder = Path(getattr(made, "path", "")).parent
+    counts = {path.name: path.read_text().count("<article>") for path in folder.glob("*.html")}
+    assert counts == {"index.html": PICTURES_PER_PAGE, "index-2.html": 1}
 
 
 async def test_the_sheet_of_a_batch_without_pictures_has_no_file(tmp_path: Path) -> None:
