@@ -128,6 +128,7 @@ def _with_profiles() -> dict[str, bytes]:
 def _broken_marks() -> dict[str, bytes]:
     return {
         "broken_profile.png": _save(upright(), "PNG", icc_profile=b"not a profile" * 20),
+        "cut_off_profile.png": _save(upright(), "PNG", icc_profile=wide_profile()[:200]),
         "press_profile_on_rgb.png": _save(upright(), "PNG", icc_profile=press_profile()),
         "broken_exif.jpg": _save(upright(), "JPEG", quality=95, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
         "orientation_9.jpg": _save(upright(), "JPEG", quality=95, exif=_exif(9)),
