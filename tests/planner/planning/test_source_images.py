@@ -53,6 +53,13 @@ def planned(
     return resolve(command, WORKSHOP, DEFAULTS, given=brought)
 
 
+def test_of_an_animation_the_plan_says_that_its_first_frame_is_used() -> None:
+    moving, command = LoadedImage("a" * 64, 128, 128, frames=12), order(init_image=SOURCE, strength=1.0)
+
+    assert planned(command, init=moving).warnings == ["init_image: the first of 12 frames is used"]
+    assert planned(command).warnings == []
+
+
 def test_a_picture_is_started_from_and_the_plan_says_how_many_steps_are_run() -> None:
     recipe = planned(order(init_image=SOURCE, strength=0.5))
 

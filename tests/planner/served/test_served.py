@@ -121,7 +121,9 @@ async def test_a_batch_ends_with_files_seeds_and_a_contact_sheet(client: Client)
     assert statuses_of(result) == ["completed"] * 4
     assert [image.metadata.seed for image in result.images if image.metadata] == [42, 43, 44, 45]
     assert all(Path(image.path or "").is_file() for image in result.images)
-    assert Path(result.contact_sheet or "").is_file()
+    sheet = Path(result.contact_sheet or "")
+    assert sheet.is_file()
+    assert '<h1 dir="auto">a red mug</h1>' in sheet.with_name("index.html").read_text()
     assert result.metadata == {"ticket": 7}
 
 
