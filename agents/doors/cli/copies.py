@@ -3,12 +3,13 @@
 import filecmp
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from bus.durable_files import partial_file
+from agents.doors.cli.errors import bad_input
+from bus.durable_files import is_disk_full, partial_file
 from bus.durable_folders import make_folder
 
 
@@ -26,6 +27,33 @@ def copy_to_folder(path: str | None, folder: Path) -> str | None:
         if filecmp.cmp(source, target, shallow=False):
             return str(target)
     raise AssertionError("names do not end")
+
+
+@contextmanager
+def report_unwritable(folder: Path, *, kept: str | None = None, again: str = "name another place") -> Generator[None]:
+    """Turn a failure to write below `folder` into a sentence. `kept` says where the pictures are all the same, `again`
+    what to do once there is room.
+
+    Raises:
+        Failure: something could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        full = is_disk_full(error)
+        raise bad_input(
+            "; ".join([f"{folder}: {error.strerror or error}", *([kept] if kept else [])]),
+            hint=f"{'make room there' if full else 'make it writable'}, or {again}",
+            code="disk_full" if full else "invalid_value",
+        ) from None
+
+
+def pictures_kept(batch: str, paths: Iterable[str | None]) -> str:
+    """Where the workshop keeps the pictures of a batch: the folder above them that is named after it."""
+    parts = next((Path(path).parts for path in paths if path is not None and batch in Path(path).parts), None)
+    if parts is None:
+        return f"the pictures of {batch} stay in the workshop's store"
+    return f"the pictures of {batch} are in {Path(*parts[: parts.index(batch) + 1])}"
 
 
 def _copy_to_free_name(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
+from bus.durable_files import is_disk_full
 from protocol.codec import encode
 from protocol.errors import AcpError, Code, ErrorBody
 from protocol.replies import ErrorReply
@@ -61,15 +62,21 @@ def report_failures(json: bool = False) -> Generator[None]:
     except Failure as failure:
         _exit_with(failure, json)
     except OSError as error:
-        if error.filename is None:
-            raise
-        _exit_with(
-            bad_input(f"{error.filename}: {error.strerror}", hint="make it writable, or name another place"), json
-        )
+        _exit_with(_failure_of_os_error(error), json)
     except ExceptionGroup as group:
         _exit_with(_only_failure(group), json)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+
+
+def _failure_of_os_error(error: OSError) -> Failure:
+    """A file that cannot be read or written; one that nobody can name is a defect, unless the disk is full."""
+    if is_disk_full(error):
+        place = error.filename or "a file could not be written"
+        return bad_input(f"{place}: {error.strerror}", hint="make room, or name another place", code="disk_full")
+    if error.filename is None:
+        raise error
+    return bad_input(f"{error.filename}: {error.strerror}", hint="make it writable, or name another place")
 
 
 def explain(failure: Failure) -> str:
@@ -91,6 +98,8 @@ def _only_failure(group: ExceptionGroup) -> Failure:
             return failure
         case (AcpError() as error,):
             return failure_of_error(error)
+        case (OSError() as error,) if is_disk_full(error):
+            return _failure_of_os_error(error)
         case (ExceptionGroup() as inner,):
             return _only_failure(inner)
         case _:

@@ -1,7 +1,6 @@
 """The disk of the ledger is really full: a command is told that it may be sent again, and done once there is room."""
 
 import asyncio
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,36 +11,17 @@ from bus.connection import Address
 from protocol.commands import GenerateImages, Requirements
 from protocol.plans import GenerationPlan
 from protocol.replies import ErrorReply, Reply
+from tests.small_disk import fill, small_disk
 from tests.workshop import instant_settings, served
 
 pytestmark = pytest.mark.slow
 
-MIB = 1024 * 1024
-
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def ledger_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, timeout=20, check=False).returncode:
-        pytest.skip("mounting a file system is not allowed here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], timeout=20, check=True)
-
-
-def fill(disk: Path) -> Path:
-    """A file that takes all room there is."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (MIB, 4096, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError:
-                continue
-    return ballast
+    with small_disk(tmp_path / "small", 2048) as folder:
+        yield folder
 
 
 def order(number: int) -> GenerateImages:
@@ -60,11 +40,11 @@ async def refused(client: Client) -> tuple[int, Reply]:
 
 
 async def test_a_command_that_finds_the_disk_full_is_done_when_it_is_sent_again_once_there_is_room(
-    small_disk: Path, tmp_path: Path, login: Callable[[str], Address]
+    ledger_disk: Path, tmp_path: Path, login: Callable[[str], Address]
 ) -> None:
-    settings = instant_settings(tmp_path / "home", ledger_url=f"sqlite:///{small_disk / 'ledger.db'}")
+    settings = instant_settings(tmp_path / "home", ledger_url=f"sqlite:///{ledger_disk / 'ledger.db'}")
     async with asyncio.timeout(50), served(settings, login) as client:
-        ballast = fill(small_disk)
+        ballast = fill(ledger_disk)
         number, reply = await refused(client)
         assert isinstance(reply, ErrorReply)
         assert (reply.error.code, reply.error.retryable) == ("disk_full", True)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from agents.doors.cli.batches.follow import FinishedBatch
-from agents.doors.cli.copies import copy_to_folder
+from agents.doors.cli.copies import copy_to_folder, pictures_kept, report_unwritable
 from agents.doors.cli.terminal.display import format_counts
 from agents.doors.cli.terminal.image_table import print_line, show_images
 from agents.doors.cli.terminal.plan_view import format_duration
@@ -38,14 +38,20 @@ class GenerateResult(Struct, frozen=True, kw_only=True):
 
 
 def copy_files(followed: FinishedBatch, out: Path | None) -> FinishedBatch:
-    """The same batch with its files copied to the folder `out`, which exists, and named from there."""
+    """The same batch with its files copied to the folder `out`, which exists, and named from there.
+
+    Raises:
+        Failure: the folder has no room, or cannot be written.
+    """
     if out is None:
         return followed
-    return replace(
-        followed,
-        images=[replace(image, path=copy_to_folder(image.path, out)) for image in followed.images],
-        contact_sheet=copy_to_folder(followed.contact_sheet, out),
-    )
+    kept = pictures_kept(followed.hash, (image.path for image in followed.images))
+    with report_unwritable(out, kept=kept, again=f"take them from where they are: bottega result {followed.hash}"):
+        return replace(
+            followed,
+            images=[replace(image, path=copy_to_folder(image.path, out)) for image in followed.images],
+            contact_sheet=copy_to_folder(followed.contact_sheet, out),
+        )
 
 
 def result_of(followed: FinishedBatch) -> GenerateResult:

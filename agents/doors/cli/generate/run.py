@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from agents.doors.cli.batches.follow import FinishedBatch, follow
+from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure
 from agents.doors.cli.generate.report import copy_files, result_of, show_batch
 from agents.doors.cli.settings import load_settings
@@ -35,7 +36,8 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     """Make the pictures, show them or print the JSON object; returns the exit code."""
     settings = load_settings(stand_in=stand_in)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before anything is made
+        with report_unwritable(out):
+            out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before anything is made
     display = display_for(Console(stderr=True), silent=json)
     if stand_in and find_workshop(settings.address_file):
         display.print_line(

@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
 from agents.doors.cli.rerun.source_files import BlobsWithFiles
 from agents.doors.cli.settings import load_settings
@@ -30,6 +31,7 @@ from agents.storage.filing import read_record
 from agents.storage.png import BrokenPng
 from agents.storage.record import Record
 from bus.blobs import Blobs
+from bus.durable_files import replace_file
 from protocol.codec import encode
 from protocol.errors import AcpError
 from protocol.messages import Job
@@ -74,7 +76,8 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
     now = decode_frames(rendering.data)
     verdict, changed, largest = compare(before, now)
     if out is not None:
-        out.write_bytes(rendering.data)
+        with report_unwritable(out, kept=f"the picture of {record.batch} is in {image} as it was"):
+            _write_picture(out, rendering.data)
     said = Rerun(
         image=str(image),
         verdict=verdict,
@@ -181,6 +184,14 @@ def _read_picture(image: Path) -> tuple[Record, Frames]:
             hint="only local models make a picture again from its seed",
         )
     return record, pixels
+
+
+def _write_picture(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all; what is no file, such as a pipe, is written to as it is."""
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)
+    else:
+        replace_file(target.resolve(), data)
 
 
 def _format_result(said: Rerun) -> str:

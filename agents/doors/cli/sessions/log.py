@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import bad_input
 from bus.durable_files import replace_file
 from bus.durable_folders import make_folder
@@ -220,7 +221,9 @@ class SessionStore:
         Raises:
             BlockingIOError: another process drives it.
         """
-        make_folder(self.folder)
-        with (self.folder / f".{session}.lock").open("w") as lock:
+        with report_unwritable(self.output):
+            make_folder(self.folder)
+            lock = (self.folder / f".{session}.lock").open("w")
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield

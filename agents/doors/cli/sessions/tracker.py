@@ -2,12 +2,14 @@
 log."""
 
 import asyncio
+import shlex
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from agents.doors.cli.copies import copy_to_folder
+from agents.doors.cli.copies import copy_to_folder, pictures_kept, report_unwritable
 from agents.doors.cli.sessions.log import (
     JobEntry,
     JobStatus,
@@ -56,7 +58,8 @@ class SessionTracker:
             before = self._jobs.get(image.index)
             output = before.output if before else None
             if image.status == "completed" and (output is None or before is None or before.image_id != image.id):
-                output = await asyncio.to_thread(self._copy_to_output, image.path)
+                with self._report_unwritable(image.path):
+                    output = await asyncio.to_thread(self._copy_to_output, image.path)
             job = job_of(image, before, now, output)
             changed |= job != before
             self._jobs[image.index] = job
@@ -73,7 +76,8 @@ class SessionTracker:
     async def write(self) -> None:
         jobs = [self._jobs[index] for index in sorted(self._jobs)]
         self.log = with_jobs(self.log, jobs)
-        await asyncio.to_thread(self._sessions.save, self.log)
+        with self._report_unwritable():
+            await asyncio.to_thread(self._sessions.save, self.log)
 
     def measurements(self, phases: Phases) -> dict[str, object]:
         """Phases with the generator's seconds, and the cost: what the pictures say of it, null where none does."""
@@ -83,6 +87,17 @@ class SessionTracker:
             "phases": replace(phases, generation=round(sum(seconds), 3) if seconds else None),
             "cost": Cost(amount=round(sum(costs), 6)) if costs else None,
         }
+
+    def _report_unwritable(self, path: str | None = None) -> AbstractContextManager[None]:
+        """What ends the session where its folder has no room; `path` is a picture in the workshop's store. What was not
+        copied is when the session goes on."""
+        folder, batch = self._sessions.output, self.log.hash
+        again = f"bottega batch resume {self.log.session_id} --output {shlex.quote(str(folder))}"
+        return report_unwritable(
+            folder,
+            kept=pictures_kept(batch, [path]) if batch else None,
+            again=f"name another place; then go on with: {again}" if batch else "name another place",
+        )
 
     def _copy_to_output(self, path: str | None) -> str | None:
         """The file's copy at the same place below the output folder as below its batch's own."""

@@ -1,6 +1,7 @@
 """Sessions of catalogues and combos, as a person runs them: begun, killed, gone on with, tried again, upgraded."""
 
 import json
+import shlex
 import signal
 from collections.abc import Generator
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 from agents.storage.png import read_text
 from tests.doors.cli.conftest import ANSWER_S, Home, Outcome, line_with
 from tests.planner.catalogues import write_home
+from tests.small_disk import enlarge, fill, small_disk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -266,6 +268,34 @@ def test_a_session_that_is_not_there_is_bad_input(workshop: Home, tmp_path: Path
     done = workshop.run("batch", command, "2025-01-15-14-30-00", "--output", str(tmp_path), "--json")
 
     assert "2025-01-15-14-30-00" in told(done, 2)["error"]["message"]
+
+
+def test_an_output_folder_without_room_is_told_in_one_sentence_and_filled_once_there_is_some(
+    workshop: Home, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "out", 64) as output:
+        ballast = fill(output)
+        made = told(workshop.run("generate", "a red car", "-n", "2", "--out", str(output), "--json"), 2)["error"]
+        kept = Path(made["message"].rpartition(" ")[2])
+        assert (made["code"], kept.is_relative_to(workshop.folder)) == ("disk_full", True)
+        assert made["message"].startswith(f"{output}: No space left on device; the pictures of {kept.name} are in ")
+        assert made["hint"].endswith(f"bottega result {kept.name}")
+        assert len(list(kept.rglob("*.png"))) >= 2
+
+        begin = ("batch", "start", *ORANGE, "--output", str(output))
+        never = workshop.run(*begin)
+        assert (never.returncode, never.stdout) == (2, "")
+        assert never.stderr.startswith(f"error: {output}: No space left on device\n")
+        ballast.write_bytes(bytes(ballast.stat().st_size - 16 * 1024))  # room for the log, not for pictures
+        cut = told(workshop.run(*begin, "--json"), 2)["error"]
+        ballast.unlink()
+        enlarge(output, 4096)
+        again = shlex.split(cut["hint"].partition("bottega ")[2])
+        assert cut["code"] == "disk_full"
+        log = told(workshop.run(*again, "--json"))
+        check_true(log)
+        assert log["hash"] in cut["message"]
+        assert sorted(output.rglob("*.partial")) == []
 
 
 def test_an_interrupted_session_is_paused_and_goes_on_where_it_was(workshop: Home, tmp_path: Path) -> None:
