@@ -181,6 +181,13 @@ def test_another_picture_than_the_file_says_has_drifted_and_exits_with_1(home: H
     assert not any("threads" in reason for reason in answer["reasons"])
 
 
+def test_a_disk_without_room_for_the_new_picture_is_told_with_where_the_old_one_is(home: Home, pictures: list[Path]):
+    status, answer = said(home, pictures[0], "--out", "/dev/full")
+    assert (status, answer["error"]["code"]) == (2, "disk_full")
+    assert answer["error"]["message"].startswith("/dev/full: No space left on device; the picture of ")
+    assert answer["error"]["message"].endswith(f" is in {pictures[0]} as it was")
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
 def test_a_file_that_does_not_say_how_it_was_made_is_bad_input(home: Home, tmp_path: Path, content: bytes):
     (tmp_path / "stranger.png").write_bytes(content)
