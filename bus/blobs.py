@@ -15,6 +15,10 @@ class Blobs(Protocol):
         """Store bytes durably, created only if absent; returns their SHA-256 in hexadecimal."""
         ...
 
+    async def has_room(self) -> bool:
+        """Whether there is room for more; asked before a picture is made, which would have to be thrown away."""
+        ...
+
     async def get(self, name: str, limit: int = 256 * 1024 * 1024) -> bytes:
         """The bytes of a blob, verified against its name.
 

@@ -3,7 +3,6 @@
 A file that many processes write at once, and that outlives a dead one, is written by `bus.partial_files`.
 """
 
-import errno
 import os
 import secrets
 from collections.abc import Callable, Generator
@@ -12,11 +11,6 @@ from pathlib import Path
 from typing import IO
 
 from bus.durable_folders import make_folder, sync_folder
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether a write failed because the disk, or the share of it that one may use, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def sync_file(file: IO[bytes]) -> None:

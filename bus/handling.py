@@ -3,6 +3,7 @@
 The one place where an agent's exception becomes a decision.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import get_args
@@ -12,7 +13,7 @@ from nats.aio.msg import Msg
 from opentelemetry.trace import SpanKind, StatusCode
 
 from bus.agent import Agent, Delivery, Inbound, Intake
-from bus.disposition import GiveUp, Retry, before_handling, on_failure
+from bus.disposition import AwaitRoom, GiveUp, Retry, before_handling, on_failure
 from bus.failpoint import pass_failpoint
 from bus.outlet import AgentOutlet
 from bus.publisher import MESSAGE_ID_HEADER
@@ -50,7 +51,13 @@ class DeliveryHandler:
         headers = message.headers or {}
         delivery = Delivery(message.subject, metadata.num_delivered, headers)
         with self._traces.processing_span(message.subject, headers, SpanKind.CONSUMER) as span:
-            decision, content = await self._handle_and_publish(delivery, message.data, intake.max_deliver)
+            tried = 1
+            while True:
+                decision, content = await self._handle_and_publish(delivery, message.data, intake.max_deliver, tried)
+                if not isinstance(decision, AwaitRoom):
+                    break
+                tried += 1
+                await asyncio.sleep(decision.delay_s)  # in hand, so that nothing more is taken meanwhile
             if decision is None:
                 await settle(b"")
                 return
@@ -66,8 +73,8 @@ class DeliveryHandler:
                     await settle(b"+TERM given up")
 
     async def _handle_and_publish(
-        self, delivery: Delivery, data: bytes, max_deliver: int
-    ) -> tuple[Retry | GiveUp | None, Inbound | None]:
+        self, delivery: Delivery, data: bytes, max_deliver: int, tried: int
+    ) -> tuple[Retry | AwaitRoom | GiveUp | None, Inbound | None]:
         """Decode, handle, publish; what to do where that failed, and the content where it could be read."""
         content: Inbound | None = None
         try:
@@ -81,8 +88,8 @@ class DeliveryHandler:
             await self._outlet.publish(*outputs)
             pass_failpoint("message.published")
         except Exception as failure:  # the boundary of the agents: any failure becomes a decision
-            decision = on_failure(failure, delivery.delivered, max_deliver, self._backoff)
-            known = isinstance(failure, AcpError)
+            decision = on_failure(failure, delivery.delivered, max_deliver, self._backoff, tried)
+            known = isinstance(failure, AcpError) or isinstance(decision, AwaitRoom)
             log.warning(
                 "a delivery failed",
                 subject=delivery.subject,

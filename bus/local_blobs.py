@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from bus.blobs import BlobMissing
+from bus.disk_space import FULL_BYTES, free_bytes
 from bus.durable_folders import make_folder, sync_folder
 from bus.failpoint import pass_failpoint
 from bus.partial_files import PartialFiles
@@ -34,6 +35,10 @@ class LocalBlobs:
     async def put(self, data: bytes) -> str:
         """Store bytes durably, created only if absent; returns their SHA-256 in hexadecimal."""
         return await asyncio.to_thread(self._put, data)
+
+    async def has_room(self) -> bool:
+        """Whether the disk has room for more."""
+        return await asyncio.to_thread(free_bytes, self.folder) >= FULL_BYTES
 
     async def get(self, name: str, limit: int = 256 * 1024 * 1024) -> bytes:
         """The bytes of a blob, verified against its name.

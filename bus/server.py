@@ -130,18 +130,24 @@ class EmbeddedServer:
         """Wait for the end of the server; returns its exit status, negative for a signal."""
         return await self._require_process().wait()
 
-    async def stop(self) -> None:
-        """Stop the server, at once if it does not end by itself; harmless when it does not run."""
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            try:
-                async with asyncio.timeout(STOP_WAIT_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
+    async def end(self) -> None:
+        """End the server, at once if it does not end by itself, for another start; harmless when it does not run."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOP_WAIT_S):
                 await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def stop(self) -> None:
+        """Stop the server for good; harmless when it does not run."""
+        await self.end()
+        process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             process.stdin.close()
         if self._lock is not None:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Generator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
 import structlog
@@ -26,6 +26,18 @@ from bus.trace_ids import MAX_BATCHES, TraceIds, current_trace
 _propagator = TraceContextTextMapPropagator()
 
 
+class LossyLogger(structlog.PrintLogger):
+    """Loses lines where their file has no room, rather than end the work that they tell of."""
+
+    def msg(self, message: str) -> None:
+        """Write a line if that is possible."""
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
 def configure_logging(role: str, level: str = "info") -> None:
     """JSON lines on standard error, each with role, process id and, inside a span, its trace and span id."""
     structlog.configure(
@@ -39,7 +51,7 @@ def configure_logging(role: str, level: str = "info") -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stream of the moment: tests exchange it
+        logger_factory=lambda *_: LossyLogger(sys.stderr),  # the stream of the moment: tests exchange it
         cache_logger_on_first_use=False,
     )
 

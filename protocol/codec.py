@@ -5,7 +5,6 @@ Nothing is decompressed or decoded without a bound. Compression is told by the h
 written where agents alone listen. Pure module: no I/O but the dictionaries, which are read at import.
 """
 
-import errno
 import threading
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, cast
@@ -16,7 +15,7 @@ import zstandard
 from protocol.channels import DICTIONARY_MESSAGES
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command, GenerateImages
 from protocol.dictionary import LEVEL, load, registry
-from protocol.errors import AcpError, BadCommand, BadMessage, DiskFull, NotSupported
+from protocol.errors import AcpError, BadCommand, BadMessage, DiskFull, NotSupported, is_disk_full
 from protocol.flat_jobs import KnownMessage, current_message
 from protocol.messages import Message
 from protocol.nearest import COMMAND_TYPES, OPERATOR_TYPES, Kinds, bad_command, nearest
@@ -343,6 +342,6 @@ def error_of(failure: BaseException) -> AcpError:
     """Any failure as an error with a wire form; a foreign one becomes `internal`, without its text."""
     if isinstance(failure, AcpError):
         return failure
-    if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(failure):
         return DiskFull()
     return BadCommand("internal", f"the service failed: {type(failure).__name__}", hint="see the log of the agent")

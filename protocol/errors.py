@@ -11,6 +11,7 @@
 Pure module.
 """
 
+import errno
 from typing import Literal
 
 from msgspec import Struct
@@ -114,6 +115,13 @@ class Unavailable(AcpError):
 
     def __init__(self, code: Code, message: str, *, hint: str | None = None) -> None:
         super().__init__(code, message, hint=hint, retryable=True)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write failed because a disk, or the share of it that one may use, is full."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, AcpError) and error.code == "disk_full" and error.retryable
 
 
 class DiskFull(Unavailable):

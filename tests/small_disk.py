@@ -11,10 +11,12 @@ KIB = 1024
 
 
 @contextmanager
-def small_disk(folder: Path, kibibytes: int) -> Generator[Path]:
-    """`folder` on a file system of its own; the test is skipped, with the reason, where that is not allowed."""
+def small_disk(folder: Path, kibibytes: int, files: int | None = None) -> Generator[Path]:
+    """`folder` on a file system of its own, with room for `files` files and folders where that is given; the test is
+    skipped, with the reason, where that is not allowed."""
     folder.mkdir(parents=True, exist_ok=True)
-    _mount_or_skip("-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", str(folder))
+    inodes = "" if files is None else f",nr_inodes={files + 1}"
+    _mount_or_skip("-t", "tmpfs", "-o", f"size={kibibytes}k{inodes}", "tmpfs", str(folder))
     try:
         yield folder
     finally:

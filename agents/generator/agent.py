@@ -29,7 +29,7 @@ from bus.failpoint import pass_failpoint
 from bus.local_blobs import LocalBlobs
 from protocol import subjects
 from protocol.channels import ACP_WORK
-from protocol.errors import AcpError, NotSupported
+from protocol.errors import AcpError, DiskFull, NotSupported
 from protocol.messages import (
     CancelBatch,
     CancelImage,
@@ -139,6 +139,8 @@ class Generator(Agent):
         if not isinstance(message, GenerateImage):
             raise NotSupported(f"the generator takes GENERATE_IMAGE, not {type(message).__name__}")
         job, ref = message.job, ref_of(message.job)
+        if not await self._blobs.has_room():
+            raise DiskFull
         ready = await self._prepare(job)
         try:
             rendering = await self._engine.generate(

@@ -40,7 +40,7 @@ from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
 from protocol import codec, subjects
 from protocol.channels import ACP_WORK
-from protocol.errors import AcpError, BadMessage, Unavailable
+from protocol.errors import AcpError, BadMessage, DiskFull, Unavailable, is_disk_full
 from protocol.messages import (
     ContactSheetMade,
     ImageStored,
@@ -150,6 +150,8 @@ class Storage(Agent):
         except BrokenPng as error:
             raise AcpError("invalid_value", f"the picture cannot be stored: {error}") from error
         except (OSError, NoFreeName) as error:
+            if is_disk_full(error):
+                raise DiskFull from error
             hint = "see that the disk has room and the pictures' folder can be written"
             raise AcpError("internal", f"the file failed: {error}", hint=hint, retryable=True) from error
         except SQLAlchemyError as error:

@@ -12,7 +12,7 @@ from bus.connection import Address
 from bus.server import EmbeddedServer
 from protocol import codec, subjects
 from protocol.channels import ACP_DEAD, ACP_EVENTS, ACP_WORK
-from protocol.errors import BadCommand, Unavailable
+from protocol.errors import BadCommand, DiskFull, Unavailable
 from protocol.messages import CancelBatch, PromptsFailed
 from tests.bus.scripted import (
     BATCH,
@@ -67,6 +67,29 @@ async def test_as_many_deliveries_are_handled_at_once_as_there_are_slots_and_no_
             await until_stored(admin, ACP_WORK, 0)
 
     assert highest == 4
+
+
+async def test_a_full_disk_is_waited_for_with_the_work_in_hand_longer_than_any_other_failure(
+    workshop_server: EmbeddedServer, login: Login
+) -> None:
+    tries: list[int] = []
+
+    async def handle(message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
+        tries.append(delivery.delivered)
+        if len(tries) < 8:
+            raise DiskFull
+        return [written(message)]
+
+    async with asyncio.timeout(20), admin_of(workshop_server) as admin:
+        await put(admin, write_prompts())
+        agent = Scripted(handle=handle)
+        async with served(agent, login("prompt")):
+            await until_stored(admin, ACP_EVENTS, 1)
+            await until_stored(admin, ACP_WORK, 0)
+        assert await stored(admin, ACP_DEAD) == 0
+
+    assert tries == [1] * 8
+    assert agent.given_up == []
 
 
 async def test_work_longer_than_the_ack_wait_is_delivered_once(workshop_server: EmbeddedServer, login: Login) -> None:

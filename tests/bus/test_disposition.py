@@ -1,9 +1,11 @@
 """What becomes of a failed delivery: a table."""
 
+import errno
+
 import pytest
 
-from bus.disposition import GiveUp, Retry, before_handling, on_failure
-from protocol.errors import BadCommand, Unavailable
+from bus.disposition import ROOM_WAIT_S, AwaitRoom, GiveUp, Retry, before_handling, on_failure
+from protocol.errors import BadCommand, DiskFull, Unavailable
 
 BACKOFF = (0.5, 2.0, 5.0)
 LATER = Unavailable("timeout", "busy")
@@ -24,6 +26,12 @@ UNKNOWN = ZeroDivisionError("a defect")
 )
 def test_a_failure_becomes_a_retry_or_is_given_up(failure: Exception, delivered: int, expected: Retry | GiveUp) -> None:
     assert on_failure(failure, delivered, max_deliver=5, backoff=BACKOFF) == expected
+
+
+@pytest.mark.parametrize("failure", [DiskFull(), OSError(errno.ENOSPC, "no room"), OSError(errno.EDQUOT, "no share")])
+@pytest.mark.parametrize(("tried", "delay_s"), [(1, 0.5), (2, 2.0), (3, 5.0), (1000, ROOM_WAIT_S)])
+def test_a_full_disk_is_waited_for_and_never_given_up(failure: Exception, tried: int, delay_s: float) -> None:
+    assert on_failure(failure, 5, 5, (*BACKOFF, 60.0), tried) == AwaitRoom(delay_s)
 
 
 def test_a_defect_at_the_last_delivery_is_given_up_without_its_text() -> None:

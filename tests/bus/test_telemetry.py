@@ -21,6 +21,28 @@ with TracerProvider().get_tracer("test").start_as_current_span("inside"):
 """
 
 
+LINES_WITHOUT_ROOM = """
+import sys
+import structlog
+from bus import telemetry
+
+telemetry.configure_logging("qa", "info")
+sys.stderr = open("/dev/full", "w", buffering=1)
+structlog.get_logger().warning("lost")
+structlog.get_logger("named").error("lost as well")
+print("went on", flush=True)
+import os
+os._exit(0)
+"""
+
+
+def test_a_log_without_room_does_not_end_the_work_that_it_tells_of() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", LINES_WITHOUT_ROOM], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert run.stdout == "went on\n"
+
+
 def test_each_line_is_json_on_standard_error_with_role_and_trace() -> None:
     run = subprocess.run([sys.executable, "-c", LINES], capture_output=True, text=True, check=True, timeout=30)
     assert run.stdout == ""

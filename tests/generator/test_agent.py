@@ -15,7 +15,7 @@ from agents.generator.agent import Generator, build
 from agents.shared.settings import Settings
 from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
-from protocol.errors import AcpError
+from protocol.errors import AcpError, DiskFull
 from protocol.messages import (
     CancelBatch,
     GenerateImage,
@@ -29,6 +29,7 @@ from protocol.messages import (
     ref_of,
 )
 from tests.generator.conftest import Listener
+from tests.small_disk import small_disk
 
 Jobs = Callable[..., Job]
 ONCE = Delivery(subject="acp.v1.work.generate.stable_diffusion_1_5.gen_batch_1.0.1", delivered=1)
@@ -96,6 +97,15 @@ async def test_a_cancelled_batch_is_dropped_in_mid_picture_and_from_the_queue(
         assert await queued == [JobCancelled(ref=ref_of(job(index=1)))]
         assert isinstance((await other)[0], ImageGenerated)
     assert len([said for said in listener.said if said.ref.hash == "gen_batch_1"]) < 150
+
+
+async def test_nothing_is_made_while_there_is_no_room_for_it(settings: Settings, listener: Listener, job: Jobs):
+    with small_disk(settings.blobs, 512):
+        generator = build(settings)
+        async with generator.running(listener):
+            with pytest.raises(DiskFull):
+                await generator.handle(GenerateImage(job=job()), ONCE)
+    assert listener.said == []
 
 
 async def test_another_clients_cancel_does_not_touch_a_batch(generator: Generator, job: Jobs):

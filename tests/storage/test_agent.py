@@ -22,8 +22,9 @@ from agents.storage.catalogue import open_catalogue
 from agents.storage.filing import file_picture, read_record
 from agents.storage.record import Record, record_of
 from bus.local_blobs import LocalBlobs
-from protocol.errors import AcpError, BadCommand, Unavailable
+from protocol.errors import AcpError, BadCommand, DiskFull, Unavailable
 from protocol.messages import ContactSheetMade, ImageStored, JobFailed, MakeContactSheet, StoreImage, ref_of
+from tests.small_disk import fill, small_disk
 from tests.storage.making import DELIVERY, Silent, png, storage_with, store_image
 
 TEAL, RED = png(), png((208, 32, 38))
@@ -75,6 +76,21 @@ async def test_an_accepted_picture_is_filed_by_its_template_with_record_and_side
         {"campaign": "spring", "slot": 3},
     )
     assert json.loads(path.with_suffix(".json").read_text())["image_id"] == "gen_batch_1_000000"
+
+
+async def test_a_picture_that_finds_no_room_is_filed_once_there_is_some(tmp_path: Path) -> None:
+    message = store_image(data=TEAL)
+    with small_disk(tmp_path / "pictures", 64) as pictures:
+        agent = await storage_with(tmp_path, TEAL)
+        async with asyncio.timeout(20), agent.running(Silent()):
+            ballast = fill(pictures)
+            with pytest.raises(DiskFull):
+                await agent.handle(message, DELIVERY)
+            assert files_in(tmp_path) == ["ballast"]
+            ballast.unlink()
+            [stored] = await agent.handle(message, DELIVERY)
+        assert isinstance(stored, ImageStored)
+        assert len(files_in(tmp_path)) == 2
 
 
 async def test_without_files_a_picture_is_a_row_that_names_its_blob(tmp_path: Path) -> None:

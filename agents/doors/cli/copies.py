@@ -9,8 +9,9 @@ from itertools import count
 from pathlib import Path
 
 from agents.doors.cli.errors import bad_input
-from bus.durable_files import is_disk_full, partial_file
+from bus.durable_files import partial_file
 from bus.durable_folders import make_folder
+from protocol.errors import is_disk_full
 
 
 def copy_to_folder(path: str | None, folder: Path) -> str | None:

@@ -4,9 +4,8 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
-from bus.durable_files import is_disk_full
 from protocol.codec import encode
-from protocol.errors import AcpError, Code, ErrorBody
+from protocol.errors import AcpError, Code, ErrorBody, is_disk_full
 from protocol.replies import ErrorReply
 
 ALL_STORED = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agents.shared.supervisor.notice import Notice, UnitName
 from agents.shared.supervisor.restart import BackOff
+from protocol.errors import is_disk_full
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
 """A log larger than this is set aside as `<name>.old.log` at the next start of its process."""
@@ -99,12 +100,18 @@ class Child:
 
 @contextlib.contextmanager
 def open_log(path: Path) -> Generator[int]:
-    """A descriptor that appends to the log; one that grew too large is set aside first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_size > MAX_LOG_BYTES:
-            path.replace(path.with_suffix(".old.log"))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    """A descriptor that appends to the log; one that grew too large is set aside first. Where a full disk has no room
+    for the file, what is said is lost."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_size > MAX_LOG_BYTES:
+                path.replace(path.with_suffix(".old.log"))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        descriptor = os.open(os.devnull, os.O_WRONLY)
     try:
         yield descriptor
     finally:

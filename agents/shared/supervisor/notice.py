@@ -6,7 +6,7 @@ from typing import Literal
 from protocol.messages import Role
 
 UnitName = Role | Literal["nats", "workshop"]
-NoticeKind = Literal["started", "ready", "died", "draining", "killed", "stopped"]
+NoticeKind = Literal["started", "ready", "died", "draining", "killed", "stopped", "full", "room", "stuck"]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import structlog
+
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import WorkshopAddress, lock_home, write_address
 from agents.shared.supervisor.broker import Broker, open_broker
 from agents.shared.supervisor.child import Child
+from agents.shared.supervisor.disk_watch import DiskWatch
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.restart import BackOff
 from bus import topology
@@ -20,6 +23,8 @@ from bus.client import Client
 from bus.connection import Address, connect
 from protocol.errors import Unavailable
 from protocol.messages import ROLES, Role
+
+log = structlog.get_logger()
 
 POLL_S = 0.05
 """Pause between two checks that every agent is there."""
@@ -90,8 +95,9 @@ async def run_workshop(
                     care = (
                         group.create_task(topology.maintain_topology(admin, settings.presence_ttl_s)),
                         group.create_task(
-                            broker.keep_alive(announce, policy, lambda: _publish_address(settings, broker))
+                            broker.keep_alive(announce, policy, lambda: _publish_address_again(settings, broker))
                         ),
+                        group.create_task(DiskWatch(settings, broker, admin, announce).run()),
                     )
                     lives = [group.create_task(child.keep_alive()) for child in children]
                     try:
@@ -140,6 +146,14 @@ def _child_of(
         policy=policy,
         announce=announce,
     )
+
+
+def _publish_address_again(settings: Settings, broker: Broker) -> None:
+    """Only the process id of the broker is another one: a full disk does not end a workshop for that."""
+    try:
+        _publish_address(settings, broker)
+    except OSError as error:
+        log.warning("the address cannot be written", error=repr(error))
 
 
 def _publish_address(settings: Settings, broker: Broker) -> None:

@@ -14,6 +14,8 @@ import pytest
 from agents.shared.supervisor.child import MAX_LOG_BYTES, Child, open_log
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.restart import BackOff
+from bus.disk_space import free_bytes
+from tests.small_disk import small_disk
 
 IMPATIENT = BackOff(first_s=0.01, factor=2.0, max_s=0.05, stable_s=30.0)
 WAIT = "import signal; print('up', flush=True); signal.pause()"
@@ -54,6 +56,15 @@ async def kept(program: str, folder: Path) -> AsyncGenerator[tuple[Child, Chroni
 
 def pid_of(notice: Notice) -> int:
     return int(notice.detail.split()[1])
+
+
+def test_a_log_that_has_no_room_is_lost_and_stops_nobody(tmp_path: Path):
+    with small_disk(tmp_path / "logs", 64, files=1) as folder:
+        (folder / "last").touch()
+        assert free_bytes(folder) == 0
+        with open_log(folder / "qa.log") as descriptor:
+            assert os.write(descriptor, b"lost") == 4
+        assert not (folder / "qa.log").exists()
 
 
 async def test_a_killed_process_is_started_again(tmp_path: Path):

@@ -16,6 +16,8 @@ from agents.doors.cli.terminal.image_table import show_images
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.workshop.connection import ask, connect_client, require_address
 from agents.shared.supervisor.address import find_workshop
+from agents.shared.supervisor.disk_record import current_record, time_text
+from agents.shared.supervisor.full_disks import FullDisk, describe, format_time, recent
 from bus.client import Client
 from protocol.capabilities import ProcessInfo
 from protocol.codec import encode
@@ -35,12 +37,15 @@ class NatsInfo(Struct, frozen=True, kw_only=True):
 
 
 class WorkshopStatus(Struct, frozen=True, kw_only=True):
-    """What `bottega status --json` prints. `supervisor` is null where nobody supervises on this machine."""
+    """What `bottega status --json` prints. `supervisor` is null where nobody supervises on this machine. `disks` are
+    those of this machine that are full, or were within a day; `unstored_since` is null while the broker stores."""
 
     processes: list[ProcessInfo]
     nats: NatsInfo
     supervisor: int | None
     batches: list[BatchSummary]
+    disks: list[FullDisk]
+    unstored_since: str | None
 
 
 def status(batch: str | None, watch: bool, json: bool) -> int:
@@ -90,11 +95,14 @@ async def _show_workshop(json: bool) -> int:
             key=lambda one: (ROLES.index(one.role), one.pid),
         )
         batches = await _recent_or_none(client)
+        record = current_record(settings)
         shown = WorkshopStatus(
             processes=processes,
             nats=NatsInfo(pid=address.nats if address else None, url=require_address(settings).url),
             supervisor=address.supervisor if address else None,
             batches=batches,
+            disks=recent(record, time_text()),
+            unstored_since=record.unstored_since,
         )
     if json:
         sys.stdout.write(encode(shown).decode() + "\n")
@@ -190,6 +198,16 @@ def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:
     console.print(table)
     if missing := [role for role in ROLES if role not in {process.role for process in workshop.processes}]:
         console.print(f"not here: {', '.join(missing)}", style="yellow")
+    for disk in workshop.disks:
+        console.print(describe(disk), style="yellow" if disk.until else "bold red", markup=False, soft_wrap=True)
+    if workshop.unstored_since:
+        todo = "it is started again by itself" if workshop.nats.pid else "make room on its disk, then start it again"
+        console.print(
+            f"{workshop.nats.url} has stored nothing since {format_time(workshop.unstored_since)}: {todo}",
+            style="bold red",
+            markup=False,
+            soft_wrap=True,
+        )
     if workshop.batches:
         console.print()
         console.print(_batch_table(workshop.batches))

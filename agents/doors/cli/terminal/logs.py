@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
+from io import FileIO, TextIOWrapper
 from pathlib import Path
 
 import structlog
 
 from agents.shared.supervisor.child import open_log
+from bus.telemetry import LossyLogger
 
 
 def silence_logs() -> None:
@@ -18,7 +20,9 @@ def silence_logs() -> None:
 @contextmanager
 def log_to_file(file: Path) -> Generator[None]:
     """JSON lines to a file, for a supervisor whose terminal shows one line per event."""
-    with open_log(file) as descriptor, open(descriptor, "a", buffering=1, closefd=False) as lines:
+    with open_log(file) as descriptor:
+        # Nothing is buffered: what has no room is lost, and not tried again at the end.
+        lines = TextIOWrapper(FileIO(descriptor, "a", closefd=False), encoding="utf-8", write_through=True)
         structlog.configure(
             processors=[
                 structlog.processors.add_log_level,
@@ -27,7 +31,7 @@ def log_to_file(file: Path) -> Generator[None]:
                 structlog.processors.JSONRenderer(),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-            logger_factory=structlog.PrintLoggerFactory(lines),
+            logger_factory=lambda *_: LossyLogger(lines),
         )
         try:
             yield

@@ -153,8 +153,8 @@ async def _has_workshop(settings: Settings) -> bool:
 
 
 def _show_trouble(notice: Notice, display: Display) -> None:
-    """While a batch is made, only failures are worth a line."""
-    if notice.what in ("died", "killed"):
+    """While a batch is made, only trouble is worth a line."""
+    if notice.what in ("died", "killed", "full", "stuck"):
         display.print_line(f"{notice.unit} {notice.what}: {notice.detail}")
 
 

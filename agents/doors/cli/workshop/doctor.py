@@ -4,11 +4,9 @@ import asyncio
 import importlib.metadata
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -22,6 +20,15 @@ from agents.doors.cli.terminal.logs import silence_logs
 from agents.pocket.paths import MODEL, SCORER
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
+from agents.shared.supervisor.disk_record import (
+    current_record,
+    folders_of,
+    look_at_disks,
+    read_record,
+    record_file,
+    time_text,
+)
+from agents.shared.supervisor.full_disks import describe, format_room, format_time, recent
 from bus.client import Client
 from bus.connection import Address
 from bus.server import ServerUnavailable, server_binary
@@ -134,7 +141,15 @@ def _check_torchvision(_: Settings) -> Check:
 
 def _check_nats_server(settings: Settings) -> Check:
     if settings.nats_url is not None:
-        return asyncio.run(_check_other_server(Address.parse(settings.nats_url), settings.connect_s))
+        address = Address.parse(settings.nats_url)
+        if since := read_record(record_file(settings)).unstored_since:
+            return Check(
+                name="nats-server",
+                state="failed",
+                detail=f"{address.url} has stored nothing that was published since {format_time(since)}",
+                advice="make room on its disk, then start that server again: till then it keeps its first failed write",
+            )
+        return asyncio.run(_check_other_server(address, settings.connect_s))
     try:
         binary = server_binary()
         said = subprocess.run(  # noqa: S603 - the binary that the workshop runs anyway
@@ -152,7 +167,14 @@ async def _check_other_server(address: Address, wait_s: float) -> Check:
             roles = sorted({one.role for one in await client.presences()})
     except AcpError as error:
         return Check(name="nats-server", state="failed", detail=error.body.message, advice=error.body.hint)
-    return Check(name="nats-server", state="ok", detail=f"{address.url} answers; agents: {', '.join(roles) or 'none'}")
+    return Check(
+        name="nats-server",
+        state="ok" if roles else "warning",
+        detail=f"{address.url} answers; agents: {', '.join(roles) or 'none'}",
+        advice=None
+        if roles
+        else "start them: bottega up; if they run, the server may have had a full disk: make room, then start it again",
+    )
 
 
 def _check_pocket(_: Settings) -> Check:
@@ -212,12 +234,15 @@ def _check_home(settings: Settings) -> Check:
 
 
 def _check_space(settings: Settings) -> Check:
-    free = shutil.disk_usage(_nearest_existing(settings.home)).free
-    enough = free > MIN_FREE_BYTES
+    """Room on the disk that has least of it, and disks that are full or were."""
+    free = min(look_at_disks(folders_of(settings)).values())
+    told = recent(current_record(settings), time_text())
+    full = any(one.until is None for one in told)
+    enough = free > MIN_FREE_BYTES and not full
     return Check(
         name="disk",
-        state="ok" if enough else "warning",
-        detail=f"{free / 1024**3:.1f} GiB free",
+        state="failed" if full else "ok" if enough else "warning",
+        detail="; ".join([f"{format_room(free)} free", *(describe(one) for one in told)]),
         advice=None if enough else "make room, or name a folder on another disk in BOTTEGA_HOME",
     )
 
@@ -253,10 +278,6 @@ def _check_records(settings: Settings) -> Check:
         detail="; ".join(told),
         advice="after a restore copy the pictures that are missing; a file says in itself and beside it whose it is",
     )
-
-
-def _nearest_existing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def _version_of(package: str) -> str | None:

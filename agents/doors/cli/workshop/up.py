@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from rich.console import Console
 from rich.text import Text
@@ -22,6 +23,9 @@ EVENT_STYLES: dict[NoticeKind, str] = {
     "draining": "yellow",
     "killed": "red",
     "stopped": "dim",
+    "full": "red",
+    "room": "green",
+    "stuck": "yellow",
 }
 
 
@@ -35,7 +39,8 @@ def up(stand_in: str | None, quiet: bool) -> None:
 async def _up(settings: Settings, console: Console, quiet: bool) -> None:
     def announce(notice: Notice) -> None:
         if not quiet:
-            console.print(format_notice(notice, time.strftime("%H:%M:%S")), soft_wrap=True)
+            with suppress(OSError):  # a line for a file without room must not end a workshop
+                console.print(format_notice(notice, time.strftime("%H:%M:%S")), soft_wrap=True)
 
     stop = asyncio.Event()
     _call_on_signals(stop.set)
