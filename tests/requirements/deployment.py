@@ -13,6 +13,8 @@ DEPLOYMENT: tuple[Requirement, ...] = (
             "test_up::test_a_killed_supervisor_leaves_no_process_behind_and_the_home_free",
             "test_embedded_server::test_port_and_passwords_survive_a_restart",
             "test_disk::test_a_full_disk_leaves_no_partial_picture_and_the_batch_ends_once_there_is_room",
+            "test_disk::test_a_disk_that_was_full_in_mid_batch_costs_nothing_but_time",
+            "test_disk_watch::test_a_broker_whose_disk_was_full_is_started_again_once_there_is_room",
         ),
     ),
     Requirement(

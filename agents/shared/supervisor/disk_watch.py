@@ -23,7 +23,7 @@ from agents.shared.supervisor.storing import Look, StoreState, Verdict, judge
 from bus.connection import Connection
 from bus.disk_space import FULL_BYTES, free_bytes
 from bus.server_log import ServerLog
-from bus.store_probe import is_storing
+from bus.store_probe import PROBE_WAIT_S, is_storing
 
 LOOK_S = 2.0
 """Pause between two looks."""
@@ -33,11 +33,17 @@ log = structlog.get_logger()
 
 class DiskWatch:
     """Looks at disks and broker again and again, keeps the record, and starts the workshop's own broker again when it
-    stores nothing although there is room."""
+    stores nothing although there is room. `wait_s` is how long the broker may take to store a message."""
 
     def __init__(
-        self, settings: Settings, broker: Broker, admin: Connection, announce: Callable[[Notice], None]
+        self,
+        settings: Settings,
+        broker: Broker,
+        admin: Connection,
+        announce: Callable[[Notice], None],
+        wait_s: float = PROBE_WAIT_S,
     ) -> None:
+        self._wait_s = wait_s
         self._folders = folders_of(settings)
         self._file = record_file(settings)
         self._broker = broker
@@ -81,7 +87,7 @@ class DiskWatch:
         free = await asyncio.to_thread(free_bytes, server.folder) if server else None
         failed = self._log.count_failed_writes() if self._log else 0
         full = free is not None and free < FULL_BYTES
-        return Look(time.monotonic(), free, None if full else await is_storing(self._admin), failed)
+        return Look(time.monotonic(), free, None if full else await is_storing(self._admin, self._wait_s), failed)
 
     def _tell(self, record: DiskRecord) -> None:
         """Take a new record over, and announce what it says beyond the old one."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -306,6 +307,19 @@ def test_the_doctor_asks_the_server_that_the_settings_name(home: Home, workshop:
     (server,) = (check for check in told if check["name"] == "nats-server")
     assert server["state"] == "ok"
     assert all(role in server["detail"] for role in ROLES)
+
+
+def test_status_tells_which_disk_was_full_and_since_when_a_broker_stores_nothing(home: Home, workshop: Home):
+    url = workshop.run("url").stdout.strip()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    record = {"full": [{"folder": "/disk", "since": now, "until": now}], "unstored_since": now}
+    (home.folder / "run").mkdir(parents=True)
+    (home.folder / "run" / "disks.json").write_text(json.dumps(record))
+    told = json.loads(home.run("status", "--json", BOTTEGA_NATS_URL=url).stdout)
+    assert (told["disks"], told["unstored_since"]) == (record["full"], now)
+    said = home.run("status", BOTTEGA_NATS_URL=url).stdout
+    assert "the disk of /disk was full from " in said
+    assert "has stored nothing since " in said
 
 
 def test_a_url_that_no_nats_server_has_is_bad_input_and_its_password_is_not_repeated(home: Home):

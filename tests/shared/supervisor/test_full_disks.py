@@ -17,6 +17,7 @@ from agents.shared.supervisor.full_disks import (
 from bus.disk_space import FULL_BYTES
 
 HOME, OTHER = "/home/anna/bottega", "/other"
+NOWHERE: dict[str, int] = {}
 T1, T2, T3 = (f"2026-11-30T20:11:{second:02d}+00:00" for second in (1, 28, 40))
 
 
@@ -43,7 +44,7 @@ def seen(*looks: tuple[str, Mapping[str, int]]) -> list[FullDisk]:
             [(HOME, T1, T2), (OTHER, T1, None)],
             id="two-disks",
         ),
-        pytest.param([(T1, {HOME: 0}), (T2, {})], [(HOME, T1, None)], id="a-disk-that-is-not-looked-at"),
+        pytest.param([(T1, {HOME: 0}), (T2, NOWHERE)], [(HOME, T1, None)], id="a-disk-that-is-not-looked-at"),
     ],
 )
 def test_a_record_says_which_disk_was_full_from_when_until_when(

@@ -93,9 +93,9 @@ def _run_checks(settings: Settings) -> Iterator[Check]:
         _check_python,
         _check_packages,
         _check_torchvision,
-        _check_nats_server,
+        check_nats_server,
         _check_home,
-        _check_space,
+        check_space,
         _check_pocket,
         _check_device,
         _check_workshop,
@@ -139,7 +139,7 @@ def _check_torchvision(_: Settings) -> Check:
     return Check(name="torchvision", state="ok", detail="not in the way")
 
 
-def _check_nats_server(settings: Settings) -> Check:
+def check_nats_server(settings: Settings) -> Check:
     if settings.nats_url is not None:
         address = Address.parse(settings.nats_url)
         if since := read_record(record_file(settings)).unstored_since:
@@ -233,7 +233,7 @@ def _check_home(settings: Settings) -> Check:
     )
 
 
-def _check_space(settings: Settings) -> Check:
+def check_space(settings: Settings) -> Check:
     """Room on the disk that has least of it, and disks that are full or were."""
     free = min(look_at_disks(folders_of(settings)).values())
     told = recent(current_record(settings), time_text())
