@@ -5,14 +5,13 @@ from tests.requirements.requirement import Requirement
 DEPLOYMENT: tuple[Requirement, ...] = (
     Requirement(
         "D1",
-        "One machine needs nothing else: the NATS server is embedded, records are SQLite, pictures local files.",
+        "One machine needs nothing else: the NATS server is embedded, records are SQLite, pictures local files; "
+        "killed processes and full disks cost nothing but time.",
         (
             "test_run::test_a_workshop_is_started_for_the_occasion_and_stopped",
             "test_up::test_ctrl_c_lets_the_agents_finish_and_ends_the_broker_last",
             "test_up::test_a_killed_broker_comes_back_on_the_same_port_with_its_streams",
             "test_up::test_a_killed_supervisor_leaves_no_process_behind_and_the_home_free",
-            "test_embedded_server::test_port_and_passwords_survive_a_restart",
-            "test_disk::test_a_full_disk_leaves_no_partial_picture_and_the_batch_ends_once_there_is_room",
             "test_disk::test_a_disk_that_was_full_in_mid_batch_costs_nothing_but_time",
             "test_disk_watch::test_a_broker_whose_disk_was_full_is_started_again_once_there_is_room",
         ),
