@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 
@@ -21,6 +22,7 @@ from agents.shared.supervisor.restart import BackOff
 from bus import topology
 from bus.client import Client
 from bus.connection import Address, connect
+from bus.disk_space import FULL_BYTES, free_bytes
 from protocol.errors import Unavailable
 from protocol.messages import ROLES, Role
 
@@ -39,6 +41,17 @@ class CannotStart(Unavailable):
     def __init__(self, child: Child) -> None:
         super().__init__(
             "timeout", f"the {child.unit} agent does not start: {child.last_error()}", hint=f"see {child.log}"
+        )
+
+
+class NoRoom(Unavailable):
+    """A workshop cannot be started on a full disk."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(
+            "disk_full",
+            f"no workshop can be started: the disk of {home} is full",
+            hint="make room there, or name a folder on another disk in BOTTEGA_HOME",
         )
 
 
@@ -79,9 +92,12 @@ async def run_workshop(
 
     Raises:
         HomeTaken: a workshop runs in this home already.
+        NoRoom: the disk of the home is full.
         Unavailable: nats-server cannot be started, or the server of `nats_url` does not answer.
     """
     policy = policy or BackOff()
+    if free_bytes(settings.home) < FULL_BYTES:
+        raise NoRoom(settings.home)
     with lock_home(settings.address_file):
         async with open_broker(settings, announce) as broker:
             admin = await connect(broker.address("admin"), name="supervisor")

@@ -1,5 +1,6 @@
 """What people are told of full disks, and of a broker elsewhere that stores nothing."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from agents.doors.cli.workshop.doctor import check_nats_server, check_space
 from agents.shared.settings import Settings
 from agents.shared.supervisor.disk_record import record_file, write_record
 from agents.shared.supervisor.full_disks import DiskRecord, FullDisk
+from tests.doors.cli.conftest import Home
 from tests.small_disk import fill, small_disk
 
 
@@ -33,6 +35,14 @@ def test_the_doctor_says_of_a_full_disk_that_it_is_full_and_then_that_it_was(set
         was = check_space(settings)
         assert was.state == "warning"  # for there is little room
         assert f"the disk of {home} was full from " in was.detail
+
+
+def test_no_workshop_is_started_on_a_full_disk_and_the_disk_is_named(home: Home) -> None:
+    with small_disk(home.folder, 512):
+        done = home.run("generate", "a red car", "--json")
+        error = json.loads(done.stdout)["error"]
+        assert (done.returncode, error["code"]) == (3, "disk_full")
+        assert error["message"] == f"no workshop can be started: the disk of {home.folder} is full"
 
 
 def test_the_doctor_tells_for_a_day_that_a_disk_was_full(settings: Settings) -> None:
