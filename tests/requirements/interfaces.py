@@ -51,6 +51,7 @@ INTERFACES: tuple[Requirement, ...] = (
             "test_readme::test_the_commands_shown_are_commands_of_the_command_line",
             "test_readme::test_what_a_readme_points_to_is_there",
             "test_commands::test_the_doctor_names_what_to_do",
+            "test_disks_told::test_no_workshop_is_started_on_a_full_disk_and_the_disk_is_named",
         ),
         missing="No user guide apart from the READMEs.",
     ),
