@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import msgspec
 
 from protocol import codec
+from protocol.drafts import DraftedPrompts, DraftPrompts
 from protocol.errors import AcpError
 from protocol.messages import Control, Event, Presence, Progress, Role, Work
 from protocol.results import GenerationStatus
@@ -94,6 +95,15 @@ class Outlet(Protocol):
 
         Raises:
             Unavailable: no storage process answered in time.
+            BadMessage: what came is no answer.
+        """
+        ...
+
+    async def draft_prompts(self, wanted: DraftPrompts) -> DraftedPrompts:
+        """Ask for prompts that belong to no batch. Nothing is kept of them.
+
+        Raises:
+            Unavailable: no prompt process answered in time.
             BadMessage: what came is no answer.
         """
         ...

@@ -17,6 +17,7 @@ from bus.publisher import MESSAGE_ID_HEADER, Publication, Publisher
 from bus.telemetry import Tracing
 from protocol import codec, subjects
 from protocol.channels import ACP_WORK
+from protocol.drafts import DraftedPrompts, DraftPrompts
 from protocol.errors import BadMessage, Unavailable
 from protocol.messages import Control, Presence, Progress, Role
 from protocol.results import GenerationStatus
@@ -36,6 +37,9 @@ ASK_WAIT_S = 5.0
 
 FIND_WAIT_S = 1.0
 """Longest wait for an answer about stored pictures: finding one saves a picture, and waiting must not cost one."""
+
+DRAFT_WAIT_S = 0.4
+"""Longest wait for a draft of prompts: a plan shows them and is answered within a second."""
 
 PURGE_RETRY_S = 0.25
 PURGE_WAIT_S = 10.0
@@ -119,6 +123,14 @@ class AgentOutlet:
         reply = codec.decode_reuse(answer)
         if not isinstance(reply, StoredPictures):
             raise BadMessage("invalid_value", f"{type(reply).__name__} is no answer about stored pictures")
+        return reply
+
+    async def draft_prompts(self, wanted: DraftPrompts) -> DraftedPrompts:
+        """Ask for prompts that belong to no batch; see `bus.agent.Outlet`."""
+        answer = await self._request(subjects.DRAFT, wanted, DRAFT_WAIT_S, "the prompt agent about a draft")
+        reply = codec.decode_drafts(answer)
+        if not isinstance(reply, DraftedPrompts):
+            raise BadMessage("invalid_value", f"{type(reply).__name__} is no draft of prompts")
         return reply
 
     async def presences(self) -> Sequence[Presence]:

@@ -12,6 +12,7 @@ import msgspec
 from protocol import subjects
 from protocol.commands import Command
 from protocol.components import members
+from protocol.drafts import DraftedPrompts, DraftPrompts
 from protocol.flat_jobs import GenerateFlatImage, ScoreFlatImage, StoreFlatImage
 from protocol.messages import (
     ROLES,
@@ -301,6 +302,30 @@ _STORED = (
     _STORED_REPLY,
 )
 
+_DRAFT_REPLY = Channel(
+    "draft_reply",
+    None,
+    None,
+    "The reply subject of a request for a draft of prompts.",
+    (DraftedPrompts,),
+    senders=("prompt",),
+    receivers=("planner",),
+)
+
+_DRAFT = (
+    Channel(
+        "draft",
+        subjects.DRAFT,
+        subjects.DRAFT,
+        "Request and reply: which prompts would be written for this plan? Nothing is kept.",
+        (DraftPrompts,),
+        senders=("planner",),
+        receivers=("prompt",),
+        reply=_DRAFT_REPLY,
+    ),
+    _DRAFT_REPLY,
+)
+
 DEAD = Channel(
     "dead_letter",
     f"{subjects.ROOT}.dead.{{role}}",
@@ -312,7 +337,18 @@ DEAD = Channel(
     stream=ACP_DEAD,
 )
 
-CHANNELS: tuple[Channel, ...] = (COMMAND, OPERATOR, REPLY, *_WORK, *_EVENTS, *_BESIDE, *_LEDGER, *_STORED, DEAD)
+CHANNELS: tuple[Channel, ...] = (
+    COMMAND,
+    OPERATOR,
+    REPLY,
+    *_WORK,
+    *_EVENTS,
+    *_BESIDE,
+    *_LEDGER,
+    *_STORED,
+    *_DRAFT,
+    DEAD,
+)
 """Every channel of the protocol."""
 
 DICTIONARY_MESSAGES = frozenset(kind for channel in CHANNELS if channel.dictionary for kind in channel.messages)

@@ -15,6 +15,7 @@ import zstandard
 from protocol.channels import DICTIONARY_MESSAGES
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command, GenerateImages
 from protocol.dictionary import LEVEL, load, registry
+from protocol.drafts import Drafts
 from protocol.errors import AcpError, BadCommand, BadMessage, DiskFull, NotSupported, is_disk_full
 from protocol.flat_jobs import KnownMessage, current_message
 from protocol.messages import Message
@@ -57,6 +58,7 @@ _operator_decoder: msgspec.json.Decoder[OperatorCommand] = msgspec.json.Decoder(
 _message_decoder: msgspec.json.Decoder[KnownMessage] = msgspec.json.Decoder(KnownMessage)
 _spending_decoder: msgspec.json.Decoder[Spending] = msgspec.json.Decoder(Spending)
 _reuse_decoder: msgspec.json.Decoder[Reuse] = msgspec.json.Decoder(Reuse)
+_drafts_decoder: msgspec.json.Decoder[Drafts] = msgspec.json.Decoder(Drafts)
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -224,6 +226,15 @@ def decode_reuse(data: bytes) -> Reuse:
         BadMessage: the bytes are not one.
     """
     return _decode(data, _reuse_decoder, "a message about stored pictures")
+
+
+def decode_drafts(data: bytes) -> Drafts:
+    """A request for drafts of prompts, or its answer.
+
+    Raises:
+        BadMessage: the bytes are not one.
+    """
+    return _decode(data, _drafts_decoder, "a message about drafts of prompts")
 
 
 def _decode(data: bytes, decoder: msgspec.json.Decoder[Decoded], what: str) -> Decoded:

@@ -8,7 +8,7 @@ with a default and never change their type. Unknown fields are refused. Pure mod
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.animation import Animation
 from protocol.ids import Id, Label, Seed
@@ -114,6 +114,10 @@ class GenerateImages(
     """The most that the command may cost; a plan beyond it is refused."""
     hold: bool = False
     """Answer with the plan and wait for APPROVE."""
+    dry_run: bool | UnsetType = UNSET
+    """Answer with the plan and keep nothing: no batch is begun and no money is held, whatever `hold` says."""
+    dry_run_first: Offset | UnsetType = UNSET
+    """With `dry_run`: index of the first picture that the plan lists."""
     priority: ServiceClass | None = None
     """Class of service; interactive pictures are made first. Null is interactive for a small batch."""
     deadline: Annotated[datetime, Meta(tz=True)] | None = None

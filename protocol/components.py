@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command
+from protocol.drafts import Drafts
 from protocol.flat_jobs import KnownMessage, KnownWork
 from protocol.messages import Control, Event
 from protocol.operator import OperatorCommand
@@ -29,6 +30,7 @@ UNIONS: dict[str, Any] = {
     "Control": Control,
     "Spending": Spending,
     "Reuse": Reuse,
+    "Drafts": Drafts,
 }
 """Name of a union -> the union."""
 
@@ -45,7 +47,7 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
 
 def components(ref_template: str) -> dict[str, Schema]:
     """Schemas by type name, referring to each other by `ref_template`, such as `#/$defs/{name}`."""
-    travelling = (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse)
+    travelling = (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse, Drafts)
     kinds = [kind for union in travelling for kind in members(union)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=ref_template)
     for kind in _reachable(kinds):
@@ -74,7 +76,7 @@ def json_schema() -> Schema:
         "description": "Messages of the bottega workshop. Validate a single one against its name under $defs.",
         "anyOf": [
             {"$ref": ref.format(name=name)}
-            for name in ("Command", "OperatorCommand", "Reply", "Message", "Spending", "Reuse")
+            for name in ("Command", "OperatorCommand", "Reply", "Message", "Spending", "Reuse", "Drafts")
         ],
         "$defs": {**unions(ref), **components(ref)},
     }

@@ -44,6 +44,7 @@ Code = Literal[
     "unknown_field",
     "unknown_image",
     "unknown_style",
+    "unpriced",
     "wrong_state",
 ]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.ids import Id
-from protocol.parameters import Budget, CostsBy, Offset
+from protocol.parameters import CostsBy, Limit, Offset
 
 Weight = Annotated[int, Meta(ge=1, le=1000, description="pictures in each of the client's turns")]
 InFlight = Annotated[int, Meta(ge=1, le=10_000, description="pictures in flight at once")]
@@ -44,7 +44,7 @@ class CreateClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Make a client known before its first command."""
 
     client_id: Id
-    limit: Budget | None = None
+    limit: Limit | None = None
     """The most that it may hold and spend together; null is no limit."""
     weight: Weight = 1
     max_in_flight: InFlight | None = None
@@ -55,7 +55,7 @@ class LimitClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     """Change what a client may have; what is left out stays."""
 
     client_id: Id
-    limit: Budget | UnsetType | None = UNSET
+    limit: Limit | UnsetType | None = UNSET
     """As in CREATE_CLIENT. Below what is held and spent, new commands are refused and running ones go on."""
     weight: Weight | UnsetType = UNSET
     max_in_flight: InFlight | UnsetType | None = UNSET

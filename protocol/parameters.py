@@ -5,7 +5,7 @@ Unknown fields are refused, because a misspelt wish that is ignored makes the wr
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.ids import MAX_SEED, Id, Label
 
@@ -184,9 +184,17 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many of the best pictures to export; null means all."""
 
 
-class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The most that a command may cost."""
+class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The most that may be spent."""
 
     amount: Annotated[float, Meta(ge=0.0, le=1_000_000.0)]
     """Currency units (dollars)."""
     currency: Literal["USD"] = "USD"
+
+
+class Budget(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The most that a command may cost."""
+
+    unpriced: Literal["refuse", "allow"] | UnsetType = UNSET
+    """What becomes of a command whose price is not known, so that its budget cannot be kept: `refuse`, the default, or
+    `allow` it to run without one."""

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from protocol.catalogue import Catalogued
 from protocol.errors import ErrorBody
 from protocol.parameters import EngineKind, Scalar
 
@@ -39,16 +40,30 @@ class Stage(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
+class PlannedImage(Struct, frozen=True, kw_only=True):
+    """A picture that would be made. `swept` are the values that tell it from others of a sweep; `catalogued` is its
+    place in a catalogue."""
+
+    index: int
+    swept: dict[str, Scalar] = {}
+    catalogued: Catalogued | None = None
+
+
 class PlanBody(Struct, frozen=True, kw_only=True):
     """What will be done, what it will cost and take, and what of the wish was not honoured.
 
-    `state` refused has a `refusal`; state held has an `approval` token and an expiry. `engine` says whether the model's
-    calls are shared with other pictures, step by step, or made for each picture alone; `stages` are listed where
-    there are several, and end in another size than `size`, which the model makes. `estimated_cost` and
-    `estimated_seconds` are null where nothing was measured or priced yet.
+    `state` refused has a `refusal`; held has an `approval` token and an expiry; planned is that of a dry run: nothing
+    was begun. `engine` says whether the model's calls are shared with other pictures, step by step, or made for each
+    picture alone; `stages` are listed where there are several, and end in another size than `size`, which the model
+    makes.
+
+    `estimated_cost` and `estimated_seconds` are null where nothing was measured or priced yet; `unknown_cost` says
+    which of the two is missing. `reserved_cost` is the most that the batch may cost, all attempts used: it is held
+    while the batch runs, and what was not needed is given back. `images` are those of a dry run of a catalogue or a
+    sweep, a page at a time; `next` is the index to ask for next.
     """
 
-    state: Literal["accepted", "held", "refused"]
+    state: Literal["accepted", "held", "planned", "refused"]
     quantity: int
     platform: str | None = None
     provider: str | None = None
@@ -73,10 +88,15 @@ class PlanBody(Struct, frozen=True, kw_only=True):
     expires: str | None = None
     refusal: ErrorBody | None = None
     metadata: dict[str, Scalar] = {}
+    reserved_cost: Cost | UnsetType = UNSET
+    unknown_cost: Literal["no_price", "not_measured"] | UnsetType = UNSET
+    images: list[PlannedImage] | UnsetType = UNSET
+    next: int | UnsetType = UNSET
 
 
 class GenerationPlan(Struct, frozen=True, kw_only=True):
-    """`{"generation_plan": {…}, "hash": …}`. `hash` is null when the plan was refused."""
+    """`{"generation_plan": {…}, "hash": …}`. `hash` is null when the plan was refused, or was all that was asked
+    for (`dry_run`)."""
 
     generation_plan: PlanBody
     hash: str | None

@@ -13,6 +13,7 @@ from typing import Any
 from protocol import asyncapi
 from protocol.commands import Command
 from protocol.components import json_schema, members, tag_of
+from protocol.drafts import Drafts
 from protocol.flat_jobs import KnownMessage
 from protocol.operator import OperatorCommand
 from protocol.replies import Reply
@@ -24,7 +25,7 @@ FRAMES = FOLDER.parent / "tests" / "protocol" / "golden"
 
 _TYPE_NAMES = {
     tag_of(kind): kind.__name__
-    for union in (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse)
+    for union in (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse, Drafts)
     for kind in members(union)
 }
 

@@ -35,6 +35,7 @@ PROGRESS = f"{ROOT}.progress.>"
 DEAD = f"{ROOT}.dead.>"
 LEDGER = f"{ROOT}.ledger.*"
 STORED = f"{ROOT}.stored"
+DRAFT = f"{ROOT}.draft"
 OPERATOR = f"{ROOT}.operator"
 
 JobEvent = ImageGenerated | ImageScored | ImageStored | JobFailed | JobCancelled

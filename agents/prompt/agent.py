@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -13,13 +14,14 @@ from agents.prompt.style_files import StyleFiles
 from agents.prompt.writer import write_prompt
 from agents.shared.presence import base_presence
 from agents.shared.settings import Settings
-from bus.agent import Agent, Delivery, Inbound, Intake, Outbound
+from bus.agent import Agent, Caller, Delivery, Endpoint, Inbound, Intake, Outbound, encode_compressed
 from bus.blobs import BlobMissing, Blobs
 from bus.local_blobs import LocalBlobs
-from protocol import subjects
+from protocol import codec, subjects
 from protocol.catalogue import CatalogueSnapshot
 from protocol.channels import ACP_WORK
-from protocol.errors import AcpError, Refused
+from protocol.drafts import DraftedPrompts, DraftPrompts, Drafts
+from protocol.errors import AcpError, BadMessage, Refused
 from protocol.messages import Presence, Prompt, PromptsFailed, PromptsWritten, PromptWish, WritePrompts
 from protocol.nearest import nearest
 
@@ -52,6 +54,11 @@ class PromptWriter(Agent):
     def intakes(self) -> Sequence[Intake]:
         return [Intake(ACP_WORK, "prompt", (subjects.work_filter("prompt"),), slots=SLOTS)]
 
+    def endpoints(self) -> Sequence[Endpoint[Any, Any]]:
+        return [
+            Endpoint(subjects.DRAFT, decode=codec.decode_drafts, answer=self._draft_prompts, encode=encode_compressed)
+        ]
+
     def presence(self, instance: str) -> Presence:
         return replace(
             base_presence("prompt", instance, SLOTS),
@@ -67,6 +74,16 @@ class PromptWriter(Agent):
         """
         if not isinstance(message, WritePrompts):
             raise AcpError("internal", f"the prompt agent has no work for {type(message).__name__}")
+        return [await self._write_page(message)]
+
+    async def _draft_prompts(self, wanted: Drafts, caller: Caller) -> DraftedPrompts:
+        """The prompts of a plan that nobody keeps."""
+        if not isinstance(wanted, DraftPrompts):
+            raise BadMessage("invalid_value", f"{type(wanted).__name__} is no request for drafts")
+        written = await self._write_page(wanted.request)
+        return DraftedPrompts(prompts=[prompt.text for prompt in written.prompts])
+
+    async def _write_page(self, message: WritePrompts) -> PromptsWritten:
         if not 0 < message.count <= MAX_COUNT or message.first < 0:
             raise AcpError("invalid_value", f"no page has {message.count} prompts from {message.first}")
         if message.wishes and len(message.wishes) != message.count:
@@ -84,11 +101,9 @@ class PromptWriter(Agent):
 
         prompts = _write_fitting(map(written, wishes))
         batch, client = message.hash, message.client_id
-        return [
-            PromptsWritten(
-                hash=batch, client_id=client, first=message.first, prompts=prompts, revision=message.revision
-            )
-        ]
+        return PromptsWritten(
+            hash=batch, client_id=client, first=message.first, prompts=prompts, revision=message.revision
+        )
 
     async def give_up(self, message: Inbound, error: AcpError) -> Sequence[Outbound]:
         if not isinstance(message, WritePrompts):

@@ -15,6 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from agents.generator.orders.order import Order, order_of
 from agents.generator.registry import registry
 from bus.agent import Outbound
+from protocol.drafts import DraftedPrompts, DraftPrompts
 from protocol.flat_jobs import FlatJob
 from protocol.messages import Control, Job, Presence, Progress, Prompt, Role
 from protocol.results import GenerationStatus
@@ -185,6 +186,9 @@ class Listener:
 
     async def find_stored(self, question: FindStored) -> StoredPictures:
         raise AssertionError("a generator asks for no stored pictures")
+
+    async def draft_prompts(self, wanted: DraftPrompts) -> DraftedPrompts:
+        raise AssertionError("a generator drafts no prompts")
 
     async def presences(self) -> Sequence[Presence]:
         return ()

@@ -10,6 +10,7 @@ import pytest
 
 from protocol import codec
 from protocol.commands import GenerateImages
+from protocol.drafts import Drafts
 from protocol.flat_jobs import FlatJob, FlatWork, KnownMessage, current_message
 from protocol.messages import Job
 from protocol.results import GenerationStatus, Performance, QualityMetrics, StatusBody
@@ -49,9 +50,11 @@ def test_every_type_has_a_frame_with_every_field() -> None:
 
 
 def heard(data: bytes, kind: type[msgspec.Struct]) -> object:
-    """What an agent understands; paid calls and stored pictures have doors of their own."""
+    """What an agent understands; paid calls, stored pictures and drafts have doors of their own."""
     if kind in Reuse.__args__:
         return codec.decode_reuse(data)
+    if kind in Drafts.__args__:
+        return codec.decode_drafts(data)
     return codec.decode_spending(data) if kind in Spending.__args__ else codec.decode_message(data)
 
 
@@ -150,5 +153,6 @@ def decoded_job() -> msgspec.Struct:
 def test_every_message_between_agents_says_its_type_in_its_first_field() -> None:
     tagged = [file for file in FILES if kind_of(file).__struct_config__.tag_field == "type"]
 
-    assert {type(decoded(file)) for file in tagged} == {*KnownMessage.__args__, *Spending.__args__, *Reuse.__args__}
+    between_agents = (KnownMessage, Spending, Reuse, Drafts)
+    assert {type(decoded(file)) for file in tagged} == {kind for union in between_agents for kind in union.__args__}
     assert all(codec.encode(decoded(file)).startswith(b'{"type":"') for file in tagged)

@@ -83,7 +83,7 @@ def test_money_between_agents_is_whole_micro_dollars_and_dollars_only_at_the_edg
     for field in msgspec.structs.fields(kind):
         if field.name.endswith("_micros"):
             assert field.type in (int | None, Micros)
-        elif "cost" in field.name or "price" in field.name:
+        elif {"cost", "price"} & set(field.name.split("_")):
             assert kind in structs_below(members(Reply))
 
 

@@ -131,5 +131,8 @@ class Silent:
     async def find_stored(self, question: Any) -> Any:
         raise AssertionError("storage asks nobody what is stored")
 
+    async def draft_prompts(self, wanted: object) -> Any:
+        raise AssertionError("storage drafts no prompts")
+
     async def presences(self) -> list[Any]:
         return []

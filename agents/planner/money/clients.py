@@ -49,7 +49,16 @@ def admit(connection: Connection, client: str, now: float, open_door: bool = Tru
     """
     if open_door:
         _add(connection, CreateClient(client_id=client), now)
-    elif client_row(connection, client) is None:
+    check_admitted(connection, client, open_door)
+
+
+def check_admitted(connection: Connection, client: str, open_door: bool) -> None:
+    """See that a client may begin work, and change nothing.
+
+    Raises:
+        Refused: as `admit`.
+    """
+    if not open_door and client_row(connection, client) is None:
         raise Refused(
             "unknown_client",
             f"the client {client} is not known here",

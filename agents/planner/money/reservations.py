@@ -14,13 +14,13 @@ from agents.planner.ledger.tables import clients, reservations
 from agents.planner.money.clients import client_row
 from agents.planner.planning.pricing import (
     LOCAL_PROVIDER,
+    HighestCost,
     Hold,
-    highest_cost,
-    over_budget_refusal,
+    check_budget,
+    over_limit_refusal,
     settle_hold,
-    unknown_cost_refusal,
+    unpriced_refusal,
 )
-from protocol.money import micros
 
 _OF_CLIENT = clients.c.client_id == sa.bindparam("of_client")
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
@@ -52,57 +52,75 @@ _UPDATE_RESERVATION = sa.update(reservations).where(
 )
 
 
+def highest_cost(batch: Batch, pictures: int) -> HighestCost | None:
+    """The most that so many pictures of a batch may cost; null where an attempt has no price."""
+    recipe = batch.recipe
+    if recipe.highest_micros is None:
+        return None
+    return HighestCost(pictures, recipe.max_attempts, recipe.highest_micros, recipe.price_micros, recipe.provider)
+
+
+def check_room(connection: Connection, batch: Batch) -> None:
+    """See that the highest cost of a new batch could be held, and hold nothing.
+
+    Raises:
+        Refused: as `reserve`.
+    """
+    cost = _cost_within_budget(connection, batch)
+    row = client_row(connection, batch.client_id)
+    if cost is None or row is None or row["limit_micros"] is None:
+        return
+    if row["held_micros"] + row["spent_micros"] + cost.total > row["limit_micros"]:
+        raise over_limit_refusal(cost, row["limit_micros"], row["held_micros"], row["spent_micros"])
+
+
 def reserve(connection: Connection, batch: Batch, now: float) -> None:
     """Hold the highest cost of a new batch; one whose attempts have no price holds nothing.
 
     Raises:
-        Refused: `exceeds_budget` where the batch may cost more than its own budget or what its client has left, or
-            its cost is not known and somebody else than this workshop will charge it.
+        Refused: `exceeds_budget` where the batch may cost more than its own budget or what its client has left;
+            `unpriced` where its cost is not known and its budget does not allow that, or its client has a limit and
+            somebody else than this workshop will charge it.
     """
-    budget = batch.command.budget
-    cost = highest_cost(batch.quantity, batch.recipe.max_attempts, batch.recipe.highest_micros)
+    cost = _cost_within_budget(connection, batch)
     if cost is None:
-        limited = budget is not None or _require_client(connection, batch.client_id)["limit_micros"] is not None
-        if limited and batch.recipe.provider != LOCAL_PROVIDER:
-            raise unknown_cost_refusal(batch.recipe.provider)
         return
-    if budget is not None and cost > micros(budget.amount):
-        raise over_budget_refusal(cost, micros(budget.amount))
     _hold_for_client(connection, batch.client_id, cost, now)
     connection.execute(
         sa.insert(reservations).values(
             hash=batch.hash,
             client_id=batch.client_id,
-            amount_micros=cost,
+            amount_micros=cost.total,
             settled_micros=0,
             released_micros=0,
             state=ReservationState.OPEN,
         )
     )
-    note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost)
+    note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost.total)
 
 
 def reserve_more(connection: Connection, batch: Batch, pictures: int, now: float) -> None:
     """Hold the highest cost of further pictures of a batch, such as failed ones that are tried again.
 
     Raises:
-        Refused: `exceeds_budget`, as for a new batch; the budget of the batch counts all that it spent and holds.
+        Refused: as for a new batch; the budget of the batch counts all that it spent and holds.
     """
-    cost = highest_cost(pictures, batch.recipe.max_attempts, batch.recipe.highest_micros)
-    if not cost:
+    if not pictures:
+        return
+    cost = highest_cost(batch, pictures)
+    if cost is None or not cost.total:
+        check_budget(batch.command.budget, cost, batch.recipe.provider)
         return
     row = connection.execute(_HOLD, {"of_hash": batch.hash}).mappings().one()
     hold = _decode_hold(row)
-    budget = batch.command.budget
-    if budget is not None and cost + hold.remaining + hold.settled > micros(budget.amount):
-        raise over_budget_refusal(cost, micros(budget.amount) - hold.remaining - hold.settled)
+    check_budget(batch.command.budget, cost, batch.recipe.provider, used=hold.remaining + hold.settled)
     _hold_for_client(connection, batch.client_id, cost, now)
     connection.execute(
         sa.update(reservations)
         .where(reservations.c.hash == batch.hash)
-        .values(amount_micros=max(hold.amount, hold.settled + hold.released) + cost, state=ReservationState.OPEN)
+        .values(amount_micros=max(hold.amount, hold.settled + hold.released) + cost.total, state=ReservationState.OPEN)
     )
-    note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost)
+    note(connection, "reserved", batch.client_id, now, batch.hash, micros=cost.total)
 
 
 def settle_reservation(connection: Connection, batch: Batch, now: float) -> None:
@@ -114,7 +132,7 @@ def settle_reservation(connection: Connection, batch: Batch, now: float) -> None
         return
     before = _decode_hold(row)
     left = batch.quantity - batch.tally.ended_pictures
-    needed = highest_cost(left, batch.recipe.max_attempts, batch.recipe.highest_micros) or 0
+    needed = left * batch.recipe.max_attempts * batch.recipe.highest_micros
     after = settle_hold(before, batch.tally.cost_micros, needed)
     state = ReservationState.OPEN if left else ReservationState.CLOSED
     if after == before and state == row["state"]:
@@ -150,18 +168,23 @@ def hold_of(connection: Connection, batch: str) -> Hold | None:
     return _decode_hold(row) if row else None
 
 
-def _hold_for_client(connection: Connection, client: str, cost: int, now: float) -> None:
-    changed = connection.execute(_RESERVE, {"of_client": client, "amount": cost, "now": now}).rowcount
+def _cost_within_budget(connection: Connection, batch: Batch) -> HighestCost | None:
+    """The highest cost of a new batch, which its budget allows."""
+    cost, provider = highest_cost(batch, batch.quantity), batch.recipe.provider
+    check_budget(batch.command.budget, cost, provider)
+    if cost is None and provider != LOCAL_PROVIDER:
+        row = client_row(connection, batch.client_id)
+        if row is not None and row["limit_micros"] is not None:
+            raise unpriced_refusal(provider, limited=True)
+    return cost
+
+
+def _hold_for_client(connection: Connection, client: str, cost: HighestCost, now: float) -> None:
+    changed = connection.execute(_RESERVE, {"of_client": client, "amount": cost.total, "now": now}).rowcount
     if changed != 1:
-        row = _require_client(connection, client)
-        left = row["limit_micros"] - row["held_micros"] - row["spent_micros"]
-        raise over_budget_refusal(cost, left)
-
-
-def _require_client(connection: Connection, client: str) -> RowMapping:
-    row = client_row(connection, client)
-    assert row is not None, "a batch without a client"
-    return row
+        row = client_row(connection, client)
+        assert row is not None, "a batch without a client"
+        raise over_limit_refusal(cost, row["limit_micros"], row["held_micros"], row["spent_micros"])
 
 
 def _decode_hold(row: RowMapping) -> Hold:

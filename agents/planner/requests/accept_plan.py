@@ -2,32 +2,31 @@
 
 import asyncio
 import hashlib
-import secrets
 import time
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.states import BatchState
-from agents.planner.ledger.tally import Tally
 from agents.planner.outbox.change import Change
 from agents.planner.outbox.outbox import enqueue
-from agents.planner.planning import lora_syntax, time_limits
+from agents.planner.planning import lora_syntax
 from agents.planner.planning.capabilities import merge_presences
 from agents.planner.planning.delegation import check_own_work
 from agents.planner.planning.recipe import Recipe, alternatives, resolve
-from agents.planner.planning.variation import count_pictures
 from agents.planner.requests import replies
 from agents.planner.requests.batch_queries import result_page
+from agents.planner.requests.dry_run import plan_dry_run
 from agents.planner.requests.handler import Handlers, RequestResources
 from agents.planner.requests.owned_batches import load_owned_batch, wait_for_end
+from agents.planner.requests.proposed_batch import count_generators, propose_batch
 from agents.planner.scheduling.hand_out import first_prompts
 from agents.planner.transitions import accept
 from protocol.commands import GenerateImages, Upgrade
-from protocol.errors import Refused
-from protocol.ids import new_batch_hash
+from protocol.errors import BadCommand, Refused
 from protocol.messages import Job, Presence
 from protocol.plans import GenerationPlan
 from protocol.replies import Reply
@@ -38,13 +37,15 @@ MAX_WAIT_S = 30.0
 MAX_PROMPTS_WAIT_S = 0.4
 """How long a plan waits for its first prompts, so that it can show them and still answer within a second."""
 
-HOLD_LIFETIME_S = 3600.0
-"""Life of a held plan."""
-
 
 async def generate_images(resources: RequestResources, command: GenerateImages, client: str) -> Reply:
     """Accept the pictures that a client wishes for; returns their plan, or what the command asks for instead."""
-    payload = digest_of(command)
+    dry_run = command.dry_run is True
+    if command.dry_run_first is not UNSET and not dry_run:
+        raise BadCommand(
+            "invalid_value", "only a dry run lists its pictures", path="$.dry_run_first", hint='add "dry_run": true'
+        )
+    payload = digest_of(replace(command, dry_run=UNSET, dry_run_first=UNSET))
     command = lora_syntax.move_tags_to_loras(command)
     presences = await resources.outlet.presences()
     # Looked up first, because what was planned once stays planned when the workshop can do less today.
@@ -61,9 +62,13 @@ async def generate_images(resources: RequestResources, command: GenerateImages, 
             works = alternatives(error.body, workshop, resources.defaults)
             return replies.refusal_reply(error.body, command.requirements.quantity, works)
         try:
+            if dry_run:
+                return await plan_dry_run(resources, command, client, recipe, presences)
             batch = await accept_batch(resources, command, client, recipe, payload, presences)
         except Refused as error:
             return over_budget_reply(error, command.requirements.quantity)
+    if dry_run:
+        return await reply_with_plan(resources, batch, presences)
     match command.respond_format:
         case "GENERATION_PLAN":
             return await reply_with_plan(resources, batch, presences)
@@ -105,37 +110,7 @@ async def accept_batch(
 ) -> Batch:
     """The batch of a new command, or that of an equal one which was quicker."""
     now = time.time()
-    defaults = resources.defaults
-    time_limits.check_times(command, now)
-    quantity = count_pictures(command, recipe)
-    cost = replies.estimated_cost(recipe, quantity)
-    dear = defaults.hold_over is not None and cost is not None and cost.amount > defaults.hold_over
-    held = command.hold or dear
-    seconds = replies.estimated_seconds(recipe, quantity, _count_generators(presences))
-    notes = time_limits.deadline_warnings(command, seconds, now)
-    if dear and not command.hold:
-        notes.append(f"held: the estimated cost is above {defaults.hold_over:g} USD")
-    recipe = msgspec.structs.replace(recipe, warnings=[*recipe.warnings, *notes])
-    proposed = Batch(
-        hash=new_batch_hash(),
-        client_id=client,
-        state=BatchState.HELD if held else BatchState.RUNNING,
-        command=command,
-        recipe=recipe,
-        seed=command.seed if command.seed is not None else secrets.randbelow(2**32),
-        quantity=quantity,
-        cursor=0,
-        written=0,
-        tally=Tally(quantity=quantity),
-        approval=secrets.token_hex(16) if held else None,
-        expires_at=now + HOLD_LIFETIME_S if held else None,
-        contact_sheet=None,
-        created_at=now,
-        priority=time_limits.class_of_service(command.priority, quantity),
-        parent=parent,
-        not_before=time_limits.epoch_seconds(command.not_before),
-        deadline=time_limits.epoch_seconds(command.deadline),
-    )
+    proposed = propose_batch(command, client, recipe, resources.defaults, count_generators(presences), now, parent)
 
     def work(connection: Connection) -> tuple[Batch, Change]:
         batch, change = accept.accept(
@@ -146,7 +121,7 @@ async def accept_batch(
             resources.window,
             now,
             originals,
-            defaults.open_door,
+            resources.defaults.open_door,
         )
         return batch, enqueue(connection, change, now)
 
@@ -160,12 +135,12 @@ async def reply_with_plan(resources: RequestResources, batch: Batch, presences: 
     patience = MAX_PROMPTS_WAIT_S if any(presence.role == "prompt" for presence in presences) else 0.0
     prompts = await _wait_for_prompts(resources, batch, patience)
     shown = prompts[: replies.MAX_SHOWN_PROMPTS]
-    return replies.plan_reply(batch, shown, _count_generators(presences))
+    return replies.plan_reply(batch, shown, count_generators(presences))
 
 
 def over_budget_reply(error: Refused, quantity: int) -> GenerationPlan:
-    """The refused plan of a batch that costs too much; every other refusal goes on its way."""
-    if error.code != "exceeds_budget":
+    """The refused plan of a batch that costs too much, or nobody knows what; every other refusal goes on its way."""
+    if error.code not in ("exceeds_budget", "unpriced"):
         raise error
     return replies.refusal_reply(error.body, quantity, [])
 
@@ -183,10 +158,6 @@ async def _wait_for_prompts(resources: RequestResources, batch: Batch, patience:
                 await changed.wait()
         except TimeoutError:
             return []
-
-
-def _count_generators(presences: Sequence[Presence]) -> int:
-    return sum(presence.role == "generator" for presence in presences)
 
 
 HANDLERS: Handlers = {GenerateImages: generate_images}

@@ -1,15 +1,18 @@
 """Replies about plans and batches, from records. Pure, except for reads through the connections it is given."""
 
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch, decode_batch
 from agents.planner.ledger.records import Outcome, decode_evidence, decode_work
 from agents.planner.ledger.states import ENDED_BATCH_STATES, BatchState, JobStage, JobState
 from agents.planner.ledger.tables import attempts, batches, jobs
+from agents.planner.money.reservations import highest_cost
 from agents.planner.planning.recipe import Recipe
 from agents.planner.planning.variation import catalogue_position, variation
 from agents.planner.requests.paging import fit_page
@@ -17,6 +20,7 @@ from protocol.catalogue import Catalogued
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
 from protocol.messages import GenerateImage
+from protocol.money import dollars
 from protocol.parameters import Scalar
 from protocol.plans import Cost, GenerationPlan, PlanBody, Size
 from protocol.results import (
@@ -62,6 +66,8 @@ def plan_reply(batch: Batch, prompts: list[str], generators: int) -> GenerationP
             approval=batch.approval if batch.state == BatchState.HELD else None,
             expires=_iso_time(batch.expires_at) if batch.state == BatchState.HELD else None,
             metadata=batch.command.metadata,
+            reserved_cost=_reserved_cost(batch),
+            unknown_cost=_unknown_cost(recipe),
         ),
         hash=batch.hash,
     )
@@ -90,6 +96,19 @@ def estimated_cost(recipe: Recipe, quantity: int) -> Cost | None:
         amount=recipe.price_micros * quantity / 1e6,
         breakdown={"generation": recipe.price_micros * quantity / 1e6},
     )
+
+
+def _reserved_cost(batch: Batch) -> Cost | UnsetType:
+    """The most that a batch may cost, which is held while it runs; left out where no price is known."""
+    cost = highest_cost(batch, batch.quantity)
+    return UNSET if cost is None else Cost(amount=dollars(cost.total))
+
+
+def _unknown_cost(recipe: Recipe) -> Literal["no_price", "not_measured"] | UnsetType:
+    """Why a cost is not estimated."""
+    if recipe.price_micros is not None:
+        return UNSET
+    return "no_price" if recipe.highest_micros is None else "not_measured"
 
 
 def result_reply(connection: Connection, batch: Batch, first: int, count: int) -> GenerationResult:

@@ -14,10 +14,10 @@ from protocol.messages import Job, MakeContactSheet, Prompt, WritePrompts
 from protocol.pixels import pixel_spec
 
 
-def prompts_request(batch: Batch) -> WritePrompts:
-    """The request for the next page of prompts."""
+def prompts_request(batch: Batch, most: int = PROMPTS_PER_PAGE) -> WritePrompts:
+    """The request for the next page of prompts, of `most` at the most."""
     command, recipe = batch.command, batch.recipe
-    count = min(PROMPTS_PER_PAGE, batch.quantity - batch.written)
+    count = min(most, batch.quantity - batch.written)
     wished = prompt_wishes(command, recipe, batch.written, count)
     return WritePrompts(
         hash=batch.hash,

@@ -118,7 +118,7 @@ def test_a_file_that_is_not_there_is_bad_input(workshop: Home):
 
 
 def test_a_plan_is_held_until_it_is_approved(workshop: Home):
-    done = workshop.run("plan", "-", "--json", stdin=COMMAND)
+    done = workshop.run("plan", "-", "--hold", "--json", stdin=COMMAND)
     assert done.returncode == 0
     plan = decode_reply(done.stdout.encode())
     assert isinstance(plan, GenerationPlan)
@@ -138,11 +138,22 @@ def test_a_plan_is_held_until_it_is_approved(workshop: Home):
 
 
 def test_a_plan_is_shown_readably_with_how_to_approve_it(workshop: Home):
-    done = workshop.run("plan", "-", stdin=COMMAND)
+    done = workshop.run("plan", "-", "--hold", stdin=COMMAND)
     assert done.returncode == 0
     assert re.search(r"^state +held", done.stdout, re.MULTILINE)
     assert re.search(r"^pictures +2", done.stdout, re.MULTILINE)
     assert re.search(r"bottega approve gen_batch_\w+ \w+", done.stdout)
+
+
+def test_a_plan_that_is_not_held_is_shown_and_is_in_no_list(workshop: Home):
+    before = workshop.run("list", "--json").stdout
+    done = workshop.run("plan", "-", stdin=COMMAND)
+    assert done.returncode == 0
+    assert re.search(r"^state +planned", done.stdout, re.MULTILINE)
+    assert re.search(r"^cost +not priced", done.stdout, re.MULTILINE)
+    assert re.search(r"^ +2\. .*a red car", done.stdout, re.MULTILINE)
+    assert "approve" not in done.stdout
+    assert workshop.run("list", "--json").stdout == before
 
 
 def test_a_cancelled_batch_is_not_made(workshop: Home):

@@ -79,4 +79,4 @@ def test_a_plan_expects_what_its_pictures_take_and_holds_what_the_dearest_may(
         Defaults("pocket", 0.5, 3, price_per_hour=3.6),
     )
     assert recipe.seconds_per_image == pytest.approx(2.0 * expected)
-    assert (recipe.price_micros, recipe.highest_micros) == (2000 * expected, 2000 * highest)
+    assert (recipe.price_micros, recipe.highest_micros) == (2000 * expected, 2 * 2000 * highest)

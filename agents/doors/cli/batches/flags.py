@@ -31,12 +31,18 @@ def send(source: CommandSource) -> None:
 
 
 @batches_app.command()
-def plan(source: CommandSource, json: JsonFlag = False) -> None:
-    """Show what a GENERATE_IMAGES command would do and cost, without doing it."""
+def plan(
+    source: CommandSource,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Keep the plan for an hour, its money held, and print its approval.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Show what a GENERATE_IMAGES command would do and cost, and keep nothing of it."""
     with report_failures(json):
         from agents.doors.cli.batches.send import plan as run
 
-        raise SystemExit(run(source, json))
+        raise SystemExit(run(source, hold, json))
 
 
 @batches_app.command()

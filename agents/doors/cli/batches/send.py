@@ -4,7 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
 from rich.console import Console
 
 from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input, failure_of_reply
@@ -31,16 +32,20 @@ def send(source: str) -> int:
             return ALL_STORED
 
 
-def plan(source: str, json: bool) -> int:
-    """Show the plan of a GENERATE_IMAGES command, held until it is approved; returns the exit code."""
+def plan(source: str, hold: bool, json: bool) -> int:
+    """Show the plan of a GENERATE_IMAGES command, of which nothing is kept, unless `hold` lets it wait until it is
+    approved; returns the exit code."""
     command = decode_command(read_command(source))
     if not isinstance(command, GenerateImages):
         raise bad_input("only GENERATE_IMAGES has a plan", path="$.cmd", hint="use: bottega send")
-    held = msgspec.structs.replace(command, hold=True, respond_format="GENERATION_PLAN")
+    if hold:
+        asked = replace(command, hold=True, dry_run=UNSET, respond_format="GENERATION_PLAN")
+    else:
+        asked = replace(command, dry_run=True)
 
     async def run() -> GenerationPlan:
         async with connect_client(load_settings()) as client:
-            return await ask(client, held, GenerationPlan)
+            return await ask(client, asked, GenerationPlan)
 
     answer = asyncio.run(run())
     if json:

@@ -23,7 +23,7 @@ from protocol.operator import (
     ShowClient,
     SuspendClient,
 )
-from protocol.parameters import Budget
+from protocol.parameters import Limit
 from protocol.replies import Reply
 
 Answer = TypeVar("Answer", bound=Reply)
@@ -91,7 +91,7 @@ def resume(client: str, json: bool) -> None:
     _send_and_show(ResumeClient(client_id=client), json)
 
 
-def _parse_budget(text: str | None) -> Budget | UnsetType | None:
+def _parse_budget(text: str | None) -> Limit | UnsetType | None:
     """Dollars, no limit, or nothing said."""
     if text is None or text == NO_LIMIT:
         return UNSET if text is None else None
@@ -103,7 +103,7 @@ def _parse_budget(text: str | None) -> Budget | UnsetType | None:
         raise bad_input(
             f"--limit cannot be {text!r}", hint=f"dollars, such as 5.00, at most {MAX_BUDGET:,.0f}; or {NO_LIMIT}"
         )
-    return Budget(amount=amount)
+    return Limit(amount=amount)
 
 
 MAX_BUDGET = 1_000_000.0

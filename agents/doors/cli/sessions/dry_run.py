@@ -1,25 +1,23 @@
-"""`bottega batch start --dry-run`: the jobs of a session, its time and its cost, by a plan that is held and dropped."""
+"""`bottega batch start --dry-run`: the jobs of a session, its time and its cost, by a plan that nobody keeps."""
 
 import asyncio
 import sys
 from pathlib import PurePosixPath
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 from rich.console import Console
 
-from agents.doors.cli.batches.follow import fetch_page
 from agents.doors.cli.errors import ALL_STORED
 from agents.doors.cli.sessions.order import SessionOptions, command_of
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for
-from agents.doors.cli.terminal.plan_view import format_duration, refusal_of
+from agents.doors.cli.terminal.plan_view import format_cost, format_duration, refusal_of
 from agents.doors.cli.workshop.connection import ask, connect_or_start
 from agents.shared.settings import Settings
 from protocol.codec import encode
-from protocol.commands import Cancel, GenerateImages
-from protocol.plans import Cost, GenerationPlan
-from protocol.results import GenerationStatus, Image
+from protocol.commands import GenerateImages
+from protocol.plans import Cost, GenerationPlan, PlanBody, PlannedImage
 
 PATIENCE_S = 30.0
 
@@ -47,7 +45,14 @@ def dry_run(wanted: SessionOptions, stand_in: str | None, json: bool) -> int:
     """Show what a session would do; returns the exit code."""
     settings = load_settings(stand_in=stand_in)
     display = display_for(Console(stderr=True), silent=json)
-    shown = asyncio.run(_plan_dry_run(command_of(wanted), settings, display))
+    plan, images = asyncio.run(_plan_dry_run(command_of(wanted), settings, display))
+    shown = DryRun(
+        jobs=[_dry_job(image) for image in images],
+        estimated_seconds=plan.estimated_seconds,
+        estimated_cost=plan.estimated_cost,
+        warnings=plan.warnings,
+        not_honoured=plan.not_honoured,
+    )
     if json:
         sys.stdout.write(encode(shown).decode() + "\n")
         return ALL_STORED
@@ -59,39 +64,28 @@ def dry_run(wanted: SessionOptions, stand_in: str | None, json: bool) -> int:
         line = f"[{job.id}] {job.prompt_file.removesuffix('.md')}{combo} → {job.folder}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     time = format_duration(shown.estimated_seconds) if shown.estimated_seconds else "not measured yet"
-    cost = (
-        f"{shown.estimated_cost.amount:.4f} {shown.estimated_cost.currency}" if shown.estimated_cost else "not priced"
-    )
+    cost = format_cost(plan)
     console.print(f"{len(shown.jobs)} jobs · time: {time} · cost: {cost}", highlight=False, soft_wrap=True)
     return ALL_STORED
 
 
-async def _plan_dry_run(command: GenerateImages, settings: Settings, display: Display) -> DryRun:
+async def _plan_dry_run(
+    command: GenerateImages, settings: Settings, display: Display
+) -> tuple[PlanBody, list[PlannedImage]]:
+    """The plan, and all the pictures that it lists, page by page."""
     async with connect_or_start(settings, display) as client:
-        plan = await ask(client, replace(command, hold=True), GenerationPlan, PATIENCE_S)
-        if refusal := refusal_of(plan.generation_plan):
-            raise refusal
-        assert plan.hash is not None, "a held plan has a hash"
-        try:
-            images: list[Image] = []
-            following: int | None = 0
-            while following is not None:
-                result = (await fetch_page(client, plan.hash, first=following)).generation_result
-                images += result.images
-                following = result.next
-        finally:
-            await ask(client, Cancel(hash=plan.hash), GenerationStatus, PATIENCE_S)
-    body = plan.generation_plan
-    return DryRun(
-        jobs=[_dry_job(image) for image in images],
-        estimated_seconds=body.estimated_seconds,
-        estimated_cost=body.estimated_cost,
-        warnings=body.warnings,
-        not_honoured=body.not_honoured,
-    )
+        images: list[PlannedImage] = []
+        while True:
+            asked = replace(command, dry_run=True, dry_run_first=len(images))
+            plan = (await ask(client, asked, GenerationPlan, PATIENCE_S)).generation_plan
+            if refusal := refusal_of(plan):
+                raise refusal
+            images += plan.images or []
+            if plan.next is UNSET:
+                return plan, images
 
 
-def _dry_job(image: Image) -> DryJob:
+def _dry_job(image: PlannedImage) -> DryJob:
     place = image.catalogued
     assert place is not None, "a session runs through a catalogue"
     parts = (place.wardrobe, place.catalogue, place.prompt_id, place.ui_style, place.combo)

@@ -1,5 +1,6 @@
 """A plan as a person reads it."""
 
+from msgspec import UNSET
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -43,6 +44,13 @@ def format_duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def format_cost(plan: PlanBody) -> str:
+    """`0.0123 USD`, or why that is not known."""
+    if plan.estimated_cost:
+        return f"{plan.estimated_cost.amount:.4f} {plan.estimated_cost.currency}"
+    return "not measured yet" if plan.unknown_cost == "not_measured" else "not priced"
+
+
 def show_plan(console: Console, plan: GenerationPlan) -> None:
     """Every line of a plan that says something, its first prompts, and how to approve it."""
     body = plan.generation_plan
@@ -61,7 +69,6 @@ def show_plan(console: Console, plan: GenerationPlan) -> None:
 
 
 def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
-    cost = body.estimated_cost
     candidates: list[tuple[str, str | None]] = [
         ("state", body.state),
         ("pictures", str(body.quantity)),
@@ -76,10 +83,18 @@ def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
         ("min score", f"{body.min_score:g}" if body.min_score is not None else None),
         ("attempts", f"at most {body.max_attempts} each" if body.max_attempts else None),
         ("time", format_duration(body.estimated_seconds) if body.estimated_seconds else "not measured yet"),
-        ("cost", f"{cost.amount:.4f} {cost.currency}" if cost else "not priced"),
+        ("cost", format_cost(body)),
+        ("held", _format_reserved(body)),
     ]
     notes = [("note", text) for text in body.warnings] + [("not honoured", text) for text in body.not_honoured]
     return [(name, value) for name, value in candidates if value] + notes
+
+
+def _format_reserved(plan: PlanBody) -> str | None:
+    if plan.reserved_cost is UNSET:
+        return None
+    most = f"{plan.reserved_cost.amount:.4f} {plan.reserved_cost.currency}"
+    return f"at most {most} while it runs; what is not needed is given back"
 
 
 def _format_stage(stage: Stage) -> str:
