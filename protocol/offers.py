@@ -42,11 +42,11 @@ class EmbeddingInfo(Struct, frozen=True, kw_only=True):
 class ModelInfo(Struct, frozen=True, kw_only=True):
     """A model that a generator knows, with its defaults. `install` says how to get it where it is missing.
 
-    `guidance_range` is the sensible span. `seconds_per_image` is measured at the defaults, null before the
-    first picture. `aliases` are other names that people use for the model and its platform. `references` is how many
-    reference pictures it can follow; `starts` is what it can begin from beside noise, a whole picture or the part
-    outside of a mask. `engine` says whether its calls can be shared among pictures. `version` is the hash of its
-    weights, null before the process knows it.
+    `guidance_range` is the sensible span. `seconds_per_image` is that of a picture at the defaults, measured on all
+    pictures and scaled by their work, null before the first one. `aliases` are other names that people use for the
+    model and its platform. `references` is how many reference pictures it can follow; `starts` is what it can begin
+    from beside noise, a whole picture or the part outside of a mask. `engine` says whether its calls can be shared
+    among pictures. `version` is the hash of its weights, null before the process knows it.
     """
 
     name: str

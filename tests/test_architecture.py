@@ -25,6 +25,7 @@ SHARED = (
     "agents.shared.picture",
     "agents.shared.picture_formats",
     "agents.shared.edges",
+    "agents.shared.device_time",
     "agents.shared.periodic",
 )
 """What every agent may import."""
@@ -40,6 +41,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.shared.picture_formats": (),
     "agents.shared.colour_profiles": (),
     "agents.shared.edges": (),
+    "agents.shared.device_time": ("protocol",),
     "agents.shared.periodic": (),
     "agents.shared.database": ("agents.shared.database", "bus.failpoint", "protocol.errors"),
     "agents.shared.supervisor": ("protocol", "bus", "agents.shared.settings", "agents.shared.supervisor"),

@@ -151,7 +151,7 @@ class Generator(Agent):
         except GenerationStopped:
             log.info("a cancelled picture is dropped", batch=job.hash, index=job.index, attempt=job.attempt)
             return [JobCancelled(ref=ref)]
-        self._speeds.note(job, ready.model, rendering.seconds)
+        self._speeds.note(job, ready.model, rendering.seconds, rendering.stages)
         self._speeds.note_stages(job, rendering.stages)
         self._versions.remember_order(ready, rendering.model_version)
         picture = await self._store_picture(ready, rendering)

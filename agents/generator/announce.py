@@ -20,6 +20,7 @@ from agents.generator.registry.kinds import KINDS, WeightsKind
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import Weights
 from agents.generator.upscale import spandrel_networks
+from agents.shared.device_time import relative_denoising_time
 from protocol.codec import MAX_MESSAGE_BYTES
 from protocol.messages import Job
 from protocol.offers import ModelInfo, ModelOffer, Offer, ToolInfo, ToolOffer
@@ -37,18 +38,21 @@ SPEED_WINDOW = 31
 
 
 class Speeds:
-    """Running medians: of the seconds that pictures took, by model, where only pictures at the model's defaults count;
-    and of the seconds of a megapixel, by tool."""
+    """Running medians: of the seconds that a picture at its model's defaults takes, from those of every picture and the
+    work that it was; and of the seconds of a megapixel, by tool."""
 
     def __init__(self) -> None:
         self._seconds_by_model: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
         self._seconds_by_tool: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPEED_WINDOW))
 
-    def note(self, job: Job, model: LocalModel | HostedModel, seconds: float) -> None:
-        """Remember the time of one picture, in seconds."""
-        usual = job.pixels.steps == model.steps and (job.pixels.guidance > 1) == (model.guidance > 1)
-        if usual and (job.pixels.width, job.pixels.height) in model.native_sizes and not _has_extras(job):
-            self._seconds_by_model[model.name].append(seconds)
+    def note(self, job: Job, model: LocalModel | HostedModel, seconds: float, stages: Mapping[str, float]) -> None:
+        """Remember the time of one picture, in seconds; `stages` are those of what followed its generation, and of
+        more."""
+        followed = {str(step.__struct_config__.tag) for step in job.pixels.post}
+        generating = seconds - sum(stages.get(op, 0.0) for op in followed)
+        work = relative_denoising_time(model, job.pixels)
+        if work > 0 and generating > 0:
+            self._seconds_by_model[model.name].append(generating / work)
 
     def note_stages(self, job: Job, stages: Mapping[str, float]) -> None:
         """Remember the time of what followed the generation of a picture, `stages` in seconds by the name of the step.
@@ -66,16 +70,9 @@ class Speeds:
         return statistics.median(seconds) if seconds else None
 
     def seconds_per_image(self, model: str) -> float | None:
-        """Seconds per picture, or null before the first one."""
+        """Seconds of a picture at the defaults, or null before the first one."""
         seconds = self._seconds_by_model.get(model)
         return statistics.median(seconds) if seconds else None
-
-
-def _has_extras(job: Job) -> bool:
-    """Whether a picture takes another time than from words alone."""
-    pixels = job.pixels
-    more = pixels.loras, pixels.controls, pixels.image_prompts, pixels.regions, pixels.motion, pixels.init_image
-    return any(more) or bool(pixels.post)
 
 
 class Versions:

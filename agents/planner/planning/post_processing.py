@@ -8,9 +8,9 @@ from math import ceil
 from msgspec.structs import replace
 
 from agents.planner.planning.capabilities import Capabilities
-from agents.planner.planning.device_time import relative_device_time
 from agents.planner.planning.lora_syntax import triggers
 from agents.planner.planning.source_images import SourceImages, capable_platforms_hint
+from agents.shared.device_time import relative_device_time
 from agents.shared.picture import MAX_PIXELS, MAX_SIDE
 from protocol.commands import Lora
 from protocol.errors import BadCommand, Refused

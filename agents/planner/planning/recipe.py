@@ -14,7 +14,6 @@ from agents.planner.planning import animation, post_processing, reference_images
 from agents.planner.planning import source_images as pictures
 from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.delegation import works_here
-from agents.planner.planning.device_time import relative_device_time, sweep_shares
 from agents.planner.planning.lora_syntax import missing_triggers, triggers
 from agents.planner.planning.model_choice import (
     choose_runnable_model,
@@ -28,7 +27,8 @@ from agents.planner.planning.prompt_catalogue import CatalogueSelection
 from agents.planner.planning.quality_steps import steps_of
 from agents.planner.planning.reference_images import ReferenceSupport
 from agents.planner.planning.source_images import NO_SOURCE_IMAGES, SourceImages
-from agents.planner.planning.sweep import single_value_trials
+from agents.planner.planning.sweep import single_value_trials, sweep_shares
+from agents.shared.device_time import relative_device_time, steps_run
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, ErrorBody, Refused, Unavailable
 from protocol.nearest import nearest
@@ -209,7 +209,7 @@ def _resolve_unvaried(
         loras=loras,
         guidance=guidance,
         seconds=_denoising_seconds(
-            command, model, (width, height), int(steps * (init_image.strength if init_image else 1))
+            command, model, (width, height), steps_run(steps, init_image.strength if init_image else 1)
         ),
         regions=len(command.regions),
         stand_in=stand_in_for is not None,

@@ -1,6 +1,6 @@
-"""Sweeps: the values of combination number N, computed when they are needed. Pure module."""
+"""Sweeps: the values of combination number N, computed when they are needed, and what they cost. Pure module."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 
 from msgspec.structs import replace
@@ -58,3 +58,10 @@ def with_lora_weight(loras: list[Lora], name: str, weight: Scalar) -> list[Lora]
     """The adapters, that of `lora:NAME` with another weight. One that is not among them stays out."""
     assert isinstance(weight, int | float)
     return [replace(lora, weight=weight) if f"{LORA}{lora.name}" == name else lora for lora in loras]
+
+
+def sweep_shares(usual: int | float, trials: Iterable[Iterable[int | float]]) -> tuple[float, float]:
+    """(mean, largest) share of `usual` that pictures of a sweep cost; `trials` are, for each of its fields, what one
+    costs with each value in its place. What fields change multiplies."""
+    shares = [[cost / usual for cost in field] for field in trials]
+    return prod(sum(field) / len(field) for field in shares), prod(max(field) for field in shares)

@@ -14,6 +14,7 @@ from protocol.errors import AcpError
 from protocol.messages import Job
 from protocol.money import device_cost
 from protocol.offers import ModelInfo, infos_of
+from protocol.post import Upscale
 
 Jobs = Callable[..., Job]
 Load = Callable[[], Registry]
@@ -65,15 +66,25 @@ def test_every_model_is_announced_and_the_missing_ones_say_how_to_get_them(load:
     assert "sdxl" in announced["base_sdxl"].aliases
 
 
-def test_speed_is_the_median_of_pictures_at_the_defaults_and_null_before_the_first(job: Jobs, load: Load):
-    known, speeds = load(), Speeds()
+def test_speed_is_the_median_of_all_pictures_by_their_work_and_null_before_the_first(job: Jobs, load: Load):
+    speeds, tiny = Speeds(), load().models["tiny"]
     assert speeds.seconds_per_image("tiny") is None
-    for seconds in (1.0, 9.0, 2.0):
-        speeds.note(job(), known.models["tiny"], seconds)
-    speeds.note(job(steps=100), known.models["tiny"], 100.0)
-    speeds.note(job(guidance=1.0), known.models["tiny"], 0.1)
-    speeds.note(job(guidance=1.0), known.models["tiny"], 0.1)
+    width, height = tiny.native_sizes[0]
+    speeds.note(job(steps=2 * tiny.steps), tiny, 4.0, {"denoise": 3.5})
     assert speeds.seconds_per_image("tiny") == 2.0
+    for seconds in (1.0, 9.0):
+        speeds.note(job(), tiny, seconds, {})
+    assert speeds.seconds_per_image("tiny") == 2.0
+    for _ in range(3):
+        speeds.note(job(width=2 * width, height=height, guidance=1.0), tiny, 3.0, {})
+    assert speeds.seconds_per_image("tiny") == 3.0
+
+
+def test_the_seconds_of_later_stages_are_no_part_of_the_speed_of_a_model(job: Jobs, load: Load):
+    speeds, tiny = Speeds(), load().models["tiny"]
+    enlarged = job(post=[Upscale(model="lanczos", scale=2.0)])
+    speeds.note(enlarged, tiny, 3.0, {"denoise": 1.0, "upscale": 2.0})
+    assert speeds.seconds_per_image("tiny") == 1.0
 
 
 @pytest.mark.parametrize(

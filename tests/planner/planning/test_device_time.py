@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from agents.planner.planning.capabilities import Capabilities
-from agents.planner.planning.device_time import CONTROLNET_OVERHEAD, relative_device_time, sweep_shares
 from agents.planner.planning.recipe import Defaults, resolve
+from agents.planner.planning.sweep import sweep_shares
+from agents.shared.device_time import CONTROLNET_OVERHEAD, relative_device_time
 from protocol.commands import GenerateImages
 from protocol.parameters import Region, Requirements, Sweep
 from tests.planner.planning.test_source_images import POCKET, WORKSHOP
