@@ -20,7 +20,7 @@ from agents.generator.registry.kinds import KINDS, WeightsKind
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import Weights
 from agents.generator.upscale import spandrel_networks
-from agents.shared.device_time import relative_denoising_time
+from agents.shared.device_time import seconds_at_defaults
 from protocol.codec import MAX_MESSAGE_BYTES
 from protocol.messages import Job
 from protocol.offers import ModelInfo, ModelOffer, Offer, ToolInfo, ToolOffer
@@ -48,11 +48,9 @@ class Speeds:
     def note(self, job: Job, model: LocalModel | HostedModel, seconds: float, stages: Mapping[str, float]) -> None:
         """Remember the time of one picture, in seconds; `stages` are those of what followed its generation, and of
         more."""
-        followed = {str(step.__struct_config__.tag) for step in job.pixels.post}
-        generating = seconds - sum(stages.get(op, 0.0) for op in followed)
-        work = relative_denoising_time(model, job.pixels)
-        if work > 0 and generating > 0:
-            self._seconds_by_model[model.name].append(generating / work)
+        usual = seconds_at_defaults(model, job.pixels, seconds, stages)
+        if usual is not None:
+            self._seconds_by_model[model.name].append(usual)
 
     def note_stages(self, job: Job, stages: Mapping[str, float]) -> None:
         """Remember the time of what followed the generation of a picture, `stages` in seconds by the name of the step.

@@ -21,6 +21,7 @@ from agents.planner.outbox.relay import Relay
 from agents.planner.planning.recipe import Defaults
 from agents.planner.requests.batch_changes import BatchChanges
 from agents.planner.requests.client import ClientRequests
+from agents.planner.requests.earlier_seconds import EarlierSeconds
 from agents.planner.requests.handler import RequestResources
 from agents.planner.requests.operator import OperatorRequests
 from agents.planner.requests.paid_calls import PaidCallRequests, refusal_reply
@@ -90,6 +91,7 @@ class Serving:
             window=window,
             catalogue_loader=CatalogueLoader(settings.catalogues, settings.combos, blobs),
             image_loader=ImageLoader(ledger, blobs),
+            earlier_seconds=EarlierSeconds(ledger),
         )
         return cls(
             settings=settings,

@@ -1,7 +1,7 @@
 """How much device time a picture takes, relative to one at its model's defaults: generators scale what they measured by
 it, and the planner what it expects. Pure module."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from protocol.pixels import PixelSettings
@@ -57,6 +57,17 @@ def relative_denoising_time(model: ModelDefaults, pixels: PixelSettings) -> floa
         controls=len(pixels.controls),
         frames=pixels.motion.frames if pixels.motion else 1,
     )
+
+
+def seconds_at_defaults(
+    model: ModelDefaults, pixels: PixelSettings, seconds: float, stages: Mapping[str, float]
+) -> float | None:
+    """The seconds that a picture at the model's defaults takes, from those of another one: `seconds` in all, of which
+    `stages` are those of its parts. Null where nothing was denoised."""
+    followed = {str(step.__struct_config__.tag) for step in pixels.post}
+    generating = seconds - sum(stages.get(op, 0.0) for op in followed)
+    work = relative_denoising_time(model, pixels)
+    return generating / work if work > 0 and generating > 0 else None
 
 
 def steps_run(steps: int, strength: float) -> int:

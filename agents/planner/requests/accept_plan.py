@@ -51,7 +51,7 @@ async def generate_images(resources: RequestResources, command: GenerateImages, 
     # Looked up first, because what was planned once stays planned when the workshop can do less today.
     batch = await find_batch_of_command(resources, client, command.command_id, payload)
     if batch is None:
-        workshop = merge_presences(presences)
+        workshop = await resources.earlier_seconds.complete(merge_presences(presences))
         try:
             if command.animation is None:
                 check_own_work(command.brief)

@@ -12,6 +12,7 @@ from agents.planner.inputs.catalogue_loader import CatalogueLoader
 from agents.planner.inputs.image_loader import ImageLoader
 from agents.planner.planning.recipe import Defaults
 from agents.planner.requests.batch_changes import BatchChanges
+from agents.planner.requests.earlier_seconds import EarlierSeconds
 from agents.planner.scheduling.window import Window
 from agents.shared.database.group_commit import GroupCommit
 from bus.agent import Outlet
@@ -30,6 +31,7 @@ class RequestResources:
     window: Window
     catalogue_loader: CatalogueLoader
     image_loader: ImageLoader
+    earlier_seconds: EarlierSeconds
 
 
 Handler = Callable[[RequestResources, Any, str], Awaitable[Reply]]

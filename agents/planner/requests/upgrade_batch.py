@@ -39,7 +39,7 @@ async def upgrade_batch(resources: RequestResources, command: Upgrade, client: s
         originals = await _original_jobs(resources, parent, command)
         quantity = parent.tally.completed if originals is None else len(originals)
         order = upgrade.command_of(parent, command, quantity)
-        workshop = merge_presences(presences)
+        workshop = await resources.earlier_seconds.complete(merge_presences(presences))
         try:
             images = await resources.image_loader.load(order, client)
             recipe = upgrade.recipe_of(resolve(order, workshop, resources.defaults, given=images))
