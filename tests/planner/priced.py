@@ -36,10 +36,12 @@ def priced_batch(
 
 @dataclass
 class PricedWorld(World):
-    """Each attempt costs what its seed draws, never above PRICE."""
+    """Each attempt costs what its seed draws, never above PRICE; or `dear` times that price."""
+
+    dear: int | None = None
 
     def pictured(self, job: Job) -> Picture:
-        cost = random.Random(job.pixels.seed).randint(0, PRICE)
+        cost = self.dear * PRICE if self.dear else random.Random(job.pixels.seed).randint(0, PRICE)
         return msgspec.structs.replace(super().pictured(job), cost_micros=cost)
 
     def client(self, name: str = "local") -> sa.RowMapping:

@@ -33,14 +33,14 @@ def after_rejection(candidates: Sequence[Candidate], made: int, max_attempts: in
     """What follows when attempt number `made` was rejected; `candidates` are all rejected attempts with pixels."""
     if made % max_attempts:
         return Decision("again", made + 1)
-    return _keep_best(candidates)
+    return keep_best(candidates)
 
 
 def after_failure(error: ErrorBody, candidates: Sequence[Candidate], made: int, max_attempts: int) -> Decision:
     """What follows when a stage gave up on attempt number `made`. Only a retryable error is worth another attempt."""
     if error.retryable and made % max_attempts:
         return Decision("again", made + 1)
-    return _keep_best(candidates)
+    return keep_best(candidates)
 
 
 def after_loss(error: ErrorBody, kept: bool, made: int, max_attempts: int) -> Decision:
@@ -57,7 +57,8 @@ def next_round(made: int, max_attempts: int) -> int:
     return made - 1 - (made - 1) % max_attempts + max_attempts + 1
 
 
-def _keep_best(candidates: Sequence[Candidate]) -> Decision:
+def keep_best(candidates: Sequence[Candidate]) -> Decision:
+    """File the best of rejected attempts where there is one, and fail the picture."""
     if not candidates:
         return Decision("fail")
     best = max(

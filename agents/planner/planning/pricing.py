@@ -4,6 +4,7 @@ Money is integer micro-dollars. An unknown price is null, and so is every figure
 """
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 from protocol.errors import Refused
 from protocol.messages import ModelInfo
@@ -107,6 +108,17 @@ def settle_hold(hold: Hold, spent: int, needed: int) -> Hold:
     """
     after = replace(hold, settled=spent)
     return replace(after, released=after.released + max(0, after.remaining - needed))
+
+
+def affordable_attempts(
+    budget: Budget | None, highest: int | None, spent: int, costed: int, in_flight: int = 0
+) -> int | None:
+    """How many attempts a budget surely pays beside those in flight, when `costed` attempts have `spent` so much; null
+    where it bounds none. It is below what was planned only where attempts cost more than their highest price."""
+    if budget is None or not highest:
+        return None
+    each = max(highest, ceil(spent / costed) if costed else 0)
+    return max(0, (micros(budget.amount) - spent) // each - in_flight)
 
 
 def over_limit_refusal(cost: HighestCost, limit: int, held: int, spent: int) -> Refused:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import PROMPTS_DECODER, Evidence, decode_jobs
+from agents.planner.ledger.records import PROMPTS_DECODER, Evidence, Outcome, decode_jobs
 from agents.planner.ledger.states import (
     ACTIVE_BATCH_STATES,
     PROMPTS_PER_PAGE,
@@ -20,10 +20,12 @@ from agents.planner.ledger.tables import jobs, prompt_pages
 from agents.planner.ledger.unit_of_work import UnitOfWork
 from agents.planner.money.reservations import settle_reservation
 from agents.planner.outbox.change import Change
+from agents.planner.planning.pricing import affordable_attempts
 from agents.planner.scheduling.reuse import first_work
 from agents.planner.scheduling.upgrade import write_originals
 from agents.planner.scheduling.window import BatchDemand, Window
 from agents.planner.scheduling.work_messages import contact_sheet_request, job_of_attempt, prompts_request
+from protocol.errors import ErrorBody
 from protocol.messages import (
     GenerateImage,
     StoreImage,
@@ -32,6 +34,14 @@ from protocol.messages import (
 )
 
 _encode = msgspec.json.encode
+
+BUDGET_USED_UP = ErrorBody(
+    code="exceeds_budget",
+    message="the pictures before it cost more than was held for them, and the rest of the budget pays no further one",
+    path="$.budget.amount",
+    hint="send a new command with a higher budget for what is missing",
+)
+"""Why a picture is not made, or not made again."""
 
 _AHEAD = sa.select(jobs.c.index).where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.index >= sa.bindparam("of_index"))
 _WAITING = (
@@ -66,10 +76,31 @@ def demand_of(batch: Batch, now: float) -> BatchDemand:
 
 
 def count_ready(batch: Batch, now: float) -> int:
-    """Pictures that could be handed out now."""
+    """Pictures that could be handed out now, as far as the batch's budget pays for them."""
     if batch.state != BatchState.RUNNING or (batch.not_before is not None and batch.not_before > now):
         return 0
-    return count_fresh(batch.cursor, batch.written, batch.quantity) + batch.tally.waiting
+    ready = count_fresh(batch.cursor, batch.written, batch.quantity) + batch.tally.waiting
+    affordable = count_affordable(batch, batch.tally.in_flight)
+    return ready if affordable is None else min(ready, affordable)
+
+
+def count_affordable(batch: Batch, in_flight: int = 0) -> int | None:
+    """How many attempts the budget of a batch pays beside those in flight; null where it has none that bounds them."""
+    tally = batch.tally
+    return affordable_attempts(
+        batch.command.budget, batch.recipe.highest_micros, tally.cost_micros, tally.costed, in_flight
+    )
+
+
+def cancel_unstarted(connection: Connection, batch: Batch, error: ErrorBody, now: float) -> None:
+    """End every picture that was not handed out, or waits for another attempt."""
+    batch.tally.cancel_rest(batch.cursor)
+    batch.cursor = batch.quantity
+    if batch.tally.waiting:
+        waiting = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == JobState.WAITING)
+        outcome = _encode(Outcome(error=error, finished_at=now))
+        ended = {"state": JobState.CANCELLED, "stage": JobStage.DONE, "outcome": outcome, "updated_at": now}
+        batch.tally.cancel_all_waiting(connection.execute(waiting.values(**ended)).rowcount)
 
 
 def count_fresh(cursor: int, written: int, quantity: int) -> int:
@@ -229,6 +260,9 @@ def first_prompts(connection: Connection, batch: Batch) -> list[str]:
 def settle_batch(books: UnitOfWork, batch: Batch, change: Change, now: float) -> Change:
     """Save a changed batch and say where it stands; where its last picture is terminal, end it and ask for its
     contact sheet."""
+    if _is_budget_used_up(batch):
+        note(books.flush(now), "budget_used_up", batch.client_id, now, batch.hash, micros=batch.tally.cost_micros)
+        cancel_unstarted(books.connection, batch, BUDGET_USED_UP, now)
     change.finished = batch.tally.is_finished
     if batch.tally.is_finished and batch.state in ACTIVE_BATCH_STATES:
         batch.state = BatchState.CANCELLED if batch.tally.stopped and batch.tally.cancelled else BatchState.COMPLETED
@@ -243,6 +277,13 @@ def settle_batch(books: UnitOfWork, batch: Batch, change: Change, now: float) ->
     change.status, change.revision = batch.status, batch.tally.revision
     books.mark_changed(batch)
     return change
+
+
+def _is_budget_used_up(batch: Batch) -> bool:
+    """Whether pictures are left that the budget does not pay, and none is in flight that could free money."""
+    tally = batch.tally
+    unended = batch.state == BatchState.RUNNING and not tally.is_finished and not tally.in_flight
+    return unended and count_affordable(batch) == 0
 
 
 def _count_taken_back(books: UnitOfWork, batch: Batch, now: float) -> int:

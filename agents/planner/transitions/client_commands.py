@@ -26,7 +26,7 @@ from agents.planner.money.clients import refuse_suspended
 from agents.planner.money.reservations import reserve_more
 from agents.planner.outbox.change import Change
 from agents.planner.planning.attempts import next_round
-from agents.planner.scheduling.hand_out import advance, no_change
+from agents.planner.scheduling.hand_out import advance, cancel_unstarted, no_change
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions.amend import amend
 from agents.planner.transitions.refusals import wrong_state
@@ -128,11 +128,7 @@ def cancel(connection: Connection, batch: Batch, what: str, window: Window, now:
     """Stop a batch: what was not handed out is cancelled now, what is in flight when its process says so."""
     if batch.state not in ACTIVE_BATCH_STATES:
         return no_change(batch, finished=True)
-    batch.tally.cancel_rest(batch.cursor)
-    batch.cursor = batch.quantity
-    if batch.tally.waiting:
-        waiting = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == JobState.WAITING)
-        batch.tally.cancel_all_waiting(connection.execute(waiting.values(**_cancelled_values(now))).rowcount)
+    cancel_unstarted(connection, batch, _CANCELLED, now)
     again: list[tuple[Work, int]] = []
     if what == "all":
         running = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == JobState.RUNNING)

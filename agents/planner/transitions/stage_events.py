@@ -26,8 +26,9 @@ from agents.planner.ledger.states import (
 from agents.planner.ledger.tables import batches, jobs, prompt_pages
 from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
 from agents.planner.money.charges import charge
-from agents.planner.planning.attempts import Decision, after_failure, after_loss, after_rejection
+from agents.planner.planning.attempts import Decision, after_failure, after_loss, after_rejection, keep_best
 from agents.planner.planning.pricing import LOCAL_PROVIDER
+from agents.planner.scheduling.hand_out import BUDGET_USED_UP, count_affordable
 from agents.planner.scheduling.reuse import NeedsLookup, may_reuse
 from agents.planner.scheduling.work_messages import build_job, job_of_attempt
 from protocol.errors import ErrorBody, Unavailable
@@ -321,6 +322,9 @@ def _carry_out(
     if row is None:
         return None
     cancelling = row.state == JobState.CANCELLING
+    if decision.action == "again" and count_affordable(batch) == 0:
+        decision, error = keep_best(load_candidates(books.flush(now), ref)), BUDGET_USED_UP
+        row = books.current_job(ref) or row
     if decision.action == "again" and not cancelling:
         if batch.state == BatchState.PAUSED:
             books.change_job(row, now, state=JobState.WAITING, stage=JobStage.QUEUE, attempt=decision.attempt)

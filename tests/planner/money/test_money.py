@@ -84,6 +84,31 @@ def test_a_batch_over_its_own_budget_is_refused_in_cents_and_leaves_nothing_behi
     assert world.money() == (1_200_000, 0)
 
 
+def test_pictures_that_cost_more_than_was_held_end_their_batch_before_its_budget_is_exceeded(engine: Engine) -> None:
+    world = priced_world(engine, rejects=0.4)
+    world.window, world.dear = Window(1), 4
+    world.start(priced_batch(10, budget=1.20))
+    batch = world.run("gen_batch_1")
+    assert 1_200_000 - 4 * PRICE < world.charged() <= 1_200_000
+    assert world.money() == (0, world.charged())
+    assert batch.state == BatchState.CANCELLED
+    assert batch.tally.completed + batch.tally.failed + batch.tally.cancelled == 10
+    assert batch.tally.completed
+    assert "budget_used_up" in [row["what"] for row in world.rows(audit)]
+    assert world.refused(Retry(hash=batch.hash)).code == "wrong_state"
+
+
+def test_a_rejected_picture_is_not_made_again_where_the_budget_pays_for_no_further_attempt(engine: Engine) -> None:
+    world = priced_world(engine, rejects=1.1)
+    world.dear = 3
+    world.start(priced_batch(1, budget=0.12))
+    assert world.run("gen_batch_1").tally.failed == 1
+    assert len(world.attempts()) == 1
+    (image,) = world.images()
+    assert image.error
+    assert (image.error.code, image.error.path) == ("exceeds_budget", "$.budget.amount")
+
+
 def test_a_client_gets_no_more_than_its_limit_over_all_its_batches(world: PricedWorld) -> None:
     world.limit(2_000_000)
     world.start(priced_batch(10, name="gen_first"))

@@ -8,6 +8,7 @@ from agents.planner.planning.pricing import (
     HighestCost,
     Hold,
     Price,
+    affordable_attempts,
     check_budget,
     over_limit_refusal,
     price_of,
@@ -150,6 +151,25 @@ def test_a_budget_is_kept_or_the_command_refused_with_what_to_set(
     assert caught.value.code == code
     assert told in (caught.value.body.hint or "")
     assert (caught.value.body.path or "").startswith("$.budget")
+
+
+@pytest.mark.parametrize(
+    ("budget", "highest", "spent", "costed", "in_flight", "affordable"),
+    [
+        pytest.param(None, 4, 0, 0, 0, None, id="no budget"),
+        pytest.param(Budget(amount=1e-5, unpriced="allow"), None, 0, 0, 0, None, id="no price"),
+        pytest.param(Budget(amount=1e-5), 0, 0, 0, 0, None, id="at no cost"),
+        pytest.param(Budget(amount=1e-5), 4, 0, 0, 0, 2, id="at the highest price"),
+        pytest.param(Budget(amount=1e-5), 4, 2, 2, 1, 1, id="beside one in flight"),
+        pytest.param(Budget(amount=1e-5), 4, 5, 1, 0, 1, id="at what they cost where that is more"),
+        pytest.param(Budget(amount=1e-5), 4, 6, 1, 0, 0, id="not one more"),
+        pytest.param(Budget(amount=1e-5), 4, 16, 2, 3, 0, id="never below none"),
+    ],
+)
+def test_a_budget_pays_for_as_many_attempts_as_it_surely_can(
+    budget: Budget | None, highest: int | None, spent: int, costed: int, in_flight: int, affordable: int | None
+) -> None:
+    assert affordable_attempts(budget, highest, spent, costed, in_flight) == affordable
 
 
 def test_a_limit_of_a_client_is_not_kept_by_a_provider_without_a_price() -> None:

@@ -13,7 +13,7 @@ from bus.client import Client
 from bus.connection import Address
 from bus.operator import Operator
 from protocol.accounts import ClientReply
-from protocol.commands import GenerateImages, List, Upgrade
+from protocol.commands import GenerateImages, List, Result, Upgrade
 from protocol.operator import LimitClient
 from protocol.parameters import Budget, Catalogue, Combos, Limit, Requirements, Sweep
 from protocol.plans import GenerationPlan, PlanBody
@@ -140,3 +140,22 @@ async def test_where_no_price_is_set_a_budget_is_refused_unless_it_allows_that(t
         allowed, _ = await planned(client, mugs(1, budget=Budget(amount=0.1, unpriced="allow")))
         assert (allowed.state, allowed.unknown_cost) == ("accepted", "no_price")
         assert not allowed.reserved_cost
+
+
+async def test_what_was_measured_before_a_restart_is_what_plans_expect_and_hold_after_it(
+    tmp_path: Path, login: Login
+) -> None:
+    settings = instant_settings(tmp_path / "home", gpu_price_per_hour=1_000_000.0)
+    async with asyncio.timeout(50), served(settings, login) as client:
+        before, batch = await planned(client, mugs(2))
+        assert (before.estimated_seconds, before.unknown_cost) == (None, "not_measured")
+        assert batch
+        await client.request(Result(hash=batch, wait_s=20), timeout=25)
+    async with asyncio.timeout(50), served(settings, login, ("planner", "generator")) as client:
+        after, _ = await planned(client, mugs(2, steps=40, dry_run=True))
+        assert after.estimated_seconds is not None
+        assert after.estimated_cost
+        assert after.reserved_cost
+        assert after.reserved_cost.amount == pytest.approx(2 * 3 * after.estimated_cost.amount, rel=1e-3)
+        assert before.reserved_cost
+        assert after.reserved_cost.amount < before.reserved_cost.amount
