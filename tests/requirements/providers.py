@@ -44,6 +44,10 @@ PROVIDERS: tuple[Requirement, ...] = (
             "test_costs::test_costs_are_shown_in_a_table_with_their_total",
             "test_pricing::test_over_budget_is_said_in_cents",
             "test_money::test_a_batch_over_its_own_budget_is_refused_in_cents_and_leaves_nothing_behind",
+            "test_money::test_pictures_that_cost_more_than_was_held_end_their_batch_before_its_budget_is_exceeded",
+            "test_served_dry_run::test_where_no_price_is_set_a_budget_is_refused_unless_it_allows_that",
+            "test_served_dry_run::"
+            "test_two_plans_of_six_mugs_do_not_keep_a_third_order_out_and_one_beyond_the_limit_is_refused_as_it_would_be",
             "test_money::test_of_ten_commands_at_once_on_a_budget_for_five_never_more_than_five_are_admitted",
         ),
     ),

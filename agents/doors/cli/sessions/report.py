@@ -40,7 +40,9 @@ def show_end(log: SessionLog, sessions: SessionStore, json: bool) -> None:
     took = [f"{name} {format_duration(seconds)}" for name, seconds in named if seconds is not None]
     if reused := sum(job.reused is not None for job in log.jobs):
         _print([f"{reused} of {log.summary.total} pictures were there already (reused, no cost)"])
-    cost = f"{log.cost.amount:.4f} {log.cost.currency}" if log.cost else "not priced"
+    made = any(job.status == "completed" for job in log.jobs)
+    unknown = "not priced" if made else "none, as no picture was made"
+    cost = f"{log.cost.amount:.4f} {log.cost.currency}" if log.cost else unknown
     _print([f"pictures: {sessions.output}", f"time: {' · '.join(took)}", f"cost: {cost}"])
 
 

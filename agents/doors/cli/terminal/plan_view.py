@@ -84,7 +84,7 @@ def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
         ("attempts", f"at most {body.max_attempts} each" if body.max_attempts else None),
         ("time", format_duration(body.estimated_seconds) if body.estimated_seconds else "not measured yet"),
         ("cost", format_cost(body)),
-        ("held", _format_reserved(body)),
+        ("hold", _format_reserved(body)),
     ]
     notes = [("note", text) for text in body.warnings] + [("not honoured", text) for text in body.not_honoured]
     return [(name, value) for name, value in candidates if value] + notes
