@@ -1,0 +1,39 @@
+"""A plan says what its pictures cost, what is held for them, or why that is not known."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from agents.doors.cli.terminal.plan_view import format_cost, show_plan
+from protocol.plans import Cost, GenerationPlan, PlanBody
+
+
+@pytest.mark.parametrize(
+    ("fields", "cost", "hold"),
+    [
+        pytest.param({"unknown_cost": "no_price"}, "not priced", None, id="no price is set"),
+        pytest.param(
+            {"unknown_cost": "not_measured", "reserved_cost": Cost(amount=0.9)},
+            "not measured yet",
+            "at most 0.9000 USD",
+            id="no picture was made",
+        ),
+        pytest.param(
+            {"estimated_cost": Cost(amount=0.0074), "reserved_cost": Cost(amount=0.0444)},
+            "0.0074 USD",
+            "at most 0.0444 USD",
+            id="priced and measured",
+        ),
+        pytest.param({"estimated_cost": Cost(amount=0.0)}, "0.0000 USD", None, id="at no cost"),
+    ],
+)
+def test_cost_and_hold_are_shown_or_why_they_are_not_known(fields: dict[str, Any], cost: str, hold: str | None) -> None:
+    body = PlanBody(state="planned", quantity=6, **fields)
+    assert format_cost(body) == cost
+    console = Console(width=200)
+    with console.capture() as shown:
+        show_plan(console, GenerationPlan(generation_plan=body, hash=None))
+    lines = [line for line in shown.get().splitlines() if line.startswith("hold")]
+    assert len(lines) == (hold is not None)
+    assert all(hold in line for line in lines if hold)
