@@ -70,6 +70,7 @@ async def _process(role: Role, server: EmbeddedServer, home: Path) -> AsyncGener
         "BOTTEGA_NATS_URL": server.address(role).url_with_credentials,
         "BOTTEGA_GENERATOR": "instant",
         "BOTTEGA_STAND_IN": "pocket",
+        "BOTTEGA_GPU_PRICE_PER_HOUR": "0",
         "BOTTEGA_LOG_LEVEL": "error",
     }
     process = await asyncio.create_subprocess_exec(

@@ -44,10 +44,6 @@ PROVIDERS: tuple[Requirement, ...] = (
             "test_costs::test_costs_are_shown_in_a_table_with_their_total",
             "test_pricing::test_over_budget_is_said_in_cents",
             "test_money::test_a_batch_over_its_own_budget_is_refused_in_cents_and_leaves_nothing_behind",
-            "test_money::test_pictures_that_cost_more_than_was_held_end_their_batch_before_its_budget_is_exceeded",
-            "test_served_dry_run::test_where_no_price_is_set_a_budget_is_refused_unless_it_allows_that",
-            "test_served_dry_run::"
-            "test_two_plans_of_six_mugs_do_not_keep_a_third_order_out_and_one_beyond_the_limit_is_refused_as_it_would_be",
             "test_money::test_of_ten_commands_at_once_on_a_budget_for_five_never_more_than_five_are_admitted",
         ),
     ),
@@ -67,5 +63,18 @@ PROVIDERS: tuple[Requirement, ...] = (
         "L7",
         "Tests of providers cover each answer that they give.",
         missing="There is nothing to test yet.",
+    ),
+    Requirement(
+        "L8",
+        "A budget is kept or refused with what to set, a plan holds no money unless it is asked to, and what is held "
+        "and expected follows from every picture that was measured.",
+        (
+            "test_served_dry_run::test_where_no_price_is_set_a_budget_is_refused_unless_it_allows_that",
+            "test_served_dry_run::"
+            "test_two_plans_of_six_mugs_do_not_keep_a_third_order_out_and_one_beyond_the_limit_is_refused_as_it_would_be",
+            "test_served_dry_run::test_what_was_measured_before_a_restart_is_what_plans_expect_and_hold_after_it",
+            "test_money::test_pictures_that_cost_more_than_was_held_end_their_batch_before_its_budget_is_exceeded",
+            "test_pricing::test_a_hold_is_called_a_hold_and_said_how_it_is_made",
+        ),
     ),
 )
