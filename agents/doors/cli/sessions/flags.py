@@ -140,6 +140,21 @@ def status(session: SessionId = None, output: OutputFolder = None, json: Json = 
         raise SystemExit(sessions.status(session, sessions.SessionContext(output, None, json)))
 
 
+@batch_app.command("list")
+def list_sessions(
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many sessions, newest first.")] = 20,
+    output: Annotated[
+        Path | None, typer.Option(help="Those of one output folder. Left out: all that this home knows.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """The sessions of this home, wherever their output lies, newest first."""
+    with report_failures(json):
+        from agents.doors.cli.sessions.listing import list_sessions as run
+
+        run(number, output, json)
+
+
 @batch_app.command()
 def upgrade(
     session: SessionId = None,
