@@ -7,10 +7,10 @@ from msgspec import Struct, convert
 from rich.console import Console
 from rich.table import Table
 
+from agents.doors.cli.amounts import format_moment, format_money
 from agents.doors.cli.batches.follow import fetch_page, follow
 from agents.doors.cli.errors import ALL_STORED, NO_WORKSHOP, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.settings import load_settings
-from agents.doors.cli.terminal.amounts import format_moment, format_money
 from agents.doors.cli.terminal.columns import format_rows
 from agents.doors.cli.terminal.display import display_for, format_counts
 from agents.doors.cli.terminal.image_table import show_images

@@ -7,10 +7,10 @@ from typing import Literal
 from msgspec import Struct
 from rich.console import Console
 
+from agents.doors.cli.amounts import format_moment
 from agents.doors.cli.sessions.index import START_HINT, SessionIndex
 from agents.doors.cli.sessions.log import SessionLog, SessionStore, Summary
 from agents.doors.cli.settings import load_settings
-from agents.doors.cli.terminal.amounts import format_moment
 from agents.doors.cli.terminal.columns import format_rows
 from protocol.codec import encode
 

@@ -23,6 +23,7 @@ from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.plan_view import refusal_of
 from agents.doors.cli.terminal.progress_state import BatchProgress
+from agents.doors.cli.wording import SESSION, with_flags
 from agents.doors.cli.workshop.connection import ask, connect_client, connect_or_start, workshop_address
 from agents.shared.settings import Settings
 from bus.client import Client
@@ -224,7 +225,7 @@ async def _ensure_planned(client: Client, sessions: SessionStore, tracker: Sessi
         raise
     body = plan.generation_plan
     for note in (*body.warnings, *(f"not honoured: {wish}" for wish in body.not_honoured)):
-        display.print_line(f"note: {note}")
+        display.print_line(f"note: {with_flags(note, SESSION)}")
     if body.quantity > MAX_JOBS and plan.hash is not None:
         await ask(client, Cancel(hash=plan.hash), GenerationStatus)
         sessions.path(log.session_id).unlink()

@@ -4,7 +4,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from agents.doors.cli.amounts import format_moment, format_money
 from agents.doors.cli.errors import BAD_INPUT, Failure
+from protocol.counts import format_count
 from protocol.errors import ErrorBody
 from protocol.plans import GenerationPlan, PlanBody, Stage
 
@@ -25,7 +27,7 @@ def headline(plan: GenerationPlan) -> str:
     if size:
         parts.append(f"{size.width}×{size.height}")
     if body.steps:
-        parts.append(f"{body.steps} steps")
+        parts.append(format_count(body.steps, "step"))
     if body.estimated_seconds:
         parts.append(f"about {format_duration(body.estimated_seconds)}")
     if plan.hash:
@@ -56,7 +58,7 @@ def show_plan(console: Console, plan: GenerationPlan) -> None:
     if body.quantity > len(body.prompts) > 0:
         console.print(f"  … {body.quantity - len(body.prompts)} more", style="dim")
     if body.approval and plan.hash:
-        console.print(f"\nTo make it, until {body.expires}:")
+        console.print(f"\nTo make it, until {format_moment(body.expires or '')}:", highlight=False)
         console.print(f"  bottega approve {plan.hash} {body.approval}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -76,7 +78,7 @@ def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
         ("min score", f"{body.min_score:g}" if body.min_score is not None else None),
         ("attempts", f"at most {body.max_attempts} each" if body.max_attempts else None),
         ("time", format_duration(body.estimated_seconds) if body.estimated_seconds else "not measured yet"),
-        ("cost", f"{cost.amount:.4f} {cost.currency}" if cost else "not priced"),
+        ("cost", format_money(cost.amount) if cost else "not priced"),
     ]
     notes = [("note", text) for text in body.warnings] + [("not honoured", text) for text in body.not_honoured]
     return [(name, value) for name, value in candidates if value] + notes
@@ -85,7 +87,7 @@ def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
 def _format_stage(stage: Stage) -> str:
     """`upscale 4x, 512×512, pipeline`: what a stage does, what it ends in, and whether its calls are shared."""
     parts = [f"{stage.op} {stage.model or ''}".strip(), f"{stage.size.width}×{stage.size.height}", stage.engine or ""]
-    parts += [f"{stage.steps} steps"] if stage.steps else []
+    parts += [format_count(stage.steps, "step")] if stage.steps else []
     parts += [f"about {format_duration(stage.seconds)}"] if stage.seconds else []
     return ", ".join(part for part in parts if part)
 

@@ -40,7 +40,7 @@ async def _up(settings: Settings, console: Console, quiet: bool) -> None:
     def announce(notice: Notice) -> None:
         if not quiet:
             with suppress(OSError):  # a line for a file without room must not end a workshop
-                console.print(format_notice(notice, time.strftime("%H:%M:%S")), soft_wrap=True)
+                console.print(format_notice(notice, time.strftime("%H:%M:%SZ", time.gmtime())), soft_wrap=True)
 
     stop = asyncio.Event()
     _call_on_signals(stop.set)

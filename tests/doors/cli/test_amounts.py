@@ -2,7 +2,8 @@
 
 import pytest
 
-from agents.doors.cli.terminal.amounts import format_count, format_moment, format_money
+from agents.doors.cli.amounts import describe_reused, format_moment, format_money
+from protocol.counts import format_count
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,14 @@ from agents.doors.cli.terminal.amounts import format_count, format_moment, forma
 )
 def test_a_number_agrees_with_its_noun(count: int, plural: str | None, text: str):
     assert format_count(count, "picture", plural) == text
+
+
+@pytest.mark.parametrize(
+    ("reused", "total", "text"),
+    [(1, 1, "1 of 1 picture was there"), (1, 2, "1 of 2 pictures was there"), (2, 2, "2 of 2 pictures were there")],
+)
+def test_reused_pictures_are_told_in_numbers_that_agree(reused: int, total: int, text: str):
+    assert describe_reused(reused, total) == f"{text} already (reused, no cost)"
 
 
 @pytest.mark.parametrize(

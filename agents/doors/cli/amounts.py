@@ -1,12 +1,14 @@
-"""Counts, money and times as a person reads them: numbers agree with their nouns, money is always in USD, times say
-that they are UTC. Pure module."""
+"""Money and times as a person reads them: money is always in USD, times say that they are UTC. Pure module."""
 
 from datetime import UTC, datetime
 
+from protocol.counts import format_count
 
-def format_count(count: int, noun: str, plural: str | None = None) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+def describe_reused(reused: int, total: int) -> str:
+    """How many pictures of a batch were returned instead of made."""
+    verb = "was" if reused == 1 else "were"
+    return f"{reused} of {format_count(total, 'picture')} {verb} there already (reused, no cost)"
 
 
 def format_money(amount: float) -> str:
