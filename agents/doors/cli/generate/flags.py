@@ -23,7 +23,7 @@ def _remember_order(context: typer.Context, flag: typer.CallbackParam, value: st
 def generate(
     context: typer.Context,
     brief: Annotated[
-        str | None, typer.Argument(metavar="[BRIEF]", help="What the pictures should show, in plain words.")
+        str | None, typer.Argument(metavar="BRIEF", help="What the pictures should show, in plain words.")
     ] = None,
     number: Annotated[int, typer.Option("-n", "--number", help="How many pictures.")] = 1,
     style: Annotated[
