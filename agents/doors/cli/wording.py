@@ -108,6 +108,7 @@ COMMANDS = {
 _INDEX = re.compile(r"\[(\d+)\]")
 _COMMAND = re.compile(rf"\b(?:its |the )?({'|'.join(COMMANDS)})\b")
 _MEMBER = re.compile(r'"(\w+)": (?:"([^"]*)"|([\w.-]+))')
+_QUOTED = re.compile(r"`([a-z_.]+)`")
 _CENTS = re.compile(r"(-?\d+(?:\.\d+)?)¢")
 
 
@@ -139,7 +140,7 @@ def flag_at(path: str, flags: Flags) -> str:
 
 def with_flags(text: str, flags: Flags) -> str:
     """A sentence with flags in place of the fields that it names as JSON does: `quality.min_score`, `init_image`,
-    `"platform": "pocket"`; and money in USD. Fields that are words, such as mask, are left as words."""
+    `"platform": "pocket"`, or in backticks; and money in USD. Fields that are words, such as mask, are left."""
     names = dict(flags) | {field.rpartition(".")[2]: flag for field, flag in flags.items()}
 
     def member(match: re.Match[str]) -> str:
@@ -147,6 +148,7 @@ def with_flags(text: str, flags: Flags) -> str:
         return f"{names[match[1]]} {value}" if match[1] in names else match[0]
 
     text = _MEMBER.sub(member, text)
+    text = _QUOTED.sub(lambda match: names.get(match[1], match[0]), text)
     fields = sorted((name for name in names if "." in name or "_" in name), key=len, reverse=True)
     if fields:
         pattern = rf"(?<![\w.$\"'/-])({'|'.join(map(re.escape, fields))})(?![\w\"'/-])"

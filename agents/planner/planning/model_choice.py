@@ -42,7 +42,7 @@ def split_models_and_loras(command: GenerateImages, workshop: Capabilities) -> t
 
 def _lora_hint(name: str, workshop: Capabilities) -> str:
     known = nearest(name, workshop.loras) if workshop.loras else "no LoRA is known"
-    return f"put {name}.safetensors into the folder loras of the home; {known}"
+    return f"{known}; another is added by: bottega models add {name}.safetensors, then restart the generator"
 
 
 def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Capabilities) -> ModelInfo:

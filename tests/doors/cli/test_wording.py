@@ -54,6 +54,7 @@ def test_a_place_in_json_is_the_flag_that_gave_it(path: str, flags: Flags, flag:
         ('give the map, with "preprocessed": true', 'give the map, with "preprocessed": true'),
         ("lower quality.min_score, raise max_attempts", "lower --min-score, raise --max-attempts"),
         ("give init_image", "give --image"),
+        ("with a `sweep`, or `bottega models`", "with a --sweep, or `bottega models`"),
         ("init_image: 64x64 is scaled", "--image: 64x64 is scaled"),
         ("make the mask as large as the picture", "make the mask as large as the picture"),
         ("the style 'min_score' is not known", "the style 'min_score' is not known"),
