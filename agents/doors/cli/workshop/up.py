@@ -54,7 +54,7 @@ async def _up(settings: Settings, console: Console, quiet: bool) -> None:
 
 
 def format_notice(notice: Notice, clock: str) -> Text:
-    """`12:00:01  generator  died        signal 9; again in 0.2 s`."""
+    """`12:00:01Z  generator  died        signal 9; again in 0.2 s`."""
     text = Text(f"{clock}  ", style="dim")
     text.append(f"{notice.unit:<10} ", style="bold")
     text.append(f"{notice.what:<10} ", style=EVENT_STYLES[notice.what])
