@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.sessions.log import SessionLog, SessionStore
 from agents.shared.settings import Settings
@@ -100,7 +101,8 @@ class SessionIndex:
             )
         log = sessions.load(name)
         if output is not None:
-            self.add(name, sessions)
+            with suppress(OSError):  # a home without room does not keep a session from being looked at
+                self.add(name, sessions)
         return sessions, log
 
     def list_unfinished(self) -> list[SessionLog]:
@@ -109,7 +111,8 @@ class SessionIndex:
         return [log for sessions, log in logs if log and log.is_unfinished and not sessions.is_locked(log.session_id)]
 
     def _claim_id(self, sessions: SessionStore, seconds: float) -> str:
-        make_folder(sessions.folder)  # a folder that cannot be is told before the index names it
+        with report_unwritable(sessions.output):  # told before the index names it
+            make_folder(sessions.folder)
         make_folder(self.folder)
         with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

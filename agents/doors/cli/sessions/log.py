@@ -195,7 +195,7 @@ class SessionStore:
                 return False
         except BlockingIOError:
             return True
-        except OSError:  # a folder that cannot be written: nobody drives a session in it
+        except Failure:  # a folder that cannot be written: nobody drives a session in it
             return False
 
     @contextmanager

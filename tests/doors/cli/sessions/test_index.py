@@ -100,6 +100,13 @@ def test_only_unfinished_sessions_that_nobody_drives_are_pointed_out(index: Sess
     assert [one.session_id for one in index.list_unfinished()] == [NAME, "2025-01-15-14-30-02"]
 
 
+def test_a_folder_that_cannot_be_written_keeps_no_session_from_being_pointed_out(index: SessionIndex, tmp_path: Path):
+    sessions = begin(index, tmp_path / "a", "pending")
+    (sessions.folder / f".{NAME}.lock").mkdir()
+
+    assert [one.session_id for one in index.list_unfinished()] == [NAME]
+
+
 @pytest.mark.parametrize("session", ["nobody", "../../etc/passwd", ""])
 def test_a_session_that_is_not_there_is_told_with_those_that_are(index: SessionIndex, tmp_path: Path, session: str):
     with pytest.raises(Failure) as failure:
