@@ -297,6 +297,8 @@ def check_wish(command: GenerateImages) -> None:
     check_sweep(command)
     if command.catalogue and command.catalogue.output_template is not None:
         check_template(command.catalogue.output_template, "$.catalogue.output_template")
+    if command.export and command.export.name_template is not None:
+        check_template(command.export.name_template, "$.export.name_template")
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
@@ -309,7 +311,7 @@ _NOT_BUILT: dict[type[msgspec.Struct], dict[str, Any]] = {
     kind: {field.name: _default(field) for field in msgspec.structs.fields(kind) if field.name in names}
     for kind, names in NOT_BUILT_FIELDS.items()
 }
-"""Command -> field -> the one value that is accepted."""
+"""Command, or part of one -> field -> the one value that is accepted."""
 
 
 def refuse_not_built(command: Command) -> None:
@@ -325,12 +327,18 @@ def refuse_not_built(command: Command) -> None:
             path="$.cmd",
             hint="ask CAPABILITIES for what is not supported",
         )
-    for name, default in _NOT_BUILT.get(kind, {}).items():
-        if getattr(command, name) != default:
+    _refuse_not_built_fields(command, "")
+    if isinstance(command, GenerateImages) and command.export is not None:
+        _refuse_not_built_fields(command.export, "export.")
+
+
+def _refuse_not_built_fields(part: msgspec.Struct, prefix: str) -> None:
+    for name, default in _NOT_BUILT.get(type(part), {}).items():
+        if getattr(part, name) != default:
             raise NotSupported(
-                f"the field {name} is not supported by this version",
-                path=f"$.{name}",
-                hint=f"leave {name} out",
+                f"the field {prefix}{name} is not supported by this version",
+                path=f"$.{prefix}{name}",
+                hint=f"leave {prefix}{name} out",
             )
 
 

@@ -349,10 +349,25 @@ NOT_BUILT_COMMANDS: tuple[type[Struct], ...] = (
 NOT_BUILT_FIELDS: dict[type[Struct], tuple[str, ...]] = {
     GenerateImages: (
         "variants",
-        "export",
         "provider",
         "fallbacks",
         "signed_urls",
     ),
+    Export: (
+        "formats",
+        "jpeg_quality",
+        "best",
+    ),
 }
-"""Fields that are refused with `not_supported` when they are given a value other than their default."""
+"""Fields of commands and of their parts that are refused with `not_supported` when they are given a value other than
+their default."""
+
+
+def not_built_names() -> list[str]:
+    """Commands by their tags, and fields as they are written: `variants`, `export.formats`."""
+    fields = [
+        name if kind is GenerateImages else f"{kind.__name__.lower()}.{name}"
+        for kind, names in NOT_BUILT_FIELDS.items()
+        for name in names
+    ]
+    return [*(str(kind.__struct_config__.tag) for kind in NOT_BUILT_COMMANDS), *fields]

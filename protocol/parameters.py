@@ -179,7 +179,8 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     formats: list[Literal["png", "jpeg", "webp", "avif"]] = []
     jpeg_quality: Annotated[int, Meta(ge=1, le=100)] = 90
     name_template: str | None = None
-    """File name, such as `{date}_{section}_{colour}_{seed}`."""
+    """Name of each file, such as `{date}_{section}_{colour}_{seed}`; a `/` parts folders. Null is the workshop's own,
+    or that of the catalogue."""
     best: Annotated[int, Meta(ge=1, le=1000)] | None = None
     """How many of the best pictures to export; null means all."""
 

@@ -36,6 +36,11 @@ def default_home() -> Path:
     return user_data_path("bottega", appauthor=False)
 
 
+def variable_names() -> list[str]:
+    """The names of the environment's variables, among which misspelt settings may be."""
+    return list(os.environ)
+
+
 class Settings(BaseSettings):
     """Every setting of the workshop."""
 

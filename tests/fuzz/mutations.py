@@ -49,7 +49,7 @@ RAW_VALUES = (
 _FRAMES: tuple[Json, ...] = tuple(json.loads(file.read_bytes()) for file in sorted(GOLDEN.glob("*.json")))
 VALID = tuple(frame for frame in _FRAMES if "cmd" in frame)
 GENERATIONS = tuple(frame for frame in VALID if frame["cmd"] == "GENERATE_IMAGES")
-NOT_BUILT = set(NOT_BUILT_FIELDS[GenerateImages])
+NOT_BUILT = {*NOT_BUILT_FIELDS[GenerateImages], "export"}
 BOMBS = tuple(bombs().values())
 WRONG_TYPES: tuple[Any, ...] = (None, True, False, 0, -1, 1.5, "", "x", [], {}, [[]], [{}], {"a": 1}, [1, "x", None])
 CLIENTS = (*(f"fuzz-{number}" for number in range(8)), "all", "ADMIN", "a" * 65, "$x", "caf\u00e9")

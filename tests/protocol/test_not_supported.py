@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from protocol import codec
-from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
+from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, GenerateImages, not_built_names
 from protocol.components import tag_of
-from protocol.errors import NotSupported
+from protocol.errors import BadCommand, NotSupported
+from protocol.parameters import Export
 from tests.protocol.frames import GOLDEN
 
-FIELDS = [(kind, name) for kind, names in NOT_BUILT_FIELDS.items() for name in names]
+FIELDS = [(kind, name) for kind, names in NOT_BUILT_FIELDS.items() for name in names if kind is not Export]
 
 
 def frame_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -46,6 +47,28 @@ def test_the_default_of_a_field_that_is_not_built_is_accepted(kind: type[msgspec
     default = msgspec.to_builtins(getattr(least, name))
 
     assert codec.decode_command(json.dumps({**needed_by(kind), name: default}).encode()) == least
+
+
+@pytest.mark.parametrize("part", [{"formats": ["jpeg"]}, {"jpeg_quality": 80}, {"best": 2}])
+def test_a_part_of_a_field_that_is_not_built_is_refused_by_name(part: dict[str, Any]) -> None:
+    [name] = part
+    with pytest.raises(NotSupported) as caught:
+        codec.decode_command(json.dumps({"cmd": "GENERATE_IMAGES", "export": part}).encode())
+
+    assert caught.value.body.path == f"$.export.{name}"
+    assert f"export.{name}" in not_built_names()
+
+
+def test_files_may_be_named_by_a_template_that_can_be_used() -> None:
+    asked = {"cmd": "GENERATE_IMAGES", "export": {"name_template": "{date}_{seed}"}}
+    command = codec.decode_command(json.dumps(asked).encode())
+    assert isinstance(command, GenerateImages)
+    assert command.export == Export(name_template="{date}_{seed}")
+
+    asked["export"] = {"name_template": "{sead}"}
+    with pytest.raises(BadCommand) as caught:
+        codec.decode_command(json.dumps(asked).encode())
+    assert (caught.value.body.path, caught.value.body.hint) == ("$.export.name_template", "did you mean seed?")
 
 
 @pytest.mark.parametrize("kind", NOT_BUILT_COMMANDS, ids=lambda kind: kind.__name__)

@@ -55,4 +55,16 @@ INTERFACES: tuple[Requirement, ...] = (
         ),
         missing="No user guide apart from the READMEs.",
     ),
+    Requirement(
+        "U6",
+        "The command line speaks of flags where flags were typed and of JSON where JSON was, points out settings that "
+        "nobody reads, and asks before it makes very many pictures.",
+        (
+            "test_commands::test_what_is_refused_is_told_in_flags_to_a_person_and_in_json_to_a_program",
+            "test_wording::test_every_flag_that_is_named_is_one_of_its_command",
+            "test_settings::test_settings_that_nobody_reads_are_pointed_out_once_and_the_command_goes_on",
+            "test_confirm::test_no_command_makes_very_many_pictures_of_a_mistyped_number",
+            "test_columns::test_a_list_of_batches_keeps_hash_state_count_and_time_at_every_width",
+        ),
+    ),
 )

@@ -6,14 +6,15 @@ SESSIONS: tuple[Requirement, ...] = (
     Requirement(
         "B1",
         "`bottega batch` starts, resumes, tries again (a session or one job), shows, previews, makes single pictures "
-        "and upgrades, and points out an unfinished session before a new one starts.",
+        "and upgrades, and points out an unfinished session before a new one starts. Sessions are known to their home "
+        "by their id, wherever their output lies.",
         (
+            "test_index::test_a_session_is_found_by_its_id_alone_wherever_its_output_lies",
             "test_run::test_a_session_that_is_killed_in_the_middle_left_a_true_log_and_goes_on_to_its_end",
             "test_run::test_a_dry_run_shows_the_jobs_and_makes_nothing",
             "test_run::test_one_failed_job_is_tried_again_and_no_other",
             "test_run::test_an_upgrade_makes_the_completed_pictures_again_as_a_session_of_its_own",
             "test_run::test_an_unfinished_session_is_pointed_out_before_a_new_one_starts",
-            "test_log::test_the_flags_of_the_seed_become_a_command",
         ),
     ),
     Requirement(

@@ -71,7 +71,7 @@ STORAGE: tuple[Requirement, ...] = (
             "test_page::test_a_page_is_opened_in_the_browser_of_a_display_and_named_where_there_is_none",
         ),
         missing="No export: JPEG, WebP, AVIF, sRGB, crops for telephones, the best alone.",
-        not_built=("export",),
+        not_built=("export.formats", "export.jpeg_quality", "export.best"),
     ),
     Requirement(
         "S7",

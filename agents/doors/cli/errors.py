@@ -4,6 +4,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
+from agents.doors.cli.wording import Flags, in_words_of_flags, with_flags
 from protocol.codec import encode
 from protocol.errors import AcpError, Code, ErrorBody, is_disk_full
 from protocol.replies import ErrorReply
@@ -52,18 +53,19 @@ def failure_of_reply(body: ErrorBody) -> Failure:
 
 
 @contextmanager
-def report_failures(json: bool = False) -> Generator[None]:
-    """Turn expected failures into their text, or their JSON object on standard output, and an exit code."""
+def report_failures(json: bool = False, flags: Flags | None = None) -> Generator[None]:
+    """Turn expected failures into their text, or their JSON object on standard output, and an exit code. With `flags`
+    the text names those in place of fields of the command: where a person typed flags, not JSON."""
     try:
         yield
     except AcpError as error:
-        _exit_with(failure_of_error(error), json)
+        _exit_with(failure_of_error(error), json, flags)
     except Failure as failure:
-        _exit_with(failure, json)
+        _exit_with(failure, json, flags)
     except OSError as error:
-        _exit_with(_failure_of_os_error(error), json)
+        _exit_with(_failure_of_os_error(error), json, flags)
     except ExceptionGroup as group:
-        _exit_with(_only_failure(group), json)
+        _exit_with(_only_failure(group), json, flags)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
 
@@ -78,15 +80,17 @@ def _failure_of_os_error(error: OSError) -> Failure:
     return bad_input(f"{error.filename}: {error.strerror}", hint="make it writable, or name another place")
 
 
-def explain(failure: Failure) -> str:
+def explain(failure: Failure, flags: Flags | None = None) -> str:
     """A failure for a person: what, where, and what to do, on a line each."""
-    body = failure.body
+    body, alternatives = failure.body, failure.alternatives
+    if flags is not None:
+        body, alternatives = in_words_of_flags(body, flags), [with_flags(one, flags) for one in alternatives]
     lines = [f"error: {body.message}"]
     if body.path:
         lines.append(f"   at: {body.path}")
     if body.hint:
         lines.append(f"  try: {body.hint}")
-    lines += [f"   or: {alternative}" for alternative in failure.alternatives]
+    lines += [f"   or: {alternative}" for alternative in alternatives]
     return "\n".join(lines)
 
 
@@ -105,9 +109,9 @@ def _only_failure(group: ExceptionGroup) -> Failure:
             raise group
 
 
-def _exit_with(failure: Failure, json: bool) -> None:
+def _exit_with(failure: Failure, json: bool, flags: Flags | None) -> None:
     if json:
         sys.stdout.write(encode(ErrorReply(error=failure.body)).decode() + "\n")
     else:
-        sys.stderr.write(explain(failure) + "\n")
+        sys.stderr.write(explain(failure, flags) + "\n")
     raise SystemExit(failure.exit_code) from None

@@ -1,19 +1,45 @@
 """The settings, read once per command; what is wrong with them is said in their own words."""
 
+import sys
 import tomllib
 from typing import Any
 
+import click
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from agents.doors.cli.errors import bad_input
-from agents.shared.settings import Settings, default_home
+from agents.doors.cli.unknown_settings import unknown_keys, unknown_variables
+from agents.shared.settings import Settings, default_home, variable_names
 
 SECRETS = frozenset({"nats_url", "hub_token", "provider_keys"})
 """Settings that may carry a password or a key: their values are not repeated."""
 
 
 def load_settings(**flags: Any) -> Settings:
+    """As `read_settings`; those that nobody reads are pointed out on standard error, once per command.
+
+    Raises:
+        Failure: a value is not allowed, or the file is not TOML.
+    """
+    settings = read_settings(**flags)
+    context = click.get_current_context(silent=True)
+    if context is None or not context.find_root().meta.setdefault(__name__, False):
+        for sentence in find_unknown():
+            sys.stderr.write(f"warning: {sentence}\n")
+    if context is not None:
+        context.find_root().meta[__name__] = True
+    return settings
+
+
+def find_unknown() -> list[str]:
+    """A sentence for each variable and each key of `bottega.toml` that is no setting."""
+    file, known = default_home() / "bottega.toml", Settings.model_fields
+    keys = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return [*unknown_variables(variable_names(), known), *unknown_keys(str(file), keys, known)]
+
+
+def read_settings(**flags: Any) -> Settings:
     """Settings from flags, then the environment, then `bottega.toml`; a flag that is null was not given.
 
     Raises:

@@ -42,7 +42,7 @@ def split_models_and_loras(command: GenerateImages, workshop: Capabilities) -> t
 
 def _lora_hint(name: str, workshop: Capabilities) -> str:
     known = nearest(name, workshop.loras) if workshop.loras else "no LoRA is known"
-    return f"put {name}.safetensors into the folder loras of the home; {known}"
+    return f"{known}; another is added by: bottega models add {name}.safetensors, then restart the generator"
 
 
 def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Capabilities) -> ModelInfo:
@@ -55,7 +55,7 @@ def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Cap
     """
     if checkpoints:
         model = workshop.models[checkpoints[0]]
-        if platform is not None and normalise_name(platform) not in _names_of(model):
+        if platform is not None and not is_called(model, platform):
             raise BadCommand(
                 "invalid_value",
                 f"{model.name} is a model of {model.platform}, not of {platform}",
@@ -65,7 +65,7 @@ def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Cap
         return model
     candidates = list(workshop.models.values())
     if platform is not None:
-        candidates = [model for model in candidates if normalise_name(platform) in _names_of(model)]
+        candidates = [model for model in candidates if is_called(model, platform)]
         if not candidates:
             raise Refused(
                 "not_installed",
@@ -118,8 +118,9 @@ def _check_loras(model: ModelInfo, loras: Sequence[Lora], workshop: Capabilities
             )
 
 
-def _names_of(model: ModelInfo) -> set[str]:
-    return {normalise_name(name) for name in (model.platform, model.name, *model.aliases)}
+def is_called(model: ModelInfo, platform: str) -> bool:
+    """Whether a model is meant by the name of a platform."""
+    return normalise_name(platform) in {normalise_name(name) for name in (model.platform, model.name, *model.aliases)}
 
 
 def normalise_name(name: str) -> str:

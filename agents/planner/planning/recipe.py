@@ -17,6 +17,7 @@ from agents.planner.planning.delegation import works_here
 from agents.planner.planning.lora_syntax import missing_triggers, triggers
 from agents.planner.planning.model_choice import (
     choose_runnable_model,
+    is_called,
     missing_names,
     normalise_name,
     split_models_and_loras,
@@ -285,14 +286,18 @@ def _denoising_seconds(command: GenerateImages, model: ModelInfo, size: tuple[in
     )
 
 
-def alternatives(error: ErrorBody, workshop: Capabilities, defaults: Defaults) -> list[str]:
-    """What would work now, for a plan that was refused because its model or an adapter of it is not installed. Of tools
-    and ControlNets another model has no more. Of work of another kind: what this workshop can do of it."""
+def alternatives(
+    error: ErrorBody, workshop: Capabilities, defaults: Defaults, platform: str | None = None
+) -> list[str]:
+    """What would work now, for a plan that was refused because its model or an adapter of it is not installed; not the
+    `platform` that was asked for. Of tools, ControlNets and LoRAs that are not known another model has no more. Of work
+    of another kind: what this workshop can do of it."""
     if error.code == "delegate":
         return works_here(error.delegate_to)
-    if error.code != "not_installed" or not (error.path or "").startswith(("$.models", "$.loras", "$.platform")):
+    if error.code != "not_installed" or not (error.path or "").startswith(("$.models", "$.platform")):
         return []
-    installed = sorted({model.platform for model in workshop.models.values() if model.installed})
+    others = (model for model in workshop.models.values() if platform is None or not is_called(model, platform))
+    installed = sorted({model.platform for model in others if model.installed})
     found = [f'"platform": "{platform}"' for platform in installed]
     if defaults.stand_in is None and "pocket" in installed:
         found.append("let the pocket model stand in: bottega up --stand-in pocket")

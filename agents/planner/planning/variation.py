@@ -98,7 +98,8 @@ def prompt_wishes(command: GenerateImages, recipe: Recipe, first: int, count: in
 def vary(job: Job, command: GenerateImages, recipe: Recipe, seed: int) -> Job:
     """The job with what tells its picture from the others of its batch; `seed` is the batch's."""
     if command.sweep is None and recipe.catalogue is None:
-        return job
+        named = name_template(command)
+        return job if named is None else replace(job, name_template=named)
     varied = variation(command, recipe, job.index)
     swept = {name: value for name, value in varied.swept.items() if value is not None}
     pixels, resolution = job.pixels, str(swept.get("resolution"))
@@ -146,7 +147,10 @@ def catalogue_position(command: GenerateImages, recipe: Recipe, varied: Variatio
 
 def name_template(command: GenerateImages) -> str | None:
     """How the files of a batch are named; null where the workshop's own template does."""
-    return (command.catalogue.output_template or CATALOGUE_TEMPLATE) if command.catalogue else None
+    asked = command.export.name_template if command.export else None
+    if command.catalogue is None:
+        return asked
+    return command.catalogue.output_template or asked or CATALOGUE_TEMPLATE
 
 
 def _swept_loras(loras: list[Lora], swept: Mapping[str, Scalar]) -> list[Lora]:

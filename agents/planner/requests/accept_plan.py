@@ -59,7 +59,7 @@ async def generate_images(resources: RequestResources, command: GenerateImages, 
             images = await resources.image_loader.load(command, client)
             recipe = resolve(command, workshop, resources.defaults, prompts, images)
         except Refused as error:
-            works = alternatives(error.body, workshop, resources.defaults)
+            works = alternatives(error.body, workshop, resources.defaults, command.platform)
             return replies.refusal_reply(error.body, command.requirements.quantity, works)
         try:
             if dry_run:

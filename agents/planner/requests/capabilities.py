@@ -8,7 +8,7 @@ from agents.planner.planning.capabilities import Capabilities, merge_presences
 from agents.planner.requests.handler import Handlers, RequestResources
 from protocol import commands
 from protocol.capabilities import CapabilitiesBody, CapabilityReport, ModelSummary, ProcessInfo
-from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
+from protocol.commands import not_built_names
 from protocol.messages import Presence
 from protocol.parameters import MAX_QUANTITY
 from protocol.plans import Size
@@ -23,8 +23,6 @@ async def capabilities(resources: RequestResources, command: commands.Capabiliti
 
 def capabilities_reply(presences: Sequence[Presence], workshop: Capabilities, stand_in: str | None) -> CapabilityReport:
     """What can be asked for now."""
-    unbuilt_fields = [name for names in NOT_BUILT_FIELDS.values() for name in names]
-    unbuilt_commands = [str(kind.__struct_config__.tag) for kind in NOT_BUILT_COMMANDS]
     return CapabilityReport(
         capabilities=CapabilitiesBody(
             processes=[
@@ -51,7 +49,7 @@ def capabilities_reply(presences: Sequence[Presence], workshop: Capabilities, st
             style_references=list(workshop.style_references),
             stand_in=stand_in,
             max_quantity=MAX_QUANTITY,
-            not_supported=[*unbuilt_commands, *unbuilt_fields],
+            not_supported=not_built_names(),
         )
     )
 

@@ -17,6 +17,7 @@ from agents.planner.requests.owned_batches import load_owned_batch
 from agents.planner.scheduling import upgrade
 from agents.planner.transitions.client_commands import picture_index
 from protocol.commands import Upgrade
+from protocol.counts import format_count
 from protocol.errors import BadCommand, Refused
 from protocol.messages import Job
 from protocol.replies import Reply
@@ -44,7 +45,7 @@ async def upgrade_batch(resources: RequestResources, command: Upgrade, client: s
             images = await resources.image_loader.load(order, client)
             recipe = upgrade.recipe_of(resolve(order, workshop, resources.defaults, given=images))
         except Refused as error:
-            works = alternatives(error.body, workshop, resources.defaults)
+            works = alternatives(error.body, workshop, resources.defaults, order.platform)
             return replies.refusal_reply(error.body, quantity, works)
         try:
             batch = await accept_batch(resources, order, client, recipe, payload, presences, parent.hash, originals)
@@ -59,7 +60,7 @@ async def _original_jobs(resources: RequestResources, parent: Batch, command: Up
         if parent.state not in ENDED_BATCH_STATES or not parent.tally.completed:
             raise Refused(
                 "wrong_state",
-                f"{parent.hash} is {parent.state} with {parent.tally.completed} pictures completed",
+                f"{parent.hash} is {parent.state} with {format_count(parent.tally.completed, 'picture')} completed",
                 path="$.hash",
                 hint="wait for its end, or name finished pictures in image_ids",
             )

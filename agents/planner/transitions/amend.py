@@ -15,6 +15,7 @@ from agents.planner.scheduling.window import Window
 from agents.planner.scheduling.work_messages import prompts_request
 from agents.planner.transitions.refusals import wrong_state
 from protocol.commands import Amend
+from protocol.counts import format_count
 from protocol.errors import BadCommand
 from protocol.messages import Work
 
@@ -53,7 +54,7 @@ def _amend_quantity(connection: Connection, batch: Batch, quantity: int, now: fl
     if quantity < batch.cursor:
         raise BadCommand(
             "invalid_value",
-            f"{batch.cursor} pictures were started already",
+            f"{format_count(batch.cursor, 'picture was', 'pictures were')} started already",
             path="$.quantity",
             hint=f"at least {batch.cursor}; CANCEL stops pictures that were started",
         )

@@ -87,6 +87,49 @@ def test_a_plan_that_is_refused_is_bad_input_with_its_place_and_a_hint(workshop:
     assert error["hint"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "flag", "hint", "path"),
+    [
+        (["generate", "a car", "--min-score", "2"], "--min-score", "0 to 1", "$.quality.min_score"),
+        (["generate", "a car", "--sampler", "Eulre a"], "--sampler", "did you mean", "$.sampler"),
+        (["status", "gen_nobody"], "HASH", "see bottega list", "$.hash"),
+    ],
+)
+def test_what_is_refused_is_told_in_flags_to_a_person_and_in_json_to_a_program(
+    workshop: Home, arguments: list[str], flag: str, hint: str, path: str
+):
+    told = workshop.run(*arguments)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert f"\n   at: {flag}\n" in told.stderr
+    assert hint in told.stderr
+    assert "$." not in told.stderr
+    assert json.loads(workshop.run(*arguments, "--json").stdout)["error"]["path"] == path
+
+
+def test_an_order_is_held_on_wish_and_made_once_it_is_approved(workshop: Home):
+    asked = (
+        "generate",
+        "--prompt",
+        "a red car",
+        "--sweep",
+        "steps=4,5",
+        "--name-template",
+        "{prompt}_{seed}",
+        "--hold",
+    )
+    shown = workshop.run(*asked, "--section", "hero", "--seed", "7")
+    assert shown.returncode == 0
+    assert re.search(r"^pictures +2", shown.stdout, re.MULTILINE)
+    assert re.search(r"until \d{4}-\d\d-\d\d \d\d:\d\d UTC:", shown.stdout)
+    [(batch, token)] = re.findall(r"bottega approve (gen_batch_\w+) (\w+)", shown.stdout)
+    assert workshop.run("approve", batch, token).returncode == 0
+    assert workshop.run("status", batch, "--watch").returncode == 0
+    images = json.loads(workshop.run("result", batch, "--json").stdout)["generation_result"]["images"]
+    names = [Path(image["path"]).name for image in images]
+    assert [image["metadata"]["prompt_used"] for image in images] == ["a red car"] * 2
+    assert all(name.startswith("a-red-car_7_") for name in names), names
+
+
 def test_send_prints_the_reply_as_it_came(workshop: Home, tmp_path: Path):
     (tmp_path / "command.json").write_text(COMMAND)
     for source, stdin in ((str(tmp_path / "command.json"), ""), ("-", COMMAND)):

@@ -22,7 +22,7 @@ from bus.local_blobs import LocalBlobs
 from protocol.catalogue import CatalogueSnapshot
 from protocol.commands import GenerateImages
 from protocol.errors import AcpError, BadCommand, Refused
-from protocol.parameters import Catalogue, Combos, Requirements, Sweep
+from protocol.parameters import Catalogue, Combos, Export, Requirements, Sweep
 from protocol.template import CATALOGUE_TEMPLATE
 from tests.planner.catalogues import ORANGE, STUDIO, write_catalogue, write_combo, write_home
 from tests.planner.workbench import RECIPE
@@ -303,3 +303,6 @@ def test_the_files_of_a_catalogue_are_named_by_its_tree_or_as_asked() -> None:
     assert name_template(order()) == CATALOGUE_TEMPLATE
     assert name_template(order(catalogue=asked)) == "{prompt_id}/{seed}"
     assert name_template(GenerateImages()) is None
+    assert name_template(GenerateImages(export=Export(name_template="{seed}"))) == "{seed}"
+    assert name_template(order(export=Export(name_template="{seed}"))) == "{seed}"
+    assert name_template(order(catalogue=asked, export=Export(name_template="{seed}"))) == "{prompt_id}/{seed}"

@@ -106,6 +106,9 @@ def test_what_would_work_is_told_where_something_is_not_installed() -> None:
     assert alternatives(missing, INSTALLED, STAND_IN) == [
         f'"platform": "{platform}"' for platform in ("pocket", "stable_diffusion_xl")
     ]
+    assert alternatives(missing, INSTALLED, STAND_IN, "Pocket") == ['"platform": "stable_diffusion_xl"']
+    assert not any("pocket" in way for way in alternatives(missing, INSTALLED, ALONE, "pocket"))
+    assert alternatives(msgspec.structs.replace(missing, path="$.loras[0].name"), INSTALLED, ALONE) == []
     assert alternatives(msgspec.structs.replace(missing, path="$.post[0].model"), INSTALLED, ALONE) == []
     assert alternatives(msgspec.structs.replace(missing, code="unknown_style"), INSTALLED, ALONE) == []
 

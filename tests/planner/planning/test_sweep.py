@@ -11,7 +11,7 @@ from protocol.codec import decode_command
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused
 from protocol.messages import Job, ModelInfo, Presence
-from protocol.parameters import Lora, Requirements, Sweep
+from protocol.parameters import Export, Lora, Requirements, Sweep
 from protocol.pixels import PixelSpec
 from tests.planner.workbench import RECIPE
 
@@ -129,6 +129,12 @@ def test_swept_values_reach_the_job() -> None:
 def test_a_batch_without_a_sweep_is_left_as_it_is() -> None:
     assert vary(JOB, order(), RECIPE, seed=42) is JOB
     assert prompt_wishes(order(), RECIPE, 0, 100) == []
+
+
+def test_every_picture_of_an_order_is_named_by_its_template() -> None:
+    for asked in (order(), order(GRID)):
+        named = msgspec.structs.replace(asked, export=Export(name_template="{section}_{seed}"))
+        assert vary(JOB, named, RECIPE, seed=42).name_template == "{section}_{seed}"
 
 
 def test_swept_texts_are_wished_for_with_the_words_of_their_number() -> None:

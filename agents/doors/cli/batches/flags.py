@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import typer
 
 from agents.doors.cli.errors import report_failures
-from agents.doors.cli.shared_flags import JsonFlag
+from agents.doors.cli.shared_flags import JsonFlag, YesFlag
+from agents.doors.cli.wording import BATCH
 from protocol.parameters import ServiceClass
 
 batches_app = typer.Typer()
@@ -54,7 +55,7 @@ def status(
     json: JsonFlag = False,
 ) -> None:
     """Where a batch stands, or which processes run."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.status import status as run
 
         raise SystemExit(run(batch, watch, json))
@@ -66,7 +67,7 @@ def list_batches(
     json: JsonFlag = False,
 ) -> None:
     """The batches of this home, newest first."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.status import list_batches as run
 
         run(count, json)
@@ -80,7 +81,7 @@ def result(
     json: JsonFlag = False,
 ) -> None:
     """The pictures of a batch, made or not, a page at a time."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.status import result as run
 
         run(batch, first, count, json)
@@ -106,7 +107,7 @@ def approve(
     json: JsonFlag = False,
 ) -> None:
     """Start a plan that was held."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.send import approve as run
 
         raise SystemExit(run(batch, token, json))
@@ -115,7 +116,7 @@ def approve(
 @batches_app.command()
 def pause(batch: BatchHash, json: JsonFlag = False) -> None:
     """Hand out no further pictures of a batch; those in the making are finished."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import pause as run
 
         run(batch, json)
@@ -124,7 +125,7 @@ def pause(batch: BatchHash, json: JsonFlag = False) -> None:
 @batches_app.command()
 def resume(batch: BatchHash, json: JsonFlag = False) -> None:
     """Go on with a paused batch."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import resume as run
 
         run(batch, json)
@@ -133,7 +134,7 @@ def resume(batch: BatchHash, json: JsonFlag = False) -> None:
 @batches_app.command()
 def retry(batch: BatchHash, image: ImageId = None, json: JsonFlag = False) -> None:
     """Try the failed pictures of a batch again, or one of them."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import retry as run
 
         run(batch, image, json)
@@ -147,7 +148,7 @@ def cancel(
     json: JsonFlag = False,
 ) -> None:
     """Stop a batch, what of it has not started, or one picture."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import cancel as run
 
         run(batch, pending, image, json)
@@ -156,7 +157,7 @@ def cancel(
 @batches_app.command()
 def priority(batch: BatchHash, to: PriorityClass, json: JsonFlag = False) -> None:
     """Move a batch between the interactive and the batch class."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import priority as run
 
         run(batch, to, json)
@@ -168,12 +169,15 @@ def amend(
     number: Annotated[int | None, typer.Option("-n", "--number", min=1, help="How many pictures in the end.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")] = None,
     negative: Annotated[str | None, typer.Option(help="What the pictures should not show.")] = None,
+    yes: YesFlag = False,
     json: JsonFlag = False,
 ) -> None:
     """Change what of a batch has not started."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import amend as run
+        from agents.doors.cli.confirm import confirm_number
 
+        confirm_number(number or 1, yes)
         run(batch, number, min_score, negative, json)
 
 
@@ -192,7 +196,7 @@ def upgrade(
     json: JsonFlag = False,
 ) -> None:
     """Make finished pictures again, larger or better, with the same seeds and prompts."""
-    with report_failures(json):
+    with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import upgrade as run
 
         raise SystemExit(run(batch, size, quality, image or [], json))

@@ -5,12 +5,13 @@ import sys
 
 from msgspec import Struct, convert
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from agents.doors.cli.amounts import format_moment, format_money
 from agents.doors.cli.batches.follow import fetch_page, follow
 from agents.doors.cli.errors import ALL_STORED, NO_WORKSHOP, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.columns import format_rows
 from agents.doors.cli.terminal.display import display_for, format_counts
 from agents.doors.cli.terminal.image_table import show_images
 from agents.doors.cli.terminal.progress_state import BatchProgress
@@ -27,6 +28,7 @@ from protocol.results import BatchList, BatchSummary, GenerationResult, Generati
 
 RECENT_BATCHES = 5
 """Batches that `bottega status` shows."""
+LIST_HEADER = ("batch", "state", "stored", "when", "what")
 
 
 class NatsInfo(Struct, frozen=True, kw_only=True):
@@ -61,7 +63,7 @@ def list_batches(count: int, json: bool) -> None:
     if json:
         sys.stdout.write(encode(batches).decode() + "\n")
     elif batches.batch_list.batches:
-        Console().print(_batch_table(batches.batch_list.batches))
+        _print_batches(Console(), batches.batch_list.batches)
     else:
         Console().print('no batches yet; make one: bottega generate "a red car on a green field"', markup=False)
 
@@ -177,9 +179,10 @@ def print_status(status: GenerationStatus, json: bool) -> None:
         ("rejection rate", body.quality_metrics.rejection_rate),
         ("seconds each", body.performance.avg_time),
         ("gpu use", body.performance.gpu_util),
-        ("cost each", body.cost_per_image),
     ):
         table.add_row(name, "not measured" if value is None else f"{value:.3g}")
+    cost = body.cost_per_image
+    table.add_row("cost each", "not measured" if cost is None else format_money(cost))
     if body.stand_in:
         table.add_row("stand-in", body.stand_in)
     Console().print(table)
@@ -210,20 +213,24 @@ def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:
         )
     if workshop.batches:
         console.print()
-        console.print(_batch_table(workshop.batches))
+        _print_batches(console, workshop.batches)
 
 
-def _batch_table(batches: list[BatchSummary]) -> Table:
-    """A line per batch. The brief is cut on a short line; a hash never is, because people copy it."""
-    rows: list[tuple[str, ...]] = [("batch", "state", "stored", "when", "what")]
-    for batch in batches:
-        counts = f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else "")
-        what = " ".join((batch.brief or batch.style or batch.platform).split())
-        rows.append((batch.hash, batch.state, counts, batch.created_at[5:16].replace("T", " "), escape(what)))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for position, name in enumerate(rows[0]):
-        width = max(len(row[position]) for row in rows) if name != "what" else None
-        table.add_column(name, no_wrap=True, min_width=width)
-    for row in rows[1:]:
-        table.add_row(*row)
-    return table
+def format_batches(batches: list[BatchSummary], width: int) -> list[str]:
+    """The lines of a list. The brief is cut on a short line; a hash never is, because people copy it."""
+    rows = [
+        (
+            batch.hash,
+            batch.state,
+            f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else ""),
+            format_moment(batch.created_at, year=False),
+            " ".join((batch.brief or batch.style or batch.platform).split()),
+        )
+        for batch in batches
+    ]
+    return format_rows(LIST_HEADER, rows, width)
+
+
+def _print_batches(console: Console, batches: list[BatchSummary]) -> None:
+    for line in format_batches(batches, console.width):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

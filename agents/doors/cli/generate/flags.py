@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from agents.doors.cli.errors import report_failures
-from agents.doors.cli.shared_flags import JsonFlag, StandInFlag
+from agents.doors.cli.shared_flags import JsonFlag, StandInFlag, YesFlag
+from agents.doors.cli.wording import GENERATE
 
 generate_app = typer.Typer()
 
@@ -21,12 +22,17 @@ def _remember_order(context: typer.Context, flag: typer.CallbackParam, value: st
 @generate_app.command()
 def generate(
     context: typer.Context,
-    brief: Annotated[str, typer.Argument(metavar="BRIEF", help="What the pictures should show, in plain words.")],
+    brief: Annotated[
+        str | None, typer.Argument(metavar="BRIEF", help="What the pictures should show, in plain words.")
+    ] = None,
     number: Annotated[int, typer.Option("-n", "--number", help="How many pictures.")] = 1,
     style: Annotated[
         str | None, typer.Option(help="A style of the workshop, such as plain or product_photography.")
     ] = None,
     platform: Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A model by its name; repeatable for adapters.")
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="WxH, an aspect such as 16:9, or 1K, 2K, 4K. Left out: native size.")
     ] = None,
@@ -35,10 +41,30 @@ def generate(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
     guidance: Annotated[float | None, typer.Option(help="How strictly the prompt is followed.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="The sampler: bottega models samplers lists them.")] = None,
     lora: Annotated[
         list[str] | None, typer.Option(metavar="NAME:W", help="An adapter and its weight; repeatable.")
     ] = None,
     min_score: Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")] = None,
+    consistency: Annotated[
+        float | None, typer.Option(help="How alike the pictures should be, 0 to 1: mean similarity of the batch.")
+    ] = None,
+    max_attempts: Annotated[int | None, typer.Option(help="Attempts at one picture before it failed.")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A finished prompt, taken as it is; repeatable: in turn.")
+    ] = None,
+    subject: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="What to show; repeatable: in turn.")
+    ] = None,
+    style_reference: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A style reference of the workshop: palette, mood, lens.")
+    ] = None,
+    section: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where they will be used: part of the file names.")
+    ] = None,
+    name_template: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="Names of the files, such as {date}_{section}_{seed}.")
+    ] = None,
     negative: Annotated[str | None, typer.Option(help="What the pictures should not show.")] = None,
     image: Annotated[
         str | None, typer.Option(metavar="FILE|ID", help="A picture to start from: a file, or one of this workshop.")
@@ -102,6 +128,20 @@ def generate(
         int | None, typer.Option(help="Frames of a short sequence, 2 to 32; needs a motion adapter. Left out: a still.")
     ] = None,
     fps: Annotated[int | None, typer.Option(help="Frames a second of a sequence. Left out: 8.")] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=V,V",
+            help="Try values, such as steps=20,28 or lora:NAME=0.6,0.8; texts are parted by |; repeatable: a grid.",
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="USD", help="The most that it may cost; a plan beyond it is refused.")
+    ] = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Show the plan, and make nothing before it is approved.")
+    ] = False,
+    yes: YesFlag = False,
     reuse: Annotated[
         bool,
         typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again."),
@@ -113,7 +153,8 @@ def generate(
     json: JsonFlag = False,
 ) -> None:
     """Make pictures from one sentence, with the running workshop or with one for the occasion."""
-    with report_failures(json):
+    with report_failures(json, GENERATE):
+        from agents.doors.cli.confirm import confirm_number
         from agents.doors.cli.generate.order import GenerateOptions, command_of
         from agents.doors.cli.generate.post_flags import parse_post_steps
         from agents.doors.cli.generate.run import generate as run
@@ -123,6 +164,7 @@ def generate(
             parse_reference,
             parse_source,
         )
+        from agents.doors.cli.generate.sweep_flags import count_asked, parse_sweep
 
         command = command_of(
             GenerateOptions(
@@ -148,6 +190,20 @@ def generate(
                 frames=frames,
                 fps=fps,
                 reuse=reuse,
+                sampler=sampler,
+                models=model or [],
+                style_reference=style_reference,
+                subjects=subject or [],
+                prompts=prompt or [],
+                section=section,
+                name_template=name_template,
+                budget=budget,
+                consistency=consistency,
+                max_attempts=max_attempts,
+                hold=hold,
+                sweep=parse_sweep(sweep or []),
             )
         )
+        if not hold:
+            confirm_number(count_asked(command), yes)
         raise SystemExit(run(command, out, stand_in, json))

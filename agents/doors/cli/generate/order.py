@@ -7,7 +7,7 @@ from agents.doors.cli.errors import bad_input
 from protocol.animation import Animation
 from protocol.codec import decode_command, encode
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
-from protocol.parameters import ControlNet, ImageSource, Placement, Reference, Region
+from protocol.parameters import Budget, ControlNet, Export, ImageSource, Placement, Reference, Region, Sweep
 from protocol.post import PostStep
 
 
@@ -15,7 +15,7 @@ from protocol.post import PostStep
 class GenerateOptions:
     """The flags of `bottega generate`, as typed; pictures are still paths or ids."""
 
-    brief: str
+    brief: str | None
     number: int = 1
     style: str | None = None
     platform: str | None = None
@@ -37,6 +37,18 @@ class GenerateOptions:
     frames: int | None = None
     fps: int | None = None
     reuse: bool = True
+    sampler: str | None = None
+    models: list[str] = field(default_factory=list[str])
+    style_reference: str | None = None
+    subjects: list[str] = field(default_factory=list[str])
+    prompts: list[str] = field(default_factory=list[str])
+    section: str | None = None
+    name_template: str | None = None
+    budget: float | None = None
+    consistency: float | None = None
+    max_attempts: int | None = None
+    hold: bool = False
+    sweep: Sweep | None = None
 
 
 def command_of(options: GenerateOptions) -> GenerateImages:
@@ -44,19 +56,43 @@ def command_of(options: GenerateOptions) -> GenerateImages:
 
     Raises:
         AcpError: a value that the protocol does not allow, with its path.
-        Failure: a LoRA that is not written NAME or NAME:WEIGHT, a region that is not PROMPT@LEFT,TOP,WIDTH,HEIGHT, or a
-            number that JSON cannot say.
+        Failure: a LoRA that is not written NAME or NAME:WEIGHT, a region that is not PROMPT@LEFT,TOP,WIDTH,HEIGHT, a
+            number that JSON cannot say, or nothing to show.
     """
-    numbers = {"--guidance": options.guidance, "--min-score": options.min_score, "--strength": options.strength}
+    if options.brief is None and not says_what_to_show(options):
+        raise bad_input(
+            "nothing says what the pictures should show",
+            hint='bottega generate "a red car on a green field"; or --prompt, --subject',
+            code="missing_field",
+        )
+    numbers = {
+        "--guidance": options.guidance,
+        "--min-score": options.min_score,
+        "--consistency": options.consistency,
+        "--strength": options.strength,
+        "--budget": options.budget,
+    }
     for flag, number in numbers.items():
         if number is not None and not math.isfinite(number):
-            raise bad_input(f"{flag} {number} is not a finite number", hint="leave it out for the model's own value")
+            raise bad_input(f"{flag} {number} is not a finite number", hint="give a number, or leave it out")
     command = GenerateImages(
         brief=options.brief,
         style=options.style,
         platform=options.platform,
-        requirements=Requirements(quantity=options.number, resolution=options.size),
-        quality=Quality(min_score=options.min_score),
+        models=options.models,
+        requirements=Requirements(
+            quantity=options.number, resolution=options.size, style_reference=options.style_reference
+        ),
+        quality=Quality(min_score=options.min_score, consistency=options.consistency),
+        subjects=options.subjects,
+        prompts=options.prompts,
+        section=options.section,
+        sampler=options.sampler,
+        sweep=options.sweep,
+        export=Export(name_template=options.name_template) if options.name_template is not None else None,
+        budget=Budget(amount=options.budget) if options.budget is not None else None,
+        max_attempts=options.max_attempts,
+        hold=options.hold,
         negative_prompt=options.negative,
         seed=options.seed,
         steps=options.steps,
@@ -75,6 +111,12 @@ def command_of(options: GenerateOptions) -> GenerateImages:
     )
     decode_command(encode(command))
     return command
+
+
+def says_what_to_show(options: GenerateOptions) -> bool:
+    """Whether flags say it in place of the brief."""
+    swept = options.sweep.values if options.sweep else {}
+    return bool(options.prompts or options.subjects or "prompt" in swept or "brief" in swept)
 
 
 def parse_lora(text: str) -> Lora:

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
 
+from agents.doors.cli.amounts import describe_reused, format_money
 from agents.doors.cli.batches.follow import FinishedBatch
 from agents.doors.cli.copies import copy_to_folder, pictures_kept, report_unwritable
 from agents.doors.cli.terminal.display import format_counts
@@ -75,7 +76,7 @@ def show_batch(console: Console, followed: FinishedBatch) -> None:
     if followed.status.quality_metrics.avg_score is not None:
         facts.append(f"mean score {followed.status.quality_metrics.avg_score:.2f}")
     if (cost := followed.status.cost_per_image) is not None:
-        facts.append(f"{cost * followed.status.completed:.4f} USD")
+        facts.append(format_money(cost * followed.status.completed))
     print_line(console, " · ".join([followed.hash, *facts]), "bold")
 
 
@@ -83,7 +84,7 @@ def format_reused(status: StatusBody) -> str:
     """How many pictures were stored already, in words; empty if all were made."""
     if not isinstance(status.reused, int):
         return ""
-    return f"{status.reused} of {status.completed} pictures were there already (reused, no cost)"
+    return describe_reused(status.reused, status.completed)
 
 
 def _made_image(image: Image) -> MadeImage:

@@ -11,12 +11,13 @@ from rich.console import Console
 
 from agents.doors.cli.batches.follow import FinishedBatch, follow
 from agents.doors.cli.copies import report_unwritable
-from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure
+from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.generate.report import copy_files, result_of, show_batch
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for, format_counts
-from agents.doors.cli.terminal.plan_view import headline, refusal_of
+from agents.doors.cli.terminal.plan_view import headline, refusal_of, show_plan
 from agents.doors.cli.terminal.progress_state import BatchProgress
+from agents.doors.cli.wording import GENERATE, with_flags
 from agents.doors.cli.workshop.connection import ask, connect_or_start
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
@@ -44,9 +45,12 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
             "note: --stand-in is for a workshop that is started now; the running one keeps its own setting"
         )
     try:
-        followed = copy_files(asyncio.run(_generate(command, settings, display)), out)
+        made = asyncio.run(_generate(command, settings, display))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    if isinstance(made, GenerationPlan):
+        return _show_held(made, json)
+    followed = copy_files(made, out)
     if json:
         sys.stdout.write(encode(result_of(followed)).decode() + "\n")
     else:
@@ -54,15 +58,43 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     return ALL_STORED if followed.all_stored else SOME_FAILED
 
 
-async def _generate(command: GenerateImages, settings: Settings, display: Display) -> FinishedBatch:
+def _show_held(plan: GenerationPlan, json: bool) -> int:
+    """A plan that `--hold` asked for."""
+    if json:
+        sys.stdout.write(encode(plan).decode() + "\n")
+    else:
+        body = plan.generation_plan
+        told = replace(
+            body,
+            warnings=[with_flags(note, GENERATE) for note in body.warnings],
+            not_honoured=[with_flags(wish, GENERATE) for wish in body.not_honoured],
+        )
+        show_plan(Console(), replace(plan, generation_plan=told))
+    return ALL_STORED
+
+
+async def _generate(command: GenerateImages, settings: Settings, display: Display) -> FinishedBatch | GenerationPlan:
+    """The batch at its end; its plan where `--hold` keeps that.
+
+    Raises:
+        Failure: the plan was refused, or the workshop holds it.
+    """
     for sign in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does the same through asyncio.run
         asyncio.get_running_loop().add_signal_handler(sign, _current_task().cancel)
     async with connect_or_start(settings, display) as client:
         plan = await _request_plan(client, command)
         body, batch = plan.generation_plan, plan.hash
         assert batch is not None, "an accepted plan has a hash"
+        if command.hold:
+            return plan
         for note in (*body.warnings, *(f"not honoured: {wish}" for wish in body.not_honoured)):
-            display.print_line(f"note: {note}")
+            display.print_line(f"note: {with_flags(note, GENERATE)}")
+        if body.state == "held":
+            raise bad_input(
+                f"the plan of {batch} is held: nothing is made before it is approved",
+                hint=f"bottega approve {batch} {body.approval}",
+                code="wrong_state",
+            )
         board = BatchProgress(quantity=body.quantity)
         try:
             with display.show_batch(headline(plan), board):

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from rich.console import Console
 from rich.table import Table
 
+from agents.doors.cli.amounts import format_moment, format_money
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.workshop.connection import ask_operator, connect_operator
@@ -132,16 +133,16 @@ def _send_and_show(command: OperatorCommand, json: bool) -> None:
         ("limit", "spent", "held", "weight", "max in flight", "pictures"), _figures(client), strict=True
     ):
         table.add_row(name, figure)
-    table.add_row("since", client.created_at)
+    table.add_row("since", format_moment(client.created_at))
     Console().print(table)
 
 
 def _figures(client: ClientBody) -> tuple[str, ...]:
     """Limit, spent, held, weight, bound in flight, pictures."""
     return (
-        "none" if client.limit is None else f"{client.limit:.2f} USD",
-        f"{client.spent:.4f} USD",
-        f"{client.held:.4f} USD",
+        "none" if client.limit is None else format_money(client.limit),
+        format_money(client.spent),
+        format_money(client.held),
         str(client.weight),
         "none" if client.max_in_flight is None else str(client.max_in_flight),
         str(client.pictures),

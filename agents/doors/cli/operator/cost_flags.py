@@ -6,6 +6,7 @@ import typer
 
 from agents.doors.cli.errors import report_failures
 from agents.doors.cli.shared_flags import JsonFlag
+from agents.doors.cli.wording import OPERATOR
 from protocol.parameters import CostsBy
 
 costs_app = typer.Typer()
@@ -33,7 +34,7 @@ def costs(
     json: JsonFlag = False,
 ) -> None:
     """What pictures cost, and what is held and left."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.costs import show_costs as run
 
         run(None, batch, since, until, by, first, count, json)

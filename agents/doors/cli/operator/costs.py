@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from agents.doors.cli.amounts import format_money
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.workshop.connection import ask, ask_operator, connect_client, connect_operator
@@ -96,11 +97,9 @@ def _print(console: Console, body: CostsBody) -> None:
             console.print(f"more: the same with --first {body.next}", markup=False)
         console.print(EXPLANATION, style="dim", markup=False, soft_wrap=True)
     limit = (
-        "no limit"
-        if body.limit is None
-        else f"limit {_format_dollars(body.limit)} USD, left {_format_dollars(body.left)} USD"
+        "no limit" if body.limit is None else f"limit {format_money(body.limit)}, left {format_money(body.left or 0)}"
     )
-    now = f"now: held {_format_dollars(body.held)} USD, spent in all {_format_dollars(body.spent)} USD, {limit}"
+    now = f"now: held {format_money(body.held)}, spent in all {format_money(body.spent)}, {limit}"
     console.print(now, markup=False, soft_wrap=True)
 
 

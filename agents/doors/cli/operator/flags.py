@@ -8,6 +8,7 @@ import typer
 from agents.doors.cli.errors import report_failures
 from agents.doors.cli.operator.cost_flags import BatchHash, Count, First, GroupBy, Since, Until
 from agents.doors.cli.shared_flags import JsonFlag
+from agents.doors.cli.wording import OPERATOR
 
 clients_app = typer.Typer(help="Clients of the workshop: what they may spend, and their share.", no_args_is_help=True)
 dead_letters_app = typer.Typer(help="Messages that were given up: looked at, and said again.", no_args_is_help=True)
@@ -33,7 +34,7 @@ def list_clients(
     json: JsonFlag = False,
 ) -> None:
     """Every client, by name."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import show_page as run
 
         run(first, count, json)
@@ -42,7 +43,7 @@ def list_clients(
 @clients_app.command()
 def show(client: ClientId, json: JsonFlag = False) -> None:
     """What a client may have, and what it spent."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import show as run
 
         run(client, json)
@@ -60,7 +61,7 @@ def costs(
     json: JsonFlag = False,
 ) -> None:
     """What a client's pictures cost, as it sees it with `bottega costs`."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.costs import show_costs as run
 
         run(client, batch, since, until, by, first, count, json)
@@ -75,7 +76,7 @@ def create(
     json: JsonFlag = False,
 ) -> None:
     """Make a client known before its first command."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import create as run
 
         run(client, limit, weight, max_in_flight, json)
@@ -90,7 +91,7 @@ def limit_client(
     json: JsonFlag = False,
 ) -> None:
     """Change what a client may have; what is left out stays."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import limit as run
 
         run(client, limit, weight, max_in_flight, json)
@@ -99,7 +100,7 @@ def limit_client(
 @clients_app.command()
 def suspend(client: ClientId, json: JsonFlag = False) -> None:
     """Begin nothing more for a client; its pictures in flight are finished."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import suspend as run
 
         run(client, json)
@@ -108,7 +109,7 @@ def suspend(client: ClientId, json: JsonFlag = False) -> None:
 @clients_app.command()
 def resume(client: ClientId, json: JsonFlag = False) -> None:
     """Go on with a suspended client and its batches."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import resume as run
 
         run(client, json)
@@ -122,7 +123,7 @@ def list_letters(
     json: JsonFlag = False,
 ) -> None:
     """Messages that were given up, newest first."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.dead_letters import show_page as run
 
         run(count, before, subject, json)
@@ -135,7 +136,7 @@ def show_letter(
     json: JsonFlag = False,
 ) -> None:
     """Why a message was given up, and what it said."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.dead_letters import show_letter as run
 
         run(letter, raw, json)
@@ -149,7 +150,7 @@ def replay(
     json: JsonFlag = False,
 ) -> None:
     """Say a message again where it was, if its work is still expected, and take the letter away."""
-    with report_failures(json):
+    with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.replay import replay as run
 
         raise SystemExit(run(letter, everything, subject, json))

@@ -24,6 +24,7 @@ from bus.durable_files import sync_file, write_new_file
 from bus.durable_folders import sync_folder
 from bus.failpoint import pass_failpoint
 from protocol.codec import encode
+from protocol.counts import format_count
 
 
 class Backup(Struct, frozen=True, kw_only=True):
@@ -82,7 +83,8 @@ def write_backup(target: Path, kept: list[Database]) -> Manifest:
 def describe_backup(manifest: Manifest) -> str:
     """A backup in a line for a person."""
     rows = {table: count for part in manifest.databases.values() for table, count in part.rows.items()}
-    counts = ", ".join(f"{rows.get(table, 0)} {table}" for table in ("batches", "jobs", "images"))
+    nouns = (("batches", "batch"), ("jobs", "job"), ("images", "image"))
+    counts = ", ".join(format_count(rows.get(table, 0), noun, table) for table, noun in nouns)
     return f"{counts}, as of {manifest.made_at}"
 
 

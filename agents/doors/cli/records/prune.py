@@ -19,6 +19,7 @@ from agents.storage.atomic_files import AtomicFiles
 from agents.storage.catalogue import open_catalogue
 from bus.local_blobs import LocalBlobs
 from protocol.codec import encode
+from protocol.counts import format_count
 
 
 class PruneResult(Struct, frozen=True, kw_only=True):
@@ -43,13 +44,13 @@ def prune(dry_run: bool, json: bool) -> None:
     if json:
         sys.stdout.write(encode(pruned).decode() + "\n")
         return
+    blobs = format_count(pruned.blobs, "blob of ended pictures", "blobs of ended pictures")
+    pictures, batches = format_count(pruned.pictures, "picture"), format_count(pruned.batches, "batch", "batches")
     sys.stdout.write(
         f"{'would remove' if dry_run else 'removed'}\n"
-        f"  {pruned.blobs:>8} blobs of ended pictures, {pruned.blob_bytes / 1e6:.1f} MB, "
-        f"after {settings.retain_blobs_hours:g} hours\n"
-        f"  {pruned.pictures:>8} pictures, {pruned.picture_bytes / 1e6:.1f} MB, "
-        f"{_format_retention(settings.retain_days)}\n"
-        f"  {pruned.batches:>8} batches, {_format_retention(settings.retain_ledger_days)}\n"
+        f"  {blobs}, {pruned.blob_bytes / 1e6:.1f} MB, after {settings.retain_blobs_hours:g} hours\n"
+        f"  {pictures}, {pruned.picture_bytes / 1e6:.1f} MB, {_format_retention(settings.retain_days)}\n"
+        f"  {batches}, {_format_retention(settings.retain_ledger_days)}\n"
     )
 
 

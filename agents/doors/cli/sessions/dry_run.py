@@ -13,10 +13,12 @@ from agents.doors.cli.sessions.order import SessionOptions, command_of
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.plan_view import format_cost, format_duration, refusal_of
+from agents.doors.cli.wording import SESSION, with_flags
 from agents.doors.cli.workshop.connection import ask, connect_or_start
 from agents.shared.settings import Settings
 from protocol.codec import encode
 from protocol.commands import GenerateImages
+from protocol.counts import format_count
 from protocol.plans import Cost, GenerationPlan, PlanBody, PlannedImage
 
 PATIENCE_S = 30.0
@@ -57,15 +59,15 @@ def dry_run(wanted: SessionOptions, stand_in: str | None, json: bool) -> int:
         sys.stdout.write(encode(shown).decode() + "\n")
         return ALL_STORED
     for note in (*shown.warnings, *(f"not honoured: {wish}" for wish in shown.not_honoured)):
-        display.print_line(f"note: {note}")
+        display.print_line(f"note: {with_flags(note, SESSION)}")
     console = Console()
     for job in shown.jobs:
         combo = f" + {job.combo}" if job.combo else ""
         line = f"[{job.id}] {job.prompt_file.removesuffix('.md')}{combo} → {job.folder}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     time = format_duration(shown.estimated_seconds) if shown.estimated_seconds else "not measured yet"
-    cost = format_cost(plan)
-    console.print(f"{len(shown.jobs)} jobs · time: {time} · cost: {cost}", highlight=False, soft_wrap=True)
+    jobs = format_count(len(shown.jobs), "job")
+    console.print(f"{jobs} · time: {time} · cost: {format_cost(plan)}", highlight=False, soft_wrap=True)
     return ALL_STORED
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from agents.doors.cli.errors import report_failures
-from agents.doors.cli.shared_flags import StandInFlag
+from agents.doors.cli.shared_flags import StandInFlag, YesFlag
+from agents.doors.cli.wording import SESSION, SINGLE
 
 batch_app = typer.Typer(help="Sessions: catalogues of prompts times combos of reference pictures, logged job by job.")
 
@@ -42,11 +43,13 @@ def start(
     reuse: Reuse = True,
     output: OutputFolder = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, time and cost; make nothing.")] = False,
+    yes: YesFlag = False,
     stand_in: StandInFlag = None,
     json: Json = False,
 ) -> None:
     """Run every prompt of some catalogues with every combo; without --wardrobe, --ui-style, --combos prompts alone."""
-    with report_failures(json):
+    with report_failures(json, SESSION):
+        from agents.doors.cli.confirm import confirm_number
         from agents.doors.cli.sessions import run as sessions
         from agents.doors.cli.sessions.dry_run import dry_run as run_dry
         from agents.doors.cli.sessions.order import SessionOptions
@@ -68,6 +71,7 @@ def start(
         )
         if dry_run:
             raise SystemExit(run_dry(wanted, stand_in, json))
+        confirm_number(number, yes)
         raise SystemExit(sessions.start(wanted, sessions.SessionContext(output, stand_in, json)))
 
 
@@ -86,7 +90,7 @@ def single(
     json: Json = False,
 ) -> None:
     """Make the picture of one prompt and one combo, as a session of one job."""
-    with report_failures(json):
+    with report_failures(json, SINGLE):
         from agents.doors.cli.sessions import run as sessions
         from agents.doors.cli.sessions.order import SessionOptions, split_prompt_path
 
@@ -110,7 +114,7 @@ def resume(
     session: SessionId = None, output: OutputFolder = None, stand_in: StandInFlag = None, json: Json = False
 ) -> None:
     """Go on with a session that was interrupted, and try its failed jobs again."""
-    with report_failures(json):
+    with report_failures(json, SESSION):
         from agents.doors.cli.sessions import run as sessions
 
         raise SystemExit(sessions.resume(session, sessions.SessionContext(output, stand_in, json)))
@@ -125,7 +129,7 @@ def retry(
     json: Json = False,
 ) -> None:
     """Try failed jobs of a session again."""
-    with report_failures(json):
+    with report_failures(json, SESSION):
         from agents.doors.cli.sessions import run as sessions
 
         raise SystemExit(sessions.retry(session, job, sessions.SessionContext(output, stand_in, json)))
@@ -134,10 +138,25 @@ def retry(
 @batch_app.command()
 def status(session: SessionId = None, output: OutputFolder = None, json: Json = False) -> None:
     """Where a session stands."""
-    with report_failures(json):
+    with report_failures(json, SESSION):
         from agents.doors.cli.sessions import run as sessions
 
         raise SystemExit(sessions.status(session, sessions.SessionContext(output, None, json)))
+
+
+@batch_app.command("list")
+def list_sessions(
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many sessions, newest first.")] = 20,
+    output: Annotated[
+        Path | None, typer.Option(help="Those of one output folder. Left out: all that this home knows.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """The sessions of this home, wherever their output lies, newest first."""
+    with report_failures(json, SESSION):
+        from agents.doors.cli.sessions.listing import list_sessions as run
+
+        run(number, output, json)
 
 
 @batch_app.command()
@@ -149,7 +168,7 @@ def upgrade(
     json: Json = False,
 ) -> None:
     """Make the completed pictures of a session again at a higher quality, as a session of its own."""
-    with report_failures(json):
+    with report_failures(json, {**SESSION, "resolution": "--to-quality"}):
         from agents.doors.cli.sessions import run as sessions
 
         raise SystemExit(sessions.upgrade(session, to_quality, sessions.SessionContext(output, stand_in, json)))

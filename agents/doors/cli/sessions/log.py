@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agents.doors.cli.copies import report_unwritable
-from agents.doors.cli.errors import bad_input
+from agents.doors.cli.errors import Failure, bad_input
 from bus.durable_files import replace_file
 from bus.durable_folders import make_folder
 from protocol.commands import GenerateImages, Upgrade
@@ -26,7 +26,6 @@ from protocol.results import Image
 
 SESSIONS_FOLDER = ".sessions"
 LOG_SUFFIX = "-session.json"
-ID_FORMAT = "%Y-%m-%d-%H-%M-%S"
 
 JobStatus = Literal["pending", "running", "completed", "failed", "retry", "cancelled", "paused"]
 OPEN_STATUSES: frozenset[JobStatus] = frozenset({"pending", "running", "retry", "paused"})
@@ -158,12 +157,6 @@ class SessionStore:
         self.output = output
         self.folder = output / SESSIONS_FOLDER
 
-    def new_id(self, seconds: float) -> str:
-        """A free id after the time, in UTC: `2025-01-15-14-30-00`."""
-        first = datetime.fromtimestamp(seconds, UTC).strftime(ID_FORMAT)
-        names = (first if number == 1 else f"{first}-{number}" for number in range(1, 1000))
-        return next(name for name in names if not self.path(name).exists())
-
     def path(self, session: str) -> Path:
         return self.folder / f"{session}{LOG_SUFFIX}"
 
@@ -171,40 +164,29 @@ class SessionStore:
         """Every session, oldest first."""
         return sorted(file.name.removesuffix(LOG_SUFFIX) for file in self.folder.glob(f"*{LOG_SUFFIX}"))
 
-    def load(self, session: str | None) -> SessionLog:
-        """A session's log; the newest one's where none is named.
+    def load(self, session: str) -> SessionLog:
+        """The log of a session that is there.
 
         Raises:
-            Failure: there is none, or it cannot be read.
+            Failure: it cannot be read.
         """
-        known = self.list_ids()
-        if not known or (session is not None and session not in known):
-            raise bad_input(
-                f"there is no session {session or ''} in {self.folder}".replace("  ", " "),
-                hint=f"known: {', '.join(known[-5:])}" if known else "start one: bottega batch start --catalogs NAMES",
-            )
-        path = self.path(session or known[-1])
+        path = self.path(session)
         try:
             return msgspec.json.decode(path.read_bytes(), type=SessionLog)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise bad_input(f"{path} is no session log: {error}", hint="mend it or move it away") from None
 
+    def read(self, session: str) -> SessionLog | None:
+        """The log of a session; null where it is gone or cannot be read."""
+        try:
+            return self.load(session)
+        except (OSError, Failure):
+            return None
+
     def save(self, log: SessionLog) -> None:
         """Replace a session's log, durably."""
         make_folder(self.folder)
         replace_file(self.path(log.session_id), msgspec.json.format(msgspec.json.encode(log), indent=2) + b"\n")
-
-    def list_unfinished(self) -> list[SessionLog]:
-        """Sessions with open jobs that no process is driving now, oldest first; logs that cannot be read are not."""
-        found: list[SessionLog] = []
-        for session in self.list_ids():
-            try:
-                log = msgspec.json.decode(self.path(session).read_bytes(), type=SessionLog)
-            except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-                continue
-            if log.is_unfinished and not self.is_locked(session):
-                found.append(log)
-        return found
 
     def is_locked(self, session: str) -> bool:
         """Whether a process drives the session now."""
@@ -213,6 +195,8 @@ class SessionStore:
                 return False
         except BlockingIOError:
             return True
+        except Failure:  # a folder that cannot be written: nobody drives a session in it
+            return False
 
     @contextmanager
     def lock(self, session: str) -> Generator[None]:

@@ -4,6 +4,7 @@ import sys
 
 from rich.console import Console
 
+from agents.doors.cli.amounts import describe_reused, format_money
 from agents.doors.cli.sessions.display import format_counts, format_job, headline
 from agents.doors.cli.sessions.log import SessionLog, SessionStore
 from agents.doors.cli.terminal.plan_view import format_duration
@@ -39,10 +40,9 @@ def show_end(log: SessionLog, sessions: SessionStore, json: bool) -> None:
     )
     took = [f"{name} {format_duration(seconds)}" for name, seconds in named if seconds is not None]
     if reused := sum(job.reused is not None for job in log.jobs):
-        _print([f"{reused} of {log.summary.total} pictures were there already (reused, no cost)"])
+        _print([describe_reused(reused, log.summary.total)])
     made = any(job.status == "completed" for job in log.jobs)
-    unknown = "not priced" if made else "none, as no picture was made"
-    cost = f"{log.cost.amount:.4f} {log.cost.currency}" if log.cost else unknown
+    cost = format_money(log.cost.amount) if log.cost else "not priced" if made else "none, as no picture was made"
     _print([f"pictures: {sessions.output}", f"time: {' · '.join(took)}", f"cost: {cost}"])
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from agents.doors.cli.batches.follow import MAX_UNANSWERED_S, fetch_page, follow
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.sessions import display as batch_display
+from agents.doors.cli.sessions.index import SessionIndex
 from agents.doors.cli.sessions.log import JobEntry, Phases, SessionLog, SessionStore, Summary, format_time
 from agents.doors.cli.sessions.order import SessionOptions, command_of, config_of
 from agents.doors.cli.sessions.report import show_end, show_status
@@ -22,6 +23,7 @@ from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.plan_view import refusal_of
 from agents.doors.cli.terminal.progress_state import BatchProgress
+from agents.doors.cli.wording import SESSION, with_flags
 from agents.doors.cli.workshop.connection import ask, connect_client, connect_or_start, workshop_address
 from agents.shared.settings import Settings
 from bus.client import Client
@@ -35,7 +37,6 @@ MAX_PAUSE_WAIT_S = 5.0
 """How long Ctrl-C waits for the planner to hear of it."""
 MAX_JOBS = 20_000
 """Jobs of a session: its log has a line for each, and is written again with every news."""
-DEFAULT_OUTPUT = "Result_images"
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class SessionContext:
 
 def start(wanted: SessionOptions, place: SessionContext) -> int:
     """Begin a session and drive it to its end; returns the exit code."""
-    settings, sessions = _open_sessions(place)
+    settings, index = _open_index(place)
     command = command_of(wanted)
     console = Console(stderr=True)
-    for log in sessions.list_unfinished():
+    for log in index.list_unfinished():
         ended = log.summary.completed + log.summary.failed + log.summary.cancelled
         console.print(
             f"note: session {log.session_id} is unfinished ({ended}/{log.summary.total}); "
@@ -62,28 +63,30 @@ def start(wanted: SessionOptions, place: SessionContext) -> int:
             soft_wrap=True,
         )
     now = time.time()
-    session = sessions.new_id(now)
-    log = SessionLog(
-        session_id=session,
-        started=format_time(now),
-        config=config_of(wanted),
-        jobs=[],
-        summary=Summary(),
-        command=replace(command, command_id=_command_id(session)),
-    )
-    return _drive(sessions, log, settings, place)
+    sessions = index.store(place.output)
+    with index.new_session(sessions, now) as session:
+        log = SessionLog(
+            session_id=session,
+            started=format_time(now),
+            config=config_of(wanted),
+            jobs=[],
+            summary=Summary(),
+            command=replace(command, command_id=_command_id(session)),
+        )
+        return _drive(sessions, log, settings, place)
 
 
 def resume(session: str | None, place: SessionContext) -> int:
     """Go on with a session, its failed jobs included; returns the exit code."""
-    settings, sessions = _open_sessions(place)
-    return _drive(sessions, sessions.load(session), settings, place, again=True)
+    settings, index = _open_index(place)
+    sessions, log = index.load(session, place.output)
+    return _drive(sessions, log, settings, place, again=True)
 
 
 def retry(session: str | None, job: str | None, place: SessionContext) -> int:
     """Try the failed jobs of a session again, or one of them; returns the exit code."""
-    settings, sessions = _open_sessions(place)
-    log = sessions.load(session)
+    settings, index = _open_index(place)
+    sessions, log = index.load(session, place.output)
     failed = [one for one in log.jobs if one.status == "failed"]
     if job is not None:
         failed = [one for one in failed if one.id == job.zfill(3)]
@@ -93,35 +96,36 @@ def retry(session: str | None, job: str | None, place: SessionContext) -> int:
             hint=f"see bottega batch status {log.session_id}",
             code="wrong_state",
         )
-    return _drive(sessions, log, settings, place, again=True, image_id=failed[0].image_id if job is not None else None)
+    image_id = failed[0].image_id if job is not None else None
+    return _drive(sessions, log, settings, place, again=True, image_id=image_id)
 
 
 def upgrade(session: str | None, quality: str, place: SessionContext) -> int:
     """Make the completed pictures of a session again at a higher quality, as a session of its own; returns the exit
     code."""
-    settings, sessions = _open_sessions(place)
-    parent = sessions.load(session)
+    settings, index = _open_index(place)
+    sessions, parent = index.load(session, place.output)
     made = [job for job in parent.jobs if job.status == "completed"]
     if parent.hash is None or not made:
         raise bad_input(f"session {parent.session_id} has no completed job", code="wrong_state")
     now = time.time()
-    name = sessions.new_id(now)
-    log = SessionLog(
-        session_id=name,
-        started=format_time(now),
-        config=replace(parent.config, quality=quality),
-        jobs=[_upgraded_job(job, number) for number, job in enumerate(made)],
-        summary=Summary(total=len(made), pending=len(made)),
-        command=Upgrade(hash=parent.hash, resolution=quality, command_id=_command_id(name)),
-        parent=parent.session_id,
-    )
-    return _drive(sessions, log, settings, place)
+    with index.new_session(sessions, now) as name:
+        log = SessionLog(
+            session_id=name,
+            started=format_time(now),
+            config=replace(parent.config, quality=quality),
+            jobs=[_upgraded_job(job, number) for number, job in enumerate(made)],
+            summary=Summary(total=len(made), pending=len(made)),
+            command=Upgrade(hash=parent.hash, resolution=quality, command_id=_command_id(name)),
+            parent=parent.session_id,
+        )
+        return _drive(sessions, log, settings, place)
 
 
 def status(session: str | None, place: SessionContext) -> int:
     """Where a session stands; the workshop is asked where one runs. Returns the exit code."""
-    settings, sessions = _open_sessions(place)
-    log = sessions.load(session)
+    settings, index = _open_index(place)
+    sessions, log = index.load(session, place.output)
     if log.hash is not None and workshop_address(settings) is not None and not sessions.is_locked(log.session_id):
         with suppress(Failure, BlockingIOError), sessions.lock(log.session_id):
             log = asyncio.run(_refresh_log(sessions, log, settings))
@@ -134,9 +138,9 @@ def _command_id(session: str) -> str:
     return f"session_{session}_{secrets.token_hex(4)}"
 
 
-def _open_sessions(place: SessionContext) -> tuple[Settings, SessionStore]:
+def _open_index(place: SessionContext) -> tuple[Settings, SessionIndex]:
     settings = load_settings(stand_in=place.stand_in)
-    return settings, SessionStore((place.output or settings.home / DEFAULT_OUTPUT).absolute())
+    return settings, SessionIndex.of_home(settings)
 
 
 def _drive(
@@ -221,7 +225,7 @@ async def _ensure_planned(client: Client, sessions: SessionStore, tracker: Sessi
         raise
     body = plan.generation_plan
     for note in (*body.warnings, *(f"not honoured: {wish}" for wish in body.not_honoured)):
-        display.print_line(f"note: {note}")
+        display.print_line(f"note: {with_flags(note, SESSION)}")
     if body.quantity > MAX_JOBS and plan.hash is not None:
         await ask(client, Cancel(hash=plan.hash), GenerationStatus)
         sessions.path(log.session_id).unlink()

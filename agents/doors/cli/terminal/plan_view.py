@@ -5,7 +5,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from agents.doors.cli.amounts import format_moment, format_money
 from agents.doors.cli.errors import BAD_INPUT, Failure
+from protocol.counts import format_count
 from protocol.errors import ErrorBody
 from protocol.plans import GenerationPlan, PlanBody, Stage
 
@@ -26,7 +28,7 @@ def headline(plan: GenerationPlan) -> str:
     if size:
         parts.append(f"{size.width}×{size.height}")
     if body.steps:
-        parts.append(f"{body.steps} steps")
+        parts.append(format_count(body.steps, "step"))
     if body.estimated_seconds:
         parts.append(f"about {format_duration(body.estimated_seconds)}")
     if plan.hash:
@@ -47,7 +49,7 @@ def format_duration(seconds: float) -> str:
 def format_cost(plan: PlanBody) -> str:
     """`0.0123 USD`, or why that is not known."""
     if plan.estimated_cost:
-        return f"{plan.estimated_cost.amount:.4f} {plan.estimated_cost.currency}"
+        return format_money(plan.estimated_cost.amount)
     return "not measured yet" if plan.unknown_cost == "not_measured" else "not priced"
 
 
@@ -64,7 +66,7 @@ def show_plan(console: Console, plan: GenerationPlan) -> None:
     if body.quantity > len(body.prompts) > 0:
         console.print(f"  … {body.quantity - len(body.prompts)} more", style="dim")
     if body.approval and plan.hash:
-        console.print(f"\nTo make it, until {body.expires}:")
+        console.print(f"\nTo make it, until {format_moment(body.expires or '')}:", highlight=False)
         console.print(f"  bottega approve {plan.hash} {body.approval}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -93,14 +95,13 @@ def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
 def _format_reserved(plan: PlanBody) -> str | None:
     if plan.reserved_cost is UNSET:
         return None
-    most = f"{plan.reserved_cost.amount:.4f} {plan.reserved_cost.currency}"
-    return f"at most {most} while it runs; what is not needed is given back"
+    return f"at most {format_money(plan.reserved_cost.amount)} while it runs; what is not needed is given back"
 
 
 def _format_stage(stage: Stage) -> str:
     """`upscale 4x, 512×512, pipeline`: what a stage does, what it ends in, and whether its calls are shared."""
     parts = [f"{stage.op} {stage.model or ''}".strip(), f"{stage.size.width}×{stage.size.height}", stage.engine or ""]
-    parts += [f"{stage.steps} steps"] if stage.steps else []
+    parts += [format_count(stage.steps, "step")] if stage.steps else []
     parts += [f"about {format_duration(stage.seconds)}"] if stage.seconds else []
     return ", ".join(part for part in parts if part)
 

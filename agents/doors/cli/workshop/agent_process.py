@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 
-from agents.doors.cli.settings import load_settings
+from agents.doors.cli.settings import load_settings, read_settings
 from agents.doors.cli.workshop.login import login_address
 from agents.shared.supervisor.stdin_lifeline import terminate_with_stdin
 from bus.runner import RunnerOptions, serve
@@ -21,7 +21,7 @@ def run_agent(role: Role, lifeline: bool) -> None:
         Failure: there is no workshop to join.
         AcpError: the broker does not answer, or the agent cannot be built.
     """
-    settings = load_settings()
+    settings = read_settings() if lifeline else load_settings()  # `bottega up` has pointed out what is wrong
     if lifeline:
         terminate_with_stdin(settings.drain_s + GRACE_S)
     address = login_address(role, settings)

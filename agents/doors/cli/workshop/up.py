@@ -40,7 +40,7 @@ async def _up(settings: Settings, console: Console, quiet: bool) -> None:
     def announce(notice: Notice) -> None:
         if not quiet:
             with suppress(OSError):  # a line for a file without room must not end a workshop
-                console.print(format_notice(notice, time.strftime("%H:%M:%S")), soft_wrap=True)
+                console.print(format_notice(notice, time.strftime("%H:%M:%SZ", time.gmtime())), soft_wrap=True)
 
     stop = asyncio.Event()
     _call_on_signals(stop.set)
@@ -54,7 +54,7 @@ async def _up(settings: Settings, console: Console, quiet: bool) -> None:
 
 
 def format_notice(notice: Notice, clock: str) -> Text:
-    """`12:00:01  generator  died        signal 9; again in 0.2 s`."""
+    """`12:00:01Z  generator  died        signal 9; again in 0.2 s`."""
     text = Text(f"{clock}  ", style="dim")
     text.append(f"{notice.unit:<10} ", style="bold")
     text.append(f"{notice.what:<10} ", style=EVENT_STYLES[notice.what])

@@ -5,7 +5,7 @@ from agents.doors.cli.generate.order import GenerateOptions, animation_of, comma
 from protocol.animation import Animation
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.errors import AcpError
-from protocol.parameters import Region
+from protocol.parameters import Budget, Export, Region, Sweep
 
 
 def test_flags_become_fields_of_the_command():
@@ -38,6 +38,56 @@ def test_flags_become_fields_of_the_command():
     )
 
 
+def test_every_field_that_people_need_has_a_flag():
+    options = GenerateOptions(
+        brief=None,
+        sampler="Euler a",
+        models=["base_sdxl", "film_lora"],
+        style_reference="brand_guidelines_v2",
+        subjects=["a mug", "a car"],
+        prompts=["a finished prompt"],
+        section="hero",
+        name_template="{section}_{seed}",
+        budget=0.5,
+        consistency=0.7,
+        max_attempts=2,
+        hold=True,
+        sweep=Sweep(values={"steps": [20, 28]}),
+    )
+    assert command_of(options) == GenerateImages(
+        sampler="Euler a",
+        models=["base_sdxl", "film_lora"],
+        requirements=Requirements(style_reference="brand_guidelines_v2"),
+        subjects=["a mug", "a car"],
+        prompts=["a finished prompt"],
+        section="hero",
+        export=Export(name_template="{section}_{seed}"),
+        budget=Budget(amount=0.5),
+        quality=Quality(consistency=0.7),
+        max_attempts=2,
+        hold=True,
+        sweep=Sweep(values={"steps": [20, 28]}),
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        GenerateOptions(brief=None, prompts=["a car"]),
+        GenerateOptions(brief=None, subjects=["a car"]),
+        GenerateOptions(brief=None, sweep=Sweep(values={"prompt": ["a car"]})),
+    ],
+)
+def test_a_brief_may_be_left_out_where_flags_say_what_to_show(options: GenerateOptions):
+    assert command_of(options).brief is None
+
+
+def test_an_order_that_says_nothing_of_what_to_show_is_told_how_to():
+    with pytest.raises(Failure) as raised:
+        command_of(GenerateOptions(brief=None, style="plain"))
+    assert "bottega generate" in (raised.value.body.hint or "")
+
+
 def test_a_flag_that_was_not_given_leaves_its_field_to_the_planner():
     assert command_of(GenerateOptions(brief="a red car")) == GenerateImages(brief="a red car")
 
@@ -48,6 +98,9 @@ def test_a_flag_that_was_not_given_leaves_its_field_to_the_planner():
         pytest.param(GenerateOptions(brief=""), "$.brief", id="an empty brief"),
         pytest.param(GenerateOptions(brief="x", number=0), "$.requirements.quantity", id="no picture"),
         pytest.param(GenerateOptions(brief="x", min_score=2.0), "$.quality.min_score", id="a score above 1"),
+        pytest.param(GenerateOptions(brief="x", consistency=2.0), "$.quality.consistency", id="a likeness above 1"),
+        pytest.param(GenerateOptions(brief="x", budget=-1.0), "$.budget.amount", id="a negative budget"),
+        pytest.param(GenerateOptions(brief="x", name_template="{sead}"), "$.export.name_template", id="no field"),
         pytest.param(GenerateOptions(brief="x", steps=-1), "$.steps", id="negative steps"),
         pytest.param(GenerateOptions(brief="x", seed=2**60), "$.seed", id="a seed beyond 2^53"),
         pytest.param(GenerateOptions(brief="x", loras=["a:99"]), "$.loras[0].weight", id="a weight out of range"),

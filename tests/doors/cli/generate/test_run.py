@@ -34,7 +34,7 @@ def test_pictures_below_the_bar_are_made_again_and_then_failed(home: Home):
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_cancels_the_batch_and_stops_the_workshop(home: Home, sign: signal.Signals):
-    with home.start("generate", "a red car", "-n", "5000") as generate:
+    with home.start("generate", "a red car", "-n", "5000", "--yes") as generate:
         line_with(generate, "[1/5000]")
         generate.send_signal(sign)
         said, _ = generate.communicate(timeout=ANSWER_S)

@@ -63,7 +63,7 @@ def test_a_client_is_made_limited_suspended_and_resumed(workshop: Home) -> None:
     for command in (("show", "acme"), ("list",)):
         shown = workshop.run("clients", *command).stdout
         assert "acme" in shown
-        assert "0.0000 USD" in shown
+        assert "0.00 USD" in shown
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_log_comes_back_as_it_was_written_and_leaves_no_other_file(tmp_path: P
     sessions.save(written)
     sessions.save(written)
 
-    assert sessions.load(None) == sessions.load("2025-01-15-14-30-00") == written
+    assert sessions.load("2025-01-15-14-30-00") == written
     assert [file.name for file in sessions.folder.iterdir()] == ["2025-01-15-14-30-00-session.json"]
     assert list(json.loads(sessions.path(written.session_id).read_bytes()))[:5] == [
         "session_id",
@@ -143,39 +143,11 @@ def test_whoever_reads_a_log_while_it_is_written_finds_a_whole_one(tmp_path: Pat
     assert all(len(data) == 200_000 and len(set(data)) == 1 for data in seen)
 
 
-def test_only_unfinished_sessions_that_nobody_drives_are_pointed_out(tmp_path: Path) -> None:
-    sessions = SessionStore(tmp_path)
-    for session, status in (("a", "pending"), ("b", "completed"), ("c", "running")):
-        sessions.save(log(job(1, status), session=session))  # pyright: ignore[reportArgumentType]
-    (sessions.folder / "broken-session.json").write_text("{")
-
-    with sessions.lock("c"):
-        assert [one.session_id for one in sessions.list_unfinished()] == ["a"]
-    assert [one.session_id for one in sessions.list_unfinished()] == ["a", "c"]
-
-
 def test_a_session_is_driven_by_one_process_alone(tmp_path: Path) -> None:
     sessions = SessionStore(tmp_path)
     with sessions.lock("a"), pytest.raises(BlockingIOError), sessions.lock("a"):
         pass
     assert not sessions.is_locked("a")
-
-
-def test_a_session_is_named_after_its_second_and_never_twice(tmp_path: Path) -> None:
-    sessions = SessionStore(tmp_path)
-    first = sessions.new_id(1736951400.0)
-    sessions.save(log(job(1, "pending"), session=first))
-
-    assert (first, sessions.new_id(1736951400.0)) == ("2025-01-15-14-30-00", "2025-01-15-14-30-00-2")
-
-
-@pytest.mark.parametrize("session", ["nobody", "../../etc/passwd", ""])
-def test_a_session_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, session: str) -> None:
-    SessionStore(tmp_path).save(log(job(1, "pending")))
-    with pytest.raises(Failure) as failure:
-        SessionStore(tmp_path).load(session)
-
-    assert "2025-01-15-14-30-00" in (failure.value.body.hint or "")
 
 
 def test_a_copy_is_found_again_and_what_a_person_changed_is_left_alone(tmp_path: Path) -> None:
@@ -216,7 +188,7 @@ async def test_rate_and_time_left_are_told_once_a_job_ended(tmp_path: Path) -> N
     await tracker.update_jobs([image("completed", attempts=1, metadata=made())])
 
     assert re.search(r"[\d.]+ per minute · about .+ left", text_of(tracker))
-    assert sessions.load(None) == tracker.log
+    assert sessions.load(tracker.log.session_id) == tracker.log
     assert format_job(tracker.log.jobs[0]) == "[015] ZH01_unboxing_experience + C-U-011 → saved"
 
 

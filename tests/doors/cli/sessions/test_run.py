@@ -310,7 +310,8 @@ def test_an_interrupted_session_is_paused_and_goes_on_where_it_was(workshop: Hom
     check_true(interrupted)
     assert interrupted["summary"]["paused"] + interrupted["summary"]["pending"] > 0
 
-    log = told(workshop.run("batch", "resume", *output, "--json"))
+    assert interrupted["session_id"] in workshop.run("batch", "list").stdout
+    log = told(workshop.run("batch", "resume", interrupted["session_id"], "--json"))
 
     check_true(log)
     assert log["summary"]["completed"] == 240
