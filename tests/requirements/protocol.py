@@ -33,12 +33,15 @@ PROTOCOL: tuple[Requirement, ...] = (
     Requirement(
         "P3",
         "`generation_status` has exactly its fields in their nesting, each figure measured or null; `failed` and "
-        "`cancelled` appear only when they are not zero, so that the counts always add up to the quantity, and `hash` "
+        "`cancelled` appear only when they are not zero, so that the counts always add up to the quantity; `state` "
+        "appears where the batch is not being made and not every picture was stored; `hash` "
         "names the batch in the form `gen_batch_42`.",
         (
             "test_golden_frames::test_the_status_of_the_specification_is_produced_with_exactly_its_fields_in_its_order",
             "test_tally::test_failed_and_cancelled_appear_only_when_there_are_any_and_the_counts_add_up",
             "test_tally::test_nothing_is_measured_before_anything_was_made",
+            "test_shown_states::test_what_a_client_is_told_of_a_batch",
+            "test_shown_states::test_a_batch_whose_every_picture_failed_is_not_completed",
             "test_served::test_a_cancelled_batch_stops_and_its_counts_add_up",
             "test_ledger::test_a_batch_in_the_making_shows_pending_and_running_pictures",
             "test_ids::test_batch_names_are_fresh_ids_of_the_known_form",

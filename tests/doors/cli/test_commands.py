@@ -166,7 +166,10 @@ def test_a_cancelled_batch_is_not_made(workshop: Home):
     status = decode_reply(done.stdout.encode())
     assert isinstance(status, GenerationStatus)
     assert status.generation_status.cancelled
+    assert status.generation_status.state == "cancelled"
     assert workshop.run("status", "--watch", "--json").stdout == done.stdout
+    shown = workshop.run("status", plan.hash)
+    assert (shown.returncode, re.findall(r"^state +(\w+)", shown.stdout, re.MULTILINE)) == (1, ["cancelled"])
 
 
 def test_a_batch_is_paused_moved_amended_and_goes_on(workshop: Home):
