@@ -28,7 +28,7 @@ def test_generate_prints_one_object_with_the_pictures_that_it_stored(workshop: H
     done = workshop.run("generate", "a red car", "-n", "3", "--seed", "11", "--out", str(tmp_path / "out"), "--json")
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
-    assert list(said) == ["hash", "images", "generation_status", "contact_sheet"]
+    assert list(said) == ["hash", "images", "generation_status", "contact_sheet", "phases"]
     assert [image["seed"] for image in said["images"]] == [11, 12, 13]
     for image in said["images"]:
         assert list(image) == ["path", "seed", "prompt", "score", "width", "height", "attempts", "reused"]
@@ -50,7 +50,7 @@ def test_generate_says_in_plain_lines_what_happens_where_there_is_no_terminal(wo
     assert [line.split("]")[0] for line in progress[1:]] == ["[1/2", "[2/2"]
     paths = [line.split()[-1] for line in done.stdout.splitlines()[1:3]]
     assert all(Path(path).is_file() for path in paths)
-    assert re.search(r"gen_batch_\w+ · 2 stored · in ", done.stdout)
+    assert re.search(r"gen_batch_\w+ · 2 stored · in \d+\.\d s \(.*making \d+\.\d s", done.stdout)
 
 
 def test_a_picture_that_a_person_has_under_the_same_name_is_not_overwritten(workshop: Home, tmp_path: Path):

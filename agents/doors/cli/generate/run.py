@@ -15,6 +15,7 @@ from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure
 from agents.doors.cli.generate.report import copy_files, result_of, show_batch
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for, format_counts
+from agents.doors.cli.terminal.phases import PhaseClock, device_seconds
 from agents.doors.cli.terminal.plan_view import headline, refusal_of
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.workshop.connection import ask, connect_or_start
@@ -38,27 +39,33 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     if out is not None:
         with report_unwritable(out):
             out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before anything is made
-    display = display_for(Console(stderr=True), silent=json)
+    display, clock = display_for(Console(stderr=True), silent=json), PhaseClock()
     if stand_in and find_workshop(settings.address_file):
         display.print_line(
             "note: --stand-in is for a workshop that is started now; the running one keeps its own setting"
         )
     try:
-        followed = copy_files(asyncio.run(_generate(command, settings, display)), out)
+        followed = asyncio.run(_generate(command, settings, display, clock))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    clock.end_phase("stopping")
+    followed = copy_files(followed, out)
+    clock.end_phase("handing_over")
+    phases = clock.phases(device_seconds(followed.images))
     if json:
-        sys.stdout.write(encode(result_of(followed)).decode() + "\n")
+        sys.stdout.write(encode(result_of(followed, phases)).decode() + "\n")
     else:
-        show_batch(Console(), followed)
+        show_batch(Console(), followed, phases)
     return ALL_STORED if followed.all_stored else SOME_FAILED
 
 
-async def _generate(command: GenerateImages, settings: Settings, display: Display) -> FinishedBatch:
+async def _generate(command: GenerateImages, settings: Settings, display: Display, clock: PhaseClock) -> FinishedBatch:
     for sign in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does the same through asyncio.run
         asyncio.get_running_loop().add_signal_handler(sign, _current_task().cancel)
     async with connect_or_start(settings, display) as client:
+        clock.end_phase("starting")
         plan = await _request_plan(client, command)
+        clock.end_phase("plan")
         body, batch = plan.generation_plan, plan.hash
         assert batch is not None, "an accepted plan has a hash"
         for note in (*body.warnings, *(f"not honoured: {wish}" for wish in body.not_honoured)):
@@ -66,10 +73,13 @@ async def _generate(command: GenerateImages, settings: Settings, display: Displa
         board = BatchProgress(quantity=body.quantity)
         try:
             with display.show_batch(headline(plan), board):
-                return await follow(client, batch, board, display)
+                followed = await follow(client, batch, board, display)
         except asyncio.CancelledError:
             await _cancel(client, batch, display)
             raise
+        clock.end_phase("making", followed.ended_at)
+        clock.end_phase("handing_over")
+        return followed
 
 
 def _current_task() -> asyncio.Task[object]:

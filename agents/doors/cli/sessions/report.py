@@ -6,7 +6,7 @@ from rich.console import Console
 
 from agents.doors.cli.sessions.display import format_counts, format_job, headline
 from agents.doors.cli.sessions.log import SessionLog, SessionStore
-from agents.doors.cli.terminal.plan_view import format_duration
+from agents.doors.cli.terminal.phases import format_phases
 from protocol.codec import encode
 
 
@@ -30,20 +30,12 @@ def show_end(log: SessionLog, sessions: SessionStore, json: bool) -> None:
     show_status(log, sessions, json)
     if json:
         return
-    phases = log.phases
-    named = (
-        ("plan", phases.plan),
-        ("making", phases.making),
-        ("handing over", phases.handing_over),
-        ("generator", phases.generation),
-    )
-    took = [f"{name} {format_duration(seconds)}" for name, seconds in named if seconds is not None]
     if reused := sum(job.reused is not None for job in log.jobs):
         _print([f"{reused} of {log.summary.total} pictures were there already (reused, no cost)"])
     made = any(job.status == "completed" for job in log.jobs)
     unknown = "not priced" if made else "none, as no picture was made"
     cost = f"{log.cost.amount:.4f} {log.cost.currency}" if log.cost else unknown
-    _print([f"pictures: {sessions.output}", f"time: {' · '.join(took)}", f"cost: {cost}"])
+    _print([f"pictures: {sessions.output}", f"time: {format_phases(log.phases)}", f"cost: {cost}"])
 
 
 def _print(lines: list[str]) -> None:
