@@ -136,9 +136,11 @@ PROTOCOL: tuple[Requirement, ...] = (
         (
             "test_sizes::test_a_size_is_fitted_to_what_the_model_can_make",
             "test_sizes::test_every_named_aspect_stays_within_the_model",
+            "test_sizes::test_leaving_the_native_sizes_is_warned_of_with_what_happens",
             "test_sizes::test_what_is_no_size_is_refused_with_the_path_and_the_ways_to_say_it",
             "test_served::test_quality_thresholds_are_taken_from_the_command_or_the_settings",
             "test_upgrade::test_named_pictures_are_made_again_with_more_steps",
+            "test_upgrade::test_an_upgrade_that_would_make_the_same_pictures_again_changes_nothing",
         ),
         missing="No tables of the sizes that hosted platforms take.",
     ),

@@ -101,7 +101,7 @@ def test_a_session_makes_the_tree_of_its_seed_and_a_log_with_every_field(worksho
     check_true(log)
 
     assert list(log)[:5] == ["session_id", "started", "config", "jobs", "summary"]
-    assert log["config"] == {"wardrobe": "zip-hoodie", "catalogs": ["v3.2"], "ui_style": "Orange", "quality": "1K"}
+    assert log["config"] == {"wardrobe": "zip-hoodie", "catalogs": ["v3.2"], "ui_style": "Orange", "quality": "native"}
     assert [(job["id"], job["prompt_file"], job["combo"]) for job in log["jobs"]] == [
         ("001", "ZH01_unboxing_experience.md", "C-U-009"),
         ("002", "ZH02_travel_ready.md", "C-U-009"),
@@ -114,8 +114,8 @@ def test_a_session_makes_the_tree_of_its_seed_and_a_log_with_every_field(worksho
         short = job["prompt_file"][:4]
         folder, name = Path(job["output"]).relative_to(tmp_path).parent, Path(job["output"]).name
         assert folder == Path("zip-hoodie", "v3.2", job["prompt_file"][:-3], "Orange", job["combo"])
-        assert name.endswith(f"-{short}-1K.png")
-        assert len(name) == len(f"2025-01-15-14-30-22-{short}-1K.png")
+        assert name.endswith(f"-{short}-128x128.png")
+        assert len(name) == len(f"2025-01-15-14-30-22-{short}-128x128.png")
     assert logs(tmp_path) == [tmp_path / ".sessions" / f"{log['session_id']}-session.json"]
 
 
@@ -157,9 +157,9 @@ def test_plain_lines_say_what_happens_where_there_is_no_terminal(workshop: Home,
     lines = done.stderr.splitlines()
     assert sum("→ saved" in line for line in lines) == 4
     assert any(line.startswith("[4/4] [") for line in lines)
-    assert "Wardrobe: zip-hoodie | UI: Orange | Quality: 1K" in done.stdout
+    assert "Wardrobe: zip-hoodie | UI: Orange | Quality: native" in done.stdout
     assert "Completed: 4 | Failed: 0 | Pending: 0" in done.stdout
-    assert re.search(r"^time: \d+\.\d s \(.*making \d+\.\d s.*; device \d+\.\d s\)$", done.stdout, re.MULTILINE)
+    assert re.search(r"^time: \d+\.\d s \(.*device \d+\.\d s\)$", done.stdout, re.MULTILINE)
     assert "cost: not priced" in done.stdout
 
 
