@@ -35,8 +35,8 @@ SAYS = {
 }
 
 
-def planned(command: GenerateImages = SILENT, **changes: object) -> Recipe:
-    return resolve(msgspec.structs.replace(command, **changes), STYLED, ALONE)
+def planned(**changes: object) -> Recipe:
+    return resolve(msgspec.structs.replace(SILENT, **changes), STYLED, ALONE)
 
 
 def test_a_silent_command_gets_the_settings_of_its_style_and_the_plan_says_so() -> None:

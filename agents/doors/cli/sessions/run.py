@@ -215,7 +215,7 @@ async def _ensure_planned(client: Client, sessions: SessionStore, tracker: Sessi
         if refusal := refusal_of(plan.generation_plan):
             raise refusal
     except Failure as failure:
-        if not failure.body.retryable and not log.jobs:
+        if not failure.body.retryable:
             sessions.path(log.session_id).unlink()  # what was never begun is no session
         raise
     body = plan.generation_plan

@@ -198,7 +198,7 @@ def test_a_single_picture_is_a_session_of_one_job(workshop: Home, tmp_path: Path
     )
 
     assert [(job["combo"], job["ui_style"]) for job in log["jobs"]] == [("C-U-001", "Studio")]
-    assert log["jobs"][0]["output"].endswith("-ZH01-2K.png")
+    assert log["jobs"][0]["output"].endswith("-ZH01-256x256.png")
 
 
 def test_an_upgrade_makes_the_completed_pictures_again_as_a_session_of_its_own(workshop: Home, tmp_path: Path) -> None:
@@ -217,6 +217,9 @@ def test_an_upgrade_makes_the_completed_pictures_again_as_a_session_of_its_own(w
         assert Path(after["output"]).parent == Path(before["output"]).parent
         with Image.open(after["output"]) as picture:
             assert picture.size == (192, 192)
+    same = told(workshop.run("batch", "upgrade", first["session_id"], "--to-quality", "128x128", *output), 2)
+    assert "would be the same again" in same["error"]["message"]
+    assert len(logs(tmp_path)) == 2
 
 
 def test_an_unfinished_session_is_pointed_out_before_a_new_one_starts(workshop: Home, tmp_path: Path) -> None:
