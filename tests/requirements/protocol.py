@@ -33,15 +33,12 @@ PROTOCOL: tuple[Requirement, ...] = (
     Requirement(
         "P3",
         "`generation_status` has exactly its fields in their nesting, each figure measured or null; `failed` and "
-        "`cancelled` appear only when they are not zero, so that the counts always add up to the quantity; `state` "
-        "appears where the batch is not being made and not every picture was stored; `hash` "
+        "`cancelled` appear only when they are not zero, so that the counts always add up to the quantity, and `hash` "
         "names the batch in the form `gen_batch_42`.",
         (
             "test_golden_frames::test_the_status_of_the_specification_is_produced_with_exactly_its_fields_in_its_order",
             "test_tally::test_failed_and_cancelled_appear_only_when_there_are_any_and_the_counts_add_up",
             "test_tally::test_nothing_is_measured_before_anything_was_made",
-            "test_shown_states::test_what_a_client_is_told_of_a_batch",
-            "test_shown_states::test_a_batch_whose_every_picture_failed_is_not_completed",
             "test_served::test_a_cancelled_batch_stops_and_its_counts_add_up",
             "test_ledger::test_a_batch_in_the_making_shows_pending_and_running_pictures",
             "test_ids::test_batch_names_are_fresh_ids_of_the_known_form",
@@ -140,7 +137,6 @@ PROTOCOL: tuple[Requirement, ...] = (
             "test_sizes::test_what_is_no_size_is_refused_with_the_path_and_the_ways_to_say_it",
             "test_served::test_quality_thresholds_are_taken_from_the_command_or_the_settings",
             "test_upgrade::test_named_pictures_are_made_again_with_more_steps",
-            "test_upgrade::test_an_upgrade_that_would_make_the_same_pictures_again_changes_nothing",
         ),
         missing="No tables of the sizes that hosted platforms take.",
     ),
@@ -158,5 +154,18 @@ PROTOCOL: tuple[Requirement, ...] = (
         ),
         missing="No URL that another machine can open, and none that is signed.",
         not_built=("signed_urls",),
+    ),
+    Requirement(
+        "P12",
+        "A status has a `state` where its batch is held, waiting for its time, paused, being cancelled, cancelled, "
+        "failed or partly failed, and none while it is made and when every picture was stored; a batch without a "
+        "stored picture is not completed.",
+        (
+            "test_shown_states::test_what_a_client_is_told_of_a_batch",
+            "test_shown_states::test_a_batch_whose_every_picture_failed_is_not_completed",
+            "test_shown_states::test_a_batch_some_of_whose_pictures_failed_says_so",
+            "test_shown_states::test_a_batch_whose_time_has_not_come_waits_until_its_first_picture_is_handed_out",
+            "test_shown_states::test_a_stopped_batch_is_cancelling_until_its_last_picture_in_flight_has_ended",
+        ),
     ),
 )
