@@ -111,7 +111,8 @@ class Image(Struct, frozen=True, kw_only=True):
 
 class ResultBody(Struct, frozen=True, kw_only=True):
     """A page of pictures. `next` is the index to ask for next, null on the last page; `parent` the batch whose
-    pictures are made again."""
+    pictures are made again. `device_seconds` is the time of devices for all attempts of the batch, left out before any
+    was measured."""
 
     state: BatchState
     quantity: int
@@ -121,6 +122,7 @@ class ResultBody(Struct, frozen=True, kw_only=True):
     generation_status: StatusBody
     metadata: dict[str, Scalar] = {}
     parent: str | None = None
+    device_seconds: float | UnsetType = UNSET
 
 
 class GenerationResult(Struct, frozen=True, kw_only=True):

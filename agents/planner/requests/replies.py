@@ -147,6 +147,7 @@ def result_reply(connection: Connection, batch: Batch, first: int, count: int) -
             generation_status=batch.status.generation_status,
             metadata=batch.command.metadata,
             parent=batch.parent,
+            device_seconds=round(batch.tally.seconds_sum, 3) if batch.tally.timed else UNSET,
         ),
         hash=batch.hash,
     )

@@ -59,6 +59,18 @@ def test_a_batch_whose_every_picture_failed_is_not_completed(world: World) -> No
     assert shown_everywhere(world) == {"completed", None}
 
 
+def test_the_time_of_devices_is_that_of_all_attempts(world: World) -> None:
+    def told() -> object:
+        batch = world.load(NAME)
+        return world.transact(lambda c: result_reply(c, batch, 0, 10)).generation_result.device_seconds
+
+    world.rejects = 2.0
+    world.start(new_batch(3, max_attempts=2))
+    assert told() is msgspec.UNSET
+    world.run(NAME)
+    assert told() == 6.0
+
+
 def test_a_batch_some_of_whose_pictures_failed_says_so(world: World) -> None:
     world.breaks = 0.5
     world.start(new_batch(20, max_attempts=1))

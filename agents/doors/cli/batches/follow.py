@@ -31,7 +31,7 @@ MAX_SHEET_WAIT_S = 20.0
 
 class FinishedBatch(Struct, frozen=True, kw_only=True):
     """A finished batch: its pictures in order; `ended_at` is when its last picture was seen to end, by the monotonic
-    clock."""
+    clock, `device_seconds` the time of devices for all attempts, null where none was measured."""
 
     hash: str
     quantity: int
@@ -39,6 +39,7 @@ class FinishedBatch(Struct, frozen=True, kw_only=True):
     status: StatusBody
     contact_sheet: str | None
     ended_at: float
+    device_seconds: float | None = None
 
     @property
     def all_stored(self) -> bool:
@@ -151,4 +152,5 @@ async def _fetch_finished(client: Client, batch: str, ended_at: float) -> Finish
         status=result.generation_status,
         contact_sheet=result.contact_sheet,
         ended_at=ended_at,
+        device_seconds=result.device_seconds if isinstance(result.device_seconds, float) else None,
     )

@@ -15,7 +15,7 @@ from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure
 from agents.doors.cli.generate.report import copy_files, result_of, show_batch
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for, format_counts
-from agents.doors.cli.terminal.phases import PhaseClock, device_seconds
+from agents.doors.cli.terminal.phases import PhaseClock
 from agents.doors.cli.terminal.plan_view import headline, refusal_of
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.workshop.connection import ask, connect_or_start
@@ -51,7 +51,7 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     clock.end_phase("stopping")
     followed = copy_files(followed, out)
     clock.end_phase("handing_over")
-    phases = clock.phases(device_seconds(followed.images))
+    phases = clock.phases(followed.device_seconds)
     if json:
         sys.stdout.write(encode(result_of(followed, phases)).decode() + "\n")
     else:

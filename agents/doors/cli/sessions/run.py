@@ -20,7 +20,7 @@ from agents.doors.cli.sessions.report import show_end, show_status
 from agents.doors.cli.sessions.tracker import SessionTracker
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for
-from agents.doors.cli.terminal.phases import PhaseClock, device_seconds
+from agents.doors.cli.terminal.phases import PhaseClock
 from agents.doors.cli.terminal.plan_view import refusal_of
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.workshop.connection import ask, connect_client, connect_or_start, workshop_address
@@ -195,7 +195,7 @@ async def _drive_batch(
         clock.end_phase("making", followed.ended_at)
         await tracker.update_jobs(followed.images)
         clock.end_phase("handing_over")
-        phases = clock.phases(device_seconds(followed.images))
+        phases = clock.phases(followed.device_seconds)
         await tracker.update_head(ended=format_time(time.time()), phases=phases, cost=tracker.cost)
     return tracker.log
 

@@ -5,7 +5,6 @@ import time
 from msgspec import Struct, structs
 
 from agents.doors.cli.terminal.plan_view import format_duration
-from protocol.results import Image
 
 MIN_SHOWN_S = 0.05
 """Shorter phases would be shown as 0.0 s."""
@@ -15,7 +14,7 @@ class Phases(Struct, frozen=True, kw_only=True):
     """Seconds that were measured; null is not measured (yet). `total` is the sum of the phases, by the wall clock:
     until a workshop answered, until the plan was there, until the last picture ended, until every file was handed over,
     and until a workshop that was started for the occasion had stopped. `generation` is the time of devices, summed over
-    the pictures: they may be made side by side, and attempts that were rejected are not in it."""
+    all attempts of the batch, which may be made side by side."""
 
     starting: float | None = None
     plan: float | None = None
@@ -43,13 +42,6 @@ class PhaseClock:
         """What was measured until now."""
         rounded = {name: round(seconds, 3) for name, seconds in self._seconds.items()}
         return Phases(**rounded, total=round(sum(rounded.values()), 3), generation=generation)
-
-
-def device_seconds(images: list[Image]) -> float | None:
-    """Time of devices over all pictures; null where none of them was measured."""
-    known = [image.metadata.processing_time_s for image in images if image.metadata]
-    measured = [seconds for seconds in known if seconds is not None]
-    return round(sum(measured), 3) if measured else None
 
 
 def format_phases(phases: Phases) -> str:

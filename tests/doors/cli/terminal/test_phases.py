@@ -2,8 +2,7 @@
 
 import pytest
 
-from agents.doors.cli.terminal.phases import PhaseClock, Phases, device_seconds, format_phases
-from protocol.results import Image, ImageMetadata
+from agents.doors.cli.terminal.phases import PhaseClock, Phases, format_phases
 
 
 @pytest.mark.parametrize(
@@ -32,21 +31,3 @@ def test_the_phases_of_a_command_add_up_to_its_time() -> None:
     assert phases.making == 0.0
     assert phases.plan is None
     assert phases.total == pytest.approx((phases.starting or 0.0) + (phases.handing_over or 0.0))
-
-
-def test_the_time_of_devices_is_that_of_the_pictures_that_were_measured() -> None:
-    assert device_seconds([image(None), image(1.25), image(2.5)]) == 3.75
-    assert device_seconds([image(None)]) is None
-    assert device_seconds([]) is None
-
-
-def image(seconds: float | None) -> Image:
-    made = ImageMetadata(
-        generated_at=None,
-        prompt_used="a mug",
-        revised_prompt=None,
-        model_version=None,
-        seed=1,
-        processing_time_s=seconds,
-    )
-    return Image(id="gen_batch_1_000000", index=0, status="completed", metadata=made)
