@@ -46,8 +46,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     pictures and scaled by their work, null before the first one. `aliases` are other names that people use for the
     model and its platform. `references` is how many reference pictures it can follow; `starts` is what it can begin
     from beside noise, a whole picture or the part outside of a mask. `engine` says whether its calls can be shared
-    among pictures. `version` is the hash of its weights, null before the process knows it. `unfit_samplers` are those of
-    the process that it cannot use, left out where it can use all.
+    among pictures. `version` is the hash of its weights, null before the process knows it. `unfit_samplers` are those
+    of the process that it cannot use, left out where it can use all.
     """
 
     name: str
