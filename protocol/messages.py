@@ -22,7 +22,7 @@ from protocol.offers import (
     Offer,
     ToolInfo,
 )
-from protocol.parameters import EngineKind, Filing, Scalar, ServiceClass
+from protocol.parameters import EngineKind, Filing, Scalar, ServiceClass, StyleSettings
 from protocol.pixels import Buckets, PixelSpec
 
 Role = Literal["planner", "prompt", "generator", "qa", "storage"]
@@ -353,7 +353,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     `offers` is everything with weights that a generator knows. The seven lists from `models` to `embeddings` say the
     same to processes that do not read `offers` yet, and are announced by version 0.1 alone: 0.2 leaves them out. A
     reader takes `offers` where there are any, and the lists otherwise. Offers that would make the message too large
-    are left to the lists.
+    are left to the lists. `style_settings` are those of the styles that have any.
     """
 
     role: Role
@@ -376,6 +376,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     styles: list[str] = []
     style_references: list[str] = []
     offers: list[Offer] = []
+    style_settings: dict[str, StyleSettings] | UnsetType = UNSET
 
 
 Message = Work | Event | Control | Progress | Presence

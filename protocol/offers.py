@@ -7,7 +7,7 @@ A kind is a struct with what is to be known of it, and an `Offer` with its tag.
 from collections.abc import Iterable
 from typing import Literal, TypeVar, get_args
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from protocol.ids import Id
 from protocol.parameters import ControlKind, EngineKind, ReferenceRole
@@ -46,7 +46,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     pictures and scaled by their work, null before the first one. `aliases` are other names that people use for the
     model and its platform. `references` is how many reference pictures it can follow; `starts` is what it can begin
     from beside noise, a whole picture or the part outside of a mask. `engine` says whether its calls can be shared
-    among pictures. `version` is the hash of its weights, null before the process knows it.
+    among pictures. `version` is the hash of its weights, null before the process knows it. `unfit_samplers` are those
+    of the process that it cannot use, left out where it can use all.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     starts: list[Literal["picture", "mask"]] = []
     engine: EngineKind | None = None
     version: str | None = None
+    unfit_samplers: list[str] | UnsetType = UNSET
 
 
 class ControlInfo(Struct, frozen=True, kw_only=True):

@@ -57,6 +57,19 @@ class Requirements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Name of a style reference, such as `brand_guidelines_v2`: palette, mood, lens, negative prompt."""
 
 
+class StyleSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings that a style brings along, which apply where a command is silent. `lora_weight` is that of adapters that
+    are named without one; `quantity` is what the style is meant for: the plan says it, and makes as many pictures as
+    were asked for."""
+
+    sampler: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    lora_weight: float | None = None
+    quantity: int | None = None
+    resolution: str | None = None
+
+
 class Quality(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Thresholds."""
 

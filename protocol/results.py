@@ -26,12 +26,25 @@ class Performance(Struct, frozen=True, kw_only=True):
     gpu_util: float | None
 
 
+RemarkableState = Literal["held", "waiting", "paused", "cancelling", "cancelled", "failed", "partly_failed"]
+"""What a status says of a batch that is not being made: a plan that nobody approved yet, or one whose time has not come
+(`not_before`); paused; stopped, with pictures in flight; ended as its client or its deadline stopped it; ended with no
+picture stored, or with some of them failed."""
+
+BatchState = Literal["running", "completed", RemarkableState]
+"""How a batch stands. `running`: its pictures are being made. `completed`: it ended, and no picture of it failed."""
+
+ENDED_STATES: frozenset[BatchState] = frozenset({"completed", "partly_failed", "failed", "cancelled"})
+"""States in which no picture of a batch is left to make."""
+
+
 class StatusBody(Struct, frozen=True, kw_only=True):
     """How a batch stands. completed + processing + queued + failed + cancelled is the quantity, always.
 
     `failed` and `cancelled` are there only when not zero, and so is `reused`: how many of the completed ones were
-    stored already; `stand_in` only where another model stands in for the one that was asked for; `state` only while
-    nothing is handed out.
+    stored already; `stand_in` only where another model stands in for the one that was asked for. `state` is left out
+    while the pictures are being made and when every one was stored: it says why none is handed out, or how the batch
+    ended otherwise.
     """
 
     completed: int
@@ -43,7 +56,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     performance: Performance
     cost_per_image: float | None
     stand_in: str | UnsetType = UNSET
-    state: Literal["held", "paused"] | UnsetType = UNSET
+    state: RemarkableState | UnsetType = UNSET
     reused: int | UnsetType = UNSET
 
 
@@ -69,7 +82,6 @@ class ImageMetadata(Struct, frozen=True, kw_only=True):
 
 
 ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "cancelled", "paused"]
-BatchState = Literal["held", "running", "paused", "completed", "cancelled"]
 
 
 class Image(Struct, frozen=True, kw_only=True):
@@ -99,7 +111,8 @@ class Image(Struct, frozen=True, kw_only=True):
 
 class ResultBody(Struct, frozen=True, kw_only=True):
     """A page of pictures. `next` is the index to ask for next, null on the last page; `parent` the batch whose
-    pictures are made again."""
+    pictures are made again. `device_seconds` is the time of devices for all attempts of the batch, left out before any
+    was measured."""
 
     state: BatchState
     quantity: int
@@ -109,6 +122,7 @@ class ResultBody(Struct, frozen=True, kw_only=True):
     generation_status: StatusBody
     metadata: dict[str, Scalar] = {}
     parent: str | None = None
+    device_seconds: float | UnsetType = UNSET
 
 
 class GenerationResult(Struct, frozen=True, kw_only=True):

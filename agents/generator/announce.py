@@ -14,7 +14,7 @@ from agents.generator.engine import AnyOrder
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, describe
 from agents.generator.files.safetensors_header import UnsoundFile, read_header
 from agents.generator.orders.ip_adapter_choice import MAX_IMAGE_PROMPTS
-from agents.generator.registry.entries import ControlEntry, Entry, IpAdapterEntry, LocalModel, ToolEntry
+from agents.generator.registry.entries import ControlEntry, Entry, IpAdapterEntry, LocalModel, ToolEntry, unfit_samplers
 from agents.generator.registry.hosted import HostedModel, connect_hint
 from agents.generator.registry.kinds import KINDS, WeightsKind
 from agents.generator.registry.registry import Registry
@@ -153,6 +153,7 @@ def _details(entry: Entry, registry: Registry, speeds: Speeds, references: int) 
                 "references": MAX_IMAGE_PROMPTS if entry.platform in followed else references,
                 "starts": supported_starts(entry),
                 "engine": "steps" if entry.family.shares_calls else "pipeline",
+                **({"unfit_samplers": unfit} if (unfit := unfit_samplers(entry.architecture)) else {}),
             }
         case ControlEntry():
             return {"prepare": _annotator_install_hint(entry.kind, registry)}

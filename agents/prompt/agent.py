@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from agents.prompt.prompt_requests import request_of_wish, with_references
@@ -24,6 +25,7 @@ from protocol.drafts import DraftedPrompts, DraftPrompts, Drafts
 from protocol.errors import AcpError, BadMessage, Refused
 from protocol.messages import Presence, Prompt, PromptsFailed, PromptsWritten, PromptWish, WritePrompts
 from protocol.nearest import nearest
+from protocol.parameters import StyleSettings
 
 PACKAGE_FOLDER = Path(__file__).parent
 
@@ -60,9 +62,13 @@ class PromptWriter(Agent):
         ]
 
     def presence(self, instance: str) -> Presence:
+        styles = self._styles.read_all()
+        settings = {name: styles[name].settings.model_dump(exclude_none=True) for name in sorted(styles)}
+        carried = {name: msgspec.convert(one, StyleSettings) for name, one in settings.items() if one}
         return replace(
             base_presence("prompt", instance, SLOTS),
-            styles=sorted(self._styles.read_all()),
+            styles=sorted(styles),
+            style_settings=carried or UNSET,
             style_references=sorted(self._references.read_all()),
         )
 

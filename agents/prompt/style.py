@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 MAX_FILE_BYTES = 256 * 1024
 """Largest style file that is read; the packaged ones have about 1 kB."""
@@ -21,6 +21,8 @@ REFERENCE_WORDS = frozenset({"mood", "lens", "palette"})
 """Placeholders that a reference fills; without one, the style's own words, or their phrase is left out."""
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+_RESOLUTION = r"^(\d{2,5}x\d{2,5}|\d{1,4}(\.\d{1,3})?:\d{1,4}(\.\d{1,3})?|[124][Kk])$"
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[tuple[Word, ...], Field(min_length=1, max_length=1000)]
@@ -37,15 +39,15 @@ class _TomlTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class StyleAdvice(_TomlTable):
-    """Settings that suit the style, for the person who sends the command. Nothing applies them silently."""
+class Settings(_TomlTable):
+    """Settings that apply where a command is silent, which its plan says; `quantity` is said alone."""
 
-    sampler: str | None = None
+    sampler: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     steps: Annotated[int, Field(ge=1, le=150)] | None = None
     guidance: Annotated[float, Field(ge=0, le=50)] | None = None
     lora_weight: Annotated[float, Field(ge=-4, le=4)] | None = None
     quantity: Annotated[int, Field(ge=1)] | None = None
-    resolution: str | None = None
+    resolution: Annotated[str, Field(pattern=_RESOLUTION)] | None = None
 
 
 class Style(_TomlTable):
@@ -59,7 +61,7 @@ class Style(_TomlTable):
     negative: Negative = ""
     subjects: Words
     words: dict[str, Words] = {}
-    advice: StyleAdvice = StyleAdvice()
+    settings: Settings = Field(default=Settings(), validation_alias=AliasChoices("settings", "advice"))
     dialects: dict[str, Template] = {}
 
     @model_validator(mode="after")

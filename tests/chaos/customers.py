@@ -11,7 +11,7 @@ from protocol.commands import Approve, Cancel, Command, GenerateImages, Quality,
 from protocol.errors import Unavailable
 from protocol.plans import GenerationPlan
 from protocol.replies import ErrorReply, Reply
-from protocol.results import GenerationResult, GenerationStatus
+from protocol.results import ENDED_STATES, GenerationResult, GenerationStatus
 from tests.chaos.schedule import Order
 from tests.chaos.workshop import Workshop
 
@@ -80,7 +80,7 @@ class Customers:
             if isinstance(reply, GenerationResult):
                 told = reply.generation_result
                 stored = any(image.status == "completed" for image in told.images)
-                if told.state in ("completed", "cancelled") and (told.contact_sheet is not None or not stored):
+                if told.state in ENDED_STATES and (told.contact_sheet is not None or not stored):
                     return
             await self._shop.moment()
 

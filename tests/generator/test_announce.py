@@ -48,6 +48,11 @@ def test_a_model_says_what_it_starts_from(models: dict[str, ModelInfo], name: st
     assert models[name].engine == "steps"
 
 
+def test_a_model_says_which_samplers_it_cannot_use(models: dict[str, ModelInfo]):
+    assert "DPM++ 2M Karras" in (models["flux_dev"].unfit_samplers or [])
+    assert "DPM++ 2M Karras" not in (models["base_sdxl"].unfit_samplers or [])
+
+
 def test_the_pocket_models_controlnet_is_there_and_finds_edges_itself(controls: dict[str, ControlInfo]):
     assert controls["canny_pocket"].installed
     assert (controls["canny_pocket"].install, controls["canny_pocket"].prepare) == (None, None)

@@ -12,6 +12,7 @@ from bus.agent import Delivery, Outbound
 from protocol.codec import MAX_MESSAGE_BYTES, encode
 from protocol.errors import AcpError, Refused
 from protocol.messages import Prompt, PromptsFailed, PromptsWritten, WritePrompts
+from protocol.parameters import StyleSettings
 
 DELIVERY = Delivery("acp.v1.work.prompt.gen_batch_1.0", 1)
 
@@ -28,6 +29,16 @@ def request(**given: object) -> WritePrompts:
 
 def prompts_of(answers: Sequence[Outbound]) -> list[Prompt]:
     return [prompt for answer in answers if isinstance(answer, PromptsWritten) for prompt in answer.prompts]
+
+
+def test_the_settings_of_styles_that_have_any_are_announced(agent: PromptWriter) -> None:
+    told = agent.presence("prompt-1")
+    assert "plain" in told.styles
+    assert told.style_settings == {
+        "fowlai": StyleSettings(
+            sampler="DPM++ 2M Karras", steps=25, guidance=7.0, lora_weight=0.8, quantity=6, resolution="9:16"
+        )
+    }
 
 
 async def test_a_page_is_answered_with_its_prompts(agent: PromptWriter) -> None:

@@ -37,6 +37,8 @@ def test_the_packaged_styles_and_references_can_be_read() -> None:
         pytest.param(GOOD.replace('["mug"]', "[]"), "subjects: ", id="no subjects"),
         pytest.param(GOOD.replace('"1"', "1"), "version: ", id="wrong type"),
         pytest.param(GOOD + '[dialects]\npocket = "x"\n', "dialects.pocket: ", id="bad dialect"),
+        pytest.param(GOOD + '[settings]\nresolution = "tall"\n', "settings.resolution: ", id="no size"),
+        pytest.param(GOOD + "[settings]\nsteps = 0\n", "settings.steps: ", id="no steps"),
         pytest.param("template = ", "not TOML", id="not TOML"),
         pytest.param("#" * 300_000, "larger than 262144 bytes", id="huge"),
     ],
@@ -47,6 +49,12 @@ def test_a_broken_file_is_refused_by_file_and_field(tmp_path: Path, text: str, p
         read_style(path)
     assert str(path) in str(refused.value)
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize("table", ["settings", "advice"])
+def test_settings_are_read_under_their_present_and_their_former_name(tmp_path: Path, table: str) -> None:
+    style = read_style(put(tmp_path / "ink.toml", GOOD + f'[{table}]\nsteps = 25\nresolution = "9:16"\n'))
+    assert (style.settings.steps, style.settings.resolution, style.settings.sampler) == (25, "9:16", None)
 
 
 def test_a_file_whose_name_cannot_be_said_in_a_command_is_refused(tmp_path: Path) -> None:

@@ -167,5 +167,6 @@ def test_the_fowlai_style_is_the_template_and_the_preset_of_its_author() -> None
     text = page(request(brief="portrait"), style)[0].text
     assert text.endswith(" light, brand colours weaving through scene, shallow depth, 35 mm DSLR, f/2.2")
     assert style.negative == "text, watermark, extra limbs, mushy face"
-    assert (style.advice.sampler, style.advice.steps, style.advice.guidance) == ("DPM++ 2M Karras", 25, 7.0)
-    assert (style.advice.lora_weight, style.advice.quantity) == (0.8, 6)
+    preset = style.settings
+    assert (preset.sampler, preset.steps, preset.guidance) == ("DPM++ 2M Karras", 25, 7.0)
+    assert (preset.lora_weight, preset.quantity, preset.resolution) == (0.8, 6, "9:16")

@@ -86,10 +86,15 @@ PROMPTS: tuple[Requirement, ...] = (
     ),
     Requirement(
         "R8",
-        "The style `fowlai` has its template, its negative prompt, and as advice DPM++ 2M Karras, 25 steps, guidance "
-        "7, a LoRA at 0.8 and six pictures.",
-        ("test_writer::test_the_fowlai_style_is_the_template_and_the_preset_of_its_author",),
-        missing="The advice is not applied by naming the style, and no reply shows it.",
+        "The style `fowlai` has its template, its negative prompt, and DPM++ 2M Karras, 25 steps, guidance "
+        "7, LoRAs at 0.8 and 9:16, which apply where a command is silent; the plan says so, and that six pictures are "
+        "meant.",
+        (
+            "test_writer::test_the_fowlai_style_is_the_template_and_the_preset_of_its_author",
+            "test_style_settings::test_a_silent_command_gets_the_settings_of_its_style_and_the_plan_says_so",
+            "test_style_settings::test_what_the_command_says_wins",
+        ),
+        missing="Six pictures are told and not made: a command that leaves the quantity out asks for one.",
     ),
     Requirement(
         "R9",

@@ -133,6 +133,7 @@ PROTOCOL: tuple[Requirement, ...] = (
         (
             "test_sizes::test_a_size_is_fitted_to_what_the_model_can_make",
             "test_sizes::test_every_named_aspect_stays_within_the_model",
+            "test_sizes::test_leaving_the_native_sizes_is_warned_of_with_what_happens",
             "test_sizes::test_what_is_no_size_is_refused_with_the_path_and_the_ways_to_say_it",
             "test_served::test_quality_thresholds_are_taken_from_the_command_or_the_settings",
             "test_upgrade::test_named_pictures_are_made_again_with_more_steps",
@@ -153,5 +154,18 @@ PROTOCOL: tuple[Requirement, ...] = (
         ),
         missing="No URL that another machine can open, and none that is signed.",
         not_built=("signed_urls",),
+    ),
+    Requirement(
+        "P12",
+        "A status has a `state` where its batch is held, waiting for its time, paused, being cancelled, cancelled, "
+        "failed or partly failed, and none while it is made and when every picture was stored; a batch without a "
+        "stored picture is not completed.",
+        (
+            "test_shown_states::test_what_a_client_is_told_of_a_batch",
+            "test_shown_states::test_a_batch_whose_every_picture_failed_is_not_completed",
+            "test_shown_states::test_a_batch_some_of_whose_pictures_failed_says_so",
+            "test_shown_states::test_a_batch_whose_time_has_not_come_waits_until_its_first_picture_is_handed_out",
+            "test_shown_states::test_a_stopped_batch_is_cancelling_until_its_last_picture_in_flight_has_ended",
+        ),
     ),
 )

@@ -180,6 +180,11 @@ def scheduler_of(sampler: samplers.Sampler, architecture: str) -> samplers.Sched
     return sampler.flow if family.flow_matching else sampler.diffusion
 
 
+def unfit_samplers(architecture: str) -> list[str]:
+    """The samplers that an architecture cannot use."""
+    return [sampler.name for sampler in samplers.SAMPLERS if scheduler_of(sampler, architecture) is None]
+
+
 def _check_architecture(name: str) -> str:
     if name not in ARCHITECTURES:
         raise ValueError(f"the architecture {name[:64]!r} is not known; known are {', '.join(ARCHITECTURES)}")

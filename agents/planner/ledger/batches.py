@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.records import Evidence, decode_evidence, decode_recipe
+from agents.planner.ledger.shown_states import shown_state
 from agents.planner.ledger.states import AttemptState, BatchState
 from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.ledger.tally import Tally, status_of
@@ -17,6 +18,7 @@ from agents.planner.planning.recipe import Recipe
 from protocol.commands import GenerateImages
 from protocol.messages import JobRef
 from protocol.parameters import ServiceClass
+from protocol.results import BatchState as ShownState
 from protocol.results import GenerationStatus
 
 _encode = msgspec.json.encode
@@ -76,7 +78,12 @@ class Batch:
     def status(self) -> GenerationStatus:
         """Where the batch stands."""
         stand_in = self.recipe.pixels.model if self.recipe.stand_in_for else None
-        return status_of(self.hash, self.state, self.tally, stand_in)
+        return status_of(self.hash, self.shown_state, self.tally, stand_in)
+
+    @property
+    def shown_state(self) -> ShownState:
+        """How the batch stands in the words that clients know."""
+        return shown_state(self.state, self.tally, unstarted=self.not_before is not None and self.cursor == 0)
 
 
 def decode_batch(row: RowMapping) -> Batch:

@@ -9,8 +9,7 @@ from array import array
 
 from msgspec import UNSET, Struct
 
-from agents.planner.ledger.states import BatchState
-from protocol.results import GenerationStatus, Performance, QualityMetrics, StatusBody
+from protocol.results import BatchState, GenerationStatus, Performance, QualityMetrics, StatusBody
 
 
 class Tally(Struct, kw_only=True):
@@ -230,7 +229,7 @@ def consistency(tally: Tally) -> float | None:
 
 
 def status_of(batch: str, state: BatchState, tally: Tally, stand_in: str | None) -> GenerationStatus:
-    """The status that the counts make."""
+    """The status that the counts make. Its state is left out while pictures are made, and where all were stored."""
     processing = min(tally.in_flight - tally.taken_back, tally.quantity - tally.ended_pictures)
     return GenerationStatus(
         generation_status=StatusBody(
@@ -250,7 +249,7 @@ def status_of(batch: str, state: BatchState, tally: Tally, stand_in: str | None)
             ),
             cost_per_image=_mean(tally.cost_micros / 1e6, tally.completed) if _has_cost(tally) else None,
             stand_in=stand_in or UNSET,
-            state=state.value if state is BatchState.HELD or state is BatchState.PAUSED else UNSET,
+            state=UNSET if state == "running" or state == "completed" else state,
             reused=tally.reused or UNSET,
         ),
         hash=batch,

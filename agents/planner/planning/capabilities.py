@@ -22,6 +22,7 @@ from protocol.offers import (
     infos_of,
     kind_of,
 )
+from protocol.parameters import StyleSettings
 
 Rank = tuple[int, ...]
 
@@ -35,6 +36,7 @@ class Capabilities:
     samplers: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     style_references: tuple[str, ...] = ()
+    style_settings: Mapping[str, StyleSettings] = field(default_factory=dict[str, StyleSettings])
     controls: tuple[ControlInfo, ...] = ()
     ip_adapters: tuple[IpAdapterInfo, ...] = ()
     tools: Mapping[str, ToolInfo] = field(default_factory=dict[str, ToolInfo])
@@ -60,6 +62,7 @@ def merge_presences(presences: Iterable[Presence]) -> Capabilities:
         samplers=_sorted_union(presence.samplers for presence in alive),
         styles=_sorted_union(presence.styles for presence in alive),
         style_references=_sorted_union(presence.style_references for presence in alive),
+        style_settings={name: one for presence in alive for name, one in (presence.style_settings or {}).items()},
         controls=tuple(infos_of(merged, ControlInfo)),
         ip_adapters=tuple(infos_of(merged, IpAdapterInfo)),
         tools={info.name: info for info in infos_of(merged, ToolInfo)},

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agents.planner.planning import animation, post_processing, reference_images, regions, sizes
+from agents.planner.planning import animation, post_processing, reference_images, regions, sizes, style_settings
 from agents.planner.planning import source_images as pictures
 from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.delegation import works_here
@@ -118,6 +118,7 @@ def resolve(
         Refused: something that this workshop lacks, with what to do.
         Unavailable: no generator is alive.
     """
+    workshop = style_settings.without_swept(command, workshop)
     recipe = _resolve_unvaried(command, workshop, defaults, given)
     notes = dict.fromkeys(recipe.not_honoured), dict.fromkeys(recipe.warnings)
     sizes_of: dict[str, tuple[int, int]] = {}
@@ -163,11 +164,7 @@ def _resolve_unvaried(
     command: GenerateImages, workshop: Capabilities, defaults: Defaults, given: SourceImages
 ) -> Recipe:
     """The recipe without regard to what varies."""
-    wish = (
-        sizes.parse(command.requirements.resolution)
-        if command.requirements.resolution
-        else _size_of_leading_image(given)
-    )
+    wish = _size_wish(command, given)
     if workshop.generators == 0:
         raise Unavailable(
             "no_generator",
@@ -178,8 +175,10 @@ def _resolve_unvaried(
     checkpoints, loras = split_models_and_loras(command, workshop)
     wanted = wanted_model(command.platform, checkpoints, workshop)
     model, stand_in_for = choose_runnable_model(wanted, loras, workshop, defaults.stand_in)
+    styled = style_settings.apply_style(style, command, loras, model, workshop, sized=wish is not None)
+    command, loras, warnings = styled.command, styled.loras, styled.notes
+    wish = _size_wish(command, given)
     not_honoured: list[str] = []
-    warnings: list[str] = []
     if stand_in_for:
         missing = ", ".join(missing_names(wanted, loras, workshop))
         not_honoured.append(f"models: {missing} not installed; {model.name} stands in for {stand_in_for}")
@@ -192,6 +191,10 @@ def _resolve_unvaried(
         lost = f"resolution: made at {width}x{height}, the native size of {model.name} nearest in aspect"
     if lost:
         not_honoured.append(lost)
+    led = given.leading_image is not None
+    note = sizes.off_native_note((width, height), _size_limits(model), model.name, led=led)
+    if note and model.provider == LOCAL_PROVIDER:
+        warnings.append(note)
     if command.negative_prompt and not model.negative_prompt:
         not_honoured.append(f"negative_prompt: {model.name} does not use one")
     steps = steps_of(command.steps if command.steps is not None else model.steps, command.render_quality)
@@ -353,8 +356,10 @@ def _parameter_warnings(command: GenerateImages, model: ModelInfo, steps: int, g
     return found
 
 
-def _size_of_leading_image(given: SourceImages) -> sizes.SizeWish | None:
-    """The size of the picture that leads, where the command names none."""
+def _size_wish(command: GenerateImages, given: SourceImages) -> sizes.SizeWish | None:
+    """The size that the command names, else that of the picture that leads."""
+    if command.requirements.resolution:
+        return sizes.parse(command.requirements.resolution)
     if (shape := given.leading_image) is None:
         return None
     return sizes.parse(f"{shape.width}x{shape.height}")

@@ -16,6 +16,12 @@ MAX_ASPECT = 4.0
 ASPECT_TOLERANCE = 0.05
 """An aspect within 5 % of a native size's is made at the native size, which the model was trained on."""
 
+MAX_STRETCH = 1.25
+"""Times a native side up to which a model draws one scene and not the same things again beside each other."""
+
+MIN_AREA = 0.5
+"""Part of a native area below which a model draws softly, or only a part of what it was asked for."""
+
 MIN_SIDE = 16
 MAX_SIDE = 16384
 
@@ -94,6 +100,33 @@ def fit(wish: SizeWish | None, limits: Limits) -> tuple[tuple[int, int], str | N
     if named and (size[0] != round(wanted[0]) or size[1] != round(wanted[1])):
         return size, f"resolution: {round(wanted[0])}x{round(wanted[1])} is made at {size[0]}x{size[1]}"
     return size, None
+
+
+def off_native_note(size: tuple[int, int], limits: Limits, model: str, *, led: bool) -> str | None:
+    """What a model does at a size that it was not trained on; null where that is near enough to a native one. Where it
+    is `led` by a picture, what is shown comes from that, and nothing is repeated."""
+    native = nearest_native(size[0] / size[1], limits)
+    made, known = f"{size[0]}x{size[1]}", f"{native[0]}x{native[1]}"
+    if not led and (size[0] > native[0] * MAX_STRETCH or size[1] > native[1] * MAX_STRETCH):
+        return f"{made} is larger than {known}, the native size of {model}: it repeats things there"
+    if size[0] * size[1] < native[0] * native[1] * MIN_AREA:
+        return f"{made} is much smaller than {known}, the native size of {model}: pictures are soft, or things cropped"
+    return None
+
+
+def true_name(text: str, size: tuple[int, int]) -> str:
+    """What a size may be called in a file's name: as it was asked for where it came out like that, else its pixels. An
+    empty text asks for nothing."""
+    if not text:
+        return f"{size[0]}x{size[1]}"
+    wish = parse(text)
+    if wish.side is not None:
+        kept = size[0] == size[1] == wish.side
+    elif wish.width is not None:
+        kept = size == (wish.width, wish.height)
+    else:
+        kept = abs(math.log(size[0] / size[1] / wish.aspect)) < ASPECT_TOLERANCE
+    return text if kept else f"{size[0]}x{size[1]}"
 
 
 def nearest_native(aspect: float, limits: Limits) -> tuple[int, int]:

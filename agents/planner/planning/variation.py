@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from agents.planner.planning import sizes
 from agents.planner.planning.attempts import seed_of
 from agents.planner.planning.recipe import Recipe
 from agents.planner.planning.sweep import combination, count_combinations, with_lora_weight
@@ -19,6 +20,7 @@ from protocol.commands import GenerateImages
 from protocol.errors import BadCommand
 from protocol.messages import Job, PromptWish
 from protocol.parameters import MAX_QUANTITY, Lora, Scalar
+from protocol.post import size_after
 from protocol.sweep import LORA
 from protocol.template import CATALOGUE_TEMPLATE
 
@@ -134,11 +136,13 @@ def catalogue_position(command: GenerateImages, recipe: Recipe, varied: Variatio
     wardrobe, ui_style, combo = (
         shelf.combos[varied.combo_index] if varied.combo_index is not None else (None, None, None)
     )
-    resolution = varied.swept.get("resolution") or command.requirements.resolution
+    resolution = str(varied.swept.get("resolution") or command.requirements.resolution or "")
+    width, height = recipe.sizes.get(resolution, (recipe.pixels.width, recipe.pixels.height))
+    size = size_after(recipe.posts.get(resolution, recipe.pixels.post), width, height)
     return Catalogued(
         catalogue=catalogue,
         prompt_id=prompt_id,
-        quality=str(resolution or f"{recipe.pixels.width}x{recipe.pixels.height}"),
+        quality=sizes.true_name(resolution, size),
         wardrobe=wardrobe,
         ui_style=ui_style,
         combo=combo,

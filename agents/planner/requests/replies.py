@@ -139,7 +139,7 @@ def result_reply(connection: Connection, batch: Batch, first: int, count: int) -
     following = first + len(images)
     return GenerationResult(
         generation_result=ResultBody(
-            state=batch.state.value,
+            state=batch.shown_state,
             quantity=batch.quantity,
             images=images,
             next=following if following < batch.quantity else None,
@@ -147,6 +147,7 @@ def result_reply(connection: Connection, batch: Batch, first: int, count: int) -
             generation_status=batch.status.generation_status,
             metadata=batch.command.metadata,
             parent=batch.parent,
+            device_seconds=round(batch.tally.seconds_sum, 3) if batch.tally.timed else UNSET,
         ),
         hash=batch.hash,
     )
@@ -248,7 +249,7 @@ def batch_list_reply(connection: Connection, client: str, first: int, count: int
 def _summary(batch: Batch) -> BatchSummary:
     return BatchSummary(
         hash=batch.hash,
-        state=batch.state.value,
+        state=batch.shown_state,
         quantity=batch.quantity,
         completed=batch.tally.completed,
         failed=batch.tally.failed,

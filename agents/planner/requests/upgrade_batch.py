@@ -3,7 +3,7 @@
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.states import ENDED_BATCH_STATES
 from agents.planner.planning.capabilities import merge_presences
-from agents.planner.planning.recipe import alternatives, resolve
+from agents.planner.planning.recipe import Recipe, alternatives, resolve
 from agents.planner.requests import replies
 from agents.planner.requests.accept_plan import (
     accept_batch,
@@ -16,7 +16,7 @@ from agents.planner.requests.handler import Handlers, RequestResources
 from agents.planner.requests.owned_batches import load_owned_batch
 from agents.planner.scheduling import upgrade
 from agents.planner.transitions.client_commands import picture_index
-from protocol.commands import Upgrade
+from protocol.commands import GenerateImages, Upgrade
 from protocol.counts import format_count
 from protocol.errors import BadCommand, Refused
 from protocol.messages import Job
@@ -44,6 +44,7 @@ async def upgrade_batch(resources: RequestResources, command: Upgrade, client: s
         try:
             images = await resources.image_loader.load(order, client)
             recipe = upgrade.recipe_of(resolve(order, workshop, resources.defaults, given=images))
+            await _refuse_same_pictures(resources, parent, order, recipe, originals)
         except Refused as error:
             works = alternatives(error.body, workshop, resources.defaults, order.platform)
             return replies.refusal_reply(error.body, quantity, works)
@@ -52,6 +53,32 @@ async def upgrade_batch(resources: RequestResources, command: Upgrade, client: s
         except Refused as error:
             return over_budget_reply(error, quantity)
     return await reply_with_plan(resources, batch, presences)
+
+
+async def _refuse_same_pictures(
+    resources: RequestResources, parent: Batch, order: GenerateImages, recipe: Recipe, originals: list[Job] | None
+) -> None:
+    """Refuse an upgrade after which every picture would be as it is.
+
+    Raises:
+        Refused: `invalid_value`.
+    """
+    if originals is None:
+        changes = await resources.ledger.read(
+            lambda connection: upgrade.changes_anything(connection, parent.hash, recipe, order)
+        )
+    else:
+        changes = any(upgrade.remake(job, recipe, order).pixels != job.pixels for job in originals)
+    if not changes:
+        width, height = recipe.pixels.width, recipe.pixels.height
+        raise Refused(
+            "invalid_value",
+            f"the pictures of {parent.hash} would be the same again: {recipe.pixels.model} makes this at "
+            f"{width}x{height} with {recipe.pixels.steps} steps, as it did",
+            path="$.resolution" if order.render_quality is None else "$.render_quality",
+            hint="name a larger resolution that the model can make, or a render_quality of high or hd; `post` with an "
+            "upscale makes larger ones of any picture",
+        )
 
 
 async def _original_jobs(resources: RequestResources, parent: Batch, command: Upgrade) -> list[Job] | None:

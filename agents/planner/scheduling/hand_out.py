@@ -271,7 +271,7 @@ def settle_batch(books: UnitOfWork, batch: Batch, change: Change, now: float) ->
         else:
             batch.contact_sheet = ""
         counts = {"completed": batch.tally.completed, "failed": batch.tally.failed, "cancelled": batch.tally.cancelled}
-        note(books.flush(now), batch.state.value, batch.client_id, now, batch.hash, **counts)
+        note(books.flush(now), batch.shown_state, batch.client_id, now, batch.hash, **counts)
     settle_reservation(books.connection, batch, now)
     batch.tally.next_status(_count_taken_back(books, batch, now) if batch.state == BatchState.PAUSED else 0)
     change.status, change.revision = batch.status, batch.tally.revision

@@ -9,18 +9,21 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.records import Outcome, decode_evidence, decode_jobs
-from agents.planner.ledger.states import JobState
+from agents.planner.ledger.states import PROMPTS_PER_PAGE, JobState
 from agents.planner.ledger.tables import attempts, batches, jobs, prompt_pages
 from agents.planner.planning.quality_steps import steps_of
 from agents.planner.planning.recipe import Recipe
 from agents.planner.planning.reference_images import add_combo_references
+from agents.planner.planning.sizes import true_name
 from agents.planner.planning.source_images import scale_init_image
 from agents.planner.planning.sweep import with_lora_weight
+from protocol.catalogue import Catalogued
 from protocol.commands import GenerateImages, Upgrade
 from protocol.errors import BadCommand
 from protocol.ids import image_id
 from protocol.messages import Job
 from protocol.pixels import PixelSettings, PixelSpec
+from protocol.post import size_after
 from protocol.sources import InitImage
 from protocol.sweep import LORA
 
@@ -128,38 +131,56 @@ def upgrade_job(batch: Batch, original: Job, index: int, attempt: int) -> Job:
     """The job that makes a picture again by the upgrade's recipe. What distinguished the picture from its neighbours
     stays."""
     recipe, command = batch.recipe, batch.command
-    steps = steps_of(original.pixels.steps, command.render_quality)
-    if recipe.pixels.model != original.pixels.model:
-        steps = steps if "steps" in original.swept else recipe.pixels.steps
-        original = _replace_model(original, recipe)
-    place, quality = original.catalogued, command.requirements.resolution
+    again = remake(original, recipe, command)
+    place = original.catalogued
     return msgspec.structs.replace(
-        original,
+        again,
         hash=batch.hash,
         index=index,
         attempt=attempt,
         image_id=image_id(batch.hash, index),
-        pixels=msgspec.structs.replace(
-            original.pixels,
-            width=recipe.pixels.width,
-            height=recipe.pixels.height,
-            steps=steps,
-            model=recipe.pixels.model,
-            init_image=_init_image_of(original.pixels, recipe.pixels),
-            controls=recipe.pixels.controls,
-            motion=recipe.pixels.motion,
-            image_prompts=add_combo_references(
-                recipe.pixels.image_prompts, original.pixels.references, recipe.following
-            ),
-            post=recipe.pixels.post,
-        ),
         platform=recipe.platform,
         min_score=recipe.min_score,
         created_at=batch.created_text,
         parent=original.image_id,
         priority=batch.priority,
-        catalogued=msgspec.structs.replace(place, quality=quality or place.quality) if place else None,
+        catalogued=_renamed(place, command.requirements.resolution, recipe.pixels) if place else None,
     )
+
+
+def remake(original: Job, recipe: Recipe, command: GenerateImages) -> Job:
+    """The job of a picture with the pixels that an upgrade's recipe gives it."""
+    steps = steps_of(original.pixels.steps, command.render_quality)
+    if recipe.pixels.model != original.pixels.model:
+        steps = steps if "steps" in original.swept else recipe.pixels.steps
+        original = _replace_model(original, recipe)
+    return original.with_pixels(
+        width=recipe.pixels.width,
+        height=recipe.pixels.height,
+        steps=steps,
+        model=recipe.pixels.model,
+        init_image=_init_image_of(original.pixels, recipe.pixels),
+        controls=recipe.pixels.controls,
+        motion=recipe.pixels.motion,
+        image_prompts=add_combo_references(recipe.pixels.image_prompts, original.pixels.references, recipe.following),
+        post=recipe.pixels.post,
+    )
+
+
+def changes_anything(connection: Connection, parent: str, recipe: Recipe, command: GenerateImages) -> bool:
+    """Whether an upgrade of all completed pictures of a batch would make another picture of any of them."""
+    after = -1
+    while page := completed_jobs_after(connection, parent, after, PROMPTS_PER_PAGE):
+        if any(remake(job, recipe, command).pixels != job.pixels for job in page):
+            return True
+        after = page[-1].index
+    return False
+
+
+def _renamed(place: Catalogued, resolution: str | None, pixels: PixelSettings) -> Catalogued:
+    """The place of a picture whose size is another one, which its name says."""
+    size = size_after(pixels.post, pixels.width, pixels.height)
+    return msgspec.structs.replace(place, quality=true_name(resolution or place.quality, size))
 
 
 def _replace_model(original: Job, recipe: Recipe) -> Job:

@@ -28,7 +28,7 @@ def test_generate_prints_one_object_with_the_pictures_that_it_stored(workshop: H
     done = workshop.run("generate", "a red car", "-n", "3", "--seed", "11", "--out", str(tmp_path / "out"), "--json")
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
-    assert list(said) == ["hash", "images", "generation_status", "contact_sheet"]
+    assert list(said) == ["hash", "images", "generation_status", "contact_sheet", "phases"]
     assert [image["seed"] for image in said["images"]] == [11, 12, 13]
     for image in said["images"]:
         assert list(image) == ["path", "seed", "prompt", "score", "width", "height", "attempts", "reused"]
@@ -50,7 +50,7 @@ def test_generate_says_in_plain_lines_what_happens_where_there_is_no_terminal(wo
     assert [line.split("]")[0] for line in progress[1:]] == ["[1/2", "[2/2"]
     paths = [line.split()[-1] for line in done.stdout.splitlines()[1:3]]
     assert all(Path(path).is_file() for path in paths)
-    assert re.search(r"gen_batch_\w+ · 2 stored · in ", done.stdout)
+    assert re.search(r"gen_batch_\w+ · 2 stored · in \d+\.\d s \(.*device \d+\.\d s\)", done.stdout)
 
 
 def test_a_picture_that_a_person_has_under_the_same_name_is_not_overwritten(workshop: Home, tmp_path: Path):
@@ -209,7 +209,10 @@ def test_a_cancelled_batch_is_not_made(workshop: Home):
     status = decode_reply(done.stdout.encode())
     assert isinstance(status, GenerationStatus)
     assert status.generation_status.cancelled
+    assert status.generation_status.state == "cancelled"
     assert workshop.run("status", "--watch", "--json").stdout == done.stdout
+    shown = workshop.run("status", plan.hash)
+    assert (shown.returncode, re.findall(r"^state +(\w+)", shown.stdout, re.MULTILINE)) == (1, ["cancelled"])
 
 
 def test_a_batch_is_paused_moved_amended_and_goes_on(workshop: Home):
@@ -248,6 +251,9 @@ def test_pictures_are_made_again_larger_and_the_pages_of_a_result_are_shown(work
     assert result["images"][0]["metadata"]["seed"] == 6
     shown = workshop.run("result", made["hash"], "-n", "2").stdout
     assert f"more: bottega result {made['hash']} --first 2" in shown
+    same = workshop.run("upgrade", made["hash"], "--quality", "standard")
+    assert (same.returncode, "would be the same again" in same.stderr) == (2, True)
+    assert workshop.run("upgrade", made["hash"], "--quality", "standard", "--image", "1").returncode == 2
     whole = workshop.run("upgrade", made["hash"], "--size", "4K")
     assert re.search(r"not honoured: resolution: .*\ngo on with: bottega status gen_batch_\w+ --watch", whole.stdout)
 

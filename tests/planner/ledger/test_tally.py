@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents.planner.ledger.states import BatchState
 from agents.planner.ledger.tally import Tally, add_embedding, consistency, status_of
 
 
@@ -19,7 +18,7 @@ def unit(*values: float) -> bytes:
 
 
 def test_nothing_is_measured_before_anything_was_made() -> None:
-    status = status_of("gen_batch_1", BatchState.RUNNING, Tally(quantity=4), None)
+    status = status_of("gen_batch_1", "running", Tally(quantity=4), None)
     assert msgspec.to_builtins(status) == {
         "generation_status": {
             "completed": 0,
@@ -47,7 +46,7 @@ def test_failed_and_cancelled_appear_only_when_there_are_any_and_the_counts_add_
             cancelled=cancelled,
             in_flight=dice.randint(0, 10),
         )
-        body = msgspec.to_builtins(status_of("b", BatchState.RUNNING, tally, None))["generation_status"]
+        body = msgspec.to_builtins(status_of("b", "running", tally, None))["generation_status"]
         assert ("failed" in body, "cancelled" in body) == (failed > 0, cancelled > 0)
         counts = [body.get(name, 0) for name in ("completed", "processing", "queued", "failed", "cancelled")]
         assert sum(counts) == quantity
@@ -165,7 +164,7 @@ def test_whatever_happens_to_a_batch_its_counts_add_up_and_say_where_its_picture
         )
         assert tally.ahead == len(pictures.ahead)
         assert tally.is_finished == (tally.ended_pictures == tally.quantity)
-        body = msgspec.to_builtins(status_of("b", BatchState.RUNNING, tally, None))["generation_status"]
+        body = msgspec.to_builtins(status_of("b", "running", tally, None))["generation_status"]
         shown = [body.get(name, 0) for name in ("completed", "processing", "queued", "failed", "cancelled")]
         assert sum(shown) == tally.quantity
         assert min(shown) >= 0
@@ -182,7 +181,7 @@ def test_what_was_measured_is_summed_and_averaged() -> None:
     tally.hand_out(2)
     tally.complete(reused=True, score=0.5, embedding=None)
     tally.fail()
-    status = status_of("b", BatchState.COMPLETED, tally, None).generation_status
+    status = status_of("b", "completed", tally, None).generation_status
     assert (status.performance.avg_time, status.performance.gpu_util) == (3.0, 50.0)
     assert (status.quality_metrics.avg_score, status.quality_metrics.rejection_rate) == (0.5, 0.5)
     assert (status.cost_per_image, status.reused, tally.is_finished) == (3.0, 1, True)
@@ -217,4 +216,4 @@ def test_an_embedding_of_another_scorer_is_left_out_of_the_consistency() -> None
 
 
 def test_a_stand_in_is_said_in_the_status() -> None:
-    assert status_of("b", BatchState.RUNNING, Tally(quantity=1), "pocket").generation_status.stand_in == "pocket"
+    assert status_of("b", "running", Tally(quantity=1), "pocket").generation_status.stand_in == "pocket"

@@ -23,6 +23,7 @@ from protocol.catalogue import CatalogueSnapshot
 from protocol.commands import GenerateImages
 from protocol.errors import AcpError, BadCommand, Refused
 from protocol.parameters import Catalogue, Combos, Export, Requirements, Sweep
+from protocol.post import PostStep, Upscale
 from protocol.template import CATALOGUE_TEMPLATE
 from tests.planner.catalogues import ORANGE, STUDIO, write_catalogue, write_combo, write_home
 from tests.planner.workbench import RECIPE
@@ -275,6 +276,7 @@ async def test_every_prompt_meets_every_combo_as_often_as_is_asked_for(tmp_path:
         combos=Combos(wardrobe="zip-hoodie", ui_style="Orange"), requirements=Requirements(quantity=2, resolution="2K")
     )
     recipe = msgspec.structs.replace(RECIPE, catalogue=await shelf_of(tmp_path, command))
+    recipe = recipe.with_pixels(width=2048, height=2048)
     places = [catalogue_position(command, recipe, variation(command, recipe, index)) for index in range(8)]
 
     assert count_pictures(command, recipe) == 8
@@ -285,6 +287,32 @@ async def test_every_prompt_meets_every_combo_as_often_as_is_asked_for(tmp_path:
         ("zip-hoodie", "Orange", "v3.2", "2K")
     }
     assert len({variation(command, recipe, index).number for index in range(8)}) == 8
+
+
+@pytest.mark.parametrize(
+    ("asked", "size", "post", "name"),
+    [
+        ("2K", (2048, 2048), [], "2K"),
+        ("2K", (256, 256), [], "256x256"),
+        ("2K", (512, 512), [Upscale(scale=4.0)], "2K"),
+        ("1K", (1024, 1024), [Upscale(scale=2.0)], "2048x2048"),
+        ("16:9", (1344, 768), [], "16:9"),
+        ("16:9", (128, 128), [], "128x128"),
+        ("1024x1024", (128, 128), [], "128x128"),
+        ("1024x1024", (1024, 1024), [], "1024x1024"),
+        (None, (768, 1344), [], "768x1344"),
+    ],
+)
+async def test_a_file_says_the_size_that_was_asked_for_only_where_the_picture_has_it(
+    tmp_path: Path, asked: str | None, size: tuple[int, int], post: list[PostStep], name: str
+) -> None:
+    command = order(requirements=Requirements(resolution=asked))
+    recipe = msgspec.structs.replace(RECIPE, catalogue=await shelf_of(tmp_path, command))
+    recipe = recipe.with_pixels(width=size[0], height=size[1], post=post)
+    place = catalogue_position(command, recipe, variation(command, recipe, 0))
+
+    assert place is not None
+    assert place.quality == name
 
 
 async def test_a_sweep_runs_within_each_prompt_and_combo(tmp_path: Path) -> None:

@@ -151,6 +151,18 @@ def test_named_values_win_over_defaults_and_unwise_ones_are_warned_of_not_change
     assert len(recipe.warnings) == 2
 
 
+def test_a_size_that_a_model_was_not_trained_on_is_warned_of_in_the_plan() -> None:
+    def warnings(size: str | None) -> list[str]:
+        wish = GenerateImages(platform="stable_diffusion_xl", requirements=Requirements(resolution=size))
+        return resolve(wish, INSTALLED, ALONE).warnings
+
+    assert warnings(None) == []
+    assert warnings("1536x1536") == [
+        "1536x1536 is larger than 1024x1024, the native size of base_sdxl: it repeats things there"
+    ]
+    assert "soft" in warnings("512x512")[0]
+
+
 def test_a_negative_prompt_that_a_model_ignores_is_said() -> None:
     installed = workshop(msgspec.structs.replace(FLUX, installed=True))
     recipe = resolve(GenerateImages(negative_prompt="text"), installed, ALONE)

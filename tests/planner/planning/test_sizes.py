@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.planner.planning.sizes import Limits, fit, parse
+from agents.planner.planning.sizes import Limits, fit, off_native_note, parse
 from protocol.errors import AcpError
 
 POCKET = Limits(native_sizes=((128, 128),), max_pixels=128 * 128, multiple_of=8)
@@ -40,6 +40,28 @@ def test_every_named_aspect_stays_within_the_model(aspect: str, limits: Limits) 
     (width, height), _ = fit(parse(aspect), limits)
     assert width * height <= limits.max_pixels
     assert width % limits.multiple_of == height % limits.multiple_of == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "led", "says"),
+    [
+        ((1024, 1024), False, None),
+        ((1344, 768), False, None),
+        ((1152, 1152), False, None),
+        ((1280, 1280), False, None),
+        ((1288, 1288), False, "repeats things"),
+        ((2048, 1024), False, "repeats things"),
+        ((1536, 1536), True, None),
+        ((768, 768), False, None),
+        ((512, 512), False, "soft"),
+        ((512, 512), True, "soft"),
+    ],
+)
+def test_leaving_the_native_sizes_is_warned_of_with_what_happens(
+    size: tuple[int, int], led: bool, says: str | None
+) -> None:
+    note = off_native_note(size, SDXL, "base_sdxl", led=led)
+    assert (says in note and f"{size[0]}x{size[1]}" in note and "base_sdxl" in note) if note and says else note == says
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from agents.planner.scheduling import upgrade
 from agents.planner.scheduling.hand_out import first_prompts
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions import accept
+from protocol.catalogue import Catalogued
 from protocol.commands import Retry, Upgrade
 from protocol.errors import BadCommand
 from protocol.ids import image_id
@@ -158,6 +159,33 @@ def test_a_picture_that_another_model_stood_in_for_is_made_as_the_plan_of_its_ow
         2.0,
     )
     assert [(lora.name, lora.weight) for lora in made_again.pixels.loras] == [("gold", 0.3), ("ink", 0.8)]
+
+
+def test_an_upgrade_that_would_make_the_same_pictures_again_changes_nothing(world: World) -> None:
+    parent = finished_parent(world, 3)
+
+    def changes(wish: Upgrade, width: int) -> bool:
+        order = upgrade.command_of(parent, wish, 3)
+        recipe = upgrade.recipe_of(parent.recipe.with_pixels(width=width, height=width))
+        return world.transact(lambda c: upgrade.changes_anything(c, PARENT, recipe, order))
+
+    assert not changes(Upgrade(hash=PARENT, resolution="4K"), 128)
+    assert not changes(Upgrade(hash=PARENT, render_quality="standard"), 128)
+    assert changes(Upgrade(hash=PARENT, resolution="4K"), 256)
+    assert changes(Upgrade(hash=PARENT, render_quality="hd"), 128)
+
+
+def test_a_file_of_an_upgrade_says_the_size_of_its_picture(world: World) -> None:
+    parent = finished_parent(world, 1)
+    (original,) = world.transact(lambda c: upgrade.completed_jobs_at(c, PARENT, [0]))
+    original = msgspec.structs.replace(
+        original, catalogued=Catalogued(catalogue="v3.2", prompt_id="ZH01", quality="128x128")
+    )
+    for wish, name in (("4K", "256x256"), ("256x256", "256x256"), (None, "256x256")):
+        child = upgrade_of(parent, Upgrade(hash=PARENT, resolution=wish, render_quality="hd"), 1)
+        place = upgrade.upgrade_job(child, original, 0, 1).catalogued
+        assert place is not None
+        assert place.quality == name
 
 
 def test_results_and_lists_link_an_upgrade_to_its_parent(world: World) -> None:

@@ -91,7 +91,7 @@ async def test_a_catalogue_with_combos_is_filed_in_its_tree_with_its_references_
         assert all([await blobs.has(one.blob) for one in record.pixels.references])
         tree = Path("zip-hoodie", "v3.2", place.prompt_id, "Orange", str(place.combo))
         assert Path(image.path).parent == tmp_path / "home" / "pictures" / "local" / str(plan.hash) / tree
-        assert Path(image.path).name.endswith(f"-{place.prompt_id[:4]}-1K.png")
+        assert Path(image.path).name.endswith(f"-{place.prompt_id[:4]}-256x256.png")
 
 
 @pytest.mark.parametrize(

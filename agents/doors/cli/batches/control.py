@@ -80,6 +80,8 @@ def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images:
         raise refusal
     console = Console()
     console.print(headline(plan), markup=False, soft_wrap=True)
+    for note in plan.generation_plan.warnings:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
     for note in plan.generation_plan.not_honoured:
         console.print(f"not honoured: {note}", markup=False, soft_wrap=True)
     if plan.generation_plan.approval:

@@ -30,14 +30,16 @@ MAX_SHEET_WAIT_S = 20.0
 
 
 class FinishedBatch(Struct, frozen=True, kw_only=True):
-    """A finished batch: its pictures in order, and the seconds it took to see its end."""
+    """A finished batch: its pictures in order; `ended_at` is when its last picture was seen to end, by the monotonic
+    clock, `device_seconds` the time of devices for all attempts, null where none was measured."""
 
     hash: str
     quantity: int
     images: list[Image]
     status: StatusBody
     contact_sheet: str | None
-    seconds: float
+    ended_at: float
+    device_seconds: float | None = None
 
     @property
     def all_stored(self) -> bool:
@@ -60,7 +62,6 @@ async def follow(
     Raises:
         Failure: the workshop is gone, or does not know the batch.
     """
-    started = time.monotonic()
     news = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         watchers = [
@@ -70,7 +71,7 @@ async def follow(
         await _follow_until_over(client, batch, board, display, news, seen)
         for watcher in watchers:
             watcher.cancel()
-    return await _fetch_finished(client, batch, started)
+    return await _fetch_finished(client, batch, time.monotonic())
 
 
 async def fetch_page(client: Client, batch: str, first: int = 0, wait_s: float = 0.0) -> GenerationResult:
@@ -133,13 +134,12 @@ def _is_sheet_due(result: ResultBody) -> bool:
     return result.contact_sheet is None and result.generation_status.completed > 0
 
 
-async def _fetch_finished(client: Client, batch: str, started: float) -> FinishedBatch:
+async def _fetch_finished(client: Client, batch: str, ended_at: float) -> FinishedBatch:
     """Every page of the batch, its contact sheet waited for."""
     deadline = time.monotonic() + MAX_SHEET_WAIT_S
     result = (await fetch_page(client, batch, wait_s=WAIT_S)).generation_result
     while _is_sheet_due(result) and time.monotonic() < deadline:
         result = (await fetch_page(client, batch, wait_s=WAIT_S)).generation_result
-    seconds = time.monotonic() - started
     images = [*result.images]
     last = result
     while last.next is not None:
@@ -151,5 +151,6 @@ async def _fetch_finished(client: Client, batch: str, started: float) -> Finishe
         images=images,
         status=result.generation_status,
         contact_sheet=result.contact_sheet,
-        seconds=seconds,
+        ended_at=ended_at,
+        device_seconds=result.device_seconds if isinstance(result.device_seconds, float) else None,
     )

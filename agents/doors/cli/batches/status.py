@@ -12,7 +12,7 @@ from agents.doors.cli.batches.follow import fetch_page, follow
 from agents.doors.cli.errors import ALL_STORED, NO_WORKSHOP, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.columns import format_rows
-from agents.doors.cli.terminal.display import display_for, format_counts
+from agents.doors.cli.terminal.display import display_for, format_counts, state_of, words_of
 from agents.doors.cli.terminal.image_table import show_images
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.workshop.connection import ask, connect_client, require_address
@@ -24,7 +24,7 @@ from protocol.capabilities import ProcessInfo
 from protocol.codec import encode
 from protocol.commands import List, Result, Status
 from protocol.messages import ROLES
-from protocol.results import BatchList, BatchSummary, GenerationResult, GenerationStatus
+from protocol.results import ENDED_STATES, BatchList, BatchSummary, GenerationResult, GenerationStatus
 
 RECENT_BATCHES = 5
 """Batches that `bottega status` shows."""
@@ -84,7 +84,9 @@ def result(batch: str, first: int, count: int, json: bool) -> None:
     show_images(console, body.images)
     following = f"; more: bottega result {batch} --first {body.next}" if body.next is not None else ""
     console.print(
-        f"{batch} · {body.state} · {format_counts(body.generation_status)}{following}", markup=False, soft_wrap=True
+        f"{batch} · {words_of(body.state)} · {format_counts(body.generation_status)}{following}",
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -115,8 +117,10 @@ async def _show_workshop(json: bool) -> int:
 
 async def _show_batch(batch: str, json: bool) -> int:
     async with connect_client(load_settings()) as client:
-        print_status(await ask(client, Status(hash=batch), GenerationStatus), json)
-    return ALL_STORED
+        answer = await ask(client, Status(hash=batch), GenerationStatus)
+    print_status(answer, json)
+    state = state_of(answer.generation_status)
+    return ALL_STORED if state not in ENDED_STATES or state == "completed" else SOME_FAILED
 
 
 async def _watch_batch(batch: str | None, json: bool) -> int:
@@ -170,9 +174,8 @@ def print_status(status: GenerationStatus, json: bool) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_row("batch", status.hash)
+    table.add_row("state", words_of(state_of(body)))
     table.add_row("pictures", format_counts(body))
-    if body.state:
-        table.add_row("state", body.state)
     for name, value in (
         ("mean score", body.quality_metrics.avg_score),
         ("consistency", body.quality_metrics.consistency),
@@ -221,7 +224,7 @@ def format_batches(batches: list[BatchSummary], width: int) -> list[str]:
     rows = [
         (
             batch.hash,
-            batch.state,
+            words_of(batch.state),
             f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else ""),
             format_moment(batch.created_at, year=False),
             " ".join((batch.brief or batch.style or batch.platform).split()),

@@ -11,7 +11,7 @@ from agents.doors.cli.batches.follow import FinishedBatch
 from agents.doors.cli.copies import copy_to_folder, pictures_kept, report_unwritable
 from agents.doors.cli.terminal.display import format_counts
 from agents.doors.cli.terminal.image_table import print_line, show_images
-from agents.doors.cli.terminal.plan_view import format_duration
+from agents.doors.cli.terminal.phases import Phases, format_phases
 from protocol.results import Image, StatusBody
 
 
@@ -36,6 +36,7 @@ class GenerateResult(Struct, frozen=True, kw_only=True):
     images: list[MadeImage]
     generation_status: StatusBody
     contact_sheet: str | None
+    phases: Phases = Phases()
 
 
 def copy_files(followed: FinishedBatch, out: Path | None) -> FinishedBatch:
@@ -55,24 +56,25 @@ def copy_files(followed: FinishedBatch, out: Path | None) -> FinishedBatch:
         )
 
 
-def result_of(followed: FinishedBatch) -> GenerateResult:
+def result_of(followed: FinishedBatch, phases: Phases) -> GenerateResult:
     """The batch as `--json` shows it."""
     return GenerateResult(
         hash=followed.hash,
         images=[_made_image(image) for image in followed.images if image.status == "completed"],
         generation_status=followed.status,
         contact_sheet=followed.contact_sheet,
+        phases=phases,
     )
 
 
-def show_batch(console: Console, followed: FinishedBatch) -> None:
+def show_batch(console: Console, followed: FinishedBatch, phases: Phases) -> None:
     """A line per picture, then the totals of the batch."""
     show_images(console, followed.images)
     if followed.contact_sheet:
         print_line(console, f"contact sheet  {followed.contact_sheet}")
     if told := format_reused(followed.status):
         print_line(console, told)
-    facts = [format_counts(followed.status), f"in {format_duration(followed.seconds)}"]
+    facts = [format_counts(followed.status), f"in {format_phases(phases)}"]
     if followed.status.quality_metrics.avg_score is not None:
         facts.append(f"mean score {followed.status.quality_metrics.avg_score:.2f}")
     if (cost := followed.status.cost_per_image) is not None:

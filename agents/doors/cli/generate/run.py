@@ -15,6 +15,7 @@ from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.generate.report import copy_files, result_of, show_batch
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for, format_counts
+from agents.doors.cli.terminal.phases import PhaseClock
 from agents.doors.cli.terminal.plan_view import headline, refusal_of, show_plan
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.wording import GENERATE, with_flags
@@ -39,22 +40,25 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     if out is not None:
         with report_unwritable(out):
             out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before anything is made
-    display = display_for(Console(stderr=True), silent=json)
+    display, clock = display_for(Console(stderr=True), silent=json), PhaseClock()
     if stand_in and find_workshop(settings.address_file):
         display.print_line(
             "note: --stand-in is for a workshop that is started now; the running one keeps its own setting"
         )
     try:
-        made = asyncio.run(_generate(command, settings, display))
+        made = asyncio.run(_generate(command, settings, display, clock))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     if isinstance(made, GenerationPlan):
         return _show_held(made, json)
+    clock.end_phase("stopping")
     followed = copy_files(made, out)
+    clock.end_phase("handing_over")
+    phases = clock.phases(followed.device_seconds)
     if json:
-        sys.stdout.write(encode(result_of(followed)).decode() + "\n")
+        sys.stdout.write(encode(result_of(followed, phases)).decode() + "\n")
     else:
-        show_batch(Console(), followed)
+        show_batch(Console(), followed, phases)
     return ALL_STORED if followed.all_stored else SOME_FAILED
 
 
@@ -73,7 +77,9 @@ def _show_held(plan: GenerationPlan, json: bool) -> int:
     return ALL_STORED
 
 
-async def _generate(command: GenerateImages, settings: Settings, display: Display) -> FinishedBatch | GenerationPlan:
+async def _generate(
+    command: GenerateImages, settings: Settings, display: Display, clock: PhaseClock
+) -> FinishedBatch | GenerationPlan:
     """The batch at its end; its plan where `--hold` keeps that.
 
     Raises:
@@ -82,7 +88,9 @@ async def _generate(command: GenerateImages, settings: Settings, display: Displa
     for sign in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does the same through asyncio.run
         asyncio.get_running_loop().add_signal_handler(sign, _current_task().cancel)
     async with connect_or_start(settings, display) as client:
+        clock.end_phase("starting")
         plan = await _request_plan(client, command)
+        clock.end_phase("plan")
         body, batch = plan.generation_plan, plan.hash
         assert batch is not None, "an accepted plan has a hash"
         if command.hold:
@@ -98,10 +106,13 @@ async def _generate(command: GenerateImages, settings: Settings, display: Displa
         board = BatchProgress(quantity=body.quantity)
         try:
             with display.show_batch(headline(plan), board):
-                return await follow(client, batch, board, display)
+                followed = await follow(client, batch, board, display)
         except asyncio.CancelledError:
             await _cancel(client, batch, display)
             raise
+        clock.end_phase("making", followed.ended_at)
+        clock.end_phase("handing_over")
+        return followed
 
 
 def _current_task() -> asyncio.Task[object]:

@@ -17,7 +17,9 @@ OutputFolder = Annotated[
 ]
 SessionId = Annotated[str | None, typer.Argument(metavar="[SESSION]", help="A session id. Left out: the newest.")]
 Wardrobe = Annotated[str | None, typer.Option(help="What is worn, such as zip-hoodie.")]
-Quality = Annotated[str, typer.Option(help="1K, 2K, 4K, an aspect or WxH.")]
+Quality = Annotated[
+    str | None, typer.Option(help="1K, 2K, 4K, an aspect or WxH. Left out: the size that the model was trained on.")
+]
 Platform = Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the first picture.")]
 Reuse = Annotated[
@@ -33,7 +35,7 @@ def start(
     ui_style: Annotated[str | None, typer.Option(help="The style of the interface, such as Orange.")] = None,
     combos: Annotated[str, typer.Option(help="Combos to keep, parted by commas; left out: all.")] = "",
     prompts: Annotated[str, typer.Option(help="Prompts to keep, whole or short ids; left out: all.")] = "",
-    quality: Quality = "1K",
+    quality: Quality = None,
     number: Annotated[int, typer.Option("-n", "--number", help="Pictures of each prompt and combo.")] = 1,
     platform: Platform = None,
     style: Annotated[str | None, typer.Option(help="A style of the workshop.")] = None,
@@ -80,7 +82,7 @@ def single(
     prompt: Annotated[str, typer.Option(help="catalog_v3.2/ZH01_unboxing_experience.md")],
     combo: Annotated[str, typer.Option(help="A combo, such as C-U-013.")] = "",
     wardrobe: Wardrobe = None,
-    quality: Quality = "1K",
+    quality: Quality = None,
     platform: Platform = None,
     seed: Seed = None,
     min_score: MinScore = None,

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import Failure, bad_input
+from agents.doors.cli.terminal.phases import Phases
 from bus.durable_files import replace_file
 from bus.durable_folders import make_folder
 from protocol.commands import GenerateImages, Upgrade
@@ -72,16 +73,6 @@ class Summary(Struct, frozen=True, kw_only=True):
     retry: int = 0
     cancelled: int = 0
     paused: int = 0
-
-
-class Phases(Struct, frozen=True, kw_only=True):
-    """Seconds that were measured: until the plan was there, until the last job ended, until every file was handed over;
-    and those of the generator, summed over the pictures. Null is not measured (yet)."""
-
-    plan: float | None = None
-    making: float | None = None
-    handing_over: float | None = None
-    generation: float | None = None
 
 
 class SessionLog(Struct, frozen=True, kw_only=True):

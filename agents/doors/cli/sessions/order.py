@@ -9,8 +9,8 @@ from protocol.codec import decode_command, encode
 from protocol.commands import GenerateImages
 from protocol.parameters import Catalogue, Combos, Quality, Requirements
 
-DEFAULT_QUALITY = "1K"
-"""Quality of a session that names none."""
+NATIVE = "native"
+"""Quality of a session that names none, in its log: the size that its model was trained on."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class SessionOptions:
     ui_style: str | None = None
     combos: str = ""
     prompts: str = ""
-    quality: str = DEFAULT_QUALITY
+    quality: str | None = None
     number: int = 1
     platform: str | None = None
     style: str | None = None
@@ -64,7 +64,10 @@ def command_of(wanted: SessionOptions) -> GenerateImages:
 def config_of(wanted: SessionOptions) -> SessionConfig:
     """The head of the session log."""
     return SessionConfig(
-        wardrobe=wanted.wardrobe, catalogs=split_list(wanted.catalogs), ui_style=wanted.ui_style, quality=wanted.quality
+        wardrobe=wanted.wardrobe,
+        catalogs=split_list(wanted.catalogs),
+        ui_style=wanted.ui_style,
+        quality=wanted.quality or NATIVE,
     )
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from agents.doors.cli.amounts import describe_reused, format_money
 from agents.doors.cli.sessions.display import format_counts, format_job, headline
 from agents.doors.cli.sessions.log import SessionLog, SessionStore
-from agents.doors.cli.terminal.plan_view import format_duration
+from agents.doors.cli.terminal.phases import format_phases
 from protocol.codec import encode
 
 
@@ -31,19 +31,11 @@ def show_end(log: SessionLog, sessions: SessionStore, json: bool) -> None:
     show_status(log, sessions, json)
     if json:
         return
-    phases = log.phases
-    named = (
-        ("plan", phases.plan),
-        ("making", phases.making),
-        ("handing over", phases.handing_over),
-        ("generator", phases.generation),
-    )
-    took = [f"{name} {format_duration(seconds)}" for name, seconds in named if seconds is not None]
     if reused := sum(job.reused is not None for job in log.jobs):
         _print([describe_reused(reused, log.summary.total)])
     made = any(job.status == "completed" for job in log.jobs)
     cost = format_money(log.cost.amount) if log.cost else "not priced" if made else "none, as no picture was made"
-    _print([f"pictures: {sessions.output}", f"time: {' · '.join(took)}", f"cost: {cost}"])
+    _print([f"pictures: {sessions.output}", f"time: {format_phases(log.phases)}", f"cost: {cost}"])
 
 
 def _print(lines: list[str]) -> None:

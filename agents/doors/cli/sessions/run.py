@@ -15,12 +15,13 @@ from agents.doors.cli.batches.follow import MAX_UNANSWERED_S, fetch_page, follow
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.sessions import display as batch_display
 from agents.doors.cli.sessions.index import SessionIndex
-from agents.doors.cli.sessions.log import JobEntry, Phases, SessionLog, SessionStore, Summary, format_time
+from agents.doors.cli.sessions.log import JobEntry, SessionLog, SessionStore, Summary, format_time
 from agents.doors.cli.sessions.order import SessionOptions, command_of, config_of
 from agents.doors.cli.sessions.report import show_end, show_status
 from agents.doors.cli.sessions.tracker import SessionTracker
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display, display_for
+from agents.doors.cli.terminal.phases import PhaseClock
 from agents.doors.cli.terminal.plan_view import refusal_of
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.wording import SESSION, with_flags
@@ -174,15 +175,16 @@ async def _drive_batch(
     assert task is not None, "called from a coroutine"
     for sign in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does the same through asyncio.run
         asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
-    console = Console(stderr=True)
+    console, clock = Console(stderr=True), PhaseClock()
     tracker = SessionTracker(sessions, log)
     display = batch_display.session_display(console, tracker, silent=silent)
     await tracker.write()  # before anything is asked for, so that nothing is made that no log knows of
     async with connect_or_start(settings, display_for(console, silent=silent)) as client:
-        before, known = tracker.seconds, {int(job.id) - 1: job for job in log.jobs}
+        clock.end_phase("starting")
+        known = {int(job.id) - 1: job for job in log.jobs}
         quantity = await _ensure_planned(client, sessions, tracker, display)
         images = await _fetch_all_images(client, tracker)
-        planned = tracker.seconds
+        clock.end_phase("plan")
         if again and await _resume_and_retry(client, tracker, image_id):
             images = await _fetch_all_images(client, tracker)
         board = BatchProgress(quantity=quantity)
@@ -194,14 +196,11 @@ async def _drive_batch(
         except asyncio.CancelledError:
             await _pause(client, tracker, display)
             raise
-        made = tracker.seconds
+        clock.end_phase("making", followed.ended_at)
         await tracker.update_jobs(followed.images)
-        phases = Phases(
-            plan=round(planned - before, 3),
-            making=round(made - planned, 3),
-            handing_over=round(tracker.seconds - made, 3),
-        )
-        await tracker.update_head(ended=format_time(time.time()), **tracker.measurements(phases))
+        clock.end_phase("handing_over")
+        phases = clock.phases(followed.device_seconds)
+        await tracker.update_head(ended=format_time(time.time()), phases=phases, cost=tracker.cost)
     return tracker.log
 
 
@@ -220,7 +219,7 @@ async def _ensure_planned(client: Client, sessions: SessionStore, tracker: Sessi
         if refusal := refusal_of(plan.generation_plan):
             raise refusal
     except Failure as failure:
-        if not failure.body.retryable and not log.jobs:
+        if not failure.body.retryable:
             sessions.path(log.session_id).unlink()  # what was never begun is no session
         raise
     body = plan.generation_plan

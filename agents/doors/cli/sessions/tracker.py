@@ -13,7 +13,6 @@ from agents.doors.cli.copies import copy_to_folder, pictures_kept, report_unwrit
 from agents.doors.cli.sessions.log import (
     JobEntry,
     JobStatus,
-    Phases,
     SessionLog,
     SessionStore,
     format_time,
@@ -33,7 +32,7 @@ class SessionTracker:
         self._sessions = sessions
         self.log = log
         self._jobs: dict[int, JobEntry] = {int(job.id) - 1: job for job in log.jobs}
-        self._measured: dict[int, tuple[float | None, float | None]] = {}
+        self._costs: dict[int, float | None] = {}
         self._started = time.monotonic()
         self._ended_before = sum(job.status in ENDED_STATUSES for job in log.jobs)
 
@@ -63,8 +62,7 @@ class SessionTracker:
             job = job_of(image, before, now, output)
             changed |= job != before
             self._jobs[image.index] = job
-            seconds = image.metadata.processing_time_s if image.metadata else None
-            self._measured[image.index] = seconds, image.cost.amount if image.cost else None
+            self._costs[image.index] = image.cost.amount if image.cost else None
         if changed:
             await self.write()
 
@@ -79,14 +77,11 @@ class SessionTracker:
         with self._report_unwritable():
             await asyncio.to_thread(self._sessions.save, self.log)
 
-    def measurements(self, phases: Phases) -> dict[str, object]:
-        """Phases with the generator's seconds, and the cost: what the pictures say of it, null where none does."""
-        seconds = [one for one, _ in self._measured.values() if one is not None]
-        costs = [one for _, one in self._measured.values() if one is not None]
-        return {
-            "phases": replace(phases, generation=round(sum(seconds), 3) if seconds else None),
-            "cost": Cost(amount=round(sum(costs), 6)) if costs else None,
-        }
+    @property
+    def cost(self) -> Cost | None:
+        """What the pictures say that they cost; null where none does."""
+        costs = [one for one in self._costs.values() if one is not None]
+        return Cost(amount=round(sum(costs), 6)) if costs else None
 
     def _report_unwritable(self, path: str | None = None) -> AbstractContextManager[None]:
         """What ends the session where its folder has no room; `path` is a picture in the workshop's store. What was not

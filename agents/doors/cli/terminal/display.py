@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.doors.cli.terminal.progress_state import FINAL_PHASES, BatchProgress, Phase, Row
-from protocol.results import StatusBody
+from protocol.results import BatchState, StatusBody
 
 REFRESH_PER_S = 8
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -157,6 +157,18 @@ def format_counts(status: StatusBody) -> str:
         (status.cancelled or 0, "cancelled"),
     )
     return " · ".join(f"{count} {word}" for count, word in parts if count)
+
+
+def state_of(status: StatusBody) -> BatchState:
+    """How a batch stands, also where its status leaves that out."""
+    if isinstance(status.state, str):
+        return status.state
+    return "running" if status.processing or status.queued else "completed"
+
+
+def words_of(state: BatchState) -> str:
+    """A state as people write it: `partly failed`."""
+    return state.replace("_", " ")
 
 
 def _bar(board: BatchProgress, seconds: float) -> RenderableType:

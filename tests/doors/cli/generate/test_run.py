@@ -28,7 +28,11 @@ def test_pictures_below_the_bar_are_made_again_and_then_failed(home: Home):
     assert generate.returncode == 1
     done = json.loads(said)
     assert done["images"] == []
-    assert done["generation_status"]["failed"] == 2
+    assert (done["generation_status"]["failed"], done["generation_status"]["state"]) == (2, "failed")
+    phases = done["phases"]
+    assert phases["total"] == pytest.approx(
+        sum(phases[name] for name in ("starting", "plan", "making", "handing_over", "stopping"))
+    )
     assert done["generation_status"]["quality_metrics"]["rejection_rate"] == 1.0
 
 

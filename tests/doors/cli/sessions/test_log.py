@@ -201,7 +201,7 @@ def test_the_flags_of_the_seed_become_a_command() -> None:
     assert command.catalogue is not None
     assert (command.catalogue.names, command.catalogue.prompts) == (["v3.2", "v4.2"], ["ZH01", "ZH02_travel_ready"])
     assert command.combos == Combos(wardrobe="zip-hoodie", ui_style="Orange")
-    assert command.requirements.resolution == "1K"
+    assert (command.requirements.resolution, config_of(wanted).quality) == (None, "native")
     assert command_of(SessionOptions(catalogs="v3.2")).combos is None
     assert config_of(wanted).catalogs == ["v3.2", "v4.2"]
     assert (command.reuse, command_of(SessionOptions(catalogs="v3.2", reuse=False)).reuse) == (True, False)

@@ -1,6 +1,7 @@
 """Sessions of catalogues and combos, as a person runs them: begun, killed, gone on with, tried again, upgraded."""
 
 import json
+import re
 import shlex
 import signal
 from collections.abc import Generator
@@ -100,7 +101,7 @@ def test_a_session_makes_the_tree_of_its_seed_and_a_log_with_every_field(worksho
     check_true(log)
 
     assert list(log)[:5] == ["session_id", "started", "config", "jobs", "summary"]
-    assert log["config"] == {"wardrobe": "zip-hoodie", "catalogs": ["v3.2"], "ui_style": "Orange", "quality": "1K"}
+    assert log["config"] == {"wardrobe": "zip-hoodie", "catalogs": ["v3.2"], "ui_style": "Orange", "quality": "native"}
     assert [(job["id"], job["prompt_file"], job["combo"]) for job in log["jobs"]] == [
         ("001", "ZH01_unboxing_experience.md", "C-U-009"),
         ("002", "ZH02_travel_ready.md", "C-U-009"),
@@ -113,8 +114,8 @@ def test_a_session_makes_the_tree_of_its_seed_and_a_log_with_every_field(worksho
         short = job["prompt_file"][:4]
         folder, name = Path(job["output"]).relative_to(tmp_path).parent, Path(job["output"]).name
         assert folder == Path("zip-hoodie", "v3.2", job["prompt_file"][:-3], "Orange", job["combo"])
-        assert name.endswith(f"-{short}-1K.png")
-        assert len(name) == len(f"2025-01-15-14-30-22-{short}-1K.png")
+        assert name.endswith(f"-{short}-128x128.png")
+        assert len(name) == len(f"2025-01-15-14-30-22-{short}-128x128.png")
     assert logs(tmp_path) == [tmp_path / ".sessions" / f"{log['session_id']}-session.json"]
 
 
@@ -156,9 +157,9 @@ def test_plain_lines_say_what_happens_where_there_is_no_terminal(workshop: Home,
     lines = done.stderr.splitlines()
     assert sum("→ saved" in line for line in lines) == 4
     assert any(line.startswith("[4/4] [") for line in lines)
-    assert "Wardrobe: zip-hoodie | UI: Orange | Quality: 1K" in done.stdout
+    assert "Wardrobe: zip-hoodie | UI: Orange | Quality: native" in done.stdout
     assert "Completed: 4 | Failed: 0 | Pending: 0" in done.stdout
-    assert "time: plan " in done.stdout
+    assert re.search(r"^time: \d+\.\d s \(.*device \d+\.\d s\)$", done.stdout, re.MULTILINE)
     assert "cost: not priced" in done.stdout
 
 
@@ -197,7 +198,7 @@ def test_a_single_picture_is_a_session_of_one_job(workshop: Home, tmp_path: Path
     )
 
     assert [(job["combo"], job["ui_style"]) for job in log["jobs"]] == [("C-U-001", "Studio")]
-    assert log["jobs"][0]["output"].endswith("-ZH01-2K.png")
+    assert log["jobs"][0]["output"].endswith("-ZH01-256x256.png")
 
 
 def test_an_upgrade_makes_the_completed_pictures_again_as_a_session_of_its_own(workshop: Home, tmp_path: Path) -> None:
@@ -216,6 +217,9 @@ def test_an_upgrade_makes_the_completed_pictures_again_as_a_session_of_its_own(w
         assert Path(after["output"]).parent == Path(before["output"]).parent
         with Image.open(after["output"]) as picture:
             assert picture.size == (192, 192)
+    same = told(workshop.run("batch", "upgrade", first["session_id"], "--to-quality", "128x128", *output), 2)
+    assert "would be the same again" in same["error"]["message"]
+    assert len(logs(tmp_path)) == 2
 
 
 def test_an_unfinished_session_is_pointed_out_before_a_new_one_starts(workshop: Home, tmp_path: Path) -> None:
