@@ -40,6 +40,16 @@ def _is_half(part: Path) -> bool:
     return bool(names) and all(".fp16" in name for name in names)
 
 
+WeightFiles = tuple[tuple[Path, int, int], ...]
+"""The files with weights in a folder, each with its size and time of change."""
+
+
+def weight_files(folder: Path) -> WeightFiles:
+    """What tells the weights in a folder from those that replaced them."""
+    files = ((file, file.stat()) for file in sorted(folder.rglob("*.safetensors")))
+    return tuple((file, found.st_size, found.st_mtime_ns) for file, found in files)
+
+
 def weight_bytes(folder: Path) -> int:
     """Bytes of the weights in a folder, in the precision of its files."""
     return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))

@@ -85,6 +85,8 @@ def recognise(path: Path) -> Recognition:
     except NotACheckpoint as error:
         raise _refusal(path, str(error), "add the diffusers folder of the model, or pull it") from error
     except NotALora as error:
+        if error.hint:
+            raise _refusal(path, str(error), error.hint) from error
         if spandrel_networks.is_available():
             return _recognise_network(path)
         hint = (
