@@ -2,7 +2,6 @@
 """What torch's and diffusers' exceptions mean to a client."""
 
 import torch
-from safetensors import SafetensorError
 
 from agents.generator.registry.entries import LocalModel
 from protocol.errors import AcpError, Refused
@@ -69,7 +68,3 @@ def unloadable_error(model: LocalModel, folder: object, error: Exception) -> Acp
         f"the model {model.name} cannot be loaded from {folder}: {reason}",
         hint="it must be a complete diffusers folder with safetensors weights and no code; download it again",
     )
-
-
-LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError, SafetensorError)
-"""What diffusers and transformers raise about a folder that is incomplete, foreign, or holds only pickles."""

@@ -15,8 +15,7 @@ def read_pipeline(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     """The pipeline of a folder, on the CPU.
 
     Raises:
-        OSError, ValueError, RuntimeError: the folder is not complete, or foreign; see `LOAD_ERRORS` in
-            `device/errors.py`.
+        Exception: the folder is not complete, or foreign; diffusers and transformers raise anything about that.
     """
     file = folder / SINGLE_FILE
     if file.is_file():

@@ -15,7 +15,7 @@ import diffusers
 import msgspec
 import torch
 
-from agents.generator.device.errors import LOAD_ERRORS, is_device_error, unloadable_error
+from agents.generator.device.errors import is_device_error, unloadable_error
 from agents.generator.device.offload import place_on_device
 from agents.generator.device.residency import evictions
 from agents.generator.device.tuning import DEFAULT_TUNING, Tuning, tune
@@ -29,6 +29,7 @@ from agents.generator.pipelines.variants import PipelineVariants
 from agents.generator.registry import samplers
 from agents.generator.registry.entries import LocalModel
 from bus.failpoint import pass_failpoint
+from protocol.errors import AcpError
 
 MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}
 """Part of the machine's memory that weights may fill, where other processes live in it too."""
@@ -99,7 +100,7 @@ class ResidentPipelines:
         while there is no room for it beside the models named in `busy`, which stay.
 
         Raises:
-            AcpError: the folder is not a complete, safe diffusers folder.
+            AcpError: the folder is not a complete, safe diffusers folder, or this machine lacks what it is tuned for.
         """
         self._busy_names = frozenset((*busy, model.name))
         resident, files = self._resident.pop(model.name, None), model_folder.weight_files(folder)
@@ -110,7 +111,15 @@ class ResidentPipelines:
             # Files may be of another precision than the weights in memory: what was measured once is better.
             if not self._make_room(self._measured_bytes.get(model.name) or model_folder.weight_bytes(folder), busy):
                 return None
-            return self.add(model, _read_pipeline(model, folder, self._device), files)
+            try:
+                return self.add(model, _read_pipeline(model, folder, self._device), files)
+            except AcpError:
+                raise
+            except Exception as error:
+                # diffusers and transformers raise anything about what they did not expect in a folder.
+                if is_device_error(error):
+                    raise
+                raise unloadable_error(model, folder, error) from error
         self._resident[model.name] = resident
         return resident
 
@@ -162,12 +171,7 @@ class ResidentPipelines:
 
 def _read_pipeline(model: LocalModel, folder: Path, device: torch.device) -> Any:
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
-    try:
-        pipeline = model_folder.read_pipeline(_pipeline_class(model, folder), folder, dtype)
-    except LOAD_ERRORS as error:
-        if is_device_error(error):
-            raise
-        raise unloadable_error(model, folder, error) from error
+    pipeline = model_folder.read_pipeline(_pipeline_class(model, folder), folder, dtype)
     if model.family.decoder_overflows_float16 and dtype == torch.float16:
         pipeline.vae.to(torch.bfloat16)
     return pipeline
