@@ -2,6 +2,7 @@
 """What torch's and diffusers' exceptions mean to a client."""
 
 import torch
+from safetensors import SafetensorError
 
 from agents.generator.registry.entries import LocalModel
 from protocol.errors import AcpError, Refused
@@ -29,6 +30,14 @@ def is_compiler_error(error: BaseException) -> bool:
 def is_device_fault(error: BaseException) -> bool:
     """Whether the device is of no use to this process any more."""
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception says, in one line of bounded length; with its name where it was not raised in words."""
+    said = " ".join(str(error).split())[:300]
+    if said and isinstance(error, OSError | ValueError | RuntimeError | SafetensorError):
+        return said
+    return f"it does not fit ({type(error).__name__}{f': {said}' if said else ''})"
 
 
 def out_of_memory_error(model: LocalModel, device: str, width: int, height: int) -> AcpError:
@@ -62,7 +71,7 @@ def withheld_error(model: LocalModel) -> AcpError:
 
 def unloadable_error(model: LocalModel, folder: object, error: Exception) -> AcpError:
     """The model's folder cannot be loaded safely."""
-    reason = " ".join(str(error).split())[:300]
+    reason = reason_of(error)
     return Refused(
         "not_installed",
         f"the model {model.name} cannot be loaded from {folder}: {reason}",

@@ -5,10 +5,14 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from agents.generator.files.checkpoint_file import SINGLE_FILE
+from agents.generator.files.part_configurations import find_fault
 from agents.generator.files.safetensors_header import CHECKPOINT_BOUNDS, read_header
+
+MAX_CONFIGURATION_BYTES = 1 << 20
 
 
 def read_pipeline(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
@@ -17,11 +21,52 @@ def read_pipeline(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     Raises:
         Exception: the folder is not complete, or foreign; diffusers and transformers raise anything about that.
     """
+    if fault := folder_fault(folder):
+        raise ValueError(fault)
     file = folder / SINGLE_FILE
     if file.is_file():
         read_header(file, CHECKPOINT_BOUNDS)
         # Without `config` diffusers would ask the hub for the configuration, even where it is told not to.
-        return pipeline_class.from_single_file(file, config=str(folder), local_files_only=True, dtype=dtype)
+        pipeline = pipeline_class.from_single_file(file, config=str(folder), local_files_only=True, dtype=dtype)
+    else:
+        pipeline = _read_parts(pipeline_class, folder, dtype)
+    _check_vocabularies(pipeline)
+    return pipeline
+
+
+def folder_fault(folder: Path) -> str | None:
+    """Why no picture can be made with a folder, as far as its configurations tell; null where nothing is seen."""
+    return find_fault(read_json(folder / "model_index.json") or {}, lambda path: read_json(folder / path))
+
+
+def read_json(file: Path) -> dict[str, Any] | None:
+    """A small JSON object, or null where there is none."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any]) if _is_small(file) else None
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _is_small(file: Path) -> bool:
+    return file.stat().st_size <= MAX_CONFIGURATION_BYTES
+
+
+def _check_vocabularies(pipeline: Any) -> None:
+    """Refuse a tokenizer that knows words which its encoder has no place for.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for end in ("", "_2", "_3"):
+        encoder, tokenizer = (getattr(pipeline, f"{kind}{end}", None) for kind in ("text_encoder", "tokenizer"))
+        if encoder is None or tokenizer is None:
+            continue
+        places = encoder.get_input_embeddings().weight.shape[0]
+        if len(tokenizer) > places:
+            raise ValueError(f"tokenizer{end} knows {len(tokenizer)} words, and text_encoder{end} {places}")
+
+
+def _read_parts(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     return pipeline_class.from_pretrained(
         folder,
         dtype=dtype,

@@ -17,13 +17,13 @@ from PIL import Image
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-from agents.generator.device.errors import is_device_error
+from agents.generator.device.errors import is_device_error, reason_of
 from agents.generator.device.offload import size_of
 from agents.generator.files.ip_adapter_file import describe
 from agents.generator.files.model_folder import weight_bytes
 from agents.generator.files.safetensors_header import ADAPTER_BOUNDS, inspect_file
 from agents.generator.orders.ip_adapter_choice import IpAdapter
-from agents.generator.pipelines.mounting import MountGuard, reason_of
+from agents.generator.pipelines.mounting import MountGuard
 from agents.shared.picture import Rgb
 from bus.failpoint import pass_failpoint
 from protocol.errors import AcpError, Refused

@@ -20,11 +20,12 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from agents.generator.device.errors import reason_of
 from agents.generator.files.lora_file import describe
 from agents.generator.files.lora_names import loadable_names
 from agents.generator.files.safetensors_header import ADAPTER_BOUNDS, inspect_file
 from agents.generator.orders.order import LoraAdapter
-from agents.generator.pipelines.mounting import MountGuard, reason_of
+from agents.generator.pipelines.mounting import MountGuard
 from bus.failpoint import pass_failpoint
 from protocol.errors import AcpError, Refused
 

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from diffusers import MotionAdapter, UNetMotionModel
 
-from agents.generator.device.errors import is_device_error
+from agents.generator.device.errors import is_device_error, reason_of
 from agents.generator.device.offload import place_like
 from agents.generator.orders.order import MotionModel
-from agents.generator.pipelines.mounting import reason_of
 from bus.failpoint import pass_failpoint
 from protocol.errors import AcpError, Refused
 

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
-from agents.generator.device.errors import is_device_error
+from agents.generator.device.errors import is_device_error, reason_of
 from protocol.errors import AcpError
 
 
@@ -92,14 +91,6 @@ def _explaining(unusable: Callable[[str], AcpError]) -> Iterator[None]:
         if is_device_error(error):
             raise
         raise unusable(reason_of(error)) from error
-
-
-def reason_of(error: BaseException) -> str:
-    """What an exception says, in one line of bounded length; with its name where it was not raised in words."""
-    said = " ".join(str(error).split())[:300]
-    if said and isinstance(error, OSError | ValueError | RuntimeError | SafetensorError):
-        return said
-    return f"it does not fit the model ({type(error).__name__}{f': {said}' if said else ''})"
 
 
 def _is_undone(undo: Callable[[], object], before: dict[str, object], pipeline: Any) -> bool:

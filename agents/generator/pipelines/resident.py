@@ -40,9 +40,9 @@ GPU_SHARE = 0.75
 
 @dataclass(frozen=True)
 class ResidentModel:
-    """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model; `number` tells it
-    from the same model when it is loaded again; `own_bytes` are what its own weights fill of the device at most, and
-    `files` what they were read from."""
+    """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model, and its entry;
+    `number` tells it from the same model when it is loaded again; `own_bytes` are what its own weights fill of the
+    device at most, and `files` what they were read from."""
 
     number: int
     model: LocalModel
@@ -136,7 +136,7 @@ class ResidentPipelines:
             number=self._load_count,
             model=model,
             pipeline=pipeline,
-            scheduler=samplers.portable_configuration(pipeline.scheduler.config),
+            scheduler=samplers.portable_configuration({**pipeline.scheduler.config, **model.schedule}),
             loras=LoraAdapters(pipeline, guard),
             ip_adapters=IpAdapters(pipeline, self._device, self._make_room_beside_busy, guard),
             textual_inversions=TextualInversions(pipeline, guard),

@@ -14,10 +14,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from agents.generator.device.errors import reason_of
 from agents.generator.files.embedding_file import EMBEDDING_BOUNDS, describe
 from agents.generator.files.safetensors_header import inspect_file
 from agents.generator.orders.order import TextualInversion
-from agents.generator.pipelines.mounting import MountGuard, reason_of
+from agents.generator.pipelines.mounting import MountGuard
 from bus.failpoint import pass_failpoint
 from protocol.errors import AcpError, Refused
 

@@ -16,11 +16,11 @@ import torch
 from diffusers import ControlNetModel
 
 from agents.generator.architectures import ARCHITECTURES
-from agents.generator.device.errors import is_device_error
+from agents.generator.device.errors import is_device_error, reason_of
 from agents.generator.files.model_folder import WeightFiles, weight_bytes, weight_files
 from agents.generator.orders.order import ControlModel, MotionModel, Order
 from agents.generator.pipelines.motion_adapter import build_motion_denoiser, check_frame_count, unusable_motion_error
-from agents.generator.pipelines.mounting import MountGuard, reason_of
+from agents.generator.pipelines.mounting import MountGuard
 from bus.failpoint import pass_failpoint
 from protocol.errors import AcpError, Refused
 
