@@ -55,7 +55,7 @@ def is_checkpoint(tensors: Mapping[str, Tensor]) -> bool:
     """Whether a file holds a model, and no adapter."""
     transformers = (start for family in ARCHITECTURES.values() for start in family.files.transformer_prefixes)
     starts = (_UNET, *transformers)
-    return any(name.startswith(starts) for name in tensors)
+    return any(name.startswith(starts) and "lora" not in name for name in tensors)
 
 
 def describe(header: Header) -> Checkpoint:
@@ -90,12 +90,18 @@ def checkpoint_platform(tensors: Mapping[str, Tensor]) -> str | None:
     """
     if not any(name.startswith(f"{_UNET}input_blocks.") for name in tensors):
         raise NotACheckpoint("it holds a transformer alone, without the text encoders that belong to it")
-    for part, starts, hint in (
-        ("an image decoder", (DECODER,), "get the version of it that has the VAE in the same file"),
-        ("a text encoder", ("cond_stage_model.", "conditioner."), "get the whole checkpoint, not the denoiser alone"),
-    ):
-        if not any(name.startswith(starts) for name in tensors):
-            raise NotACheckpoint(f"it lacks {part} (no tensor begins with {' or '.join(map(repr, starts))})", hint)
+    missing = [
+        (part, starts, hint)
+        for part, starts, hint in (
+            ("an image decoder", (DECODER,), "get the version of it that has the VAE in the same file"),
+            ("a text encoder", ("cond_stage_model.", "conditioner."), "get the whole of it, not the denoiser alone"),
+        )
+        if not any(name.startswith(starts) for name in tensors)
+    ]
+    if missing:
+        parts, begins, hints = zip(*missing, strict=True)
+        told = " or ".join(repr(start) for starts in begins for start in starts)
+        raise NotACheckpoint(f"it lacks {' and '.join(parts)} (no tensor begins with {told})", hints[-1])
     widths = {
         tensor.shape[1]
         for name, tensor in tensors.items()

@@ -184,7 +184,10 @@ def _unload(pipeline: Any, name: str) -> None:
         if name in (getattr(part, "peft_config", None) or ()) or any(
             name in _adapters_of(layer) for layer in part.modules() if isinstance(layer, BaseTunerLayer)
         ):
-            delete_adapter_layers(part, name)
+            with warnings.catch_warnings():
+                # peft warns that it was active.
+                warnings.simplefilter("ignore")
+                delete_adapter_layers(part, name)
 
 
 def _denoiser_name(pipeline: Any) -> str:
