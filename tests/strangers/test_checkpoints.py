@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -133,7 +134,7 @@ async def test_a_model_that_predicts_velocity_draws_what_diffusers_draws_with_it
     ours = await made(engine, wanted)
 
     base = library.models / PLATFORMS[platform_of(name)][0]
-    plain = diffusers.DiffusionPipeline.from_pretrained(base, local_files_only=True)
+    plain: Any = diffusers.DiffusionPipeline.from_pretrained(base, local_files_only=True)
     plain.set_progress_bar_config(disable=True)
     said = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": name == "xl_vpred"}
     scheduler = getattr(diffusers, wanted.scheduler.name)
