@@ -2,9 +2,10 @@
 """Single-file checkpoints as strangers have them (`checkpoints.toml`): what is told when they are added, what they
 draw, and in which words a folder that cannot be loaded is refused."""
 
+import asyncio
 import json
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,12 @@ from agents.generator.library.install import Addition, ModelLibrary, add
 from agents.generator.library.recognise import recognise
 from agents.generator.library.verify import verify_files
 from agents.generator.orders.order import Order, order_of
+from agents.generator.pipelines.resident import ResidentPipelines
 from agents.generator.registry.entries import LocalModel
 from protocol.errors import AcpError
 from protocol.messages import Job
-from tests.generator.conftest import broken_order as broken_order
-from tests.generator.conftest import home as home
-from tests.generator.conftest import job as job
-from tests.generator.conftest import load as load
+from protocol.pixels import PixelSpec
 from tests.generator.conftest import one_thread as one_thread
-from tests.generator.conftest import tiny_folder as tiny_folder
-from tests.generator.conftest import tiny_order as tiny_order
 from tests.generator.conftest import tiny_pipeline
 from tests.generator.engines.test_diffusers_engine import made, pixels
 from tests.generator.platforms import PLATFORMS, install
@@ -75,16 +72,19 @@ def additions(library: ModelLibrary, checkpoints: Path) -> Mapping[str, Addition
     return found
 
 
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[DiffusersEngine]:
-    engine = DiffusersEngine("cpu", 1, tmp_path / "run")
-    async with engine.open():
-        yield engine
-
-
-def order_for(name: str, library: ModelLibrary, job: Callable[..., Job], **fields: object) -> Order:
-    small = {"platform": platform_of(name), "steps": 3, "sampler": "Euler", "model": name}
-    return order_of(job(**(small | fields)), library.load_registry())
+def order_for(name: str, library: ModelLibrary, sampler: str = "Euler") -> Order:
+    job = Job(
+        hash="gen_batch_1",
+        client_id="local",
+        index=0,
+        attempt=1,
+        image_id="gen_batch_1_000000",
+        pixels=PixelSpec(
+            prompt="a red mug", seed=7, width=64, height=64, steps=3, guidance=5.0, sampler=sampler, model=name
+        ),
+        platform=platform_of(name),
+    )
+    return order_of(job, library.load_registry())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -110,29 +110,33 @@ def test_a_checkpoint_is_accepted_or_refused_in_words_when_it_is_added(
     assert said or not case.get("says")
 
 
-@pytest.mark.usefixtures("additions")
-async def test_checkpoints_that_are_accepted_draw_what_they_should(
-    engine: DiffusersEngine, library: ModelLibrary, job: Callable[..., Job]
+@pytest.fixture(scope="session")
+def drawn(
+    library: ModelLibrary, additions: Mapping[str, Addition | AcpError], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, np.ndarray]:
+    """The picture of each file that was accepted."""
+    assert additions
+
+    async def draw_all() -> dict[str, np.ndarray]:
+        engine = DiffusersEngine("cpu", 1, tmp_path_factory.mktemp("engine"))
+        async with engine.open():
+            return {name: pixels(await made(engine, order_for(name, library))) for name in ACCEPTED}
+
+    return asyncio.run(draw_all())
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_a_checkpoint_that_is_accepted_draws_what_it_should(name: str, drawn: Mapping[str, np.ndarray]) -> None:
+    assert drawn[name].std() > 0
+    if like := CASES[name].get("draws"):
+        assert np.array_equal(drawn[name], drawn[like])
+
+
+@pytest.mark.parametrize("name", ["sd_vpred", "xl_vpred"])
+def test_a_model_that_predicts_velocity_draws_what_diffusers_draws_with_its_scheduler(
+    name: str, library: ModelLibrary, drawn: Mapping[str, np.ndarray]
 ) -> None:
-    drawn = {name: pixels(await made(engine, order_for(name, library, job))) for name in ACCEPTED}
-
-    wrong = [
-        name
-        for name in ACCEPTED
-        if (like := CASES[name].get("draws")) is not None and not np.array_equal(drawn[name], drawn[like])
-    ]
-    assert wrong == []
-    assert all(picture.std() > 0 for picture in drawn.values())
-
-
-@pytest.mark.parametrize(("name", "sampler"), [("sd_vpred", "DPM++ 2M Karras"), ("xl_vpred", "Euler")])
-@pytest.mark.usefixtures("additions")
-async def test_a_model_that_predicts_velocity_draws_what_diffusers_draws_with_its_scheduler(
-    name: str, sampler: str, engine: DiffusersEngine, library: ModelLibrary, job: Callable[..., Job]
-) -> None:
-    wanted = order_for(name, library, job, sampler=sampler)
-    ours = await made(engine, wanted)
-
+    wanted = order_for(name, library)
     base = library.models / PLATFORMS[platform_of(name)][0]
     plain: Any = diffusers.DiffusionPipeline.from_pretrained(base, local_files_only=True)
     plain.set_progress_bar_config(disable=True)
@@ -144,30 +148,27 @@ async def test_a_model_that_predicts_velocity_draws_what_diffusers_draws_with_it
         pixels_of.prompt,
         width=64,
         height=64,
-        num_inference_steps=3,
+        num_inference_steps=pixels_of.steps,
         guidance_scale=pixels_of.guidance,
         generator=torch.Generator("cpu").manual_seed(pixels_of.seed),
     )
-    noise = await made(engine, order_for(name.replace("vpred", "plain"), library, job, sampler=sampler))
-    assert np.array_equal(pixels(ours), np.asarray(theirs.images[0]))
-    assert not np.array_equal(pixels(ours), pixels(noise))
+    assert np.array_equal(drawn[name], np.asarray(theirs.images[0]))
+    assert not np.array_equal(drawn[name], drawn[name.replace("vpred", "plain")])
 
 
 @pytest.mark.usefixtures("additions")
-def test_how_a_model_is_sampled_is_part_of_its_version(library: ModelLibrary, job: Callable[..., Job]) -> None:
-    wanted = order_for("xl_vpred", library, job)
+def test_how_a_model_is_sampled_is_part_of_its_version(library: ModelLibrary) -> None:
+    wanted = order_for("xl_vpred", library)
     assert wanted.weights[0].settings == "prediction_type=v_prediction rescale_betas_zero_snr=True"
-    assert order_for("xl_plain", library, job).weights[0].settings == ""
+    assert order_for("xl_plain", library).weights[0].settings == ""
 
 
 @pytest.mark.usefixtures("additions")
-def test_a_sampler_that_cannot_begin_from_noise_alone_is_refused_with_one_that_can(
-    library: ModelLibrary, job: Callable[..., Job]
-) -> None:
+def test_a_sampler_that_cannot_begin_from_noise_alone_is_refused_with_one_that_can(library: ModelLibrary) -> None:
     with pytest.raises(AcpError, match="zero terminal SNR") as refused:
-        order_for("xl_vpred", library, job, sampler="Heun")
+        order_for("xl_vpred", library, "Heun")
     assert "Euler" in (refused.value.body.hint or "")
-    assert order_for("sd_vpred", library, job, sampler="Heun")
+    assert order_for("sd_vpred", library, "Heun")
 
 
 def long_tokenizer(folder: Path) -> None:
@@ -230,20 +231,16 @@ def wrong_type(folder: Path) -> None:
         (wrong_type, "TypeError", False),
     ],
 )
-async def test_a_folder_that_cannot_be_loaded_is_refused_in_words(
-    harm: Callable[[Path], None],
-    says: str,
-    seen_at_add: bool,
-    engine: DiffusersEngine,
-    broken_order: Callable[[Path], Order],
-    tmp_path: Path,
+def test_a_folder_that_cannot_be_loaded_is_refused_in_words(
+    harm: Callable[[Path], None], says: str, seen_at_add: bool, library: ModelLibrary, tmp_path: Path
 ) -> None:
     folder = tmp_path / "mine"
     tiny_pipeline().save_pretrained(folder)
     harm(folder)
+    model = library.load_registry().models["base_sd15"]
 
     with pytest.raises(AcpError) as refused:
-        await made(engine, broken_order(folder))
+        ResidentPipelines(torch.device("cpu")).get(model, folder)
     assert refused.value.code == "not_installed"
     assert says in refused.value.body.message
     assert refused.value.body.hint
