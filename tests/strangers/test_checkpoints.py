@@ -171,6 +171,31 @@ def test_a_sampler_that_cannot_begin_from_noise_alone_is_refused_with_one_that_c
     assert order_for("sd_vpred", library, "Heun")
 
 
+def test_a_scheduler_with_infinity_in_it_is_read(library: ModelLibrary, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pipeline = tiny_pipeline()
+    pipeline.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
+    pipeline.save_pretrained(folder)
+
+    assert "-Infinity" in (folder / "scheduler" / "scheduler_config.json").read_text()
+    assert recognise(folder).platform == "stable_diffusion_1_5"
+    assert ResidentPipelines(torch.device("cpu")).get(library.load_registry().models["base_sd15"], folder)
+
+
+def test_what_a_copied_configuration_says_of_another_models_training_is_forgotten(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    library = ModelLibrary(tmp_path / "models", tmp_path / "loras", tmp_path / "models.toml")
+    base = install(library.models, "stable_diffusion_1_5")
+    file = library.models / base / "scheduler" / "scheduler_config.json"
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps(said | {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}))
+    added = add(library, checkpoints / "sd_plain.safetensors", None, "stable_diffusion_1_5", nowhere)
+
+    copied = json.loads((added.path / "scheduler" / "scheduler_config.json").read_text())
+    assert copied == said | {"prediction_type": "epsilon", "rescale_betas_zero_snr": False}
+
+
 def long_tokenizer(folder: Path) -> None:
     file = folder / "tokenizer" / "tokenizer_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": 77}))

@@ -5,14 +5,12 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 
 from agents.generator.files.checkpoint_file import SINGLE_FILE
+from agents.generator.files.json_object import read_object
 from agents.generator.files.part_configurations import find_fault
 from agents.generator.files.safetensors_header import CHECKPOINT_BOUNDS, read_header
-
-MAX_CONFIGURATION_BYTES = 1 << 20
 
 
 def read_pipeline(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
@@ -36,19 +34,7 @@ def read_pipeline(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
 
 def folder_fault(folder: Path) -> str | None:
     """Why no picture can be made with a folder, as far as its configurations tell; null where nothing is seen."""
-    return find_fault(read_json(folder / "model_index.json") or {}, lambda path: read_json(folder / path))
-
-
-def read_json(file: Path) -> dict[str, Any] | None:
-    """A small JSON object, or null where there is none."""
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any]) if _is_small(file) else None
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def _is_small(file: Path) -> bool:
-    return file.stat().st_size <= MAX_CONFIGURATION_BYTES
+    return find_fault(read_object(folder / "model_index.json") or {}, lambda path: read_object(folder / path))
 
 
 def _check_vocabularies(pipeline: Any) -> None:

@@ -17,7 +17,6 @@ _CONFIG_FILES = {
     "text_encoder_3": "config.json",
 }
 _ENDS = ("", "_2", "_3")
-_LATENT_CHANNELS = 4
 
 
 def find_fault(index: Mapping[str, object], read: Read) -> str | None:
@@ -36,10 +35,17 @@ def _faults(index: Mapping[str, object], read: Read) -> Iterator[str]:
         if _is_named(index, f"tokenizer{end}"):
             yield from _tokenizer_faults(end, configs.get(f"text_encoder{end}", {}), read)
     yield from _width_faults(configs)
-    channels = configs.get("unet", {}).get("in_channels", _LATENT_CHANNELS)
-    if channels in (8, 9):
-        what = "an inpainting model" if channels == 9 else "an editing model"
-        yield f"it is {what}: unet/config.json says in_channels {channels}, and models for pictures have 4"
+    yield from _channel_faults(configs)
+
+
+def _channel_faults(configs: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    reads = configs.get("unet", {}).get("in_channels")
+    latents = configs.get("vae", {}).get("latent_channels")
+    if not isinstance(reads, int) or not isinstance(latents, int) or reads == latents:
+        return
+    # A mask and the picture beside it, or a picture alone.
+    kinds = {2 * latents + 1: "an inpainting model: ", 2 * latents: "an editing model: "}
+    yield f"{kinds.get(reads, '')}unet/config.json says in_channels {reads}, and pictures of its vae have {latents}"
 
 
 def _is_named(index: Mapping[str, object], part: str) -> bool:

@@ -3,6 +3,7 @@
 An added file is a link to the user's file where the disk allows it, so that it takes no space twice.
 """
 
+import json
 import os
 import re
 import shutil
@@ -10,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from agents.generator.files.checkpoint_file import SINGLE_FILE, Checkpoint
+from agents.generator.files.json_object import read_object
 from agents.generator.files.safetensors_rename import copy_renamed
 from agents.generator.library import models_toml
 from agents.generator.library.hub_files import CONFIGURATION_SUFFIXES
@@ -260,13 +260,11 @@ def _make_model_folder(
 def _forget_prediction(scheduler: Path) -> None:
     """Take out of a copied configuration what it says of another model's training alone; the entry of the model says
     it of its own."""
-    if not scheduler.is_file():
-        return
-    said = msgspec.json.decode(scheduler.read_bytes(), type=dict[str, object])
-    if said.get("prediction_type", "epsilon") != "v_prediction" and not said.get("rescale_betas_zero_snr"):
+    said = read_object(scheduler)
+    if said is None or (said.get("prediction_type") != "v_prediction" and not said.get("rescale_betas_zero_snr")):
         return
     plain = {**said, "prediction_type": "epsilon", "rescale_betas_zero_snr": False}
-    scheduler.write_bytes(msgspec.json.format(msgspec.json.encode(plain)))
+    scheduler.write_text(json.dumps(plain, indent=2))
 
 
 def _copy_configuration(folder: Path, to: Path) -> None:

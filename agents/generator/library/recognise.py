@@ -22,6 +22,7 @@ from agents.generator.files.family_marks import (
 )
 from agents.generator.files.ip_adapter_file import NotAnIpAdapter, is_ip_adapter
 from agents.generator.files.ip_adapter_file import describe as describe_ip_adapter
+from agents.generator.files.json_object import read_object
 from agents.generator.files.lora_file import NotALora, describe
 from agents.generator.files.part_configurations import find_fault
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, is_upscaler
@@ -177,7 +178,7 @@ def _folder_platform(folder: Path) -> str | None:
                 read_header(folder / file.path, CHECKPOINT_BOUNDS)
             except UnsoundFile as error:
                 raise _refusal(folder, f"{file.path}: {error}", "get the folder again") from error
-    if fault := find_fault(index, lambda path: _read_json(folder / path, dict[str, Any])):
+    if fault := find_fault(index, lambda path: read_object(folder / path)):
         raise _refusal(folder, fault, "mend the file that is named, or get the folder again")
     marks = next((one.files for one in ARCHITECTURES.values() if one.pipelines.noise == index["_class_name"]), None)
     if marks is None or marks.config is None or marks.platform_of_config is None:

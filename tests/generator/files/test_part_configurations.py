@@ -15,7 +15,7 @@ SCHEDULER = {"prediction_type": "epsilon"}
 SD: dict[str, dict[str, Any]] = {
     "scheduler/scheduler_config.json": SCHEDULER,
     "unet/config.json": {"cross_attention_dim": 768, "in_channels": 4},
-    "vae/config.json": {},
+    "vae/config.json": {"latent_channels": 4},
     "text_encoder/config.json": CLIP,
     "tokenizer/tokenizer_config.json": LENGTH,
 }
@@ -50,6 +50,14 @@ def index_of(files: dict[str, dict[str, Any]]) -> dict[str, Any]:
     [
         pytest.param(SD, id="sd"),
         pytest.param(XL, id="xl"),
+        pytest.param(
+            SD
+            | {
+                "unet/config.json": {"cross_attention_dim": 768, "in_channels": 8},
+                "vae/config.json": {"latent_channels": 8},
+            },
+            id="wide-latents",
+        ),
         pytest.param(FLUX, id="flux"),
         pytest.param(
             SD | {"unet/config.json": {"encoder_hid_dim": 32, "cross_attention_dim": 4}}, id="a-projection-between"
@@ -75,6 +83,7 @@ def test_a_folder_whose_parts_go_together_has_no_fault(files: dict[str, dict[str
         (SD | {"text_encoder/config.json": CLIP | {"hidden_size": 1024}}, "cross_attention_dim 768, and text_encoder"),
         (SD | {"unet/config.json": {"cross_attention_dim": 768, "in_channels": 9}}, "an inpainting model"),
         (SD | {"unet/config.json": {"cross_attention_dim": 768, "in_channels": 8}}, "an editing model"),
+        (SD | {"vae/config.json": {"latent_channels": 16}}, "in_channels 4, and pictures of its vae have 16"),
         (XL | {"text_encoder_2/config.json": CLIP}, "text_encoder and text_encoder_2 give 1536"),
         (
             XL | {"text_encoder_2/config.json": BIG_CLIP | {"projection_dim": 1024}},
