@@ -1,5 +1,5 @@
 """Named points at which a test lets a process die, freeze, wait or fail; a function that does nothing unless
-`BOTTEGA_FAILPOINT` is set when the process starts.
+`BOTTEGA_FAILPOINT` is set when the process starts, or a test armed its own process.
 
 The variable holds `point=action@hit`, several with commas between: `sql.committed=kill@3` kills the process when it
 passes that point for the third time, `file.written=full@2-` finds the disk full from the second time on.
@@ -12,7 +12,8 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -102,11 +103,26 @@ def _perform(rule: Rule) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO), rule.point)
 
 
-def _do_nothing(point: str) -> None:
-    """No point is armed in this process."""
-
-
 _rules = parse_rules(os.environ.get("BOTTEGA_FAILPOINT", ""))
+_armed = ArmedFailpoints(_rules) if _rules else None
 
-pass_failpoint: Callable[[str], None] = ArmedFailpoints(_rules).pass_failpoint if _rules else _do_nothing
-"""Pass a point of this process."""
+
+def pass_failpoint(point: str) -> None:
+    """Pass a point of this process.
+
+    Raises:
+        OSError: its rule is `full` (ENOSPC) or `fail` (EIO).
+    """
+    if _armed is not None:
+        _armed.pass_failpoint(point)
+
+
+@contextmanager
+def arm_failpoints(rules: str) -> Generator[None]:
+    """Rules for this process alone, instead of those that it was started with, until the body ends."""
+    global _armed
+    before, _armed = _armed, ArmedFailpoints(parse_rules(rules))
+    try:
+        yield
+    finally:
+        _armed = before

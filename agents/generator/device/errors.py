@@ -32,6 +32,14 @@ def is_device_fault(error: BaseException) -> bool:
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
+def reason_of(error: BaseException) -> str:
+    """What an exception says, in one line of bounded length; with its name where it was not raised in words."""
+    said = " ".join(str(error).split())[:300]
+    if said and isinstance(error, OSError | ValueError | RuntimeError | SafetensorError):
+        return said
+    return f"it does not fit ({type(error).__name__}{f': {said}' if said else ''})"
+
+
 def out_of_memory_error(model: LocalModel, device: str, width: int, height: int) -> AcpError:
     """A picture did not fit into the device's memory."""
     return AcpError(
@@ -63,13 +71,9 @@ def withheld_error(model: LocalModel) -> AcpError:
 
 def unloadable_error(model: LocalModel, folder: object, error: Exception) -> AcpError:
     """The model's folder cannot be loaded safely."""
-    reason = " ".join(str(error).split())[:300]
+    reason = reason_of(error)
     return Refused(
         "not_installed",
         f"the model {model.name} cannot be loaded from {folder}: {reason}",
         hint="it must be a complete diffusers folder with safetensors weights and no code; download it again",
     )
-
-
-LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError, SafetensorError)
-"""What diffusers and transformers raise about a folder that is incomplete, foreign, or holds only pickles."""

@@ -2,8 +2,7 @@
 the words that wake it. Pure module."""
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +12,13 @@ from agents.generator.files.family_marks import (
     platform_of_base_model,
     platform_of_layers,
     platform_of_text_width,
+)
+from agents.generator.files.lora_names import (
+    NotALora,
+    check_usable,
+    loadable_names,
+    stray_error,
+    two_trainers_error,
 )
 from agents.generator.files.safetensors_header import Header, Tensor
 
@@ -27,16 +33,8 @@ _PAIRS: tuple[tuple[str, str, Naming], ...] = (
 )
 """Ends of the names of a pair's two tensors, down then up."""
 
-_OTHER_METHODS = {"hada": "LoHa", "lokr": "LoKr", "oft": "OFT", "dora_scale": "DoRA", "diff": "full-difference"}
-_OTHER_METHOD = re.compile(r"\.(?:(hada|lokr|oft)_\w+|(dora_scale)|(diff)(?:_b)?)(?:\.weight)?$")
-"""Ends of names in adapters that diffusers would load in part or not at all."""
-
 MAX_TAGS_BYTES = 4 << 20
 MAX_TRIGGERS = 5
-
-
-class NotALora(ValueError):
-    """The file holds something else, or a pair in it does not fit together."""
 
 
 @dataclass(frozen=True)
@@ -55,26 +53,27 @@ def describe(header: Header) -> LoraFile:
     """What the file is.
 
     Raises:
-        NotALora: it is another kind of adapter, or no adapter, or its pairs do not match.
+        NotALora: it is another kind of adapter, or no adapter, or holds more than pairs that match.
         UnsupportedFamily: it is for other models than those that are known.
     """
-    if other := next(filter(None, map(_OTHER_METHOD.search, header.tensors)), None):
-        method = _OTHER_METHODS[next(filter(None, other.groups()))]
-        raise NotALora(f"it is a {method} adapter, of which only LoRA pairs could be used")
+    names = loadable_names(header.tensors)
+    check_usable(names)
+    tensors = {loaded: header.tensors[own] for own, loaded in names.items()}
     pairs: dict[str, tuple[Tensor, Tensor]] = {}
-    namings: list[Naming] = []
+    firsts: dict[Naming, str] = {}
     for down, up, naming in _PAIRS:
-        if found := _pairs(header.tensors, down, up):
-            namings.append(naming)
+        if found := _pairs(tensors, down, up):
+            firsts.setdefault(naming, f"{next(iter(found))}{down}")
             pairs |= found
     if not pairs:
         first = ", ".join(repr(key[:64]) for key in list(header.tensors)[:2])
         raise NotALora(f"no pair of tensors in it is named as a LoRA's (it begins with {first or 'nothing'})")
+    _check_complete(names, firsts, pairs)
     base_models = _base_models(header.metadata)
     layers = {layer: (down.shape[1], up.shape[0]) for layer, (down, up) in pairs.items()}
     check_supported(layers, base_models)
     return LoraFile(
-        naming=namings[0],
+        naming=next(iter(firsts)),
         layers=len(pairs),
         ranks=tuple(sorted({down.shape[0] for down, _ in pairs.values()})),
         platform=next(filter(None, map(platform_of_base_model, base_models)), None)
@@ -82,6 +81,26 @@ def describe(header: Header) -> LoraFile:
         or _platform_by_text_width(layers),
         triggers=_triggers(header.metadata),
     )
+
+
+def _check_complete(names: Mapping[str, str], firsts: Mapping[Naming, str], pairs: Collection[str]) -> None:
+    """Refuse a file of which a part would be left out without a word.
+
+    Raises:
+        NotALora: it is one.
+    """
+    if "kohya" in firsts and len(firsts) > 1:
+        raise two_trainers_error(*list(firsts.values())[:2])
+    ends = tuple(end for down, up, _ in _PAIRS for end in (down, up))
+    for own, loaded in names.items():
+        if not loaded.endswith((*ends, "alpha")) or (loaded.endswith(".alpha") and not _scales(loaded, pairs)):
+            raise stray_error(own)
+
+
+def _scales(alpha: str, pairs: Collection[str]) -> bool:
+    """Whether a layer with such an `alpha` is there; some programs call it by the end of a pair's name too."""
+    layer = alpha.removesuffix(".alpha")
+    return layer in pairs or layer.removesuffix(".lora") in pairs or layer.removesuffix("_lora") in pairs
 
 
 def _pairs(tensors: Mapping[str, Tensor], down: str, up: str) -> dict[str, tuple[Tensor, Tensor]]:

@@ -80,8 +80,9 @@ class _TensorEntry(Struct, forbid_unknown_fields=True):
     data_offsets: tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
 
 
-def inspect_file(file: Path, bounds: Bounds) -> Header:
-    """The header of a file that may be loaded: sizes within bounds, tensors back to back, every value a number.
+def inspect_file(file: Path, bounds: Bounds, prefix: str = "") -> Header:
+    """The header of a file that may be loaded: sizes within bounds, tensors back to back, every value a number in
+    those whose names begin with `prefix`.
 
     Raises:
         Unsound: it may not.
@@ -90,7 +91,7 @@ def inspect_file(file: Path, bounds: Bounds) -> Header:
     with file.open("rb") as handle:
         header = _read_header(handle, bounds)
         for name, tensor in header.tensors.items():
-            if not _is_finite(handle, header.data, tensor):
+            if name.startswith(prefix) and not _is_finite(handle, header.data, tensor):
                 raise UnsoundFile("not_finite", f"the tensor {name!r} holds values that are not numbers")
     return header
 

@@ -3,6 +3,7 @@
 An added file is a link to the user's file where the disk allows it, so that it takes no space twice.
 """
 
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.generator.files.checkpoint_file import SINGLE_FILE
+from agents.generator.files.checkpoint_file import SINGLE_FILE, Checkpoint
+from agents.generator.files.json_object import read_object
+from agents.generator.files.safetensors_rename import copy_renamed
 from agents.generator.library import models_toml
 from agents.generator.library.hub_files import CONFIGURATION_SUFFIXES
 from agents.generator.library.recognise import FileKind, Recognition, recognise
@@ -69,13 +72,15 @@ class ModelLibrary:
 
 @dataclass(frozen=True)
 class Addition:
-    """What was installed. `trigger_word` activates a LoRA, or is the word that an embedding teaches."""
+    """What was installed. `trigger_word` activates a LoRA, or is the word that an embedding teaches; `notes` are what a
+    person should know of it."""
 
     name: str
     kind: FileKind
     platform: str | None
     path: Path
     trigger_word: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,8 @@ def add(
         case "ip_adapter":
             fields |= {"source": path.name, "path": str(path), "weights": found.weights}
         case "checkpoint":
-            fields |= {"source": path.name, "sha256": sha256_of(path)}
+            fields |= {"source": path.name, "sha256": sha256_of(added.path / SINGLE_FILE)}
+            fields |= _sampling_fields(found.checkpoint)
         case "lora":
             fields |= {"sha256": sha256_of(path)} | ({"trigger": added.trigger_word} if added.trigger_word else {})
         case "embedding":
@@ -202,17 +208,29 @@ def _install(
         case "checkpoint":
             assert platform is not None
             place = shelves.models / name
-            _make_model_folder(registry, path, place, platform, configure)
+            _make_model_folder(registry, path, place, platform, configure, found.checkpoint)
         case "lora" | "embedding" | "upscaler" | "face_restorer":
             place = shelves.loras.with_name(_TABLES[found.kind]) / f"{name}.safetensors"
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(path, place)
     word = found.trigger_word or (name if found.kind == "embedding" else None)
-    return Addition(name, found.kind, platform, place, word)
+    return Addition(name, found.kind, platform, place, word, found.checkpoint.notes if found.checkpoint else ())
+
+
+def _sampling_fields(found: Checkpoint | None) -> dict[str, object]:
+    """What an entry says of a checkpoint that is sampled otherwise than others of its platform."""
+    if found is None or found.prediction == "epsilon":
+        return {}
+    return {"prediction": found.prediction, **({"zero_snr": True} if found.zero_snr else {})}
 
 
 def _make_model_folder(
-    registry: Registry, file: Path, place: Path, platform: str, configure: FetchConfiguration
+    registry: Registry,
+    file: Path,
+    place: Path,
+    platform: str,
+    configure: FetchConfiguration,
+    found: Checkpoint | None,
 ) -> None:
     """Make a model's folder of a single file, with the configuration of another model of its platform."""
     others = [model for model in registry.models.values() if model.platform == platform]
@@ -231,8 +249,22 @@ def _make_model_folder(
             f"a single file needs the configuration of a model of {platform}, and none is here or on the hub",
             hint="add a diffusers folder of that platform first",
         )
-    _link(file, part / SINGLE_FILE)
+    _forget_prediction(part / "scheduler" / "scheduler_config.json")
+    if found and found.renamed:
+        copy_renamed(file, part / SINGLE_FILE, found.renamed)
+    else:
+        _link(file, part / SINGLE_FILE)
     part.rename(place)
+
+
+def _forget_prediction(scheduler: Path) -> None:
+    """Take out of a copied configuration what it says of another model's training alone; the entry of the model says
+    it of its own."""
+    said = read_object(scheduler)
+    if said is None or (said.get("prediction_type") != "v_prediction" and not said.get("rescale_betas_zero_snr")):
+        return
+    plain = {**said, "prediction_type": "epsilon", "rescale_betas_zero_snr": False}
+    scheduler.write_text(json.dumps(plain, indent=2))
 
 
 def _copy_configuration(folder: Path, to: Path) -> None:

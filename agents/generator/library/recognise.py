@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from agents.generator.architectures import ARCHITECTURES
-from agents.generator.files.checkpoint_file import NotACheckpoint, checkpoint_platform, is_checkpoint
+from agents.generator.files.checkpoint_file import DECODER, Checkpoint, NotACheckpoint, is_checkpoint
+from agents.generator.files.checkpoint_file import describe as describe_checkpoint
 from agents.generator.files.embedding_file import EMBEDDING_BOUNDS, NotAnEmbedding, is_embedding
 from agents.generator.files.embedding_file import describe as describe_embedding
 from agents.generator.files.family_marks import (
@@ -21,12 +22,15 @@ from agents.generator.files.family_marks import (
 )
 from agents.generator.files.ip_adapter_file import NotAnIpAdapter, is_ip_adapter
 from agents.generator.files.ip_adapter_file import describe as describe_ip_adapter
+from agents.generator.files.json_object import read_object
 from agents.generator.files.lora_file import NotALora, describe
+from agents.generator.files.part_configurations import find_fault
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, is_upscaler
 from agents.generator.files.rrdb_file import describe as describe_upscaler
 from agents.generator.files.safetensors_header import (
     ADAPTER_BOUNDS,
     CHECKPOINT_BOUNDS,
+    Header,
     UnsoundFile,
     inspect_file,
     read_header,
@@ -55,13 +59,14 @@ class _Sidecar(msgspec.Struct):
 class Recognition:
     """What a path holds. `platform` is null where nothing tells it. `trigger_word` activates a LoRA, or is the word
     that an embedding teaches; null where nothing tells it. `weights` is the name of an IP-Adapter's file in its folder;
-    `scale` is a network's, where its header does not tell."""
+    `scale` is a network's, where its header does not tell; `checkpoint` what else is told of a single file."""
 
     kind: FileKind
     platform: str | None
     trigger_word: str | None = None
     weights: str | None = None
     scale: int | None = None
+    checkpoint: Checkpoint | None = None
 
 
 def recognise(path: Path) -> Recognition:
@@ -83,8 +88,10 @@ def recognise(path: Path) -> Recognition:
     except UnsupportedFamily as error:
         raise _refusal(path, str(error), UnsupportedFamily.HINT) from error
     except NotACheckpoint as error:
-        raise _refusal(path, str(error), "add the diffusers folder of the model, or pull it") from error
+        raise _refusal(path, str(error), error.hint) from error
     except NotALora as error:
+        if error.hint:
+            raise _refusal(path, str(error), error.hint) from error
         if spandrel_networks.is_available():
             return _recognise_network(path)
         hint = (
@@ -97,10 +104,11 @@ def recognise(path: Path) -> Recognition:
 
 def _recognise_file(path: Path) -> Recognition:
     """What a safetensors file holds; a LoRA, if nothing else."""
-    tensors = read_header(path, CHECKPOINT_BOUNDS).tensors
+    header = read_header(path, CHECKPOINT_BOUNDS)
+    tensors = header.tensors
     check_supported(weight_layers(tensors))
     if is_checkpoint(tensors):
-        return Recognition("checkpoint", checkpoint_platform(tensors))
+        return _recognise_checkpoint(path, header)
     if is_embedding(tensors):
         taught = describe_embedding(inspect_file(path, EMBEDDING_BOUNDS))
         widths = sorted(width for _, _, width in taught.encoder_vectors)
@@ -119,6 +127,17 @@ def _recognise_file(path: Path) -> Recognition:
     base, words = _read_sidecar(path)
     check_supported({}, [base])
     return Recognition("lora", platform_of_base_model(base) or lora.platform, next(iter(words or lora.triggers), None))
+
+
+def _recognise_checkpoint(path: Path, header: Header) -> Recognition:
+    """A model in one file. Of its values the decoder's are read alone, which are a twentieth of it, and are those that
+    overflow where people mix models."""
+    found = describe_checkpoint(header)
+    try:
+        inspect_file(path, CHECKPOINT_BOUNDS, DECODER)
+    except UnsoundFile as error:
+        raise NotACheckpoint(f"its image decoder is broken: {error}", "get a version of it with another VAE") from error
+    return Recognition("checkpoint", found.platform, checkpoint=found)
 
 
 def _recognise_ip_adapter(folder: Path) -> Recognition:
@@ -159,6 +178,8 @@ def _folder_platform(folder: Path) -> str | None:
                 read_header(folder / file.path, CHECKPOINT_BOUNDS)
             except UnsoundFile as error:
                 raise _refusal(folder, f"{file.path}: {error}", "get the folder again") from error
+    if fault := find_fault(index, lambda path: read_object(folder / path)):
+        raise _refusal(folder, fault, "mend the file that is named, or get the folder again")
     marks = next((one.files for one in ARCHITECTURES.values() if one.pipelines.noise == index["_class_name"]), None)
     if marks is None or marks.config is None or marks.platform_of_config is None:
         return marks.platform if marks else None

@@ -113,7 +113,7 @@ class Order:
     @property
     def weights(self) -> tuple[Weights, ...]:
         """All weights that decide its pixels, the model's first and those of later stages last, each once."""
-        mine = [Weights("model", self.model.name, self.folder)]
+        mine = [Weights("model", self.model.name, self.folder, self.model.settings)]
         mine += [Weights("lora", adapter.name, adapter.file) for adapter in self.loras]
         mine += [Weights("control", control.spec.model, control.folder) for control in self.controls]
         mine += [Weights("ip_adapter", adapter.name, adapter.folder, adapter.settings) for adapter in self.ip_adapters]
@@ -143,6 +143,14 @@ def order_of(job: Job, registry: Registry) -> Order:
             f"the sampler {job.pixels.sampler!r} is not defined for {model.name}",
             path="$.job.pixels.sampler",
             hint=f"use {model.sampler}",
+        )
+    if model.zero_snr and scheduler.name not in samplers.ZERO_SNR_SCHEDULERS:
+        raise Refused(
+            "not_installed",
+            f"the sampler {job.pixels.sampler!r} does not begin from noise alone, as {model.name} was trained to"
+            " (zero terminal SNR)",
+            path="$.job.pixels.sampler",
+            hint=f"use {model.sampler}, or Euler",
         )
     return Order(
         job=job,

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError
 
 from agents.generator.control.ade20k import PALETTE
 from agents.generator.control.maps import TOOL_FOR_MAP, prepare_map
 from agents.generator.control.openpose import Points, draw_skeletons
+from agents.generator.device.errors import is_device_error, reason_of
 from agents.generator.orders.order import ControlModel, Order
 from agents.shared.picture import Rgb
 from protocol.errors import Refused
@@ -95,11 +95,12 @@ class Annotator:
             self._model: Any = getattr(transformers, MODEL_CLASSES[kind]).from_pretrained(
                 folder, use_safetensors=True, **safe
             )
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:300]
+        except Exception as error:
+            if is_device_error(error):
+                raise
             raise Refused(
                 "not_installed",
-                f"{folder} holds no model that sees {kind}: {reason}",
+                f"{folder} holds no model that sees {kind}: {reason_of(error)}",
                 hint="it must be a folder of transformers with safetensors weights",
             ) from error
         self._model.to(device).eval()

@@ -6,24 +6,26 @@ Only the device's thread calls this. Nothing is fetched, no pickle is read.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-from agents.generator.device.errors import is_device_error
+from agents.generator.device.errors import is_device_error, reason_of
 from agents.generator.device.offload import size_of
 from agents.generator.files.ip_adapter_file import describe
 from agents.generator.files.model_folder import weight_bytes
 from agents.generator.files.safetensors_header import ADAPTER_BOUNDS, inspect_file
 from agents.generator.orders.ip_adapter_choice import IpAdapter
+from agents.generator.pipelines.mounting import MountGuard
 from agents.shared.picture import Rgb
+from bus.failpoint import pass_failpoint
 from protocol.errors import AcpError, Refused
 
 MAX_HOT_IP_ADAPTERS = 2
@@ -57,15 +59,17 @@ class _Attention:
 class IpAdapters:
     """The IP-Adapters of one pipeline. `make_room` is told the bytes of one before it is loaded."""
 
-    def __init__(self, pipeline: Any, device: torch.device, make_room: Callable[[int], object]) -> None:
+    def __init__(
+        self, pipeline: Any, device: torch.device, make_room: Callable[[int], object], guard: MountGuard
+    ) -> None:
         self._pipeline = pipeline
+        self._guard = guard
         self._device = device
         self._make_room = make_room
         self._hot: OrderedDict[FileKey, _LoadedAdapter] = OrderedDict()
         self._attention_by_keys: dict[tuple[FileKey, ...], _Attention] = {}
         self._plain_attention: _Attention | None = None
-        self._active_attention: _Attention | None = None
-        self._mounted_keys: tuple[FileKey, ...] = ()
+        self._mounted: tuple[tuple[FileKey, str, float], ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -103,15 +107,31 @@ class IpAdapters:
             AcpError: as `embed_pictures`.
         """
         keys = tuple(_file_key(adapter) for adapter in adapters)
-        if keys != self._mounted_keys:
-            self._active_attention = self._attention_for(keys, adapters)
-            self._mount(self._active_attention)
-            self._mounted_keys = keys
-        if self._active_attention is not None:
-            for name, processor in self._active_attention.processors.items():
-                if hasattr(processor, "scale"):
-                    weights = (one.weight if name.startswith(one.layers) else 0.0 for one in adapters)
-                    processor.scale[:] = list(weights)
+        mounted = tuple((key, one.layers, one.weight) for key, one in zip(keys, adapters, strict=True))
+        if mounted == self._mounted:
+            return
+        attention = self._attention_for(keys, adapters)
+        with self._guard.switching(partial(_unusable_error, adapters)):
+            self._mount(attention)
+            for processor, weights in _weights_by_layer(attention, adapters):
+                processor.scale[:] = weights
+            pass_failpoint("mount.ip_adapter_switched")
+            self._check_active(attention, adapters)
+        self._mounted = mounted
+
+    def _check_active(self, wanted: _Attention, adapters: Sequence[IpAdapter]) -> None:
+        """Compare how attention works with what is `wanted` of it.
+
+        Raises:
+            ValueError: it works otherwise.
+        """
+        found = self._current_attention()
+        own = found.processors
+        same = own.keys() == wanted.processors.keys() and all(own[name] is wanted.processors[name] for name in own)
+        if not same or found.projection is not wanted.projection or found.kind != wanted.kind:
+            raise ValueError("attention of the model works otherwise than asked for")
+        if any(list(processor.scale) != weights for processor, weights in _weights_by_layer(found, adapters)):
+            raise ValueError("it acts with other weights than asked for")
 
     def _attention_for(self, keys: tuple[FileKey, ...], adapters: Sequence[IpAdapter]) -> _Attention:
         self._plain_attention = self._plain_attention or self._current_attention()
@@ -125,29 +145,27 @@ class IpAdapters:
         """The attention for IP-Adapters that act together; one that is there several times has its tensors once."""
         tensors = [self._get_or_load(adapter, len(adapters)).tensors for adapter in adapters]
         none = [""] * len(adapters)
+        plain = self._plain_attention
+        assert plain is not None
+        unusable = partial(_unusable_error, adapters)
         # diffusers derives what it puts in from what is there.
-        assert self._plain_attention is not None
-        self._mount(self._plain_attention)
-        try:
+        self._mounted = ()
+        with self._guard.switching(unusable):
+            self._mount(plain)
+        with self._guard.changing(partial(self._mount, plain), unusable):
             self._pipeline.load_ip_adapter(tensors, subfolder=none, weight_name=none, image_encoder_folder=None)
+            pass_failpoint("mount.ip_adapter_built")
             made = self._current_attention()
-            # Where no words are read, attention stays what it is.
-            kept = {
-                name: one for name, one in self._plain_attention.processors.items() if name.endswith("attn1.processor")
-            }
-            made = replace(made, processors={**made.processors, **kept})
-        except (ValueError, KeyError, RuntimeError) as error:
-            if is_device_error(error):
-                raise
-            raise _unusable_error(adapters[0], error) from error
-        finally:
-            self._mount(self._plain_attention)
-            self._mounted_keys = ()
+        with self._guard.switching(unusable):
+            self._mount(plain)
+        # Where no words are read, attention stays what it is.
+        kept = {name: one for name, one in plain.processors.items() if name.endswith("attn1.processor")}
+        made = replace(made, processors={**made.processors, **kept})
         for adapter in adapters:
             if not any(
                 name.startswith(adapter.layers) for name, one in made.processors.items() if hasattr(one, "scale")
             ):
-                raise _unusable_error(adapter, f"the model has no attention layer {adapter.layers}")
+                raise _unusable_error([adapter], f"the model has no attention layer {adapter.layers}")
         return made
 
     def _current_attention(self) -> _Attention:
@@ -182,7 +200,7 @@ class IpAdapters:
     def _load(self, adapter: IpAdapter) -> _LoadedAdapter:
         unet = getattr(self._pipeline, "unet", None)
         if unet is None or not hasattr(self._pipeline, "load_ip_adapter"):
-            raise _unusable_error(adapter, f"{type(self._pipeline).__name__} takes no IP-Adapter")
+            raise _unusable_error([adapter], f"{type(self._pipeline).__name__} takes no IP-Adapter")
         try:
             found = describe(inspect_file(adapter.file, ADAPTER_BOUNDS))
             layers = sum(not name.endswith("attn1.processor") for name in self._current_attention().processors)
@@ -199,10 +217,11 @@ class IpAdapters:
                 part, _, rest = name.partition(".")
                 tensors[part][rest] = tensor.to(self._device, unet.dtype)
             processor = _image_processor(adapter.encoder, encoder.config.image_size)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            pass_failpoint("mount.ip_adapter_read")
+        except Exception as error:
             if is_device_error(error):
                 raise
-            raise _unusable_error(adapter, error) from error
+            raise _unusable_error([adapter], reason_of(error)) from error
         encoder = encoder.to(self._device).eval().requires_grad_(False)
         own = sum(tensor.nbytes for part in tensors.values() for tensor in part.values())
         return _LoadedAdapter(tensors, encoder, processor, found.patches, own + size_of(encoder))
@@ -219,10 +238,18 @@ def _file_key(adapter: IpAdapter) -> FileKey:
     return adapter.file, adapter.file.stat().st_mtime_ns
 
 
-def _unusable_error(adapter: IpAdapter, reason: object) -> AcpError:
+def _weights_by_layer(attention: _Attention, adapters: Sequence[IpAdapter]) -> Iterator[tuple[Any, list[float]]]:
+    """The layers in which adapters act, and the weight of each there."""
+    for name, processor in attention.processors.items():
+        if hasattr(processor, "scale"):
+            yield processor, [one.weight if name.startswith(one.layers) else 0.0 for one in adapters]
+
+
+def _unusable_error(adapters: Sequence[IpAdapter], reason: str) -> AcpError:
+    told = " and ".join(f"{adapter.name} ({adapter.file})" for adapter in adapters) or "that was active before"
     return Refused(
         "not_installed",
-        f"the IP-Adapter {adapter.name} ({adapter.file}) cannot be used: {' '.join(str(reason).split())[:300]}",
+        f"the IP-Adapter {told} cannot be used: {reason}",
         path="$.job.pixels.image_prompts",
         hint="it must be made for this model's platform, beside the CLIP vision model that it was trained with",
     )

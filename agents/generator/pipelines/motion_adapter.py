@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 from diffusers import MotionAdapter, UNetMotionModel
-from safetensors import SafetensorError
 
-from agents.generator.device.errors import is_device_error
+from agents.generator.device.errors import is_device_error, reason_of
 from agents.generator.device.offload import place_like
 from agents.generator.orders.order import MotionModel
+from bus.failpoint import pass_failpoint
 from protocol.errors import AcpError, Refused
 
 
@@ -31,11 +31,12 @@ def build_motion_denoiser(motion: MotionModel, denoiser: Any, device: torch.devi
         own = {name.replace(".base_layer.", "."): weight for name, weight in denoiser.named_parameters()}
         known = own | adapter.to(device).state_dict()
         model.load_state_dict({name: known[name] for name in model.state_dict()}, assign=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        pass_failpoint("mount.motion_loaded")
+        place_like(model, denoiser, device)
+    except Exception as error:
         if is_device_error(error):
             raise
-        raise _unusable_error(motion, " ".join(str(error).split())[:300]) from error
-    place_like(model, denoiser, device)
+        raise unusable_motion_error(motion, reason_of(error)) from error
     return model.eval().requires_grad_(False)
 
 
@@ -47,10 +48,11 @@ def check_frame_count(model: UNetMotionModel, motion: MotionModel) -> None:
     """
     most = model.config["motion_max_seq_length"]
     if motion.spec.frames > most:
-        raise _unusable_error(motion, f"it keeps {most} frames together, and {motion.spec.frames} are asked for")
+        raise unusable_motion_error(motion, f"it keeps {most} frames together, and {motion.spec.frames} are asked for")
 
 
-def _unusable_error(motion: MotionModel, reason: str) -> AcpError:
+def unusable_motion_error(motion: MotionModel, reason: str) -> AcpError:
+    """A motion adapter that makes no sequences with a model."""
     return Refused(
         "not_installed",
         f"the motion adapter {motion.spec.model} ({motion.folder}) cannot be used: {reason}",

@@ -15,7 +15,7 @@ import diffusers
 import msgspec
 import torch
 
-from agents.generator.device.errors import LOAD_ERRORS, is_device_error, unloadable_error
+from agents.generator.device.errors import is_device_error, unloadable_error
 from agents.generator.device.offload import place_on_device
 from agents.generator.device.residency import evictions
 from agents.generator.device.tuning import DEFAULT_TUNING, Tuning, tune
@@ -23,10 +23,13 @@ from agents.generator.files import model_folder
 from agents.generator.orders.order import Order
 from agents.generator.pipelines.ip_adapters import IpAdapters
 from agents.generator.pipelines.loras import LoraAdapters
+from agents.generator.pipelines.mounting import MountGuard
 from agents.generator.pipelines.textual_inversion import TextualInversions
 from agents.generator.pipelines.variants import PipelineVariants
 from agents.generator.registry import samplers
 from agents.generator.registry.entries import LocalModel
+from bus.failpoint import pass_failpoint
+from protocol.errors import AcpError
 
 MEMORY_SHARE = {"cpu": 0.4, "mps": 0.5}
 """Part of the machine's memory that weights may fill, where other processes live in it too."""
@@ -37,8 +40,9 @@ GPU_SHARE = 0.75
 
 @dataclass(frozen=True)
 class ResidentModel:
-    """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model; `number` tells it
-    from the same model when it is loaded again; `own_bytes` are what its own weights fill of the device at most."""
+    """A diffusers pipeline on the device. `scheduler` is the configuration that came with the model, and its entry;
+    `number` tells it from the same model when it is loaded again; `own_bytes` are what its own weights fill of the
+    device at most, and `files` what they were read from."""
 
     number: int
     model: LocalModel
@@ -49,6 +53,8 @@ class ResidentModel:
     textual_inversions: TextualInversions
     variants: PipelineVariants
     own_bytes: int
+    guard: MountGuard
+    files: model_folder.WeightFiles = ()
 
     @property
     def size_bytes(self) -> int:
@@ -60,7 +66,9 @@ class ResidentModel:
 
         Raises:
             AcpError: one of them does not fit the model.
+            ModelThrownAway: an earlier change broke it.
         """
+        self.guard.require_sound()
         self.loras.activate(order.loras)
         self.ip_adapters.activate(order.ip_adapters)
 
@@ -88,45 +96,63 @@ class ResidentPipelines:
         return self._resident.keys()
 
     def get(self, model: LocalModel, folder: Path, busy: Collection[str] = ()) -> ResidentModel | None:
-        """The pipeline of a model, loaded if need be; null while there is no room for it beside the models named in
-        `busy`, which stay.
+        """The pipeline of a model, loaded if need be, and anew where a mount broke it or its files were replaced; null
+        while there is no room for it beside the models named in `busy`, which stay.
 
         Raises:
-            AcpError: the folder is not a complete, safe diffusers folder.
+            AcpError: the folder is not a complete, safe diffusers folder, or this machine lacks what it is tuned for.
         """
         self._busy_names = frozenset((*busy, model.name))
-        resident = self._resident.pop(model.name, None)
+        resident, files = self._resident.pop(model.name, None), model_folder.weight_files(folder)
+        if resident is not None and (resident.guard.is_gone or resident.files != files):
+            resident = None
+            self._release_memory()
         if resident is None:
             # Files may be of another precision than the weights in memory: what was measured once is better.
             if not self._make_room(self._measured_bytes.get(model.name) or model_folder.weight_bytes(folder), busy):
                 return None
-            return self.add(model, _read_pipeline(model, folder, self._device))
+            try:
+                return self.add(model, _read_pipeline(model, folder, self._device), files)
+            except AcpError:
+                raise
+            except Exception as error:
+                # diffusers and transformers raise anything about what they did not expect in a folder.
+                if is_device_error(error):
+                    raise
+                raise unloadable_error(model, folder, error) from error
         self._resident[model.name] = resident
         return resident
 
-    def add(self, model: LocalModel, pipeline: Any) -> ResidentModel:
-        """Put a pipeline that was read, or built, on the device.
+    def add(self, model: LocalModel, pipeline: Any, files: model_folder.WeightFiles = ()) -> ResidentModel:
+        """Put a pipeline that was read from `files`, or built, on the device.
 
         Raises:
             AcpError: this machine lacks what it is tuned for.
         """
         pipeline.set_progress_bar_config(disable=True)
         self._load_count += 1
+        guard = MountGuard(pipeline)
         resident = ResidentModel(
             number=self._load_count,
             model=model,
             pipeline=pipeline,
-            scheduler=samplers.portable_configuration(pipeline.scheduler.config),
-            loras=LoraAdapters(pipeline),
-            ip_adapters=IpAdapters(pipeline, self._device, lambda needed: self._make_room(needed, self._busy_names)),
-            textual_inversions=TextualInversions(pipeline),
-            variants=PipelineVariants(pipeline, self._device, lambda needed: self._make_room(needed, self._busy_names)),
+            scheduler=samplers.portable_configuration({**pipeline.scheduler.config, **model.schedule}),
+            loras=LoraAdapters(pipeline, guard),
+            ip_adapters=IpAdapters(pipeline, self._device, self._make_room_beside_busy, guard),
+            textual_inversions=TextualInversions(pipeline, guard),
+            variants=PipelineVariants(pipeline, self._device, self._make_room_beside_busy, guard),
             own_bytes=place_on_device(pipeline, self._device, self._budget, self._tuning.offload),
+            guard=guard,
+            files=files,
         )
         tune(pipeline, self._tuning, self._device, model.family.repeated_blocks)
+        pass_failpoint("mount.model_tuned")
         self._measured_bytes[model.name] = resident.own_bytes
         self._resident[model.name] = resident
         return resident
+
+    def _make_room_beside_busy(self, needed: int) -> bool:
+        return self._make_room(needed, self._busy_names)
 
     def _make_room(self, needed: int, busy: Collection[str]) -> bool:
         """Whether `needed` bytes fit, after others were let go for them."""
@@ -145,12 +171,7 @@ class ResidentPipelines:
 
 def _read_pipeline(model: LocalModel, folder: Path, device: torch.device) -> Any:
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, model.dtype)
-    try:
-        pipeline = model_folder.read_pipeline(_pipeline_class(model, folder), folder, dtype)
-    except LOAD_ERRORS as error:
-        if is_device_error(error):
-            raise
-        raise unloadable_error(model, folder, error) from error
+    pipeline = model_folder.read_pipeline(_pipeline_class(model, folder), folder, dtype)
     if model.family.decoder_overflows_float16 and dtype == torch.float16:
         pipeline.vae.to(torch.bfloat16)
     return pipeline

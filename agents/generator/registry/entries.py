@@ -56,7 +56,9 @@ class LocalModel(HubEntry):
 
     Sizes are (width, height) in pixels, the first the default. `dtype` is that of accelerators, since a CPU
     computes in float32. `sha256` is the hash of weights that are one file. `memory_gb` is what weights fill at `dtype`,
-    in 10⁹ bytes, by the number of parameters. `commercial` is whether the licence allows commercial use.
+    in 10⁹ bytes, by the number of parameters. `commercial` is whether the licence allows commercial use. `prediction`
+    is what the model was trained to answer, and `zero_snr` whether its last step is noise alone, where a file says
+    otherwise than the configuration in its folder.
     """
 
     platform: Name
@@ -75,6 +77,19 @@ class LocalModel(HubEntry):
     memory_gb: float | None = Field(default=None, gt=0)
     commercial: Commercial | None = None
     priority: int = 0
+    prediction: Literal["epsilon", "v_prediction"] | None = None
+    zero_snr: bool | None = None
+
+    @property
+    def settings(self) -> str:
+        """What decides pixels beside the files."""
+        return " ".join(f"{name}={value}" for name, value in self.schedule.items())
+
+    @property
+    def schedule(self) -> dict[str, object]:
+        """What the entry says of the noise, as diffusers' schedulers call it."""
+        said = {"prediction_type": self.prediction, "rescale_betas_zero_snr": self.zero_snr}
+        return {name: value for name, value in said.items() if value is not None}
 
     @property
     def family(self) -> Architecture:

@@ -156,6 +156,21 @@ DPM++ SDE is the singlestep solver, since diffusers' port of k-diffusion's own n
 out because a model that knows the answer is not led to it: IPNDM, DEIS on flow models (diffusers 0.42)."""
 
 
+ZERO_SNR_SCHEDULERS = frozenset(
+    {
+        "DDIMScheduler",
+        "DDPMScheduler",
+        "DPMSolverMultistepScheduler",
+        "EulerAncestralDiscreteScheduler",
+        "EulerDiscreteScheduler",
+        "LCMScheduler",
+        "TCDScheduler",
+        "UniPCMultistepScheduler",
+    }
+)
+"""Those that begin from noise alone where a model was trained so (`rescale_betas_zero_snr`); others ignore it."""
+
+
 def _key(name: str) -> str:
     return "".join(character for character in name.lower().replace("++", "pp") if character.isalnum())
 

@@ -23,6 +23,7 @@ from agents.generator.device.residency import index_to_begin
 from agents.generator.engine import GenerationStopped
 from agents.generator.orders.order import Order
 from agents.generator.pipelines.annotators import Annotators
+from agents.generator.pipelines.mounting import ModelThrownAway
 from agents.generator.pipelines.resident import ResidentModel, ResidentPipelines
 from agents.generator.step_engine import model_calls
 from agents.generator.step_engine.batched_schedulers import batched_step_of, step_together
@@ -126,6 +127,8 @@ class StepLoop:
                     raise GenerationStopped
                 if not self._begin_run(request):
                     return
+            except ModelThrownAway:
+                continue
             except Exception as error:  # noqa: BLE001 - given to the picture
                 self._raise_fault(error)
                 request.future.set_exception(self._client_error(error, request.order))
@@ -181,6 +184,8 @@ class StepLoop:
         while True:
             if error is None and run.request.should_stop():
                 answer, error = None, GenerationStopped()
+            if error is None and run.resident.guard.is_broken:
+                answer, error = None, ModelThrownAway()
             started = time.perf_counter()
             run.pending = run.thread.resume(answer, error)
             run.stage = run.pending.stage if isinstance(run.pending, CallRequest) else run.stage
@@ -189,6 +194,10 @@ class StepLoop:
                 case ThreadResult(value=pixels):
                     self._remove_run(run)
                     run.request.future.set_result(run.drawing(pixels))
+                case ThreadFailure(error=ModelThrownAway()):
+                    # It begins again with a fresh one.
+                    self._queued_requests.append(run.request)
+                    self._remove_run(run)
                 case ThreadFailure(error=failure):
                     self._raise_fault(failure)
                     self._remove_run(run)
@@ -286,6 +295,12 @@ class StepLoop:
         try:
             if runs[0].pending.stage == "denoise":
                 runs[0].resident.activate_adapters(runs[0].order)
+        except Exception as error:  # noqa: BLE001 - given to all pictures, since they share the adapters
+            self._raise_fault(error)
+            for run in runs:
+                self._resume(run, error=error)
+            return
+        try:
             weights = getattr(together[0].function, "dtype", None)
             with self._utilisation.count_call(key, size, weights), self._eager_if_required(runs[0]):
                 answers = model_calls.run_shared(together, size)

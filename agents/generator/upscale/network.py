@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from agents.generator.device.errors import is_device_error, reason_of
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, describe, is_upscaler
 from agents.generator.files.safetensors_header import inspect_file
 from agents.generator.upscale import spandrel_networks
 from agents.generator.upscale.rrdb import Rrdb
 from agents.shared.picture import Rgb
+from protocol.errors import AcpError, Refused
 
 MAX_NETWORKS = 3
 """Networks that stay in memory, the least recently used goes first; a usual one takes 67 MB."""
@@ -32,10 +34,23 @@ class NetworkCache:
         """The network in a file, loaded if need be.
 
         Raises:
-            Unsound, NotAnUpscaler, Refused: see `Network`.
+            Refused: no network can be made of it.
         """
-        key = (file, file.stat().st_mtime_ns)
-        self._networks[key] = network = self._networks.pop(key, None) or Network(file, self._device)
+        try:
+            key = (file, file.stat().st_mtime_ns)
+            network = self._networks.pop(key, None) or Network(file, self._device)
+        except AcpError:
+            raise
+        except Exception as error:
+            if is_device_error(error):
+                raise
+            raise Refused(
+                "not_installed",
+                f"the network {file} cannot be used: {reason_of(error)}",
+                path="$.job.pixels.post",
+                hint="get the file again, or ask for another one",
+            ) from error
+        self._networks[key] = network
         while len(self._networks) > MAX_NETWORKS:
             self._networks.popitem(last=False)
         return network

@@ -57,7 +57,7 @@ READERS: dict[str, tuple[Callable[[Header], object], type[ValueError]]] = {
     "lora": (lora_file.describe, lora_file.NotALora),
     "embedding": (embedding_file.describe, embedding_file.NotAnEmbedding),
     "upscaler": (rrdb_file.describe, rrdb_file.NotAnUpscaler),
-    "checkpoint": (lambda header: checkpoint_file.checkpoint_platform(header.tensors), checkpoint_file.NotACheckpoint),
+    "checkpoint": (checkpoint_file.describe, checkpoint_file.NotACheckpoint),
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from agents.generator.files.family_marks import platform_of_base_model
 from agents.generator.files.lora_file import NotALora, describe
+from agents.generator.files.lora_names import loadable_names
 from agents.generator.files.safetensors_header import Header, Tensor
 
 ATTENTION = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -85,6 +86,54 @@ def test_metadata_of_trainers_is_understood(metadata: dict[str, str], platform: 
 def test_what_is_no_lora_is_told_apart(shapes: dict[str, tuple[int, ...]]):
     with pytest.raises(NotALora):
         describe(header(shapes))
+
+
+@pytest.mark.parametrize(
+    ("own", "denoiser", "loaded"),
+    [
+        ("base_model.model.mid.to_q.lora_A.weight", "unet", "unet.mid.to_q.lora_A.weight"),
+        ("base_model.model.mid.to_q.lora_A.weight", "transformer", "transformer.mid.to_q.lora_A.weight"),
+        ("base_model.model.unet.mid.to_q.lora_A.weight", "unet", "unet.mid.to_q.lora_A.weight"),
+        ("base_model.model.text_model.x.lora_B.weight", "unet", "text_encoder.text_model.x.lora_B.weight"),
+        ("lora_unet_mid_to_q.lora_A.weight", "unet", "lora_unet_mid_to_q.lora_down.weight"),
+        ("lora_te1_x.lora_B.weight", "unet", "lora_te1_x.lora_up.weight"),
+        ("unet.mid.to_q.lora_A.weight", "unet", "unet.mid.to_q.lora_A.weight"),
+    ],
+)
+def test_tensors_get_the_names_that_diffusers_finds_them_under(own: str, denoiser: str, loaded: str) -> None:
+    tensors = header({own: (4, 8), "marker": (0,)}).tensors
+    assert loadable_names(tensors, denoiser) == {own: loaded}
+
+
+def test_a_file_in_two_ways_of_diffusers_gets_one() -> None:
+    both = header({"unet.a.lora_A.weight": (4, 8), "unet.b.lora.down.weight": (4, 8)}).tensors
+    assert list(loadable_names(both).values()) == ["unet.a.lora_A.weight", "unet.b.lora_A.weight"]
+
+
+@pytest.mark.parametrize(
+    ("stray", "says"),
+    [
+        ("x.lora_mid.weight", "Tucker"),
+        ("x.w_norm", "normalisation"),
+        ("x.lora_B.bias", "biases"),
+        ("x.diff", "a full-difference adapter"),
+        ("bundle_emb.word.emb", "the embedding of a word"),
+        ("other.alpha", "no part of a LoRA pair"),
+        ("notes", "no part of a LoRA pair"),
+        ("lora_unet_y.lora_down.weight", "lacks its"),
+    ],
+)
+def test_a_file_of_which_a_part_would_be_left_out_is_refused_by_that_part(stray: str, says: str) -> None:
+    with pytest.raises(NotALora, match=says) as refused:
+        describe(header(pair("x", ".lora_A.weight", ".lora_B.weight") | {stray: (4,)}))
+    assert stray in str(refused.value)
+    assert (refused.value.hint is None) == (says == "lacks its")
+
+
+def test_the_scale_of_a_layer_may_be_named_after_its_pair() -> None:
+    names = pair("x", ".lora.down.weight", ".lora.up.weight")
+    assert describe(header(names | {"x.lora.alpha": ()})).layers == 1
+    assert describe(header(names | {"x.alpha": ()})).layers == 1
 
 
 @pytest.mark.parametrize(

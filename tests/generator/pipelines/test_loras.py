@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import LoraAdapter, Order
 from agents.generator.pipelines.loras import LoraAdapters
+from agents.generator.pipelines.mounting import MountGuard
 from protocol.commands import Lora
 from protocol.errors import AcpError
 from tests.generator.conftest import tiny_unet
@@ -113,7 +114,7 @@ async def test_a_file_in_kohyas_naming_draws_the_same_picture(engine: DiffusersE
 
 def test_loras_that_are_switched_are_not_loaded_again(home: Path, tiny_folder: Path):
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_folder, local_files_only=True)
-    adapters = LoraAdapters(pipeline)
+    adapters = LoraAdapters(pipeline, MountGuard(pipeline))
     files = [home / "loras" / f"{name}.safetensors" for name in ("glow", "other")]
     glow, other = (LoraAdapter(file.stem, file, 0.8) for file in files)
     for seed, file in enumerate(files):

@@ -22,6 +22,7 @@ from agents.generator.orders.ip_adapter_choice import IpAdapter
 from agents.generator.orders.order import ControlModel, Order
 from agents.generator.orders.post_stages import Refinement
 from agents.generator.pipelines.ip_adapters import IpAdapters
+from agents.generator.pipelines.mounting import MountGuard
 from protocol.errors import AcpError
 from protocol.messages import Prompt
 from protocol.parameters import Region
@@ -218,7 +219,7 @@ def test_three_that_act_together_stay_in_memory(orders: Callable[..., Order], fo
     three = [follow(wanted, ([1], 0.5, ""), name=name).ip_adapters[0] for name in ("plain", "plus", "third")]
     pipeline = diffusers.DiffusionPipeline.from_pretrained(wanted.folder, local_files_only=True)
     loads: list[int] = []
-    hot = IpAdapters(pipeline, torch.device("cpu"), loads.append)
+    hot = IpAdapters(pipeline, torch.device("cpu"), loads.append, MountGuard(pipeline))
     for _ in range(2):
         for one in three:
             hot.embed_pictures(one, [noise(1)], together=len(three))

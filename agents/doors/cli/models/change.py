@@ -48,13 +48,15 @@ class PullResult(Struct, frozen=True, kw_only=True):
 
 
 class AddResult(Struct, frozen=True, kw_only=True):
-    """What `bottega models add --json` prints; `word` triggers a LoRA, or is the word that an embedding teaches."""
+    """What `bottega models add --json` prints; `word` triggers a LoRA, or is the word that an embedding teaches, and
+    `notes` are what a person should know of the file."""
 
     name: str
     kind: str
     platform: str | None
     path: str
     word: str | None
+    notes: list[str]
 
 
 class RemoveResult(Struct, frozen=True, kw_only=True):
@@ -104,7 +106,12 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
     done = shelving.add(model_library(), file, name, platform, configure)
     if json:
         shown = AddResult(
-            name=done.name, kind=done.kind, platform=done.platform, path=str(done.path), word=done.trigger_word
+            name=done.name,
+            kind=done.kind,
+            platform=done.platform,
+            path=str(done.path),
+            word=done.trigger_word,
+            notes=list(done.notes),
         )
         sys.stdout.write(encode(shown).decode() + "\n")
     else:
@@ -112,7 +119,8 @@ def add(file: Path, name: str | None, platform: str | None, json: bool) -> None:
         said = (f" for {done.platform}" if done.platform else "") + (
             f", in prompts: {done.trigger_word}" if done.trigger_word else ""
         )
-        sys.stdout.write(f"{done.name}: {what}{said}\nRestart the generator to use it.\n")
+        notes = "".join(f"{note}\n" for note in done.notes)
+        sys.stdout.write(f"{done.name}: {what}{said}\n{notes}Restart the generator to use it.\n")
 
 
 def remove(name: str, json: bool) -> None:

@@ -19,7 +19,7 @@ from tests.generator import tiny_ip_adapter
 from tests.generator.conftest import tiny_pipeline, tiny_unet
 from tests.generator.control.test_control import tiny_depth
 from tests.generator.fake_hub import COMMIT, FakeHub, fake_hub
-from tests.generator.single_file import save
+from tests.generator.single_file import original
 
 POCKET = Path(agents.pocket.__file__ or "").parent
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -150,11 +150,12 @@ def test_a_tool_is_pulled_without_code_and_pickles(home: Home, hub: FakeHub, tmp
 
 def test_a_single_file_is_added_with_the_configuration_of_the_hub_and_removed(home: Home, hub: FakeHub, tmp_path: Path):
     file = tmp_path / "Dream Shaper.safetensors"
-    save(tiny_pipeline(), file)
+    save_file({**original(tiny_pipeline()), "v_pred": torch.zeros(0)}, file)
 
     added = said(home, "add", str(file), "--platform", "sd15", BOTTEGA_HUB_URL=hub.url)
 
     assert (added["name"], added["kind"]) == ("Dream_Shaper", "checkpoint")
+    assert added["notes"] == ["it predicts velocity (v-prediction): sampled so"]
     assert not any(path.endswith(".safetensors") for path, _ in hub.asked)
     shown = said(home, "show", "Dream_Shaper")
     assert shown["installed"]
