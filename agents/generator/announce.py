@@ -23,7 +23,7 @@ from agents.generator.upscale import spandrel_networks
 from agents.shared.device_time import seconds_at_defaults
 from protocol.codec import MAX_MESSAGE_BYTES
 from protocol.messages import Job
-from protocol.offers import ModelInfo, ModelOffer, Offer, ToolInfo, ToolOffer
+from protocol.offers import ModelInfo, ModelOffer, Offer, PromptReading, ToolInfo, ToolOffer
 from protocol.parameters import ControlKind
 from protocol.post import LANCZOS, CorrectColour, Refine, size_after
 
@@ -138,6 +138,7 @@ def _hosted_offer(model: HostedModel, registry: Registry, speeds: Speeds) -> Mod
             seconds_per_image=speeds.seconds_per_image(model.name),
             references=model.references,
             starts=[*starts, "mask"] if model.mask else starts,
+            prompts=PromptReading(),
         )
     )
 
@@ -153,6 +154,7 @@ def _details(entry: Entry, registry: Registry, speeds: Speeds, references: int) 
                 "references": MAX_IMAGE_PROMPTS if entry.platform in followed else references,
                 "starts": supported_starts(entry),
                 "engine": "steps" if entry.family.shares_calls else "pipeline",
+                "prompts": {"weights": entry.family.reads_weights, "tokens": entry.family.prompt_tokens},
             }
         case ControlEntry():
             return {"prepare": _annotator_install_hint(entry.kind, registry)}

@@ -156,6 +156,10 @@ DPM++ SDE is the singlestep solver, since diffusers' port of k-diffusion's own n
 out because a model that knows the answer is not led to it: IPNDM, DEIS on flow models (diffusers 0.42)."""
 
 
+ALIASES = {alias: sampler.name for sampler in SAMPLERS for alias in sampler.aliases}
+"""Names that other programs have for samplers -> our own."""
+
+
 def _key(name: str) -> str:
     return "".join(character for character in name.lower().replace("++", "pp") if character.isalnum())
 
