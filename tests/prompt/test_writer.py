@@ -41,7 +41,7 @@ def test_a_dressed_brief_comes_first_and_whole_and_is_what_qa_looks_for() -> Non
 
 def test_the_words_that_wake_a_lora_are_in_every_written_prompt_once() -> None:
     written = page(request(brief="a mug with a NEON sign", triggers=["neon sign", "zephyr rocket"]), count=1)
-    assert [prompt.text for prompt in written] == ["a mug with a NEON sign, zephyr rocket"]
+    assert [prompt.text for prompt in written] == ["zephyr rocket, a mug with a NEON sign"]
     finished = page(request(prompts=["a mug"], triggers=["neon sign"]), count=1)
     assert [prompt.text for prompt in finished] == ["a mug"]
 
