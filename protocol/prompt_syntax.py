@@ -65,7 +65,7 @@ def parse_prompt(prompt: str) -> tuple[Chunk, ...]:
 def has_weights(prompt: str) -> bool:
     """Whether a prompt says more than its words: weights, or chunks of its own."""
     chunks = parse_prompt(prompt)
-    return len(chunks) > 1 or any(part.weight != 1 for part in chunks[0])
+    return len(chunks) > 1 or any(part.weight != 1 for chunk in chunks for part in chunk)
 
 
 def plain_text(prompt: str) -> str:

@@ -36,6 +36,29 @@ MAX_TRIGGERS = 5
 MIN_NAME = 3
 """Letters of a name from which on it is looked for in another one."""
 
+GENERAL_TAGS = frozenset(
+    (
+        *(
+            "1girl",
+            "1boy",
+            "2girls",
+            "2boys",
+            "solo",
+            "girl",
+            "boy",
+            "woman",
+            "women",
+            "man",
+            "men",
+            "person",
+            "people",
+        ),
+        *("female", "male", "face", "portrait", "character", "clothing", "object", "dog", "cat", "animal", "car"),
+        *("anime", "art", "drawing", "illustration", "image", "images", "photo", "style", "concept", "background"),
+    )
+)
+"""What trainers call classes of things: a model knows these words without the file."""
+
 _REPEATS = re.compile(r"^\d+_")
 """How often a folder's pictures were shown, before its name."""
 
@@ -156,12 +179,12 @@ def _tags_of_every_picture(counts: Mapping[str, Any], pictures: int | None, name
     keys = [key for name in names if (key := _letters(_REPEATS.sub("", name)))]
     for tag, count in numbers.items():
         own = _letters(tag)
-        if (
-            len(own) >= MIN_NAME
-            and count >= least
-            and any(own in key or (len(key) >= MIN_NAME and key in own) for key in keys)
-        ):
+        if count >= least and len(own) >= MIN_NAME and own not in GENERAL_TAGS and _is_named(own, keys):
             yield tag
+
+
+def _is_named(tag: str, names: Iterable[str]) -> bool:
+    return any(tag in name or (len(name) >= MIN_NAME and name in tag) for name in names)
 
 
 def _letters(name: str) -> str:

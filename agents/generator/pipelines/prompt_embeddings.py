@@ -31,15 +31,15 @@ def embed_prompts(pipeline: Any, prompts: Sequence[str], negative: str | None) -
         [encoder.embed_chunks(one, count) for one in chunked] for encoder, chunked in zip(encoders, chunks, strict=True)
     ]
     rows = [torch.cat([by_encoder[place].hidden for by_encoder in embedded], dim=-1) for place in range(len(texts))]
-    pooled = [by_prompt.pooled for by_prompt in embedded[-1]]
+    pooled = [one.pooled for one in embedded[-1] if one.pooled is not None]
     arguments = {"prompt_embeds": torch.cat(rows[:-1])}
-    if pooled[0] is not None:
+    if pooled:
         arguments["pooled_prompt_embeds"] = torch.cat(pooled[:-1])
     if negative is None and getattr(pipeline.config, "force_zeros_for_empty_prompt", False):
         # The pipeline takes zeros of its own.
         return arguments
     arguments["negative_prompt_embeds"] = rows[-1].repeat(len(prompts), 1, 1)
-    if pooled[0] is not None:
+    if pooled:
         arguments["negative_pooled_prompt_embeds"] = pooled[-1].repeat(len(prompts), 1)
     return arguments
 

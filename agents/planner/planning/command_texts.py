@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from agents.planner.planning import sizes
 from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.foreign_settings import split_settings, valid_value
-from agents.planner.planning.foreign_syntax import read_syntax
+from agents.planner.planning.foreign_syntax import read_syntax, without_lora_tags
 from agents.planner.planning.lora_syntax import move_tags_to_loras
 from agents.planner.planning.model_choice import normalise_name
 from agents.planner.planning.sampler_names import find_sampler
@@ -62,16 +62,17 @@ def read_texts(command: GenerateImages, workshop: Capabilities) -> ReadCommand:
         reader.warnings.append(("", "seed: -1 draws one at random, as leaving it out does"))
         command = replace(command, seed=None)
     command = _with_known_loras(move_tags_to_loras(command), workshop)
-    return ReadCommand(command, grouped(reader.not_honoured), grouped(reader.warnings))
+    return ReadCommand(command, group_notes(reader.not_honoured), group_notes(reader.warnings))
 
 
 def read_catalogue_text(text: str, where: str, words: Mapping[str, str]) -> tuple[str, list[Note]]:
     """The text of a prompt file as it is understood, and what of it is not done."""
     found = split_settings(text)
     read = read_syntax(found.text, words, subjects=False)
+    shown = without_lora_tags(read.text, read.notes)
     left = [said for _, _, said in found.settings] + found.others
     notes = [(where, f"{said} is left out: the command has the settings of a catalogue") for said in left]
-    return read.text, [*notes, *((where, note) for note in read.notes)]
+    return shown, [*notes, *((where, note) for note in read.notes)]
 
 
 def is_blank(text: str) -> bool:
@@ -79,7 +80,7 @@ def is_blank(text: str) -> bool:
     return all(unicodedata.category(character) in _INVISIBLE for character in text)
 
 
-def grouped(notes: Iterable[Note]) -> list[str]:
+def group_notes(notes: Iterable[Note]) -> list[str]:
     """Each thing that is to be said, once, with the text that it is about and how many more."""
     places: dict[str, list[str]] = {}
     for where, note in notes:

@@ -54,6 +54,12 @@ def read_syntax(text: str, words: Mapping[str, str], *, subjects: bool, written:
     return ReadText(_read_and(text, notes), notes)
 
 
+def without_lora_tags(text: str, notes: list[str]) -> str:
+    """A text without LoRA tags, where they cannot be the command's."""
+    notes += [f"{found[0]} is left out: name LoRAs in the command" for found in _LORA_TAG.finditer(text)]
+    return _LORA_TAG.sub("", text)
+
+
 def _read_lora(found: re.Match[str], notes: list[str]) -> str:
     weight, *others = [*found["rest"].split(":")[1:], ""][: found["rest"].count(":") or 1]
     if others:

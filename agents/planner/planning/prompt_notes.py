@@ -4,7 +4,7 @@ not read. Pure module."""
 import re
 from collections.abc import Iterator
 
-from agents.planner.planning.command_texts import Note, grouped
+from agents.planner.planning.command_texts import Note, group_notes
 from protocol.commands import GenerateImages
 from protocol.offers import ModelInfo
 from protocol.prompt_syntax import has_weights, parse_prompt, plain_text
@@ -32,7 +32,7 @@ def prompt_notes(command: GenerateImages, model: ModelInfo) -> tuple[list[str], 
         if reading.tokens is not None and (cut := count_tokens_at_least(plain_text(text)) - reading.tokens) > 0:
             problem = f"{model.name} reads {reading.tokens} tokens; at least the last {cut} of this text are cut off"
             not_honoured.append((where, problem))
-    return grouped(not_honoured), grouped(warnings)
+    return group_notes(not_honoured), group_notes(warnings)
 
 
 def count_tokens_at_least(text: str) -> int:

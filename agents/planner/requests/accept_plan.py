@@ -56,7 +56,7 @@ async def generate_images(resources: RequestResources, command: GenerateImages, 
         try:
             if command.animation is None:
                 check_own_work(command.brief)
-            prompts = await resources.catalogue_loader.load(command)
+            prompts = await resources.catalogue_loader.load(command, workshop.words)
             images = await resources.image_loader.load(command, client)
             recipe = resolve(command, workshop, resources.defaults, prompts, images)
             recipe = replace(
