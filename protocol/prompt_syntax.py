@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 WEIGHTS: Final = "weights"
 """The `prompt_syntax` of pixels whose prompts are written like this. Without it each character is a part of the
 words, and what follows the first chunk of a text encoder is cut off."""
@@ -43,7 +45,10 @@ Chunk = tuple[Weighted, ...]
 
 @lru_cache(maxsize=256)
 def parse_prompt(prompt: str) -> tuple[Chunk, ...]:
-    """The parts of a prompt in their order, by the chunks that it asks for; at least one chunk, which may be empty."""
+    """The parts of a prompt in their order, by the chunks that it asks for; at least one chunk, which may be empty.
+    What is written as an object of JSON has no syntax but that."""
+    if is_json_object(prompt):
+        return ((Weighted(prompt),),)
     tokens = list(_TOKEN.finditer(prompt))
     factors = _bracket_factors(tokens)
     chunks: list[list[Weighted]] = [[]]
@@ -60,6 +65,17 @@ def parse_prompt(prompt: str) -> tuple[Chunk, ...]:
             weight = round(min(max(stack[-1], -MAX_WEIGHT), MAX_WEIGHT), 4)
             _append(chunks[-1], Weighted(token["escaped"] or token[0], weight))
     return tuple(map(tuple, chunks))
+
+
+def is_json_object(text: str) -> bool:
+    """Whether a text is an object of JSON, whose brackets are its own."""
+    if not (text.lstrip().startswith("{") and text.rstrip().endswith("}")):
+        return False
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return True
 
 
 def has_weights(prompt: str) -> bool:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from protocol.prompt_syntax import is_json_object
+
 _LORA_TAG = re.compile(r"<(?P<kind>lora|lyco):(?P<name>[^:<>]{1,128})(?P<rest>(?::[^:<>]{0,64}){0,8})>", re.IGNORECASE)
 _HYPERNET = re.compile(r"<hypernet:[^<>]{0,140}>", re.IGNORECASE)
 _EMBEDDING = re.compile(r"(?P<open>\()?\bembedding:(?P<name>[\w.\-]{1,128})(?P<weight>:[\d.]{1,8})?", re.IGNORECASE)
@@ -14,7 +16,7 @@ _SCHEDULE = re.compile(
     r"(?<!\\)\[(?P<before>[^\[\]:|]{0,300}):(?:(?P<after>[^\[\]:|]{0,300}):)?"
     r"\s*(?:\d{1,4}(?:\.\d{0,4})?|\.\d{1,4})\s*\]"
 )
-_ALTERNATION = re.compile(r"(?<!\\)\[(?P<first>[^\[\]{}|]{1,300})\|[^\[\]]{0,1000}\]")
+_ALTERNATION = re.compile(r"(?<!\\)\[(?P<first>[^\[\]{}|\"]{1,300})\|[^\[\]\"]{0,1000}\]")
 _CHOICE = re.compile(r"\{(?P<first>[^{}|\"\n]{0,500})\|[^{}\"\n]{0,1000}\}")
 _WILDCARD = re.compile(r"(?<![A-Za-z0-9_])__(?P<name>[A-Za-z0-9][\w\-/* ]{0,100}?)__(?![A-Za-z0-9_])")
 _AND = re.compile(r"(?:\s{0,8}:\s{0,8}[+-]?\d{0,3}(?:\.\d{0,4})?)?\s{0,8}\bAND\b\s{0,8}")
@@ -37,12 +39,14 @@ class ReadText:
 def read_syntax(text: str, words: Mapping[str, str], *, subjects: bool, written: bool = True) -> ReadText:
     """A text with the syntax of other programs taken off, where nothing here does it. `words` are the learned words
     that are installed, by their names in lower case; `subjects` says whether the command has some. A text that is not
-    `written` by the prompt agent has one choice for all pictures."""
+    `written` by the prompt agent has one choice for all pictures. An object of JSON is left as it is."""
+    if is_json_object(text):
+        return ReadText(text)
     notes: list[str] = []
     text = _LORA_TAG.sub(lambda found: _read_lora(found, notes), text)
     if found := _HYPERNET.search(text):
         notes.append(f"{found[0]} is left out: no model here takes hypernetworks")
-        text = _HYPERNET.sub("", text)
+        text = _HYPERNET.sub("", text).strip(" ,")
     text = _EMBEDDING.sub(lambda found: _read_embedding(found, words, notes), text)
     text = _SCHEDULE.sub(lambda found: _read_schedule(found, notes), text)
     text = _ALTERNATION.sub(lambda found: _read_alternation(found, notes), text)

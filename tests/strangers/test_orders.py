@@ -1,0 +1,136 @@
+"""Orders of strangers against what plans are made by: each is drawn, named or refused as its table says."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from agents.generator import announce
+from agents.generator.registry import registry, samplers
+from agents.planner.planning.capabilities import Capabilities, merge_presences
+from agents.planner.planning.command_texts import ReadCommand, read_texts
+from agents.planner.planning.recipe import Defaults, Recipe, resolve
+from agents.shared.text_file import decode_json_text
+from protocol.codec import decode_command
+from protocol.commands import GenerateImages
+from protocol.errors import AcpError
+from protocol.messages import Presence
+from protocol.offers import EmbeddingOffer, LoraInfo, LoraOffer, ModelOffer, Offer
+
+ORDERS: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "orders.toml").read_text())["order"]
+DETAILS = " ".join(f"detail number {number}," for number in range(60))
+DEFAULTS = Defaults(stand_in=None, min_score=0.5, max_attempts=3)
+
+
+def here(offer: Offer) -> Offer:
+    """The offer as of a generator that has it."""
+    return replace(offer, info=replace(offer.info, installed=True))
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Capabilities:
+    """All models and words that come with the registry, and one LoRA."""
+    home = tmp_path_factory.mktemp("home")
+    known = registry.load(home / "models", home / "loras", home / "models.toml")
+    offers = announce.announce(known, announce.Versions(), announce.Speeds())
+    lora = LoraOffer(info=LoraInfo(name="kohya_plain", platform="stable_diffusion_1_5", installed=True))
+    process = Presence(
+        role="generator", instance="one", pid=1, host="here", version="0", started_at="2026-01-01T00:00:00Z", slots=1
+    )
+    generator = replace(
+        process,
+        offers=[*(here(one) for one in offers if isinstance(one, ModelOffer | EmbeddingOffer)), lora],
+        samplers=[one.name for one in samplers.SAMPLERS],
+        sampler_aliases=samplers.ALIASES,
+    )
+    return merge_presences([generator, replace(process, role="prompt", styles=["plain"])])
+
+
+def command_of(order: dict[str, Any]) -> GenerateImages:
+    """The command of an order, through the door that all commands come in by."""
+    fields: dict[str, Any] = {"cmd": "GENERATE_IMAGES", "platform": "pocket", **order.get("wish", {})}
+    if "prompt" in order:
+        fields["prompts"] = [order["prompt"]]
+    fields = {name: value for name, value in fields.items() if value != ""}
+    text = msgspec.json.encode(fields).decode().replace("$DETAILS", DETAILS).replace("$LONG", "x" * 5000)
+    command = decode_command(text.encode())
+    assert isinstance(command, GenerateImages)
+    return command
+
+
+def planned(order: dict[str, Any], workshop: Capabilities) -> tuple[ReadCommand, Recipe]:
+    read = read_texts(command_of(order), workshop)
+    return read, resolve(read.command, workshop, DEFAULTS)
+
+
+def values_of(command: GenerateImages, recipe: Recipe) -> dict[str, Any]:
+    """What an order may set, as its table says it."""
+    return {
+        **msgspec.structs.asdict(recipe.pixels),
+        "size": [recipe.pixels.width, recipe.pixels.height],
+        "loras": [[one.name, one.weight] for one in recipe.pixels.loras],
+        "seed": "random" if command.seed is None else command.seed,
+        "negative_prompt": command.negative_prompt,
+    }
+
+
+def unmatched(said: list[str], expected: list[str]) -> tuple[list[str], list[str]]:
+    """Lines that nothing was expected of, and what was expected of no line."""
+    return (
+        [line for line in said if not any(part in line for part in expected)],
+        [part for part in expected if not any(part in line for line in said)],
+    )
+
+
+@pytest.mark.parametrize("order", [one for one in ORDERS if "refused" not in one], ids=lambda one: one["name"])
+def test_what_is_accepted_is_drawn_as_understood_and_the_plan_names_the_rest(
+    order: dict[str, Any], workshop: Capabilities
+) -> None:
+    read, recipe = planned(order, workshop)
+    wish, command = command_of(order), read.command
+
+    drawn = order.get("drawn", (wish.prompts or [wish.brief])[0])
+    assert (command.prompts or [command.brief])[0] == drawn
+    found = values_of(command, recipe)
+    assert {name: found[name] for name in order.get("sets", {})} == order.get("sets", {})
+    assert unmatched([*read.not_honoured, *recipe.not_honoured], order.get("named", [])) == ([], [])
+    assert unmatched([*read.warnings, *recipe.warnings], order.get("warned", [])) == ([], [])
+
+
+@pytest.mark.parametrize("order", [one for one in ORDERS if "refused" in one], ids=lambda one: one["name"])
+def test_what_is_refused_names_the_field_and_says_what_to_do(order: dict[str, Any], workshop: Capabilities) -> None:
+    code, path, advice = order["refused"]
+    with pytest.raises(AcpError) as refused:
+        planned(order, workshop)
+    body = refused.value.body
+    assert (body.code, body.path) == (code, path)
+    assert advice in (body.hint or "")
+
+
+BYTES: dict[str, tuple[bytes, str]] = {
+    "a byte order mark": (b'\xef\xbb\xbf{"cmd":"LIST"}', "without a byte order mark"),
+    "UTF-16": ('{"cmd":"LIST"}'.encode("utf-16"), "this is UTF-16"),
+    "UTF-16 without a mark": ('{"cmd":"LIST"}'.encode("utf-16-be"), "this is UTF-16"),
+    "half of a character": (rb'{"cmd":"GENERATE_IMAGES","brief":"a car \ud83d"}', r"\ud83d is half of a character"),
+    "the other half": (rb'{"cmd":"GENERATE_IMAGES","brief":"\ude97 a car"}', r"\ude97 is half of a character"),
+    "Latin-1": ('{"cmd":"GENERATE_IMAGES","brief":"é"}'.encode("latin-1"), "the byte at 34 is none of it"),
+    "nothing": (b"", "send one object"),
+}
+
+
+@pytest.mark.parametrize("name", BYTES)
+def test_bytes_that_are_no_json_are_refused_with_what_to_do(name: str) -> None:
+    data, advice = BYTES[name]
+    with pytest.raises(AcpError) as refused:
+        decode_command(data)
+    assert refused.value.code == "invalid_json"
+    assert advice in (refused.value.body.hint or "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_an_order_file_is_read_whichever_editor_saved_it(encoding: str) -> None:
+    text = '{"cmd": "GENERATE_IMAGES", "brief": "é 🚗"}'
+    assert decode_json_text(text.encode(encoding)) == text
