@@ -1,6 +1,7 @@
 """Orders of strangers against what plans are made by: each is drawn, named or refused as its table says."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +9,23 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from agents.doors.cli.batches.send import read_command
 from agents.generator import announce
 from agents.generator.registry import registry, samplers
+from agents.planner.inputs.catalogue_loader import CatalogueLoader
 from agents.planner.planning.capabilities import Capabilities, merge_presences
 from agents.planner.planning.command_texts import ReadCommand, read_texts
 from agents.planner.planning.recipe import Defaults, Recipe, resolve
-from agents.shared.text_file import decode_json_text
+from bus.connection import Address
+from bus.local_blobs import LocalBlobs
+from protocol.catalogue import CatalogueSnapshot
 from protocol.codec import decode_command
-from protocol.commands import GenerateImages
+from protocol.commands import Catalogue, GenerateImages
 from protocol.errors import AcpError
 from protocol.messages import Presence
 from protocol.offers import EmbeddingOffer, LoraInfo, LoraOffer, ModelOffer, Offer
+from protocol.plans import GenerationPlan
+from tests.workshop import instant_settings, served
 
 ORDERS: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "orders.toml").read_text())["order"]
 DETAILS = " ".join(f"detail number {number}," for number in range(60))
@@ -110,6 +117,22 @@ def test_what_is_refused_names_the_field_and_says_what_to_do(order: dict[str, An
     assert advice in (body.hint or "")
 
 
+async def test_a_planner_reads_an_order_of_a_stranger_and_says_what_it_sets_and_leaves_out(
+    tmp_path: Path, login: Callable[[str], Address]
+) -> None:
+    wish = GenerateImages(
+        prompts=["a (red:1.4) car --ar 1:1 --v 6"], platform="pocket", seed=-1, sampler="k_euler_a", hold=True
+    )
+    async with served(instant_settings(tmp_path / "home"), login) as client:
+        reply = await client.request(wish, client_id="local", timeout=35)
+    assert isinstance(reply, GenerationPlan)
+    plan = reply.generation_plan
+    assert (plan.state, plan.sampler, plan.prompts) == ("held", "Euler a", ["a (red:1.4) car"])
+    assert "prompts[0]: --v 6 is left out: nothing here does it" in plan.not_honoured
+    assert "prompts[0]: --ar 1:1 sets the resolution of the batch" in plan.warnings
+    assert "seed: -1 draws one at random, as leaving it out does" in plan.warnings
+
+
 BYTES: dict[str, tuple[bytes, str]] = {
     "a byte order mark": (b'\xef\xbb\xbf{"cmd":"LIST"}', "without a byte order mark"),
     "UTF-16": ('{"cmd":"LIST"}'.encode("utf-16"), "this is UTF-16"),
@@ -131,6 +154,28 @@ def test_bytes_that_are_no_json_are_refused_with_what_to_do(name: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_an_order_file_is_read_whichever_editor_saved_it(encoding: str) -> None:
+def test_an_order_file_is_read_whichever_editor_saved_it(encoding: str, tmp_path: Path) -> None:
     text = '{"cmd": "GENERATE_IMAGES", "brief": "é 🚗"}'
-    assert decode_json_text(text.encode(encoding)) == text
+    file = tmp_path / "order.json"
+    file.write_bytes(text.encode(encoding))
+    assert read_command(str(file)) == text.encode()
+    file.write_bytes(b"\xff\xfe\xff")
+    assert read_command(str(file)) == b"\xff\xfe\xff"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+async def test_a_prompt_file_of_a_catalogue_is_read_whichever_editor_saved_it_and_as_a_prompt_is(
+    encoding: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "catalogues" / "catalog_v1"
+    folder.mkdir(parents=True)
+    text = "# Title\n\na [red:blue:0.5] mug é <lora:ink:1> --ar 9:16"
+    (folder / "ZH01_mug.md").write_bytes(text.encode(encoding))
+    blobs = LocalBlobs(tmp_path / "blobs")
+    loader = CatalogueLoader(tmp_path / "catalogues", tmp_path / "combos", blobs)
+    read = await loader.load(GenerateImages(catalogue=Catalogue(names=["v1"])))
+    assert read is not None
+    snapshot = msgspec.json.decode(await blobs.get(read.blob, limit=10_000), type=CatalogueSnapshot)
+    assert [entry.text.strip() for entry in snapshot.entries] == ["a blue mug é"]
+    said = ["--ar 9:16 is left out", "[red:blue:0.5]: words do not change", "<lora:ink:1> is left out"]
+    assert unmatched(read.warnings, said) == ([], [])

@@ -3,9 +3,10 @@
 pipelines of CLIP-encoded models take instead of words.
 
 What exceeds a text encoder's length is read in chunks, whose embeddings follow each other, as in AUTOMATIC1111's web
-UI. A weight moves the embedding of a token away from that of the empty prompt, as in ComfyUI (`comfy/sd1_clip.py`,
-`encode_token_weights`): weight 0 is the empty prompt's, 1 its own. The web UI multiplies embeddings and then restores
-the mean of all, which is no more than noise where that mean is near 0.
+UI. Weights act as in compel (`embeddings_provider.py`) and ComfyUI (`sd1_clip.py`): they move a token's embedding on
+the line from the empty prompt's, where weight 0 is, through its own, where weight 1 is. A weight below 1 also takes
+words out of what the tokens after them know of them, in proportion: the encoder reads the chunk again without. The web
+UI multiplies embeddings and then restores the mean of all, which is no more than noise where that mean is near 0.
 """
 
 from collections.abc import Sequence
@@ -84,29 +85,38 @@ class _TextEncoder:
         return [Token(number, piece, weight) for number, piece in zip(numbers, pieces, strict=True)]
 
     def _embed_chunk(self, chunk: Sequence[Token], empty: _Embedding) -> _Embedding:
-        own = self._embed_numbers([token.number for token in chunk])
+        numbers = [token.number for token in chunk]
+        own = self._embed_numbers(numbers)
         if all(token.weight == 1 for token in chunk):
             return own
         # One more at the start, which the tokenizer puts before every prompt.
         weights = torch.ones(self._length)
         weights[1 : 1 + len(chunk)] = torch.tensor([token.weight for token in chunk])
         weights = weights.to(own.hidden)[None, :, None]
-        moved = empty.hidden + (own.hidden - empty.hidden) * weights
-        return _Embedding(torch.where(weights == 1, own.hidden, moved), own.pooled)
+        moved = torch.where(weights == 1, own.hidden, empty.hidden + (own.hidden - empty.hidden) * weights)
+        for weight in sorted({token.weight for token in chunk if token.weight < 1}):
+            unread = [place for place, token in enumerate(chunk, 1) if token.weight == weight]
+            known = own.hidden - self._embed_numbers(numbers, unread).hidden
+            known[:, unread] = 0
+            moved = moved - known * (1 - max(weight, 0))
+        return _Embedding(moved, own.pooled)
 
-    def _embed_numbers(self, numbers: Sequence[int]) -> _Embedding:
-        """What the pipeline's own encoding of these tokens is."""
+    def _embed_numbers(self, numbers: Sequence[int], unread: Sequence[int] = ()) -> _Embedding:
+        """What the pipeline's own encoding of these tokens is; no token sees those at the places in `unread`."""
         tokenizer, length = self._tokenizer, self._length
         filling = [tokenizer.pad_token_id] * (length - 2 - len(numbers))
         framed = [tokenizer.bos_token_id, *numbers, tokenizer.eos_token_id]
         ids = torch.tensor([framed + filling]).to(self._pipeline._execution_device)
-        if self._penultimate:
-            said = self._model(ids, output_hidden_states=True)
-            return _Embedding(said.hidden_states[-2], said[0] if said[0].ndim == 2 else None)
         mask = None
         if getattr(self._model.config, "use_attention_mask", False):
             mask = torch.tensor([[1] * len(framed) + [0] * len(filling)]).to(ids.device)
-        return _Embedding(self._model(ids, attention_mask=mask)[0], None)
+        if unread:
+            mask = torch.ones_like(ids) if mask is None else mask
+            mask[:, unread] = 0
+        if not self._penultimate:
+            return _Embedding(self._model(ids, attention_mask=mask)[0], None)
+        said = self._model(ids, output_hidden_states=True, **({} if mask is None else {"attention_mask": mask}))
+        return _Embedding(said.hidden_states[-2], said[0] if said[0].ndim == 2 else None)
 
 
 def _text_encoders(pipeline: Any) -> list[_TextEncoder]:

@@ -1,4 +1,4 @@
-# pyright: basic, reportPrivateImportUsage=false, reportCallIssue=false
+# pyright: basic, reportPrivateImportUsage=false, reportCallIssue=false, reportOptionalSubscript=false
 """Weights and long prompts: the plain pipeline's picture when it is given the same embeddings, and with the bare prompt
 where it has no syntax and fits."""
 
@@ -121,14 +121,20 @@ async def test_in_company_and_with_regions_a_weighted_picture_is_what_it_is_alon
         assert np.abs(pixels(one).astype(int) - pixels(other)).max() <= 1
 
 
-def test_weight_0_is_the_empty_prompt_and_weight_1_the_prompt_itself():
+def test_weight_0_is_the_empty_prompt_and_unknown_to_the_other_words_and_weight_1_the_prompt_itself():
     pipeline = tiny_pipeline()
     with torch.no_grad():
-        own = pipeline.encode_prompt("a mug", "cpu", 1, True)
-        nothing = embed_prompts(pipeline, ["(a mug:0)"], None)
+        own, empty = pipeline.encode_prompt("a mug", "cpu", 1, True)
+        nothing = embed_prompts(pipeline, ["(a:0) mug"], None)
+        other = embed_prompts(pipeline, ["(b:0) mug"], None)
+        half = embed_prompts(pipeline, ["(a:0.5) mug"], None)
+        double = embed_prompts(pipeline, ["(a:2) mug"], None)
         chunks = embed_prompts(pipeline, ["a mug BREAK a mug"], "x")
-    assert nothing is not None
-    assert chunks is not None
-    assert torch.equal(nothing["prompt_embeds"][:, 1:5], own[1][:, 1:5])
-    assert torch.equal(chunks["prompt_embeds"], torch.cat([own[0], own[0]], dim=1))
+    assert None not in (nothing, other, half, double, chunks)
+    assert torch.equal(nothing["prompt_embeds"][:, 1], empty[:, 1])
+    assert torch.allclose(nothing["prompt_embeds"][:, 2:], other["prompt_embeds"][:, 2:], atol=1e-5)
+    assert torch.allclose(half["prompt_embeds"], (own + nothing["prompt_embeds"]) / 2, atol=1e-5)
+    assert torch.allclose(double["prompt_embeds"][:, 1], 2 * own[:, 1] - empty[:, 1], atol=1e-5)
+    assert torch.equal(double["prompt_embeds"][:, 2:], own[:, 2:])
+    assert torch.equal(chunks["prompt_embeds"], torch.cat([own, own], dim=1))
     assert chunks["negative_prompt_embeds"].shape == chunks["prompt_embeds"].shape
