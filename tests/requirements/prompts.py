@@ -104,12 +104,9 @@ PROMPTS: tuple[Requirement, ...] = (
             "test_prompt_syntax::test_a_prompt_is_read_as_other_programs_read_it",
             "test_prompt_embeddings::"
             "test_a_prompt_with_weights_or_of_any_length_is_the_plain_pipelines_given_its_embeddings",
-            "test_prompt_embeddings::"
-            "test_a_bare_prompt_is_the_plain_pipelines_and_so_are_the_words_where_weights_do_not_act",
             "test_prompt_embeddings::test_a_job_without_a_syntax_is_drawn_as_0_1_0_drew_it",
             "test_writer::test_a_choice_deals_its_words_in_turn_inner_ones_first_and_in_what_must_not_be_shown_too",
             "test_orders::test_what_is_accepted_is_drawn_as_understood_and_the_plan_names_the_rest",
-            "test_orders::test_what_is_refused_names_the_field_and_says_what_to_do",
             "test_orders::test_a_planner_reads_an_order_of_a_stranger_and_says_what_it_sets_and_leaves_out",
         ),
     ),

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from agents.generator.architectures.file_marks import Layers
 from agents.generator.files.family_marks import (
@@ -152,7 +152,7 @@ def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
     found: list[str] = []
     for folder, counts in folders.items():
         if isinstance(counts, dict):
-            numbers: dict[str, Any] = counts
+            numbers = cast("dict[str, Any]", counts)
             found += _tags_of_every_picture(numbers, _picture_count(counted.get(folder)), (folder, title))
     return tuple(dict.fromkeys(found))[:MAX_TRIGGERS]
 
@@ -164,12 +164,12 @@ def _json_object(text: str) -> dict[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _picture_count(folder: Any) -> int | None:
     """How many pictures kohya's trainer says that a folder had."""
-    count = folder.get("img_count") if isinstance(folder, dict) else None
+    count = cast("dict[str, Any]", folder).get("img_count") if isinstance(folder, dict) else None
     return count if isinstance(count, int) and count > 0 else None
 
 
