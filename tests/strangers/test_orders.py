@@ -140,6 +140,7 @@ BYTES: dict[str, tuple[bytes, str]] = {
     "half of a character": (rb'{"cmd":"GENERATE_IMAGES","brief":"a car \ud83d"}', r"\ud83d is half of a character"),
     "the other half": (rb'{"cmd":"GENERATE_IMAGES","brief":"\ude97 a car"}', r"\ude97 is half of a character"),
     "Latin-1": ('{"cmd":"GENERATE_IMAGES","brief":"é"}'.encode("latin-1"), "the byte at 34 is none of it"),
+    "a whole character in what ends early": (rb'{"cmd":"GENERATE_IMAGES","brief":"\ud83d\ude97 \n', "send one object"),
     "nothing": (b"", "send one object"),
 }
 
@@ -159,8 +160,9 @@ def test_an_order_file_is_read_whichever_editor_saved_it(encoding: str, tmp_path
     file = tmp_path / "order.json"
     file.write_bytes(text.encode(encoding))
     assert read_command(str(file)) == text.encode()
-    file.write_bytes(b"\xff\xfe\xff")
-    assert read_command(str(file)) == b"\xff\xfe\xff"
+    for foreign in (b"", b"\xff\xfe\xff"):
+        file.write_bytes(foreign)
+        assert read_command(str(file)) == foreign
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

@@ -73,8 +73,6 @@ def _split_flags(found: SettingsInText) -> SettingsInText:
     kept: list[str] = []
     place = 0
     for flag in _FLAG.finditer(text):
-        if flag.start() < place:
-            continue
         name = flag["name"].lower()
         known = name in _VALUES
         given = re.compile(_VALUES.get(name, _NUMBER), re.DOTALL).match(text, flag.end())
