@@ -137,7 +137,7 @@ BYTES: dict[str, tuple[bytes, str]] = {
     "a byte order mark": (b'\xef\xbb\xbf{"cmd":"LIST"}', "without a byte order mark"),
     "UTF-16": ('{"cmd":"LIST"}'.encode("utf-16"), "this is UTF-16"),
     "UTF-16 without a mark": ('{"cmd":"LIST"}'.encode("utf-16-be"), "this is UTF-16"),
-    "half of a character": (rb'{"cmd":"GENERATE_IMAGES","brief":"a car \ud83d"}', r"\ud83d is half of a character"),
+    "half of a character": (rb'{"cmd":"GENERATE_IMAGES","brief":"a \ud83d\n car"}', r"\ud83d is half of a character"),
     "the other half": (rb'{"cmd":"GENERATE_IMAGES","brief":"\ude97 a car"}', r"\ude97 is half of a character"),
     "Latin-1": ('{"cmd":"GENERATE_IMAGES","brief":"é"}'.encode("latin-1"), "the byte at 34 is none of it"),
     "a whole character in what ends early": (rb'{"cmd":"GENERATE_IMAGES","brief":"\ud83d\ude97 \n', "send one object"),
