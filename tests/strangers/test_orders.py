@@ -10,6 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from agents.doors.cli.batches.send import read_command
+from agents.doors.cli.errors import BAD_INPUT, report_failures
+from agents.doors.cli.generate.order import GenerateOptions
+from agents.doors.cli.generate.order import command_of as generate_command
 from agents.generator import announce
 from agents.generator.registry import registry, samplers
 from agents.planner.inputs.catalogue_loader import CatalogueLoader
@@ -181,3 +184,10 @@ async def test_a_prompt_file_of_a_catalogue_is_read_whichever_editor_saved_it_an
     assert [entry.text.strip() for entry in snapshot.entries] == ["a blue mug é"]
     said = ["--ar 9:16 is left out", "[red:blue:0.5]: words do not change", "<lora:ink:1> is left out"]
     assert unmatched(read.warnings, said) == ([], [])
+
+
+def test_a_brief_whose_bytes_are_no_text_gets_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, report_failures():
+        generate_command(GenerateOptions(brief="a red \udcff car"))
+    assert ended.value.code == BAD_INPUT
+    assert "is no text in UTF-8" in capsys.readouterr().err

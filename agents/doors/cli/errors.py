@@ -62,6 +62,10 @@ def report_failures(json: bool = False) -> Generator[None]:
         _exit_with(failure, json)
     except OSError as error:
         _exit_with(_failure_of_os_error(error), json)
+    except UnicodeEncodeError as error:
+        # What a terminal's bytes become that are no text.
+        text = error.object.encode("utf-8", "backslashreplace").decode()[:80]
+        _exit_with(bad_input(f"{text!r} is no text in UTF-8", hint="write it anew, in a terminal set to UTF-8"), json)
     except ExceptionGroup as group:
         _exit_with(_only_failure(group), json)
     except KeyboardInterrupt:
