@@ -28,6 +28,7 @@ from protocol.shape import is_deeper, repeated_name
 from protocol.spending import Spending
 from protocol.sweep import check_sweep
 from protocol.template import check_template
+from protocol.undecodable import undecodable_hint
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """Largest message, before and after decompression: the broker's default `max_payload`."""
@@ -280,9 +281,7 @@ def _strictly(data: bytes, decoder: msgspec.json.Decoder[Decoded], kinds: Kinds)
     except msgspec.ValidationError as error:
         raise bad_command(error, data, kinds) from error
     except _UNDECODABLE as error:
-        raise BadMessage(
-            "invalid_json", f"the command is not JSON: {error}", hint='send one object, {"cmd": …}'
-        ) from error
+        raise BadMessage("invalid_json", f"the command is not JSON: {error}", hint=undecodable_hint(data)) from error
     if path := repeated_name(data):
         raise BadCommand("invalid_value", "the field is given twice", path=path[:200], hint="give it once")
     return command

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.animation import Animation
-from protocol.ids import Id, Label, Seed
+from protocol.ids import Id, Label, WantedSeed
 from protocol.parameters import (
     MAX_QUANTITY,
     Budget,
@@ -71,8 +71,8 @@ class GenerateImages(
     """What the pictures must not show."""
     section: Id | None = None
     """Where the pictures will be used; part of their file names."""
-    seed: Seed | None = None
-    """Seed of the first picture; the others derive from it. Null draws one."""
+    seed: WantedSeed | None = None
+    """Seed of the first picture; the others derive from it. Null and -1 draw one."""
     steps: Annotated[int, Meta(ge=1, le=150)] | None = None
     """Denoising steps; null is the model's default."""
     guidance: Annotated[float, Meta(ge=0.0, le=50.0)] | None = None

@@ -22,6 +22,7 @@ MAX_SEED = 2**53 - 1
 
 Id = Annotated[str, Meta(pattern=ID_PATTERN, description="letters, digits, _ and -, 1 to 64 characters")]
 Seed = Annotated[int, Meta(ge=0, le=MAX_SEED, description="seed of the initial noise, below 2^53")]
+WantedSeed = Annotated[int, Meta(ge=-1, le=MAX_SEED, description="a seed below 2^53; -1 draws one at random")]
 Label = Annotated[
     str,
     Meta(

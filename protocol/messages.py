@@ -353,7 +353,8 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     `offers` is everything with weights that a generator knows. The seven lists from `models` to `embeddings` say the
     same to processes that do not read `offers` yet, and are announced by version 0.1 alone: 0.2 leaves them out. A
     reader takes `offers` where there are any, and the lists otherwise. Offers that would make the message too large
-    are left to the lists. `style_settings` are those of the styles that have any.
+    are left to the lists. `style_settings` are those of the styles that have any. `sampler_aliases` are other names of
+    the `samplers` -> the name that is listed.
     """
 
     role: Role
@@ -373,6 +374,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     motions: list[MotionInfo] = []
     embeddings: list[EmbeddingInfo] = []
     samplers: list[str] = []
+    sampler_aliases: dict[str, str] = {}
     styles: list[str] = []
     style_references: list[str] = []
     offers: list[Offer] = []

@@ -16,6 +16,14 @@ ToolKind = Literal["upscaler", "face_restorer"]
 """What a tool does with finished pictures."""
 
 
+class PromptReading(Struct, frozen=True, kw_only=True):
+    """How a model reads prompts in the syntax of `prompt_syntax.py`: `weights` says that they act, else they are taken
+    off. It reads long prompts in chunks where `tokens` is null, and else cuts off what follows so many tokens."""
+
+    weights: bool = False
+    tokens: int | None = None
+
+
 class LoraInfo(Struct, frozen=True, kw_only=True):
     """An adapter that a generator knows. `trigger` are words that wake it; `version` as in `ModelInfo`."""
 
@@ -47,7 +55,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     model and its platform. `references` is how many reference pictures it can follow; `starts` is what it can begin
     from beside noise, a whole picture or the part outside of a mask. `engine` says whether its calls can be shared
     among pictures. `version` is the hash of its weights, null before the process knows it. `unfit_samplers` are those
-    of the process that it cannot use, left out where it can use all.
+    of the process that it cannot use, left out where it can use all. `prompts` is how it reads prompts that have a
+    syntax; null of a generator that takes each character for a part of the words.
     """
 
     name: str
@@ -73,6 +82,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     engine: EngineKind | None = None
     version: str | None = None
     unfit_samplers: list[str] | UnsetType = UNSET
+    prompts: PromptReading | None = None
 
 
 class ControlInfo(Struct, frozen=True, kw_only=True):

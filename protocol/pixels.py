@@ -36,8 +36,9 @@ class PixelSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     that it ends in another size than this. `strict` makes it alone in each model call, `buckets` in calls as large as
     these; else they follow the load.
 
-    The last five are null where the generator's own choice holds: `precision` of the denoiser, CPU `threads`, the
-    `prompt_syntax` that the prompts are written in, `step_reuse` (how far a step's input may lie from the last one's
+    `prompt_syntax` is what the prompts are written in: `weights` (`prompt_syntax.py`); null where each character is a
+    part of the words. The others of the last five are null where the generator's own choice holds: `precision` of the
+    denoiser, CPU `threads`, `step_reuse` (how far a step's input may lie from the last one's
     for its result to be used again, relative), and the `guidance_window`: the part of the steps, from 0 to 1, in which
     guidance acts. A field at its default is in neither JSON nor digest.
     """
@@ -80,7 +81,7 @@ def pixel_spec(settings: PixelSettings, **own: Any) -> PixelSpec:
     return PixelSpec(**values)
 
 
-UNBUILT_SETTINGS = ("precision", "threads", "prompt_syntax", "step_reuse", "guidance_window")
+UNBUILT_SETTINGS = ("precision", "threads", "step_reuse", "guidance_window")
 """Settings that have a place and that no engine obeys yet."""
 
 _decode = msgspec.json.Decoder(PixelSpec).decode

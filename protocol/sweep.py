@@ -6,6 +6,7 @@ import msgspec
 
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand
+from protocol.ids import Seed
 from protocol.nearest import bad_value, nearest
 from protocol.parameters import Lora, Requirements, Sweep, Text
 
@@ -22,10 +23,14 @@ def _types(kind: type[msgspec.Struct], *names: str) -> dict[str, Any]:
     return {field.name: field.type for field in msgspec.structs.fields(kind) if field.name in names}
 
 
+SweptSeed = Seed | None
+"""Where pictures differ by their seeds, each is named."""
+
 FIELDS: dict[str, Any] = {
-    **_types(GenerateImages, "brief", "negative_prompt", "style", "seed", "steps", "guidance", "sampler"),
+    **_types(GenerateImages, "brief", "negative_prompt", "style", "steps", "guidance", "sampler"),
     **_types(Requirements, "resolution", "style_reference"),
     "prompt": Text,
+    "seed": SweptSeed,
 }
 """Field that may differ from picture to picture -> the type of its values. `prompt` is one finished prompt."""
 

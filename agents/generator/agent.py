@@ -117,6 +117,7 @@ class Generator(Agent):
             motions=infos_of(offers, MotionInfo),
             embeddings=infos_of(offers, EmbeddingInfo),
             samplers=[sampler.name for sampler in samplers.SAMPLERS],
+            sampler_aliases=samplers.ALIASES,
             offers=announce.offers_beside_lists(offers),
         )
 

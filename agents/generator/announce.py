@@ -23,7 +23,7 @@ from agents.generator.upscale import spandrel_networks
 from agents.shared.device_time import seconds_at_defaults
 from protocol.codec import MAX_MESSAGE_BYTES
 from protocol.messages import Job
-from protocol.offers import ModelInfo, ModelOffer, Offer, ToolInfo, ToolOffer
+from protocol.offers import ModelInfo, ModelOffer, Offer, PromptReading, ToolInfo, ToolOffer
 from protocol.parameters import ControlKind
 from protocol.post import LANCZOS, CorrectColour, Refine, size_after
 
@@ -138,6 +138,7 @@ def _hosted_offer(model: HostedModel, registry: Registry, speeds: Speeds) -> Mod
             seconds_per_image=speeds.seconds_per_image(model.name),
             references=model.references,
             starts=[*starts, "mask"] if model.mask else starts,
+            prompts=PromptReading(),
         )
     )
 
@@ -154,6 +155,7 @@ def _details(entry: Entry, registry: Registry, speeds: Speeds, references: int) 
                 "starts": supported_starts(entry),
                 "engine": "steps" if entry.family.shares_calls else "pipeline",
                 **({"unfit_samplers": unfit} if (unfit := unfit_samplers(entry.architecture)) else {}),
+                "prompts": {"weights": entry.family.reads_weights, "tokens": entry.family.prompt_tokens},
             }
         case ControlEntry():
             return {"prepare": _annotator_install_hint(entry.kind, registry)}

@@ -6,6 +6,7 @@ module.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -26,6 +27,10 @@ SIMILAR_COLOURS = (
 )
 """Colours that are easily confused: a thing and its background are not both from one family."""
 
+SUBJECT = "{subject}"
+"""Where a brief or a prompt wants one of the subjects."""
+
+_CHOICE = re.compile(r"\{([^{}|\"\n]{0,500}(?:\|[^{}|\"\n]{0,500}){1,100})\}")
 _BACKGROUND_WORDS = (" background", " backdrop")
 
 
@@ -37,7 +42,7 @@ def write_prompt(request: WritePrompts, style: Style, reference: StyleReference 
         text=_add_triggers(
             _fill_template(style.template_for(request.platform), words), () if request.prompts else request.triggers
         ),
-        negative=_join_negatives(request, style, reference) if request.negative_supported else "",
+        negative=_join_negatives(request, style, reference, index) if request.negative_supported else "",
         subject=subject,
         template=style.name,
         template_version=style.version,
@@ -46,11 +51,17 @@ def write_prompt(request: WritePrompts, style: Style, reference: StyleReference 
 
 
 def _content_of(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> str:
-    """What the picture shows: a prompt that was given, the brief, or a subject in a colour on a background."""
+    """What the picture shows, with one word of each choice `{red|blue}`."""
+    return _choose_alternatives(_scene_of(request, style, reference, index), index, request.seed)
+
+
+def _scene_of(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> str:
+    """A prompt that was given, the brief, or a subject in a colour on a background."""
     if request.prompts:
-        return request.prompts[index % len(request.prompts)]
-    if request.brief and not request.subjects:
-        return request.brief
+        turn, place = divmod(index, len(request.prompts))
+        return _fill_subject(request.prompts[place], request, turn)
+    if request.brief and (not request.subjects or SUBJECT in request.brief):
+        return _fill_subject(request.brief, request, index)
     subject = _pick(request.subjects or style.subjects, index, request.seed, "subject")
     if request.brief:
         return f"{subject}, {request.brief}"
@@ -61,6 +72,23 @@ def _content_of(request: WritePrompts, style: Style, reference: StyleReference |
     shown = [colour] if _is_bare_noun(subject) else subject.lower().split()
     apart = [ground for ground in grounds if not any(_are_similar(ground, word) for word in shown)]
     return _complete_scene(subject, colour, _pick(apart or grounds, index, request.seed, "background"))
+
+
+def _fill_subject(text: str, request: WritePrompts, index: int) -> str:
+    """The text with a subject in each of its places for one."""
+    if not request.subjects or SUBJECT not in text:
+        return text
+    return text.replace(SUBJECT, _pick(request.subjects, index, request.seed, "subject"))
+
+
+def _choose_alternatives(text: str, index: int, seed: int) -> str:
+    """The text with one of the words of each choice, dealt in turn like all words; inner choices first."""
+    number = 0
+    while choice := _CHOICE.search(text):
+        word = _pick(choice[1].split("|"), index, seed, f"choice {number}")
+        text = f"{text[: choice.start()]}{word.strip()}{text[choice.end() :]}"
+        number += 1
+    return text
 
 
 def _are_similar(one: str, other: str) -> bool:
@@ -110,13 +138,14 @@ def _fill_template(template: str, words: Mapping[str, str]) -> str:
 
 
 def _add_triggers(text: str, triggers: Sequence[str]) -> str:
-    """The text with each trigger of a LoRA that it lacks."""
-    return ", ".join([text, *(word for word in triggers if word.casefold() not in text.casefold())])
+    """The text after each trigger of a LoRA that it lacks: what stands at the end may be cut off."""
+    return ", ".join([*(word for word in triggers if word.casefold() not in text.casefold()), text])
 
 
-def _join_negatives(request: WritePrompts, style: Style, reference: StyleReference | None) -> str:
+def _join_negatives(request: WritePrompts, style: Style, reference: StyleReference | None, index: int) -> str:
     """The negative prompts of command, style and reference, each phrase once."""
-    sources = (request.negative_prompt or "", style.negative, reference.negative if reference else "")
+    own = _choose_alternatives(request.negative_prompt or "", index, request.seed)
+    sources = (own, style.negative, reference.negative if reference else "")
     first: dict[str, str] = {}
     for phrase in (part.strip() for source in sources for part in source.split(",")):
         if phrase:

@@ -10,8 +10,9 @@ from agents.qa.score import Gate
 from agents.qa.scorer import Scorer
 from agents.qa.signature import signature
 from agents.shared.picture import Rgb, Undecodable, decode
-from protocol.messages import ScoreImage
+from protocol.messages import Job, ScoreImage
 from protocol.post import size_after
+from protocol.prompt_syntax import WEIGHTS, plain_text
 
 MIN_REGION_SIDE = 0.25
 """Part of a side below which a region is too small to be judged by itself."""
@@ -55,12 +56,17 @@ def inspect_picture(data: bytes, message: ScoreImage, scorer: Scorer | None) -> 
     taken = measure(picture.rgb)
     embedding = None
     if scorer is not None:
-        whole = scorer.match(picture.rgb, job.prompt_origin.subject or job.pixels.prompt)
+        whole = scorer.match(picture.rgb, _words_of(job, job.prompt_origin.subject or job.pixels.prompt))
         parts = [
-            scorer.match(crop(picture.rgb, one.box), one.prompt)
+            scorer.match(crop(picture.rgb, one.box), _words_of(job, one.prompt))
             for one in job.pixels.regions
             if min(one.box[2:]) >= MIN_REGION_SIDE
         ]
         taken = replace(taken, adherence=min((part.adherence for part in parts), default=whole.adherence))
         embedding = whole.embedding
     return Inspection(tuple(gates), taken, signature(picture.rgb), embedding, "; ".join(notes))
+
+
+def _words_of(job: Job, text: str) -> str:
+    """What a text of a job says, without the syntax that it is written in."""
+    return plain_text(text) if job.pixels.prompt_syntax == WEIGHTS else text

@@ -80,7 +80,7 @@ _PIXEL_FIELDS: Mapping[str, Any] = {field.name: field.type for field in msgspec.
 PROMPT_KEYWORD = "bottega_prompt"
 """Keyword of the prompt's text in a PNG file: ComfyUI takes what stands under `prompt` for a graph of its nodes."""
 
-_SILENT_FIELDS = ("strict", *UNBUILT_SETTINGS)
+_SILENT_FIELDS = ("strict", "prompt_syntax", *UNBUILT_SETTINGS)
 """Fields that files have only where they say something."""
 
 

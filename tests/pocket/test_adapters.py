@@ -77,7 +77,7 @@ def test_the_generator_uses_every_tensor_of_a_lora_as_diffusers_does(pipe: Stabl
         used = sum(1 for key, _ in pipe.unet.named_parameters() if f".{name}." in key)
         (plain,) = draw(pipe, [CAR])
     ours = load()
-    LoraAdapters(ours).activate([LoraAdapter(name=name, file=file, weight=1.0)])
+    LoraAdapters(ours, MountGuard(ours)).activate([LoraAdapter(name=name, file=file, weight=1.0)])
     assert used == held
     assert difference(plain, draw(ours, [CAR])[0]) <= 1
 

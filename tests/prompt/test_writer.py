@@ -41,9 +41,27 @@ def test_a_dressed_brief_comes_first_and_whole_and_is_what_qa_looks_for() -> Non
 
 def test_the_words_that_wake_a_lora_are_in_every_written_prompt_once() -> None:
     written = page(request(brief="a mug with a NEON sign", triggers=["neon sign", "zephyr rocket"]), count=1)
-    assert [prompt.text for prompt in written] == ["a mug with a NEON sign, zephyr rocket"]
+    assert [prompt.text for prompt in written] == ["zephyr rocket, a mug with a NEON sign"]
     finished = page(request(prompts=["a mug"], triggers=["neon sign"]), count=1)
     assert [prompt.text for prompt in finished] == ["a mug"]
+
+
+def test_a_choice_deals_its_words_in_turn_inner_ones_first_and_in_what_must_not_be_shown_too() -> None:
+    asked = request(brief="a {red|{dark |light }blue} mug", negative_prompt="{text|frame}")
+    written = page(asked, count=8)
+    assert sum(prompt.text == "a red mug" for prompt in written) == 4
+    assert {prompt.text for prompt in written} <= {"a red mug", "a dark blue mug", "a darkblue mug", "a lightblue mug"}
+    assert {prompt.negative for prompt in written} == {"text", "frame"}
+    assert written == page(asked, count=8)
+
+
+def test_subjects_fill_their_place_in_a_brief_and_in_prompts() -> None:
+    things = ["mug", "car"]
+    briefed = page(request(brief="a red {subject} on a table", subjects=things), count=2)
+    assert sorted(prompt.text for prompt in briefed) == ["a red car on a table", "a red mug on a table"]
+    given = page(request(prompts=["one {subject}", "two {subject}"], subjects=things), count=4)
+    assert sorted(prompt.text for prompt in given) == ["one car", "one mug", "two car", "two mug"]
+    assert [prompt.text for prompt in page(request(prompts=["one {subject}"]), count=1)] == ["one {subject}"]
 
 
 def test_given_prompts_are_used_in_turn() -> None:

@@ -100,7 +100,7 @@ def refused(data: bytes | str) -> AcpError:
         ('{"cmd":"GENERATE_IMAGES","guidance":-0.1}', "invalid_value", "$.guidance", None),
         ('{"cmd":"GENERATE_IMAGES","guidance":1e999}', "invalid_value", "$.guidance", None),
         ('{"cmd":"GENERATE_IMAGES","seed":9007199254740992}', "invalid_value", "$.seed", "below 2^53"),
-        ('{"cmd":"GENERATE_IMAGES","seed":-1}', "invalid_value", "$.seed", "below 2^53"),
+        ('{"cmd":"GENERATE_IMAGES","seed":-2}', "invalid_value", "$.seed", "below 2^53"),
         ('{"cmd":"GENERATE_IMAGES","seed":' + "9" * 400 + "}", "invalid_value", "$.seed", "below 2^53"),
         ('{"cmd":"GENERATE_IMAGES","metadata":{"a":' + "9" * 400 + "}}", "invalid_value", "$.metadata[...]", None),
         ('{"cmd":"GENERATE_IMAGES","metadata":{"a":' + "9" * 5000 + "}}", "invalid_value", "$.metadata[...]", None),

@@ -152,8 +152,10 @@ async def test_the_agent_asks_for_the_subject_and_passes_the_embedding_on(tmp_pa
     qa = Qa(blobs, scorer)
     blob = await blobs.put(encoded(disc()))
 
-    async def adherence(prompt: Prompt, index: int) -> float | None:
-        said = await qa.handle(order(blob, index=index, prompt=prompt), Delivery(subject="s", delivered=1))
+    async def adherence(prompt: Prompt, index: int, syntax: str | None = None) -> float | None:
+        asked = order(blob, index=index, prompt=prompt)
+        asked = msgspec.structs.replace(asked, job=asked.job.with_pixels(prompt_syntax=syntax))
+        said = await qa.handle(asked, Delivery(subject="s", delivered=1))
         assert isinstance(said[0], ImageScored)
         assert said[0].assessment.embedding == scorer.match(disc(), "").embedding
         return said[0].assessment.measures["adherence"]
@@ -161,6 +163,7 @@ async def test_the_agent_asks_for_the_subject_and_passes_the_embedding_on(tmp_pa
     dressed = Prompt(text="tower tower tower", subject="a magenta disc")
     assert await adherence(dressed, 0) == round(scorer.match(disc(), "a magenta disc").adherence, 4)
     assert await adherence(Prompt(text="tower"), 1) == round(scorer.match(disc(), "tower").adherence, 4)
+    assert await adherence(Prompt(text="(tower:1.4)"), 2, "weights") == await adherence(Prompt(text="tower"), 1)
 
 
 @pytest.fixture(scope="module")

@@ -153,8 +153,10 @@ MODELS: tuple[Requirement, ...] = (
     ),
     Requirement(
         "M14",
-        "Samplers are known by the names that people use, such as `DPM++ 2M Karras` and `Euler a`.",
+        "Samplers are known by the names that people use, such as `DPM++ 2M Karras` and `Euler a`, and by those of "
+        "other programs, such as `dpmpp_2m_karras`.",
         (
+            "test_orders::test_what_is_accepted_is_drawn_as_understood_and_the_plan_names_the_rest",
             "test_samplers::test_samplers_are_found_however_people_write_them",
             "test_samplers::test_a_model_that_knows_the_picture_is_led_to_it",
             "test_samplers::test_an_unknown_sampler_is_answered_with_the_nearest",

@@ -37,7 +37,6 @@ PROMPTS: tuple[Requirement, ...] = (
             "test_writer::test_a_model_without_negative_prompts_gets_none",
             "test_writer::test_the_pocket_model_is_spoken_to_in_its_own_words",
         ),
-        missing="No weights of words such as `(word:1.2)`, and no `--ar 9:16` in a prompt.",
     ),
     Requirement(
         "R4",
@@ -100,5 +99,20 @@ PROMPTS: tuple[Requirement, ...] = (
         "R9",
         "A folder of reference shots becomes a palette and a mood.",
         missing="None of it.",
+    ),
+    Requirement(
+        "R10",
+        "Weights of words such as `(word:1.2)`, `BREAK` and prompts of any length act where CLIP reads, and are taken "
+        "off or cut, and named, elsewhere; other syntax and settings (`{a|b}`, `[a:b:0.5]`, `--ar 9:16`) are "
+        "understood or named in the plan.",
+        (
+            "test_prompt_syntax::test_a_prompt_is_read_as_other_programs_read_it",
+            "test_prompt_embeddings::"
+            "test_a_prompt_with_weights_or_of_any_length_is_the_plain_pipelines_given_its_embeddings",
+            "test_prompt_embeddings::test_a_job_without_a_syntax_is_drawn_as_0_1_0_drew_it",
+            "test_writer::test_a_choice_deals_its_words_in_turn_inner_ones_first_and_in_what_must_not_be_shown_too",
+            "test_orders::test_what_is_accepted_is_drawn_as_understood_and_the_plan_names_the_rest",
+            "test_orders::test_a_planner_reads_an_order_of_a_stranger_and_says_what_it_sets_and_leaves_out",
+        ),
     ),
 )

@@ -64,6 +64,12 @@ def report_failures(json: bool = False, flags: Flags | None = None) -> Generator
         _exit_with(failure, json, flags)
     except OSError as error:
         _exit_with(_failure_of_os_error(error), json, flags)
+    except UnicodeEncodeError as error:
+        # What a terminal's bytes become that are no text.
+        text = error.object.encode("utf-8", "backslashreplace").decode()[:80]
+        _exit_with(
+            bad_input(f"{text!r} is no text in UTF-8", hint="write it anew, in a terminal set to UTF-8"), json, flags
+        )
     except ExceptionGroup as group:
         _exit_with(_only_failure(group), json, flags)
     except KeyboardInterrupt:

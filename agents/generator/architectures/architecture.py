@@ -40,6 +40,9 @@ class Architecture:
     which its pipelines scale colours to 0..1. `decoder_overflows_float16` says that its decoder leaves the range of
     float16, though not that of bfloat16. `ip_adapters` says that IP-Adapters are mounted on its denoiser.
 
+    `reads_weights` says that the weights of prompts act on the answers of its text encoders, which read long prompts in
+    chunks; the others read `prompt_tokens` of the words, where they have such a limit, and cut off what follows.
+
     `flow_matching` is how it was trained; `unfit_samplers` are samplers for models trained like it that its pipelines
     cannot drive.
     """
@@ -55,6 +58,8 @@ class Architecture:
     output_type: Literal["pt", "np"] = "pt"
     decoder_overflows_float16: bool = False
     ip_adapters: bool = False
+    reads_weights: bool = False
+    prompt_tokens: int | None = None
     flow_matching: bool = False
     unfit_samplers: frozenset[str] = frozenset()
 

@@ -61,6 +61,8 @@ FLUX = Architecture(
     shared_models={"FluxTransformer2DModel": ("img_ids", "txt_ids")},
     # Cells are packed, row by row.
     latent_stride=None,
+    # `max_sequence_length` of its pipelines.
+    prompt_tokens=512,
     flow_matching=True,
     # FluxPipeline always gives the shift `mu`, which the multistep schedulers take only where shifting is dynamic, and
     # sigmas of its own, which Heun does not take.

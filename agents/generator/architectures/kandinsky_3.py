@@ -11,5 +11,7 @@ KANDINSKY_3 = Architecture(
     shared_models={"Kandinsky3UNet": ()},
     latent_stride=8,
     output_type="np",
+    # `max_length` of its `encode_prompt`.
+    prompt_tokens=128,
     files=FileMarks(platform="kandinsky_3"),
 )

@@ -16,6 +16,7 @@ STABLE_DIFFUSION = Architecture(
     shared_models={"UNet2DConditionModel": (), "ControlNetModel": ()},
     latent_stride=8,
     ip_adapters=True,
+    reads_weights=True,
     files=FileMarks(
         platform="stable_diffusion_1_5",
         base_models=dict.fromkeys(("stable-diffusion-v1", "sd_v1", "sd 1."), "stable_diffusion_1_5"),

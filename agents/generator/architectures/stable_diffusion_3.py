@@ -13,6 +13,8 @@ STABLE_DIFFUSION_3 = Architecture(
     shared_models={"SD3Transformer2DModel": ()},
     repeated_blocks=("JointTransformerBlock",),
     latent_stride=8,
+    # `max_sequence_length` of its pipelines.
+    prompt_tokens=256,
     flow_matching=True,
     files=FileMarks(
         platform="stable_diffusion_3_5",

@@ -17,6 +17,7 @@ STABLE_DIFFUSION_XL = Architecture(
     # `force_upcast` of its decoder's configuration.
     decoder_overflows_float16=True,
     ip_adapters=True,
+    reads_weights=True,
     files=FileMarks(
         platform="stable_diffusion_xl",
         base_models=dict.fromkeys(("stable-diffusion-xl", "sdxl", "pony", "illustrious"), "stable_diffusion_xl"),

@@ -2,9 +2,10 @@
 the words that wake it. Pure module."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from agents.generator.architectures.file_marks import Layers
 from agents.generator.files.family_marks import (
@@ -35,6 +36,34 @@ _PAIRS: tuple[tuple[str, str, Naming], ...] = (
 
 MAX_TAGS_BYTES = 4 << 20
 MAX_TRIGGERS = 5
+MIN_NAME = 3
+"""Letters of a name from which on it is looked for in another one."""
+
+GENERAL_TAGS = frozenset(
+    (
+        *(
+            "1girl",
+            "1boy",
+            "2girls",
+            "2boys",
+            "solo",
+            "girl",
+            "boy",
+            "woman",
+            "women",
+            "man",
+            "men",
+            "person",
+            "people",
+        ),
+        *("female", "male", "face", "portrait", "character", "clothing", "object", "dog", "cat", "animal", "car"),
+        *("anime", "art", "drawing", "illustration", "image", "images", "photo", "style", "concept", "background"),
+    )
+)
+"""What trainers call classes of things: a model knows these words without the file."""
+
+_REPEATS = re.compile(r"^\d+_")
+"""How often a folder's pictures were shown, before its name."""
 
 
 @dataclass(frozen=True)
@@ -133,23 +162,50 @@ def _platform_by_text_width(layers: Layers) -> str | None:
 
 
 def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """The words that the file says wake it: its own phrase, else tags that were on every picture and that its trainer
+    named it after. What is on every picture alone may be `1girl`; none is better than a wrong one."""
     if phrase := metadata.get("modelspec.trigger_phrase", "").strip():
         return (phrase,)
-    tags = metadata.get("ss_tag_frequency", "")
-    if len(tags) > MAX_TAGS_BYTES:
-        return ()
+    folders = _json_object(metadata.get("ss_tag_frequency", ""))
+    counted = _json_object(metadata.get("ss_dataset_dirs", ""))
+    title = metadata.get("ss_output_name", "")
+    found: list[str] = []
+    for folder, counts in folders.items():
+        if isinstance(counts, dict):
+            numbers = cast("dict[str, Any]", counts)
+            found += _tags_of_every_picture(numbers, _picture_count(counted.get(folder)), (folder, title))
+    return tuple(dict.fromkeys(found))[:MAX_TRIGGERS]
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    if not text or len(text) > MAX_TAGS_BYTES:
+        return {}
     try:
-        return tuple(_most_frequent_tags(json.loads(tags)))[:MAX_TRIGGERS] if tags else ()
+        found = json.loads(text)
     except (ValueError, RecursionError):
-        return ()
+        return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def _most_frequent_tags(frequency: Any) -> Iterable[str]:
-    """Tags that kohya's trainer counted most often in one of its folders of pictures: that of a subject's name."""
-    folders = frequency.values() if isinstance(frequency, dict) else ()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - a stranger's JSON
-    for counts in folders:  # pyright: ignore[reportUnknownVariableType]
-        if not isinstance(counts, dict):
-            continue
-        numbers = {tag: count for tag, count in counts.items() if isinstance(tag, str) and isinstance(count, int)}  # pyright: ignore[reportUnknownVariableType]
-        most = max(numbers.values(), default=0)
-        yield from (tag.strip() for tag, count in numbers.items() if count == most and tag.strip())
+def _picture_count(folder: Any) -> int | None:
+    """How many pictures kohya's trainer says that a folder had."""
+    count = cast("dict[str, Any]", folder).get("img_count") if isinstance(folder, dict) else None
+    return count if isinstance(count, int) and count > 0 else None
+
+
+def _tags_of_every_picture(counts: Mapping[str, Any], pictures: int | None, names: Iterable[str]) -> Iterable[str]:
+    numbers = {tag.strip(): count for tag, count in counts.items() if isinstance(count, int)}
+    least = pictures or max(numbers.values(), default=0)
+    keys = [key for name in names if (key := _letters(_REPEATS.sub("", name)))]
+    for tag, count in numbers.items():
+        own = _letters(tag)
+        if count >= least and len(own) >= MIN_NAME and own not in GENERAL_TAGS and _is_named(own, keys):
+            yield tag
+
+
+def _is_named(tag: str, names: Iterable[str]) -> bool:
+    return any(tag in name or (len(name) >= MIN_NAME and name in tag) for name in names)
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())

@@ -10,9 +10,10 @@ from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import Weights
 from agents.shared.picture import MAX_BYTES, Undecodable, decode
 from bus.blobs import BlobMissing, Blobs
-from protocol.errors import AcpError, Refused
+from protocol.errors import AcpError, NotSupported, Refused
 from protocol.messages import Job
 from protocol.pixels import UNBUILT_SETTINGS
+from protocol.prompt_syntax import WEIGHTS, plain_text
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ def hosted_order_of(job: Job, registry: Registry) -> HostedOrder:
             path="$.job.pixels.width",
             hint=f"use {width}x{height}",
         )
+    if pixels.prompt_syntax not in (None, WEIGHTS):
+        problem = f"the prompt syntax {pixels.prompt_syntax!r} is not supported by this version"
+        raise NotSupported(problem, path="$.job.pixels.prompt_syntax")
     start = pixels.init_image
     unsupported = {
         "loras": bool(pixels.loras),
@@ -74,7 +78,10 @@ def hosted_order_of(job: Job, registry: Registry) -> HostedOrder:
                 path=f"$.job.pixels.{name}",
                 hint=f"leave {name.partition('.')[0]} out, or ask for another model",
             )
-    return HostedOrder(job, model)
+    if pixels.prompt_syntax is None:
+        return HostedOrder(job, model)
+    words = plain_text(pixels.prompt), plain_text(pixels.negative_prompt)
+    return HostedOrder(job.with_pixels(prompt=words[0], negative_prompt=words[1]), model)
 
 
 async def load_pictures(blobs: Blobs, order: HostedOrder) -> HostedOrder:

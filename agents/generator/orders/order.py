@@ -24,6 +24,7 @@ from protocol.commands import Lora
 from protocol.errors import AcpError, NotSupported, Refused
 from protocol.messages import Job
 from protocol.pixels import UNBUILT_SETTINGS, Buckets
+from protocol.prompt_syntax import WEIGHTS
 from protocol.sources import ControlImage
 from protocol.words import words_of
 
@@ -134,6 +135,9 @@ def order_of(job: Job, registry: Registry) -> Order:
     for name in UNBUILT_SETTINGS:
         if getattr(job.pixels, name) is not None:
             raise NotSupported(f"{name} is not supported by this version", path=f"$.job.pixels.{name}")
+    if job.pixels.prompt_syntax not in (None, WEIGHTS):
+        problem = f"the prompt syntax {job.pixels.prompt_syntax!r} is not supported by this version"
+        raise NotSupported(problem, path="$.job.pixels.prompt_syntax")
     model, folder = registry.models.require(job.pixels.model, "$.job.pixels.model")
     _check_size(job, model)
     scheduler = scheduler_of(samplers.find(job.pixels.sampler, "$.job.pixels.sampler"), model.architecture)

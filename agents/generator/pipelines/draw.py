@@ -16,7 +16,9 @@ from agents.generator.engine import OnProgress
 from agents.generator.images import placement
 from agents.generator.orders.order import Order
 from agents.generator.pipelines.inpaint import Inpainter
+from agents.generator.pipelines.prompt_embeddings import embed_prompts
 from protocol.errors import Refused
+from protocol.prompt_syntax import WEIGHTS, plain_text
 
 Pixels = NDArray[np.uint8]
 """Shape (height, width, 3), sRGB; of a sequence (frames, height, width, 3)."""
@@ -43,7 +45,7 @@ def draw(pipeline: Any, order: Order, progressed: OnProgress, seen: Sequence[tor
         output_type=model.family.output_type,
         callback_on_step_end=_step_callback(pipeline, order, progressed),
         **{model.family.guidance_argument: job.pixels.guidance},
-        **_prompt_arguments(order),
+        **_prompt_arguments(pipeline, order),
         **_conditioning_arguments(pipeline, order, seen),
     )
     if any(getattr(result, "nsfw_content_detected", None) or ()):
@@ -57,17 +59,22 @@ def draw(pipeline: Any, order: Order, progressed: OnProgress, seen: Sequence[tor
     return placement.composite(made, order.start_image) if order.start_image else made
 
 
-def _prompt_arguments(order: Order) -> dict[str, Any]:
+def _prompt_arguments(pipeline: Any, order: Order) -> dict[str, Any]:
     """The words and the noise; with regions a row for each prompt, of the same noise now and at every step."""
-    job = order.job
-    prompts = [job.pixels.prompt, *(region.prompt for region in job.pixels.regions)]
-    rows: dict[str, list[Any]] = {
-        "prompt": prompts,
-        "generator": [torch.Generator("cpu").manual_seed(job.pixels.seed) for _ in prompts],
-    }
-    if order.model.negative_prompt and job.pixels.negative_prompt:
-        rows["negative_prompt"] = [job.pixels.negative_prompt for _ in prompts]
-    return rows if job.pixels.regions else {name: values[0] for name, values in rows.items()}
+    pixels = order.job.pixels
+    prompts = [pixels.prompt, *(region.prompt for region in pixels.regions)]
+    negative = (pixels.negative_prompt or None) if order.model.negative_prompt else None
+    generators = [torch.Generator("cpu").manual_seed(pixels.seed) for _ in prompts]
+    if pixels.prompt_syntax == WEIGHTS:
+        embeddings = embed_prompts(pipeline, prompts, negative) if order.model.family.reads_weights else None
+        if embeddings is not None:
+            return embeddings | {"generator": generators if pixels.regions else generators[0]}
+        prompts = [plain_text(prompt) for prompt in prompts]
+        negative = negative and plain_text(negative)
+    rows: dict[str, list[Any]] = {"prompt": prompts, "generator": generators}
+    if negative:
+        rows["negative_prompt"] = [negative for _ in prompts]
+    return rows if pixels.regions else {name: values[0] for name, values in rows.items()}
 
 
 def _conditioning_arguments(pipeline: Any, order: Order, seen: Sequence[torch.Tensor]) -> dict[str, Any]:

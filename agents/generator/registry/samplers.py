@@ -170,6 +170,9 @@ ZERO_SNR_SCHEDULERS = frozenset(
 )
 """Those that begin from noise alone where a model was trained so (`rescale_betas_zero_snr`); others ignore it."""
 
+ALIASES = {alias: sampler.name for sampler in SAMPLERS for alias in sampler.aliases}
+"""Names that other programs have for samplers -> our own."""
+
 
 def _key(name: str) -> str:
     return "".join(character for character in name.lower().replace("++", "pp") if character.isalnum())

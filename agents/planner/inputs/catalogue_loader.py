@@ -4,16 +4,18 @@ Nothing is opened by a name that came in a command: names are looked up among th
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from agents.planner.inputs.unread_files import name_list, unread_pictures, unread_warnings
 from agents.planner.planning import prompt_catalogue
+from agents.planner.planning.command_texts import Note, group_notes, is_blank, read_catalogue_text
 from agents.planner.planning.prompt_catalogue import CatalogueSelection
 from agents.shared.picture import MAX_BYTES, Undecodable, decode
 from agents.shared.picture_formats import FORMATS, PICTURE_SUFFIXES
+from agents.shared.text_file import decode_text
 from bus.blobs import Blobs
 from protocol.catalogue import CatalogueCombo, CatalogueEntry, CatalogueSnapshot, ReferenceBlob
 from protocol.commands import Catalogue, Combos, GenerateImages
@@ -43,8 +45,9 @@ class CatalogueLoader:
         self._blobs = blobs
         self._known_references: dict[_FileStamp, tuple[ReferenceBlob, str | None]] = {}
 
-    async def load(self, command: GenerateImages) -> CatalogueSelection | None:
-        """What a command runs through, kept in the blob store; null where it names no catalogue.
+    async def load(self, command: GenerateImages, words: Mapping[str, str] | None = None) -> CatalogueSelection | None:
+        """What a command runs through, kept in the blob store; null where it names no catalogue. `words` are the
+        learned words that are installed.
 
         Raises:
             BadCommand: combos without a catalogue, or more than a batch may have.
@@ -60,7 +63,7 @@ class CatalogueLoader:
                 )
             return None
         try:
-            entries = await asyncio.to_thread(self._load_entries, command.catalogue)
+            entries, notes = await asyncio.to_thread(self._load_entries, command.catalogue, words or {})
             combos, warnings = await self._load_combos(command.combos) if command.combos is not None else ([], [])
             catalogues = await asyncio.to_thread(self._catalogue_paths, command.catalogue)
             warnings = await asyncio.to_thread(unread_warnings, catalogues, []) + warnings
@@ -75,7 +78,7 @@ class CatalogueLoader:
             combos=[(combo.wardrobe, combo.ui_style, combo.id) for combo in combos],
             references=max((len(combo.references) for combo in combos), default=0),
             assets=sorted({one.asset for combo in combos for one in combo.references}),
-            warnings=[*prompt_catalogue.pose_warnings(entries, combos), *warnings],
+            warnings=[*notes, *prompt_catalogue.pose_warnings(entries, combos), *warnings],
         )
 
     def _catalogue_paths(self, wanted: Catalogue) -> list[Path]:
@@ -85,7 +88,8 @@ class CatalogueLoader:
             for position, name in enumerate(wanted.names)
         ]
 
-    def _load_entries(self, wanted: Catalogue) -> list[CatalogueEntry]:
+    def _load_entries(self, wanted: Catalogue, words: Mapping[str, str]) -> tuple[list[CatalogueEntry], list[str]]:
+        """The prompts that are asked for, as they are understood, and what of them is not done."""
         entries: list[CatalogueEntry] = []
         for folder in self._catalogue_paths(wanted):
             entries += self._read_prompts(folder)
@@ -94,12 +98,22 @@ class CatalogueLoader:
             raise Refused(
                 "invalid_value", f"1 to {MAX_ENTRIES} prompts, not {len(kept)}", path="$.catalogue", hint="name fewer"
             )
-        return kept
+        notes: list[Note] = []
+        read: list[CatalogueEntry] = []
+        for entry in kept:
+            text, said = read_catalogue_text(entry.text, f"{entry.catalogue}/{entry.id}", words)
+            read.append(msgspec.structs.replace(entry, text=text))
+            notes += said
+        return read, group_notes(notes)
 
     def _read_prompts(self, folder: Path) -> Iterator[CatalogueEntry]:
         for file in _list_files(folder, (".md",)):
             text = prompt_catalogue.prompt_of(_read_text(file, MAX_PROMPT_FILE_BYTES, "$.catalogue"))
-            if not 1 <= len(text) <= MAX_PROMPT_CHARACTERS or "\0" in text:
+            if is_blank(text):
+                raise _unusable_refusal(
+                    file, "it has no prompt", "$.catalogue", "write one below the title, or remove the file"
+                )
+            if len(text) > MAX_PROMPT_CHARACTERS or "\0" in text:
                 raise _unusable_refusal(
                     file, f"a prompt has 1 to {MAX_PROMPT_CHARACTERS} characters, not {len(text)}", "$.catalogue"
                 )
@@ -225,9 +239,9 @@ def _read_text(file: Path, limit: int, path: str) -> str:
     try:
         if len(data) > limit:
             raise _unusable_refusal(file, f"larger than {limit} bytes", path)
-        return data.decode()
+        return decode_text(data)
     except UnicodeDecodeError as error:
-        raise _unusable_refusal(file, "not UTF-8", path) from error
+        raise _unusable_refusal(file, "not UTF-8", path, "save it as UTF-8, or remove it") from error
 
 
 def _read(file: Path, limit: int) -> bytes:
@@ -236,8 +250,8 @@ def _read(file: Path, limit: int) -> bytes:
         return opened.read(limit + 1)
 
 
-def _unusable_refusal(place: Path, problem: str, path: str) -> Refused:
-    return Refused("invalid_value", f"{_place_name(place)}: {problem}", path=path, hint="mend or remove it")
+def _unusable_refusal(place: Path, problem: str, path: str, hint: str = "mend or remove it") -> Refused:
+    return Refused("invalid_value", f"{_place_name(place)}: {problem}", path=path, hint=hint)
 
 
 def _place_name(place: Path) -> str:

@@ -7,6 +7,7 @@ from protocol.messages import Presence
 from protocol.offers import (
     ControlInfo,
     ControlOffer,
+    EmbeddingInfo,
     EmbeddingOffer,
     IpAdapterInfo,
     IpAdapterOffer,
@@ -29,16 +30,20 @@ Rank = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What live processes can do, merged over all of them."""
+    """What live processes can do, merged over all of them. `sampler_aliases` are other names of `samplers` -> the name
+    there; `words` are the learned words that are installed -> how prompts write them, each by its name and token in
+    lower case."""
 
     models: Mapping[str, ModelInfo] = field(default_factory=dict[str, ModelInfo])
     loras: Mapping[str, LoraInfo] = field(default_factory=dict[str, LoraInfo])
     samplers: tuple[str, ...] = ()
+    sampler_aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     styles: tuple[str, ...] = ()
     style_references: tuple[str, ...] = ()
     style_settings: Mapping[str, StyleSettings] = field(default_factory=dict[str, StyleSettings])
     controls: tuple[ControlInfo, ...] = ()
     ip_adapters: tuple[IpAdapterInfo, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict[str, str])
     tools: Mapping[str, ToolInfo] = field(default_factory=dict[str, ToolInfo])
     motions: tuple[MotionInfo, ...] = ()
     generators: int = 0
@@ -60,6 +65,13 @@ def merge_presences(presences: Iterable[Presence]) -> Capabilities:
         models={info.name: info for info in infos_of(merged, ModelInfo)},
         loras={info.name: info for info in infos_of(merged, LoraInfo)},
         samplers=_sorted_union(presence.samplers for presence in alive),
+        sampler_aliases={alias: name for presence in alive for alias, name in presence.sampler_aliases.items()},
+        words={
+            name.lower(): info.token
+            for info in infos_of(merged, EmbeddingInfo)
+            if info.installed
+            for name in (info.token, info.name)
+        },
         styles=_sorted_union(presence.styles for presence in alive),
         style_references=_sorted_union(presence.style_references for presence in alive),
         style_settings={name: one for presence in alive for name, one in (presence.style_settings or {}).items()},

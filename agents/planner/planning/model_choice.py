@@ -45,8 +45,10 @@ def _lora_hint(name: str, workshop: Capabilities) -> str:
     return f"{known}; another is added by: bottega models add {name}.safetensors, then restart the generator"
 
 
-def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Capabilities) -> ModelInfo:
-    """The model that the command asks for, installed or not.
+def wanted_model(
+    platform: str | None, checkpoints: Sequence[str], loras: Sequence[Lora], workshop: Capabilities
+) -> ModelInfo:
+    """The model that the command asks for, installed or not: of the platform of its LoRAs where it names no other.
 
     Raises:
         BadCommand: a model of another platform than the one that is named.
@@ -73,6 +75,9 @@ def wanted_model(platform: str | None, checkpoints: Sequence[str], workshop: Cap
                 path="$.platform",
                 hint=nearest(platform, {model.platform for model in workshop.models.values()}),
             )
+    elif made_for := {workshop.loras[lora.name].platform for lora in loras} - {"", "any"}:
+        # Where they are for several, the check of the chosen model's LoRAs names those that do not fit.
+        candidates = [model for model in candidates if model.platform in made_for] or candidates
     if not candidates:
         raise Unavailable("no_generator", "no generator has a model", hint="see `bottega models`")
     return max(candidates, key=lambda model: (model.installed, model.priority, model.name))

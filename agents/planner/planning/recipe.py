@@ -19,14 +19,15 @@ from agents.planner.planning.model_choice import (
     choose_runnable_model,
     is_called,
     missing_names,
-    normalise_name,
     split_models_and_loras,
     wanted_model,
 )
 from agents.planner.planning.pricing import LOCAL_PROVIDER, price_of
 from agents.planner.planning.prompt_catalogue import CatalogueSelection
+from agents.planner.planning.prompt_notes import prompt_notes
 from agents.planner.planning.quality_steps import steps_of
 from agents.planner.planning.reference_images import ReferenceSupport
+from agents.planner.planning.sampler_names import sampler_of
 from agents.planner.planning.source_images import NO_SOURCE_IMAGES, SourceImages
 from agents.planner.planning.sweep import single_value_trials, sweep_shares
 from agents.shared.device_time import relative_device_time, steps_run
@@ -38,6 +39,7 @@ from protocol.parameters import EngineKind
 from protocol.pixels import PixelSettings
 from protocol.plans import Stage
 from protocol.post import PostStep
+from protocol.prompt_syntax import WEIGHTS
 
 MAX_USEFUL_STEPS = 30
 """Denoising steps beyond which pictures hardly get better."""
@@ -173,7 +175,7 @@ def _resolve_unvaried(
         )
     style, reference = _check_style(command, workshop)
     checkpoints, loras = split_models_and_loras(command, workshop)
-    wanted = wanted_model(command.platform, checkpoints, workshop)
+    wanted = wanted_model(command.platform, checkpoints, loras, workshop)
     model, stand_in_for = choose_runnable_model(wanted, loras, workshop, defaults.stand_in)
     styled = style_settings.apply_style(style, command, loras, model, workshop, sized=wish is not None)
     command, loras, warnings = styled.command, styled.loras, styled.notes
@@ -223,6 +225,9 @@ def _resolve_unvaried(
     not_honoured.extend(after.not_honoured)
     timed = replace(model, seconds_per_image=after.seconds)
     price = price_of(timed, defaults.price_per_hour, defaults.max_seconds)
+    ignored, notes = prompt_notes(command, model)
+    not_honoured.extend(ignored)
+    warnings.extend(notes)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
     warnings.extend(
         [*_parameter_warnings(command, model, steps, guidance), *missing_triggers(command.prompts, woken_by)]
@@ -233,7 +238,7 @@ def _resolve_unvaried(
             height=height,
             steps=steps,
             guidance=guidance,
-            sampler=_find_sampler(command, model, workshop),
+            sampler=sampler_of(command, model, workshop),
             model=model.name,
             loras=running,
             init_image=init_image,
@@ -245,6 +250,7 @@ def _resolve_unvaried(
             post=after.steps,
             motion=motion,
             strict=command.determinism == "strict",
+            prompt_syntax=None if model.prompts is None else WEIGHTS,
         ),
         platform=model.platform,
         provider=model.provider,
@@ -326,20 +332,6 @@ def _check_style(command: GenerateImages, workshop: Capabilities) -> tuple[str, 
                 hint=nearest(reference, workshop.style_references),
             )
     return style, reference
-
-
-def _find_sampler(command: GenerateImages, model: ModelInfo, workshop: Capabilities) -> str:
-    if command.sampler is None:
-        return model.sampler
-    for known in workshop.samplers:
-        if normalise_name(known) == normalise_name(command.sampler):
-            return known
-    raise BadCommand(
-        "invalid_value",
-        f"the sampler {command.sampler!r} is not known",
-        path="$.sampler",
-        hint=nearest(command.sampler, workshop.samplers),
-    )
 
 
 def _parameter_warnings(command: GenerateImages, model: ModelInfo, steps: int, guidance: float) -> list[str]:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from agents.planner.ledger.batches import Batch
 from agents.planner.outbox.change import Change
 from agents.planner.outbox.outbox import enqueue
-from agents.planner.planning import lora_syntax
 from agents.planner.planning.capabilities import merge_presences
+from agents.planner.planning.command_texts import read_texts
 from agents.planner.planning.delegation import check_own_work
 from agents.planner.planning.recipe import Recipe, alternatives, resolve
 from agents.planner.requests import replies
@@ -46,18 +46,24 @@ async def generate_images(resources: RequestResources, command: GenerateImages, 
             "invalid_value", "only a dry run lists its pictures", path="$.dry_run_first", hint='add "dry_run": true'
         )
     payload = digest_of(replace(command, dry_run=UNSET, dry_run_first=UNSET))
-    command = lora_syntax.move_tags_to_loras(command)
     presences = await resources.outlet.presences()
     # Looked up first, because what was planned once stays planned when the workshop can do less today.
     batch = await find_batch_of_command(resources, client, command.command_id, payload)
     if batch is None:
         workshop = await resources.earlier_seconds.complete(merge_presences(presences))
+        read = read_texts(command, workshop)
+        command = read.command
         try:
             if command.animation is None:
                 check_own_work(command.brief)
-            prompts = await resources.catalogue_loader.load(command)
+            prompts = await resources.catalogue_loader.load(command, workshop.words)
             images = await resources.image_loader.load(command, client)
             recipe = resolve(command, workshop, resources.defaults, prompts, images)
+            recipe = replace(
+                recipe,
+                not_honoured=[*read.not_honoured, *recipe.not_honoured],
+                warnings=[*read.warnings, *recipe.warnings],
+            )
         except Refused as error:
             works = alternatives(error.body, workshop, resources.defaults, command.platform)
             return replies.refusal_reply(error.body, command.requirements.quantity, works)

@@ -106,7 +106,7 @@ def test_slots_are_shared_but_two_are_left_to_each_platform(slots: int, platform
     [
         {"precision": "bfloat16"},
         {"threads": 2},
-        {"prompt_syntax": "weights"},
+        {"prompt_syntax": "haiku"},
         {"step_reuse": 0.1},
         {"guidance_window": (0.0, 0.8)},
     ],

@@ -172,3 +172,15 @@ def test_a_model_of_a_provider_that_is_not_asked_here_is_refused_with_what_to_do
 
     assert refused.value.code == "not_installed"
     assert "BOTTEGA_GENERATOR=hosted" in (refused.value.body.hint or "")
+
+
+def test_a_hosted_model_is_given_the_words_of_a_prompt_without_its_weights(tmp_path: Path) -> None:
+    known = read(tmp_path).with_providers_alone(["atelier"])
+    syntax = {"prompt": r"a (red:1.4) mug \(new\)", "negative_prompt": "[text]"}
+
+    weighed = hosted_order_of(job(**syntax, prompt_syntax="weights"), known).job.pixels
+    assert (weighed.prompt, weighed.negative_prompt) == ("a red mug (new)", "text")
+    assert hosted_order_of(job(**syntax), known).job.pixels.prompt == syntax["prompt"]
+    with pytest.raises(AcpError) as refused:
+        hosted_order_of(job(prompt_syntax="haiku"), known)
+    assert refused.value.body.path == "$.job.pixels.prompt_syntax"

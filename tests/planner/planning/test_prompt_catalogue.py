@@ -246,7 +246,7 @@ async def test_an_empty_combo_and_an_empty_prompt_are_named(tmp_path: Path) -> N
         await shelves(tmp_path).load(order())
 
     assert "C-U-011: a combo has 1 to 16 pictures, not 0" in combo.value.body.message
-    assert "ZH03_empty.md: a prompt has 1 to 4000 characters" in prompt.value.body.message
+    assert "ZH03_empty.md: it has no prompt" in prompt.value.body.message
 
 
 async def test_a_batch_stays_what_it_was_when_the_files_change_and_the_next_one_sees_the_change(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ __all__ = ["client"]
 async def test_a_tag_in_a_brief_is_a_lora_of_the_picture_and_its_trigger_is_in_the_prompt(client: Client) -> None:
     batch, plan = await planned(client, small(1, brief="a red mug <lora:neon:0.9>"))
     [image] = (await finished(client, batch)).images
-    assert plan.prompts == ["a red mug, neon sign"]
+    assert plan.prompts == ["neon sign, a red mug"]
     assert image.metadata is not None
-    assert image.metadata.prompt_used == "a red mug, neon sign"
+    assert image.metadata.prompt_used == "neon sign, a red mug"
     record = json.loads(Path(image.path or "").with_suffix(".json").read_text())
     assert record["loras"] == [{"name": "neon", "weight": 0.9}]
 

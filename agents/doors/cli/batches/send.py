@@ -12,6 +12,7 @@ from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input, failure_of
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.plan_view import refusal_of, show_plan
 from agents.doors.cli.workshop.connection import ask, connect_client
+from agents.shared.text_file import decode_json_text
 from protocol.codec import MAX_MESSAGE_BYTES, decode_command, encode
 from protocol.commands import Approve, GenerateImages
 from protocol.plans import GenerationPlan
@@ -73,20 +74,29 @@ def approve(batch: str, token: str, json: bool) -> int:
 
 
 def read_command(source: str) -> bytes:
-    """The bytes of a file, or of standard input for `-`: at most one more than a message may have.
+    """The command in a file, or in standard input for `-`, as UTF-8 whatever an editor or a shell made of it: at most
+    one byte more than a message may have.
 
     Raises:
         Failure: there is no such file.
     """
     if source == "-":
-        return sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)
+        return _as_utf_8(sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1))
     try:
         with Path(source).open("rb") as file:
-            return file.read(MAX_MESSAGE_BYTES + 1)
+            return _as_utf_8(file.read(MAX_MESSAGE_BYTES + 1))
     except OSError as error:
         raise bad_input(
             f"cannot read {source}: {error.strerror}", hint="name a file, or - for standard input"
         ) from None
+
+
+def _as_utf_8(data: bytes) -> bytes:
+    """The same text in UTF-8; bytes that are no text as they are, for the door to say what is wrong with them."""
+    try:
+        return decode_json_text(data).encode()
+    except UnicodeError:
+        return data
 
 
 async def _send_command(payload: bytes) -> Reply:

@@ -1,0 +1,61 @@
+"""What is to be said of prompts before they are drawn: weights that do nothing or too much, and words that a model does
+not read. Pure module."""
+
+import re
+from collections.abc import Iterator
+
+from agents.planner.planning.command_texts import Note, group_notes
+from protocol.commands import GenerateImages
+from protocol.offers import ModelInfo
+from protocol.prompt_syntax import has_weights, parse_prompt, plain_text
+
+MAX_USEFUL_WEIGHT = 2.0
+"""Attention weight beyond which pictures are spoilt."""
+
+_TOKEN = re.compile(r"[^\W\d_]+|\d|[^\s\w]+")
+"""What is at least one token of any text encoder: a word, a digit, a run of other characters."""
+
+
+def prompt_notes(command: GenerateImages, model: ModelInfo) -> tuple[list[str], list[str]]:
+    """(what of the prompts is not honoured, warnings) where `model` reads them."""
+    reading = model.prompts
+    if reading is None:
+        return [], []
+    not_honoured: list[Note] = []
+    warnings: list[Note] = []
+    for where, text in _texts_of(command):
+        weighted = has_weights(text)
+        if weighted and not reading.weights:
+            not_honoured.append((where, f"attention weights are taken off, since {model.name} does not use them"))
+        if weighted and reading.weights:
+            warnings += [(where, note) for note in _strong_weights(text)]
+        if reading.tokens is not None and (cut := count_tokens_at_least(plain_text(text)) - reading.tokens) > 0:
+            problem = f"{model.name} reads {reading.tokens} tokens; at least the last {cut} of this text are cut off"
+            not_honoured.append((where, problem))
+    return group_notes(not_honoured), group_notes(warnings)
+
+
+def count_tokens_at_least(text: str) -> int:
+    """How many tokens a text has at least, whatever the vocabulary; most words are one."""
+    return sum(1 for _ in _TOKEN.finditer(text))
+
+
+def _strong_weights(text: str) -> list[str]:
+    return [
+        f"{part.text.strip()[:40]!r} weighs {part.weight:g}; weights above {MAX_USEFUL_WEIGHT:g} spoil pictures"
+        for chunk in parse_prompt(text)
+        for part in chunk
+        if abs(part.weight) > MAX_USEFUL_WEIGHT
+    ]
+
+
+def _texts_of(command: GenerateImages) -> Iterator[Note]:
+    if command.brief is not None:
+        yield "brief", command.brief
+    for name in ("subjects", "prompts"):
+        texts: list[str] = getattr(command, name)
+        yield from ((f"{name}[{place}]", text) for place, text in enumerate(texts))
+    if command.negative_prompt:
+        yield "negative_prompt", command.negative_prompt
+    for place, region in enumerate(command.regions):
+        yield f"regions[{place}].prompt", region.prompt
