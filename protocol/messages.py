@@ -125,10 +125,11 @@ class Picture(Struct, frozen=True, kw_only=True):
 
 
 class Assessment(Struct, frozen=True, kw_only=True):
-    """QA's judgement. `score` 0 to 1, null where QA was told not to look; `measures` by name, null where one
-    was not taken; `reasons` say what is wrong.
+    """QA's judgement. `score` 0 to 1, null where QA was told not to look, or nothing could say whether the picture
+    shows its prompt; `measures` by name, null where one was not taken; `reasons` say what is wrong.
 
-    `embedding` is a unit vector as little-endian float16; `signature` a perceptual hash of 32 bytes.
+    `not_judged` are words of the prompt of which the scorer knows nothing, there only where there are any; `embedding`
+    is a unit vector as little-endian float16; `signature` a perceptual hash of 32 bytes.
     """
 
     score: float | None
@@ -138,6 +139,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
     embedding: bytes | None = None
     signature: bytes | None = None
     seconds: float | None = None
+    not_judged: list[str] | UnsetType = UNSET
 
 
 class PromptWish(Struct, frozen=True, kw_only=True):
@@ -354,6 +356,9 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     same to processes that do not read `offers` yet, and are announced by version 0.1 alone: 0.2 leaves them out. A
     reader takes `offers` where there are any, and the lists otherwise. Offers that would make the message too large
     are left to the lists.
+
+    `scorers` are what QA tells with whether a picture shows its prompt, by the model whose pictures they judge; `*` is
+    every model that is not named.
     """
 
     role: Role
@@ -376,6 +381,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     styles: list[str] = []
     style_references: list[str] = []
     offers: list[Offer] = []
+    scorers: list[str] | UnsetType = UNSET
 
 
 Message = Work | Event | Control | Progress | Presence

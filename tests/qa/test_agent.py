@@ -75,7 +75,17 @@ async def test_without_a_scorer_adherence_and_embedding_are_null(qa: Qa, blobs: 
     assessment = await verdict(qa, order(await blobs.put(encoded(disc()))))
     assert assessment.measures["adherence"] is None
     assert assessment.embedding is None
-    assert assessment.score is not None
+    assert assessment.score is None
+    assert assessment.accepted
+    assert assessment.measures["technical_quality"] == 1.0
+
+
+async def test_the_bar_of_a_picture_without_a_score_is_held_against_its_technical_quality(
+    qa: Qa, blobs: LocalBlobs
+) -> None:
+    assessment = await verdict(qa, order(await blobs.put(encoded(blurred(disc(), 5))), min_score=0.85))
+    assert (assessment.score, assessment.accepted, assessment.reasons) == (None, False, ["blurred"])
+    assert 0 < (assessment.measures["technical_quality"] or 0) < 0.85
 
 
 async def test_a_missing_blob_is_tried_again_and_then_given_up_as_a_failed_job(qa: Qa) -> None:

@@ -28,7 +28,8 @@ Rank = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What live processes can do, merged over all of them."""
+    """What live processes can do, merged over all of them. `scorers` are the models whose pictures QA can compare with
+    their prompts, null where no QA says."""
 
     models: Mapping[str, ModelInfo] = field(default_factory=dict[str, ModelInfo])
     loras: Mapping[str, LoraInfo] = field(default_factory=dict[str, LoraInfo])
@@ -41,6 +42,7 @@ class Capabilities:
     motions: tuple[MotionInfo, ...] = ()
     generators: int = 0
     prompt_writers: int = 0
+    scorers: frozenset[str] | None = None
 
 
 def merge_presences(presences: Iterable[Presence]) -> Capabilities:
@@ -66,6 +68,7 @@ def merge_presences(presences: Iterable[Presence]) -> Capabilities:
         motions=tuple(infos_of(merged, MotionInfo)),
         generators=roles.count("generator"),
         prompt_writers=roles.count("prompt"),
+        scorers=_common_scorers(alive),
     )
 
 
@@ -80,6 +83,12 @@ def offers_of(presence: Presence) -> Sequence[Offer]:
         *(MotionOffer(info=info) for info in presence.motions),
         *(ToolOffer(info=info) for info in presence.tools),
     ]
+
+
+def _common_scorers(alive: Iterable[Presence]) -> frozenset[str] | None:
+    """What every QA process that says it can judge: any of them may take a picture."""
+    said = [frozenset(presence.scorers) for presence in alive if isinstance(presence.scorers, list)]
+    return frozenset.intersection(*said) if said else None
 
 
 def _sorted_union(named: Iterable[Sequence[str]]) -> tuple[str, ...]:
