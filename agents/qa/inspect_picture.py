@@ -47,8 +47,8 @@ def inspect_picture(
     data: bytes, message: ScoreImage, scorer: Scorer | None, read: Callable[[str], Reading] = read_all
 ) -> Inspection:
     """Decode the picture, compare it with the plan, measure it, and ask the scorer whether it shows its subject, as far
-    as `read` says that it can judge that. Of a picture whose parts have prompts of their own, each part is judged by its
-    own, and the least sure one counts."""
+    as `read` says that it can judge that. Of a picture whose parts have prompts of their own, each part is judged by
+    its own, and the least sure one counts."""
     try:
         picture = decode(data)
     except Undecodable as error:

@@ -42,8 +42,8 @@ class Merit:
 @dataclass(frozen=True)
 class Verdict:
     """The judgement of one picture. `score` is null where nothing says whether the picture shows its prompt;
-    `technical_quality` is the same without that, null where a gate failed. `reasons` are short codes, worst first; empty
-    where nothing is wrong."""
+    `technical_quality` is the same without that, null where a gate failed. `reasons` are short codes, worst first;
+    empty where nothing is wrong."""
 
     score: float | None
     accepted: bool

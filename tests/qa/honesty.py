@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,27 +31,8 @@ from agents.qa.scorer import Scorer
 BRIEFS = Path(__file__).parent / "briefs"
 CERTAIN = 0.5
 MOST_WRONG, MOST_UNJUDGED = 0.03, 0.02
-_HEADS = {"kind": "object"}
 _COUNTS = {1: "one", 2: "two", 3: "three"}
-_EMPTY = {
-    "a",
-    "an",
-    "the",
-    "of",
-    "in",
-    "on",
-    "at",
-    "to",
-    "and",
-    "or",
-    "with",
-    "is",
-    "it",
-    "being",
-    "text",
-    "whose",
-    "if",
-}
+_STOP_WORDS = "a an the of in on at to and or with is it being text whose if"
 
 
 @dataclass(frozen=True)
@@ -132,7 +112,9 @@ def _head(name: str) -> str:
 
 def _covers(spared: str, phrase: str) -> bool:
     """Whether at least half of the words of a phrase that say something are among those left unjudged."""
-    words = [word for word in re.findall(r"\w+", phrase.lower()) if word not in _EMPTY and word not in FILLER]
+    words = [
+        word for word in re.findall(r"\w+", phrase.lower()) if word not in _STOP_WORDS.split() and word not in FILLER
+    ]
     kept = [word for word in words if word in spared]
     return not words or len(kept) * 2 >= len(words)
 
@@ -207,7 +189,6 @@ def main() -> None:
     print(
         f"  certain {share((one.adherence or 0) > CERTAIN for one in own):.1%}, wrong {share(map(is_wrong, own)):.1%}"
     )
-    print(Counter(one.brief.group for one in judged if is_wrong(one, strict=True)))
     if wrong > MOST_WRONG or left > MOST_UNJUDGED:
         raise SystemExit(1)
 

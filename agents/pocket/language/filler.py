@@ -72,7 +72,7 @@ MEDIA = _phrases(
 
 PRAISE = _phrases(
     """
-    lovely, beautiful, nice, pretty, gorgeous, wonderful, great, good, fine, excellent, superb, amazing, awesome,
+    lovely, same, beautiful, nice, pretty, gorgeous, wonderful, great, good, fine, excellent, superb, amazing, awesome,
     fantastic, fabulous, terrific, brilliant, magnificent, splendid, marvellous, marvelous, stunning, striking,
     attractive, appealing, charming, delightful, adorable, cute, sweet, perfect, ideal, outstanding, exceptional,
     impressive, remarkable, incredible, extraordinary, exquisite, tasteful, tasty, stylish, elegant, classy, chic,

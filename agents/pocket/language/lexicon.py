@@ -29,9 +29,6 @@ class Token:
     name: str = ""
 
 
-MAX_CHARS = 2000
-"""Characters of a text that are read; the rest is for no encoder."""
-
 _OF_OTHER_WORDS = {"wooden chair", "round tree", "small car", "little house", "little fish", "fresh apple"}
 """Synonyms that training used and that say more than the kind: their first words are read by themselves."""
 
@@ -51,8 +48,9 @@ _STYLE_WORDS: dict[str, str] = {
     "low-poly": "lowpoly, low poly style, low-poly style, low poly art, low-poly art, low poly render, low poly 3d, "
     "low-poly 3d, low polygon, low-polygon, low poly model, low-poly model, low-poly picture, low poly picture, "
     "low-poly look, low poly look, low-poly illustration, low poly illustration, low-poly image",
-    "night": "nighttime, night-time, night time, at nighttime, at night time, during the night, by night, in the night, "
-    "night picture, night shot, night view, night image, night photo, night style, at night-time, nocturnal",
+    "night": "nighttime, night-time, night time, at nighttime, at night time, during the night, by night, "
+    "in the night, night picture, night shot, night view, night image, night photo, night style, "
+    "at night-time, nocturnal",
 }
 
 _SIZE_WORDS = {
@@ -171,7 +169,7 @@ def _longest() -> int:
 
 def split(text: str) -> list[str]:
     """The words and marks of a text in small letters; attention weights and tags of LoRAs are no words."""
-    plain = _WEIGHT.sub(" ", text[:MAX_CHARS]).replace("’", "'").replace("\n", " , ").replace(" / ", " | ")
+    plain = _WEIGHT.sub(" ", text).replace("’", "'").replace("\n", " , ").replace(" / ", " | ")
     return _SPLIT.findall(plain.lower())
 
 

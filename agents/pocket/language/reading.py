@@ -21,14 +21,27 @@ from agents.pocket.vocabulary import COMMON, UNKNOWN, plural
 MODEL = "pocket"
 """The model whose words these are, and whose pictures its scorer judges."""
 
+MAX_CHARS, MAX_CLAUSE, MAX_PHRASE = 8000, 200, 120
+"""Characters of a text and tokens of a clause that are read: a longer one is not judged. Characters of a phrase that is
+named."""
+
 NEAR, NEAR_SHORT, SHORT = 0.75, 0.65, 4
 """Least similarity, by difflib, of a word that is offered for another; of short words one letter is a larger part."""
 
 _HOLLOW: frozenset[Sort] = frozenset({"filler", "det", "be", "mark"})
 """Sorts that say nothing by themselves."""
 
+_SIDES = (
+    "above", "below", "behind", "beneath", "underneath", "under", "inside", "outside", "up", "down", "over", "out",
+)  # fmt: skip
+"""Prepositions that say something without a noun, such as from where a thing is seen."""
+
 _SPOILING: frozenset[Sort] = frozenset({"not", "or", "many"})
 """Sorts that change what the known words beside them mean."""
+
+
+Placed = tuple[int, Token]
+"""A token with its place in the text."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,8 @@ class _Draft:
     said: dict[str, str] = field(default_factory=dict[str, str])
     lost: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     spoilt: bool = False
+    uncounted: Placed | None = None
+    """A plural, which needs a number."""
 
     def say(self, attribute: str, place: int, token: Token) -> None:
         """Take what a token says; a second, other word for the same attribute leaves it unjudged."""
@@ -57,24 +72,23 @@ class _Draft:
     def lose(self, part: Iterable[tuple[int, Token]]) -> None:
         """Leave a part unjudged, without the words at its ends that say nothing."""
         kept = list(part)
-        while kept and kept[0][1].sort in (*_HOLLOW, "and", "prep", "rel"):
+        while kept and kept[0][1].sort in (*_HOLLOW, "and", "prep", "rel") and kept[0][1].text not in _SIDES:
             kept.pop(0)
         while kept and kept[-1][1].sort in (*_HOLLOW, "and", "of", "rel"):
             kept.pop()
         if kept:
-            self.lost.append((kept[0][0], " ".join(token.text for _, token in kept if token.text)))
+            self.lost.append((kept[0][0], _cut(" ".join(token.text for _, token in kept if token.text))))
 
 
 _CONDITIONS = {"if", "when", "unless", "until", "whether"}
 _OWNERS = {"my", "our", "your"}
 _WANTING = {"want", "wants", "wanted", "need", "needs", "ordered", "requested", "requests", "orders", "asks"}
 
-Placed = tuple[int, Token]
-"""A token with its place in the text."""
-
 
 def read(text: str) -> Reading:
     """What of the text the scorer can judge."""
+    if len(text) > MAX_CHARS:
+        return Reading(None, (_cut(text[:MAX_CHARS]),))
     draft = _Draft()
     rest, ground = take_ground(list(enumerate(tokens(text))))
     _say_ground(draft, ground)
@@ -112,13 +126,16 @@ def _own_words() -> frozenset[str]:
 
 
 def _finish(draft: _Draft, text: str) -> Reading:
+    if draft.uncounted and "count" not in draft.said:
+        draft.spoilt = True
+        draft.lose([draft.uncounted])
     said = {} if draft.spoilt or "kind" not in draft.said else draft.said
     if said.get("count", "one") != "one" and "position" in said:
         # Two or three things have no place of their own.
         draft.lost.append((len(text), said.pop("position")))
     lost = tuple(words for _, words in sorted(draft.lost))
     if not said:
-        return Reading(None, lost or ((" ".join(text.split())[:200],) if text.strip() else ()))
+        return Reading(None, lost or ((_cut(text),) if text.strip() else ()))
     return Reading(sentence(said), lost, said)
 
 
@@ -133,6 +150,11 @@ def sentence(said: dict[str, str]) -> str:
     if ground := said.get("background"):
         parts.append(f"on {_article(ground)} {ground} background")
     return ", ".join([" ".join(parts), *([said["style"]] if "style" in said else [])])
+
+
+def _cut(phrase: str) -> str:
+    plain = " ".join(phrase.split())
+    return plain if len(plain) <= MAX_PHRASE else plain[: MAX_PHRASE - 1] + "…"
 
 
 def _article(phrase: str) -> str:
@@ -174,16 +196,12 @@ def _read_subject(draft: _Draft, clause: list[Placed]) -> None:
     at = next(n for n, (_, token) in enumerate(clause) if token.sort in ("kind", "plural"))
     clause, at = _without_purpose(*_without_client(clause, at))
     before, head, after = clause[:at], clause[at], clause[at + 1 :]
-    if (
-        len(_kinds(clause)) > 1
-        or _sorts(clause) & _SPOILING
-        or not _is_noun_phrase(before)
-        or not _is_head(after)
-        or (head[1].sort == "plural" and head[1].name != "fish" and "count" not in _sorts(before) | set(draft.said))
-    ):
+    ambiguous = len(clause) > MAX_CLAUSE or len(_kinds(clause)) > 1 or _sorts(clause) & _SPOILING
+    if ambiguous or not _is_noun_phrase(before) or not _is_head(after):
         _spoil(draft, clause)
         return
     draft.say("kind", *head)
+    draft.uncounted = head if head[1].sort == "plural" and head[1].name != "fish" else None
     _read_modifiers(draft, before)
     _read_complements(draft, after)
 
@@ -304,11 +322,16 @@ def _say_token(draft: _Draft, place: int, token: Token) -> None:
 def _read_complements(draft: _Draft, after: list[Placed]) -> None:
     """What follows the kind, phrase by phrase; one that holds a word that is not known is not judged."""
     for phrase in _complements(after):
-        if "unknown" in _sorts(phrase):
+        if "unknown" in _sorts(phrase) or _is_viewpoint(phrase):
             draft.lose(phrase)
         else:
             for place, token in phrase:
                 _say_token(draft, place, token)
+
+
+def _is_viewpoint(phrase: list[Placed]) -> bool:
+    """Whether a phrase says from where, or where to, by prepositions alone: "from above", "upside down"."""
+    return any(token.text in _SIDES for _, token in phrase) and not _sorts(phrase) & set(_ATTRIBUTES)
 
 
 def _complements(after: list[Placed]) -> list[list[Placed]]:
@@ -316,7 +339,9 @@ def _complements(after: list[Placed]) -> list[list[Placed]]:
     one."""
     found: list[list[Placed]] = []
     for one in after:
-        if one[1].sort in ("prep", "and", "rel", "for", "style", "place") or not found:
+        # "facing left": a bare side belongs to the word before it.
+        bound = bool(found) and found[-1][-1][1].sort == "unknown" and one[1].text in ("left", "right")
+        if (one[1].sort in ("prep", "and", "rel", "for", "style", "place") and not bound) or not found:
             found.append([])
         found[-1].append(one)
     merged: list[list[Placed]] = []
