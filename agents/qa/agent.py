@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import ClassVar
 
 import structlog
@@ -171,19 +172,30 @@ def build(settings: Settings) -> Qa:
     Raises:
         Refused: the scorer that the settings name is not there.
     """
-    if settings.scorer is not None and not is_installed(settings.scorer):
+    folder = scorer_folder(settings)
+    if folder is not None and not is_installed(folder):
         raise Refused(
             "not_installed",
-            f"no scorer in {settings.scorer}: config.json or calibration.json is missing",
-            hint="unset BOTTEGA_SCORER to go without, or see agents/qa/README.md, 'Another scorer'",
+            f"no scorer in {folder}: config.json or calibration.json is missing",
+            hint="bottega models calibrate NAME makes a pulled one usable; unset BOTTEGA_SCORER to go without, or see "
+            "agents/qa/README.md, 'Another scorer'",
         )
     return Qa(
         LocalBlobs(settings.blobs),
-        Scorer(settings.scorer) if settings.scorer is not None else None,
+        Scorer(folder) if folder is not None else None,
         pocket=Scorer(SCORER) if is_installed(SCORER) else None,
         slots=settings.qa_slots,
         scoring=settings.qa_scoring,
     )
+
+
+def scorer_folder(settings: Settings) -> Path | None:
+    """The folder of the scorer of other models than the pocket model, or null: the one that settings name, or the first
+    by name that was pulled and calibrated."""
+    named = settings.scorer
+    if named is not None:
+        return settings.tools / named if len(named.parts) == 1 and not named.exists() else named
+    return next(filter(is_installed, sorted(settings.tools.glob("*/"))), None)
 
 
 def _measures_by_name(found: Inspection, verdict: Verdict) -> dict[str, float | None]:

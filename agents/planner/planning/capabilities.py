@@ -87,8 +87,10 @@ def offers_of(presence: Presence) -> Sequence[Offer]:
 
 def _common_scorers(alive: Iterable[Presence]) -> frozenset[str] | None:
     """What every QA process that says it can judge: any of them may take a picture."""
-    said = [frozenset(presence.scorers) for presence in alive if isinstance(presence.scorers, list)]
-    return frozenset.intersection(*said) if said else None
+    said = [presence.scorers for presence in alive if isinstance(presence.scorers, list)]
+    if not said:
+        return None
+    return frozenset(name for name in said[0] if all(name in scorers for scorers in said))
 
 
 def _sorted_union(named: Iterable[Sequence[str]]) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def judgement_notes(
         return []
     return [
         f"no scorer judges pictures of {model}: adherence and score are null, and min_score rests on {TECHNICAL}; "
-        "a scorer is set with BOTTEGA_SCORER"
+        "to have one: bottega models pull siglip2, bottega models calibrate siglip2, then restart QA"
     ]
 
 
