@@ -218,6 +218,40 @@ CHAT = _phrases(
     """
 )
 
+SENTENCES = _phrases(
+    """
+    test picture, test image, test photo, test shot, test render, a test, a test of, sample picture, sample image,
+    example picture, example image, demo picture, demo image, preview, stands, standing, sits, sitting, lies, lying,
+    rests, resting, appears, appearing, located, situated, is shown, is seen, can be seen, is visible, is placed,
+    should contain, should have, must have, contains, contain, has to show, should appear, should be shown, exists,
+    painted in, drawn in, coloured in, colored in, made in, kept in, in the colour, in the color, of colour, of color,
+    the colour of, the color of, colour of, color of, size, of size, position, style is, number, count, quantity, shade,
+    shade of, a shade of, in a shade of, kind, type, sort, pure, entirely, fully, completely, all of them, all of it,
+    all in, happy about, be happy about, be happy with, glad about, asked for, asks for, asking for, hoping for,
+    pictures, images, photos, versions, variants, variations, versions of, variants of, there,
+    a look at, have a look at, look at, wide shot, medium shot, long shot, full body shot
+    """
+)
+
+_PLACES = ("website", "web page", "page", "homepage", "blog", "shop", "app", "flyer", "newsletter", "presentation",
+           "slide", "catalogue", "catalog", "brochure", "menu", "profile", "channel", "feed", "instagram")  # fmt: skip
+_USES = frozenset(
+    f"{where} {whose}{noun}"
+    for where in ("on", "in")
+    for whose in ("", "my ", "our ", "a ", "the ")
+    for noun in _PLACES
+)
+"""Where a picture may be used."""
+
 FILLER: frozenset[str] = frozenset(
-    {*REQUESTS, *CHAT, *MEDIA, *PRAISE, *QUALITY, *(phrase for phrase in HARMLESS if phrase not in _DEPICTED)}
+    {
+        *_USES,
+        *SENTENCES,
+        *REQUESTS,
+        *CHAT,
+        *MEDIA,
+        *PRAISE,
+        *QUALITY,
+        *(phrase for phrase in HARMLESS if phrase not in _DEPICTED),
+    }
 )

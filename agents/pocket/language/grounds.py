@@ -29,7 +29,7 @@ def take_ground(text: list[Placed]) -> tuple[list[Placed], Ground]:
     """The text without what it says of its background, and that."""
     colours: list[Placed] = []
     lost: list[list[Placed]] = []
-    for find in (_before_noun, _after_noun, _bare, _plain):
+    for find in (_as_ground, _before_noun, _after_noun, _bare, _plain):
         while (match := find(text)) is not None:
             start, stop = match
             part = text[start:stop]
@@ -60,7 +60,9 @@ def _back(text: Sequence[Placed], at: int, allowed: Callable[[Token], bool]) -> 
 def _lead(text: Sequence[Placed], at: int) -> int | None:
     """Where a phrase that leads to `at` begins; null where it is negated."""
     start = _back(text, at, lambda token: token.sort in ("det", "filler"))
-    if start > 0 and text[start - 1][1].text in _LEADING:
+    # "in the middle of a red background"
+    within = _sort(text, start - 1) == "of" and _sort(text, start - 2) == "place"
+    if start > 0 and (text[start - 1][1].text in _LEADING or within):
         start -= 1
         if start > 0 and text[start - 1][1].text == "and":
             start -= 1
@@ -91,6 +93,17 @@ def _before_noun(text: Sequence[Placed]) -> tuple[int, int] | None:
         start = _lead(text, first)
         if start is not None:
             return start, at + 1
+    return None
+
+
+def _as_ground(text: Sequence[Placed]) -> tuple[int, int] | None:
+    """ "white as the background"."""
+    for at, (_, token) in enumerate(text):
+        noun = at + 2 + (_sort(text, at + 2) == "det")
+        if token.sort == "colour" and _sort(text, at + 1) == "prep" and text[at + 1][1].text == "as":
+            start = _lead(text, at)
+            if _sort(text, noun) == "ground" and start is not None:
+                return start, noun + 1
     return None
 
 

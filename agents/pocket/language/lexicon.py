@@ -29,12 +29,14 @@ class Token:
     name: str = ""
 
 
-_OF_OTHER_WORDS = {"wooden chair", "round tree", "small car", "little house", "little fish", "fresh apple"}
-"""Synonyms that training used and that say more than the kind: their first words are read by themselves."""
+_OF_OTHER_WORDS = {"wooden chair", "round tree", "small car", "little house", "little fish", "fresh apple", "goldfish"}
+_OF_OTHER_COLOURS = {"golden", "ivory", "chocolate", "lemon", "rose"}
+"""Synonyms that training used and that say more than the kind, or than the colour: a material, a thing, a species."""
 
 _STYLE_WORDS: dict[str, str] = {
     "studio photograph": "studio shot, studio picture, studio image, studio style, studio, studio photography, "
-    "studio photos, studio-photo, studio-style, product photos, product-photo, a photograph of, photographs",
+    "studio-lit, studio lit, studio photos, "
+    "studio-photo, studio-style, product photos, product-photo, a photograph of, photographs",
     "flat illustration": "flat, flat style, flat-style, flat vector, flat vector illustration, "
     "flat illustration style, "
     "flat design illustration, vector, vector art, vector graphic, vector style, vector drawing, flat graphic, "
@@ -50,7 +52,7 @@ _STYLE_WORDS: dict[str, str] = {
     "low-poly look, low poly look, low-poly illustration, low poly illustration, low-poly image",
     "night": "nighttime, night-time, night time, at nighttime, at night time, during the night, by night, "
     "in the night, night picture, night shot, night view, night image, night photo, night style, "
-    "at night-time, nocturnal",
+    "at night-time, nocturnal, by moonlight, in moonlight, in the moonlight, under the moonlight",
 }
 
 _SIZE_WORDS = {
@@ -63,7 +65,9 @@ _PLACE_WORDS = {
     side: f"on the {word}, to the {word}, at the {word}, in the {word}, {word} side, on the {word} side, "
     f"at the {word} side, on the {word}-hand side, on the {word} hand side, {word}-hand side, {word}, on {word}, "
     f"to the {word} side, {word} of centre, {word} of center, in the {word} half, on the {word} half, "
-    f"{word} aligned, {word}-aligned, off to the {word}, towards the {word}, at {word}"
+    f"{word} aligned, {word}-aligned, off to the {word}, towards the {word}, at {word}, "
+    f"on the far {word}, far {word}, to the far {word}, in the {word} part, on the {word} part, "
+    f"to the {word}-hand side, on the {word} edge"
     for side, word in (("left", "left"), ("right", "right"))
 } | {
     "centre": "in the centre, in the center, in the middle, at the centre, at the center, at the middle, centred, "
@@ -72,16 +76,16 @@ _PLACE_WORDS = {
 }
 
 _COUNT_WORDS = {
-    "one": "one, 1, single, a single, lone, a lone, solitary, exactly one, just one, only one, one single",
-    "two": "two, 2, pair, pair of, a pair of, couple of, a couple of, exactly two, the two, twin",
-    "three": "three, 3, trio of, a trio of, exactly three, the three",
+    "one": "one, 1, 1x, x1, single, a single, lone, a lone, solitary, exactly one, just one, only one, one single",
+    "two": "two, 2, 2x, x2, pair, pair of, a pair of, couple of, a couple of, exactly two, the two, twin",
+    "three": "three, 3, 3x, x3, trio of, a trio of, exactly three, the three",
 }
 
 _MANY = (
     "four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen, fifteen, sixteen, twenty, thirty, "
     "fifty, hundred, hundreds, hundreds of, thousand, thousands, thousands of, million, millions, dozen, dozens, "
-    "a dozen, dozens of, many, several, few, a few, some, lots, lots of, a lot of, multiple, numerous, countless, "
-    "various, plenty of, both, all, every, each, half, halves, zero, double, triple, quadruple, stack of, a stack of, "
+    "a dozen, dozens of, many, several, few, a few, lots, lots of, a lot of, multiple, numerous, countless, "
+    "various, plenty of, every, each, half, halves, zero, double, triple, quadruple, stack of, a stack of, "
     "pile of, a pile of, row of, a row of, rows of, crowd of, a crowd of, group of, a group of, bunch of, a bunch of, "
     "set of, a set of, collection of, a collection of, pattern of, a pattern of, grid of, a grid of, heap of, "
     "a heap of, line of, a line of, circle of, a circle of, school of, a school of, fleet of, a fleet of, forest of, "
@@ -93,14 +97,14 @@ _NEGATIONS = (
     "exclude, excludes, lacking, lacks, lack, missing, free of, instead, instead of, rather than, avoid, avoiding, "
     "anything, anything but, everything but, all but, non, omit, omitting, other than, unlike, forget, skip, remove, "
     "removed, removing, absent, cannot, isn't, isnt, aren't, arent, don't, dont, doesn't, doesnt, won't, can't, cant, "
-    "wasn't, shouldn't, mustn't, couldn't, wouldn't, hasn't, haven't, didn't, any, than, nothing but, hardly, barely, "
+    "wasn't, shouldn't, mustn't, couldn't, wouldn't, hasn't, haven't, didn't, than, nothing but, hardly, barely, "
     "scarcely, almost, nearly, opposite of, the opposite of, opposite, half-, leave out, leaving out, leave away, "
     "devoid of, but not, no longer, nothing like, ban, stop, against having, apart from, save for, empty of, sans, "
     "far from, absence of, the absence of"
 )
 
 _WORDS: dict[Sort, str] = {
-    "det": "a, an, the, this, that, these, those, his, her, its, their",
+    "det": "a, an, the, some, any, all, both, this, that, these, those, his, her, its, their",
     "prep": "on, in, with, at, by, from, to, into, onto, upon, over, under, above, below, behind, beside, besides, "
     "between, among, around, inside, outside, near, through, across, along, against, within, off, out, up, down, "
     "towards, toward, beneath, underneath, before, after, during, as, like, in front of, next to, on top of, set "
@@ -151,7 +155,7 @@ def phrases() -> dict[tuple[str, ...], tuple[Sort, str]]:
     for name, others in STYLES.items():
         add("style", name, [name, *others, *_listing(_STYLE_WORDS[name])])
     for name, others in COLOUR_WORDS.items():
-        words = [name, *others]
+        words = [word for word in (name, *others) if word not in _OF_OTHER_COLOURS]
         add("colour", name, words)
         add("colour", name, [f"{word}{end}" for word in words for end in ("-coloured", "-colored")])
         add("colour", name, [f"{word} {end}" for word in words for end in ("coloured", "colored")])
@@ -169,7 +173,9 @@ def _longest() -> int:
 
 def split(text: str) -> list[str]:
     """The words and marks of a text in small letters; attention weights and tags of LoRAs are no words."""
-    plain = _WEIGHT.sub(" ", text).replace("’", "'").replace("\n", " , ").replace(" / ", " | ")
+    plain = (
+        _WEIGHT.sub(" ", text).replace("’", "'").replace("\n", " , ").replace(" / ", " | ").replace(" w/ ", " with ")
+    )
     return _SPLIT.findall(plain.lower())
 
 

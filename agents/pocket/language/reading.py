@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
+from itertools import takewhile
 
 from agents.pocket.language.filler import FILLER, PURPOSES
 from agents.pocket.language.grounds import Ground, take_ground
@@ -82,7 +83,8 @@ class _Draft:
 
 _CONDITIONS = {"if", "when", "unless", "until", "whether"}
 _OWNERS = {"my", "our", "your"}
-_WANTING = {"want", "wants", "wanted", "need", "needs", "ordered", "requested", "requests", "orders", "asks"}
+_PICTURES = {"picture", "pictures", "image", "images", "photo", "photos", "version", "versions", "variants"}
+_WANTING = {"want", "wants", "wanted", "need", "needs", "ordered", "requested", "requests", "orders", "asks", "asked"}
 
 
 def read(text: str) -> Reading:
@@ -90,11 +92,12 @@ def read(text: str) -> Reading:
     if len(text) > MAX_CHARS:
         return Reading(None, (_cut(text[:MAX_CHARS]),))
     draft = _Draft()
-    rest, ground = take_ground(list(enumerate(tokens(text))))
+    rest, ground = take_ground(list(enumerate(_without_number_of_pictures(tokens(text)))))
     _say_ground(draft, ground)
     clauses = _clauses(rest)
+    places = {token.name for _, token in rest if token.sort == "place"}
     heads = [number for number, clause in enumerate(clauses) if _kinds(clause) and not _sorts(clause) & {"not"}]
-    draft.spoilt = any(token.sort == "or" or token.text in _CONDITIONS for _, token in rest)
+    draft.spoilt = len(places) > 1 or any(token.sort == "or" or token.text in _CONDITIONS for _, token in rest)
     for number, clause in enumerate(clauses):
         if number in heads[:1]:
             _read_subject(draft, clause)
@@ -168,6 +171,16 @@ def _say_ground(draft: _Draft, ground: Ground) -> None:
         draft.lose(part)
 
 
+def _without_number_of_pictures(text: list[Token]) -> list[Token]:
+    """The tokens, where a number of pictures ("four images of") is no number of things."""
+    found = list(text)
+    for n, token in enumerate(text):
+        following = takewhile(lambda one: one.sort == "filler", text[n + 1 : n + 4])
+        if token.sort in ("count", "many") and any(_PICTURES & {*one.text.split()} for one in following):
+            found[n] = Token(token.text, "filler")
+    return found
+
+
 def _clauses(rest: Sequence[Placed]) -> list[list[Placed]]:
     found: list[list[Placed]] = [[]]
     for place, token in rest:
@@ -197,7 +210,8 @@ def _read_subject(draft: _Draft, clause: list[Placed]) -> None:
     clause, at = _without_purpose(*_without_client(clause, at))
     before, head, after = clause[:at], clause[at], clause[at + 1 :]
     ambiguous = len(clause) > MAX_CLAUSE or len(_kinds(clause)) > 1 or _sorts(clause) & _SPOILING
-    if ambiguous or not _is_noun_phrase(before) or not _is_head(after):
+    hanging = clause[0][1].sort == "prep" and draft.lost
+    if ambiguous or hanging or not _is_noun_phrase(before) or not _is_head(after):
         _spoil(draft, clause)
         return
     draft.say("kind", *head)
@@ -209,7 +223,7 @@ def _read_subject(draft: _Draft, clause: list[Placed]) -> None:
 def _without_client(clause: list[Placed], at: int) -> tuple[list[Placed], int]:
     """The clause without who asks for the picture ("my boss wants"), and the place of its kind."""
     for n in range(at - 1, -1, -1):
-        if clause[n][1].sort == "filler" and clause[n][1].text.rpartition(" ")[2] in _WANTING:
+        if clause[n][1].sort == "filler" and _WANTING & {*clause[n][1].text.split()}:
             return clause[n + 1 :], at - n - 1
     return clause, at
 
@@ -250,9 +264,9 @@ def _is_framed(before: Sequence[Placed], at: int) -> bool:
     earlier = {one.sort for _, one in before[:at]}
     following = before[at + 1][1].sort if at + 1 < len(before) else "unknown"
     if token.sort == "of":
-        return earlier <= {"style", "filler", "det", "size", "and"}
+        return earlier - ({"colour"} if "style" in earlier else set()) <= {"style", "filler", "det", "size", "and"}
     if token.text == "with":
-        return earlier <= {"style", "filler", "det", "and"}
+        return earlier <= {"style", "filler", "det", "and", "count"}
     return token.sort == "prep" and following in ("style", "place")
 
 
@@ -369,7 +383,9 @@ def _read_aside(draft: _Draft, clause: list[Placed], *, before: bool) -> None:
     """A clause without a kind: attributes alone, filler, or something that is not known."""
     clause, _ = _without_purpose(clause, -1)
     sorts = _sorts(clause)
-    thing = not before and clause and clause[0][1].sort in ("det", "count") and sorts & {"unknown", "colour"}
+    leading = clause[0][1] if clause and not before else None
+    another = leading is not None and leading.sort in ("det", "count") and leading.text not in ("all", "both")
+    thing = another and sorts & {"unknown", "colour"}
     if sorts & _SPOILING or "unknown" in sorts or thing or _colours_clash(clause):
         if thing:
             draft.spoilt = True
