@@ -75,7 +75,7 @@ class Qa(Agent):
 
     def presence(self, instance: str) -> Presence:
         named = {MODEL: self._pocket, "*": self._scorer}
-        scorers = [name for name, scorer in named.items() if scorer is not None and self._scoring]
+        scorers = [name for name, scorer in named.items() if scorer is not None] if self._scoring else UNSET
         return replace(base_presence(self.role, instance, self._slots), device="cpu", scorers=scorers)
 
     @asynccontextmanager

@@ -36,7 +36,7 @@ NOTHING: tuple[str, ...] = ()
         ("a car with white as the background", "a car on a white background"),
         ("a red ball in the middle of a blue background", "a red ball in the centre on a blue background"),
         ("our customers asked for three stars, all yellow", "three yellow stars"),
-        ("a car on white background and the car is red, the car is large", "a large red car on a white background"),
+        ("a car on white background, the car is red, the car is large", "a large red car on a white background"),
         ("a ball on white and in the middle", "a ball in the centre on a white background"),
     ],
 )

@@ -173,9 +173,9 @@ def _longest() -> int:
 
 def split(text: str) -> list[str]:
     """The words and marks of a text in small letters; attention weights and tags of LoRAs are no words."""
-    plain = (
-        _WEIGHT.sub(" ", text).replace("’", "'").replace("\n", " , ").replace(" / ", " | ").replace(" w/ ", " with ")
-    )
+    plain = _WEIGHT.sub(" ", text)
+    for written, meant in (("\u2019", "'"), ("\n", " , "), (" / ", " | "), (" w/ ", " with ")):
+        plain = plain.replace(written, meant)
     return _SPLIT.findall(plain.lower())
 
 
