@@ -20,9 +20,12 @@ from tests.qa.test_scorer import write_scorer
 
 PREPROCESSOR = {"size": {"shortest_edge": 16}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 PAIRS = [
-    CalibrationPair(draw(centre=(0.4 + 0.02 * n, 0.5)) if draw is disc else draw(), *texts)
+    pair
     for n in range(10)
-    for draw, texts in ((disc, ("a magenta disc", "a tower")), (tower, ("a tower", "a magenta disc")))
+    for pair in (
+        CalibrationPair(disc(centre=(0.4 + 0.02 * n, 0.5)), "a magenta disc", "a tower"),
+        CalibrationPair(tower(), "a tower", "a magenta disc"),
+    )
 ]
 
 

@@ -1,12 +1,13 @@
 """What the report of a batch says of words that no score speaks of."""
 
+from msgspec import UNSET
+
 from agents.doors.cli.terminal.image_table import MAX_INDICES, NOTHING, unjudged_lines
 from protocol.results import Image
 
 
 def image(index: int, score: float | None = 0.9, words: list[str] | None = None) -> Image:
-    more = {} if words is None else {"not_judged": words}
-    return Image(id=f"gen_{index}", index=index, status="completed", quality_score=score, **more)
+    return Image(id=f"gen_{index}", index=index, status="completed", quality_score=score, not_judged=words or UNSET)
 
 
 def test_words_of_all_pictures_are_said_once() -> None:
