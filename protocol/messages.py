@@ -125,10 +125,11 @@ class Picture(Struct, frozen=True, kw_only=True):
 
 
 class Assessment(Struct, frozen=True, kw_only=True):
-    """QA's judgement. `score` 0 to 1, null where QA was told not to look; `measures` by name, null where one
-    was not taken; `reasons` say what is wrong.
+    """QA's judgement. `score` 0 to 1, null where QA was told not to look, or nothing could say whether the picture
+    shows its prompt; `measures` by name, null where one was not taken; `reasons` say what is wrong.
 
-    `embedding` is a unit vector as little-endian float16; `signature` a perceptual hash of 32 bytes.
+    `not_judged` are words of the prompt of which the scorer knows nothing, there only where there are any; `embedding`
+    is a unit vector as little-endian float16; `signature` a perceptual hash of 32 bytes.
     """
 
     score: float | None
@@ -138,6 +139,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
     embedding: bytes | None = None
     signature: bytes | None = None
     seconds: float | None = None
+    not_judged: list[str] | UnsetType = UNSET
 
 
 class PromptWish(Struct, frozen=True, kw_only=True):
@@ -354,7 +356,8 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     same to processes that do not read `offers` yet, and are announced by version 0.1 alone: 0.2 leaves them out. A
     reader takes `offers` where there are any, and the lists otherwise. Offers that would make the message too large
     are left to the lists. `style_settings` are those of the styles that have any. `sampler_aliases` are other names of
-    the `samplers` -> the name that is listed.
+    the `samplers` -> the name that is listed. `scorers` are what QA tells with whether a picture shows its prompt, by
+    the model whose pictures they judge; `*` is every model that is not named.
     """
 
     role: Role
@@ -379,6 +382,7 @@ class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENC
     style_references: list[str] = []
     offers: list[Offer] = []
     style_settings: dict[str, StyleSettings] | UnsetType = UNSET
+    scorers: list[str] | UnsetType = UNSET
 
 
 Message = Work | Event | Control | Progress | Presence

@@ -11,7 +11,7 @@ from protocol.plans import Cost, Size
 
 
 class QualityMetrics(Struct, frozen=True, kw_only=True):
-    """`avg_score`: mean QA score of the completed pictures. `consistency`: mean pairwise cosine of their
+    """`avg_score`: mean QA score of the completed pictures that have one. `consistency`: mean pairwise cosine of their
     embeddings, null below two pictures. `rejection_rate`: rejected attempts among judged attempts."""
 
     avg_score: float | None
@@ -87,7 +87,8 @@ ImageStatus = Literal["pending", "running", "retry", "completed", "failed", "can
 class Image(Struct, frozen=True, kw_only=True):
     """One picture of a batch, made or not. `swept` are the values that tell it from others of a sweep;
     `catalogued` is its place in a catalogue; `parent` the picture that was made again, by its id; `reused` the stored
-    picture that was returned instead of making one, at no cost."""
+    picture that was returned instead of making one, at no cost. `not_judged` are the words of its prompt of which the
+    scorer knows nothing, there only where there are any: `quality_score` says nothing of them."""
 
     id: str
     index: int
@@ -107,6 +108,7 @@ class Image(Struct, frozen=True, kw_only=True):
     catalogued: Catalogued | None = None
     parent: str | None = None
     reused: str | None = None
+    not_judged: list[str] | UnsetType = UNSET
 
 
 class ResultBody(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.pocket.captions import Caption, describe
+from agents.pocket.captions import Caption, describe, plain
 from agents.pocket.render import Scene, sample
 from agents.pocket.vocabulary import ATTRIBUTES
 
@@ -55,6 +55,17 @@ def pair(scene: Scene, rng: np.random.Generator) -> Pair:
     attribute = named[int(rng.integers(len(named)))]
     wrong = describe(change_attribute(scene, attribute, rng), rng, drop=0.0, naming=(attribute,))
     return Pair(scene, right.text, wrong.text, attribute)
+
+
+def plain_pairs(count: int, seed: int) -> list[Pair]:
+    """Pairs in plain sentences, for a scorer that was trained on other pictures; one of the first three attributes is
+    changed."""
+    found: list[Pair] = []
+    for i in range(count):
+        rng = np.random.default_rng([seed, 979, i])
+        scene, attribute = sample(rng), tuple(ATTRIBUTES)[i % 3]
+        found.append(Pair(scene, plain(scene), plain(change_attribute(scene, attribute, rng)), attribute))
+    return found
 
 
 def held_out_pairs(count: int, seed: int) -> list[Pair]:

@@ -8,15 +8,18 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import ClassVar
 
 import structlog
+from msgspec import UNSET
 from msgspec.structs import replace
 
+from agents.pocket.language.reading import MODEL, read
 from agents.pocket.paths import SCORER
-from agents.qa.inspect_picture import Inspection, inspect_picture
+from agents.qa.inspect_picture import Inspection, inspect_picture, read_all
 from agents.qa.judgement_memory import Judgement, JudgementMemory
-from agents.qa.score import NEAR_DUPLICATE, judge
+from agents.qa.score import NEAR_DUPLICATE, NOT_JUDGED, Verdict, judge
 from agents.qa.scorer import Scorer, is_installed
 from agents.shared.presence import base_presence
 from agents.shared.settings import Settings
@@ -36,19 +39,30 @@ from protocol.messages import (
     StoreImage,
     ref_of,
 )
+from protocol.quality import TECHNICAL_QUALITY
 from protocol.subjects import event_filter, work_filter
 
 log = structlog.get_logger()
 
 
 class Qa(Agent):
-    """Judges pictures. Without a scorer, adherence and embedding are null and the other measures decide."""
+    """Judges pictures: those of the pocket model with `pocket`, the scorer of its world, those of all others with
+    `scorer`. Without one, adherence, embedding and score are null and the other measures decide."""
 
     role: ClassVar[Role] = "qa"
 
-    def __init__(self, blobs: Blobs, scorer: Scorer | None, *, slots: int = 2, scoring: bool = True) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        scorer: Scorer | None,
+        *,
+        pocket: Scorer | None = None,
+        slots: int = 2,
+        scoring: bool = True,
+    ) -> None:
         self._blobs = blobs
         self._scorer = scorer
+        self._pocket = pocket
         self._slots = slots
         self._scoring = scoring
         self._memory = JudgementMemory()
@@ -60,16 +74,19 @@ class Qa(Agent):
         return (Watch(event_filter("scored")),) if self._scoring else ()
 
     def presence(self, instance: str) -> Presence:
-        return replace(base_presence(self.role, instance, self._slots), device="cpu")
+        named = {MODEL: self._pocket, "*": self._scorer}
+        scorers = [name for name, scorer in named.items() if scorer is not None] if self._scoring else UNSET
+        return replace(base_presence(self.role, instance, self._slots), device="cpu", scorers=scorers)
 
     @asynccontextmanager
     async def running(self, outlet: Outlet) -> AsyncGenerator[None]:
         """Loads the scorer beside the first deliveries; one that does not load ends the process."""
         async with asyncio.TaskGroup() as group:
-            if self._scorer is None or not self._scoring:
+            scorers = [scorer for scorer in (self._pocket, self._scorer) if scorer is not None and self._scoring]
+            if not scorers:
                 log.warning("qa.no_scorer", effect="adherence and consistency are not measured")
-            else:
-                group.create_task(asyncio.to_thread(self._scorer.load))
+            for scorer in scorers:
+                group.create_task(asyncio.to_thread(scorer.load))
             yield
 
     async def handle(self, message: Inbound, delivery: Delivery) -> Sequence[Outbound]:
@@ -96,7 +113,9 @@ class Qa(Agent):
         started = time.perf_counter()
         job = message.job
         data = await self._fetch(message)
-        found = await asyncio.to_thread(inspect_picture, data, message, self._scorer)
+        own = job.pixels.model == MODEL and self._pocket is not None
+        scorer, reader = (self._pocket, read) if own else (self._scorer, read_all)
+        found = await asyncio.to_thread(inspect_picture, data, message, scorer, reader)
         # From here to `_remember` nothing is awaited: of two equal pictures that are judged at once, one is the second.
         near_duplicate = found.signature is not None and self._memory.has_near_duplicate(
             job.hash, job.index, job.attempt, found.signature
@@ -105,8 +124,9 @@ class Qa(Agent):
         assessment = Assessment(
             score=verdict.score,
             accepted=verdict.accepted,
-            measures=_measures_by_name(found),
-            reasons=list(verdict.reasons),
+            measures=_measures_by_name(found, verdict),
+            reasons=[*verdict.reasons, *([NOT_JUDGED] if found.not_judged else [])],
+            not_judged=list(found.not_judged) or UNSET,
             embedding=found.embedding,
             signature=found.signature,
             seconds=time.perf_counter() - started,
@@ -152,25 +172,37 @@ def build(settings: Settings) -> Qa:
     Raises:
         Refused: the scorer that the settings name is not there.
     """
-    if settings.scorer is not None and not is_installed(settings.scorer):
+    folder = scorer_folder(settings)
+    if folder is not None and not is_installed(folder):
         raise Refused(
             "not_installed",
-            f"no scorer in {settings.scorer}: config.json or calibration.json is missing",
-            hint="unset BOTTEGA_SCORER to use the pocket scorer, or see agents/qa/README.md, 'Another scorer'",
+            f"no scorer in {folder}: config.json or calibration.json is missing",
+            hint="bottega models calibrate NAME makes a pulled one usable; unset BOTTEGA_SCORER to go without, or see "
+            "agents/qa/README.md, 'Another scorer'",
         )
-    folder = settings.scorer or SCORER
     return Qa(
         LocalBlobs(settings.blobs),
-        Scorer(folder) if is_installed(folder) else None,
+        Scorer(folder) if folder is not None else None,
+        pocket=Scorer(SCORER) if is_installed(SCORER) else None,
         slots=settings.qa_slots,
         scoring=settings.qa_scoring,
     )
 
 
-def _measures_by_name(found: Inspection) -> dict[str, float | None]:
+def scorer_folder(settings: Settings) -> Path | None:
+    """The folder of the scorer of other models than the pocket model, or null: the one that settings name, or the first
+    by name that was pulled and calibrated."""
+    named = settings.scorer
+    if named is not None:
+        return settings.tools / named if len(named.parts) == 1 and not named.exists() else named
+    return next(filter(is_installed, sorted(settings.tools.glob("*/"))), None)
+
+
+def _measures_by_name(found: Inspection, verdict: Verdict) -> dict[str, float | None]:
     if found.measures is None:
         return {}
-    return {name: None if v is None else round(v, 4) for name, v in asdict(found.measures).items()}
+    measures = {**asdict(found.measures), TECHNICAL_QUALITY: verdict.technical_quality}
+    return {name: None if v is None else round(v, 4) for name, v in measures.items()}
 
 
 def _pixels_missing(message: ScoreImage) -> Unavailable:

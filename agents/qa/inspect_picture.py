@@ -1,10 +1,11 @@
 """Everything that can be found out about one picture without knowing its batch. Blocking: runs in a thread."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from agents.pocket.language.reading import Reading
 from agents.qa.measures import Measures, measure
 from agents.qa.score import Gate
 from agents.qa.scorer import Scorer
@@ -20,12 +21,14 @@ MIN_REGION_SIDE = 0.25
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found. `measures` and `signature` are null where the bytes do not decode; `note` says why not."""
+    """What was found. `measures` and `signature` are null where the bytes do not decode; `note` says why not.
+    `not_judged` are words of the prompt of which the scorer knows nothing."""
 
     gates: tuple[Gate, ...] = ()
     measures: Measures | None = None
     signature: bytes | None = None
     embedding: bytes | None = None
+    not_judged: tuple[str, ...] = ()
     note: str = ""
 
 
@@ -36,9 +39,17 @@ def crop(rgb: Rgb, box: Sequence[float]) -> Rgb:
     return np.ascontiguousarray(rgb[top : top + round(box[3] * height), left : left + round(box[2] * width)])
 
 
-def inspect_picture(data: bytes, message: ScoreImage, scorer: Scorer | None) -> Inspection:
-    """Decode the picture, compare it with the plan, measure it, and ask the scorer whether it shows its subject. Of a
-    picture whose parts have prompts of their own, each part is judged by its own, and the least sure one counts."""
+def read_all(text: str) -> Reading:
+    """What a scorer without a world of its own can judge: every text as it is."""
+    return Reading(text)
+
+
+def inspect_picture(
+    data: bytes, message: ScoreImage, scorer: Scorer | None, read: Callable[[str], Reading] = read_all
+) -> Inspection:
+    """Decode the picture, compare it with the plan, measure it, and ask the scorer whether it shows its subject, as far
+    as `read` says that it can judge that. Of a picture whose parts have prompts of their own, each part is judged by
+    its own, and the least sure one counts."""
     try:
         picture = decode(data)
     except Undecodable as error:
@@ -54,17 +65,36 @@ def inspect_picture(data: bytes, message: ScoreImage, scorer: Scorer | None) -> 
         gates.append("wrong_size")
         notes.append("{}x{}, planned {}x{}".format(*picture.size, *planned))
     taken = measure(picture.rgb)
-    embedding = None
+    embedding, not_judged = None, ()
     if scorer is not None:
-        whole = scorer.match(picture.rgb, _words_of(job, job.prompt_origin.subject or job.pixels.prompt))
-        parts = [
-            scorer.match(crop(picture.rgb, one.box), _words_of(job, one.prompt))
-            for one in job.pixels.regions
-            if min(one.box[2:]) >= MIN_REGION_SIDE
-        ]
-        taken = replace(taken, adherence=min((part.adherence for part in parts), default=whole.adherence))
-        embedding = whole.embedding
-    return Inspection(tuple(gates), taken, signature(picture.rgb), embedding, "; ".join(notes))
+        found = _compare(scorer, picture.rgb, message, read)
+        taken = replace(taken, adherence=found.adherence)
+        embedding, not_judged = found.embedding, found.not_judged
+    return Inspection(tuple(gates), taken, signature(picture.rgb), embedding, not_judged, "; ".join(notes))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """How well a picture shows its texts: null where none of them can be judged."""
+
+    adherence: float | None
+    embedding: bytes
+    not_judged: tuple[str, ...]
+
+
+def _compare(scorer: Scorer, rgb: Rgb, message: ScoreImage, read: Callable[[str], Reading]) -> _Comparison:
+    job = message.job
+    boxes = [
+        (one.box, read(_words_of(job, one.prompt))) for one in job.pixels.regions if min(one.box[2:]) >= MIN_REGION_SIDE
+    ]
+    reading = read(_words_of(job, job.prompt_origin.subject or job.pixels.prompt))
+    whole = scorer.match(rgb, reading.judged or "")
+    if boxes:
+        known = [(box, one.judged) for box, one in boxes if one.judged is not None]
+        levels = [scorer.match(crop(rgb, box), text).adherence for box, text in known]
+        lost = [words for _, one in boxes for words in one.not_judged]
+        return _Comparison(min(levels, default=None), whole.embedding, tuple(dict.fromkeys(lost)))
+    return _Comparison(None if reading.judged is None else whole.adherence, whole.embedding, reading.not_judged)
 
 
 def _words_of(job: Job, text: str) -> str:

@@ -16,7 +16,10 @@ Gate = Literal["undecodable", "wrong_format", "wrong_size", "blank"]
 """What makes a picture worthless, whatever else can be said of it."""
 
 NEAR_DUPLICATE = "near_duplicate"
+OFF_PROMPT = "off_prompt"
 
+NOT_JUDGED = "not_judged"
+"""Reason of a picture whose prompt says something of which the scorer knows nothing; nothing is wrong with it."""
 MIN_SPREAD = 0.012
 """Below this spread (3 levels of 255) there is nothing but a decoder's grain."""
 
@@ -38,11 +41,14 @@ class Merit:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one picture. `reasons` are short codes, worst first; empty where nothing is wrong."""
+    """The judgement of one picture. `score` is null where nothing says whether the picture shows its prompt;
+    `technical_quality` is the same without that, null where a gate failed. `reasons` are short codes, worst first;
+    empty where nothing is wrong."""
 
-    score: float
+    score: float | None
     accepted: bool
     reasons: tuple[str, ...] = ()
+    technical_quality: float | None = None
 
 
 def ramp(value: float, bad: float, good: float) -> float:
@@ -77,7 +83,7 @@ def merits(taken: Measures) -> list[Merit]:
     if taken.sharpness is not None:
         found.append(Merit(ramp(taken.sharpness, 0.08, 0.25), 0.15, "blurred"))
     if taken.adherence is not None:
-        found.append(Merit(adherence_merit(taken.adherence), 0.55, "off_prompt"))
+        found.append(Merit(adherence_merit(taken.adherence), 0.55, OFF_PROMPT))
     return found
 
 
@@ -90,7 +96,11 @@ def score_of(found: Sequence[Merit]) -> float:
 def judge(
     taken: Measures | None, gates: Sequence[Gate] = (), *, min_score: float, near_duplicate: bool = False
 ) -> Verdict:
-    """The verdict over a picture; `taken` is null where it could not be decoded, and then a gate says so."""
+    """The verdict over a picture; `taken` is null where it could not be decoded, and then a gate says so.
+
+    Without an adherence the bar is held against the technical quality, and no score is stated: a sound picture of
+    anything at all would have the best one.
+    """
     failed: list[str] = list(gates)
     if taken is not None and taken.spread < MIN_SPREAD:
         failed.append("blank")
@@ -98,10 +108,16 @@ def judge(
         return Verdict(0.0, accepted=False, reasons=tuple(failed))
     found = merits(taken)
     # Rounded before it is compared: a score of 0.85 that is shown was not refused at a bar of 0.85.
-    score = round(score_of(found), 4)
+    technical = round(score_of([merit for merit in found if merit.reason != OFF_PROMPT]), 4)
+    score = technical if taken.adherence is None else round(score_of(found), 4)
     reasons = [m.reason for m in sorted(found, key=lambda m: m.value) if m.value < REASON_BELOW]
     if near_duplicate:
         reasons.insert(0, NEAR_DUPLICATE)
     if score < min_score and not reasons:
         reasons.append("below_min_score")
-    return Verdict(score, accepted=score >= min_score and not near_duplicate, reasons=tuple(reasons))
+    return Verdict(
+        None if taken.adherence is None else score,
+        accepted=score >= min_score and not near_duplicate,
+        reasons=tuple(reasons),
+        technical_quality=technical,
+    )

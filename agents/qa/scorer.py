@@ -59,8 +59,10 @@ def is_installed(folder: Path) -> bool:
 class Scorer:
     """An image-text model in a folder. Thread-safe: one picture is judged at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, calibration: Calibration | None = None) -> None:
+        """`calibration` goes before that of the folder."""
         self._folder = folder
+        self._own = calibration
         self._lock = threading.Lock()
         self._model: Any = None
         self._tokenizer: Any = None
@@ -89,7 +91,7 @@ class Scorer:
         # Standard error carries one JSON object per line, so no progress bars there.
         logging.disable_progress_bar()
         try:
-            calibration = msgspec.json.decode((self._folder / "calibration.json").read_bytes(), type=Calibration)
+            calibration = self._own or _read_calibration(self._folder)
             self._tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
             loaded: Any = AutoModel.from_pretrained(
                 self._folder,
@@ -121,6 +123,16 @@ class Scorer:
         Raises:
             ScorerBroken: as `load`.
         """
+        cosine, image = self.compare(rgb, text)
+        curve = self.load().adherence
+        return TextMatch(adherence=_sigmoid(curve.slope * cosine + curve.offset), embedding=image)
+
+    def compare(self, rgb: Rgb, text: str) -> tuple[float, bytes]:
+        """The cosine of a picture and a text, and the picture's embedding.
+
+        Raises:
+            ScorerBroken: as `load`.
+        """
         calibration = self.load()
         pixels = prepare(rgb, calibration)
         import torch
@@ -132,8 +144,11 @@ class Scorer:
             )
             out = self._model(**tokens, pixel_values=torch.from_numpy(pixels[None]))
             image, words = _normalise(out.image_embeds[0].numpy()), _normalise(out.text_embeds[0].numpy())
-        adherence = _sigmoid(calibration.adherence.slope * float(image @ words) + calibration.adherence.offset)
-        return TextMatch(adherence=adherence, embedding=image.astype("<f2").tobytes())
+        return float(image @ words), image.astype("<f2").tobytes()
+
+
+def _read_calibration(folder: Path) -> Calibration:
+    return msgspec.json.decode((folder / "calibration.json").read_bytes(), type=Calibration)
 
 
 def prepare(rgb: Rgb, calibration: Calibration) -> NDArray[np.float32]:

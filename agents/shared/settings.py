@@ -157,7 +157,8 @@ class Settings(BaseSettings):
     )
     scorer: Path | None = Field(
         default=None,
-        description="folder of QA's image-text scorer (CLIP or SigLIP); null is the pocket scorer",
+        description="scorer (CLIP or SigLIP) of pictures of other models than pocket: its folder, or the name it was "
+        "pulled by; null is the first one that is pulled and calibrated",
     )
 
     @classmethod
@@ -186,6 +187,11 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Folder of local models: one folder or file per registry name."""
         return self.home / "models"
+
+    @property
+    def tools(self) -> Path:
+        """Folder of models that help with pictures, such as scorers."""
+        return self.home / "tools"
 
     @property
     def loras(self) -> Path:

@@ -59,6 +59,7 @@ class Record(Struct, frozen=True, kw_only=True):
     score: float | None = None
     measures: dict[str, float | None] = {}
     reasons: list[str] = []
+    not_judged: list[str] = []
     colour: str | None = None
     created_at: str = ""
     blob: str
@@ -118,6 +119,7 @@ def record_of(message: StoreImage, colour: str | None) -> Record:
         score=assessment.score,
         measures=assessment.measures,
         reasons=assessment.reasons,
+        not_judged=assessment.not_judged or [],
         colour=colour,
         created_at=job.created_at,
         blob=picture.blob,
@@ -138,6 +140,8 @@ def flat_fields(record: Record) -> dict[str, Any]:
     for name in _SILENT_FIELDS:
         if not pixels[name]:
             del pixels[name]
+    if not own["not_judged"]:
+        del own["not_judged"]
     size = Size(width=record.pixels.width, height=record.pixels.height)
     differs = bool(record.pixels.post) or (size.width, size.height) != (record.width, record.height)
     return pixels | own | {"generated": size if differs else None}

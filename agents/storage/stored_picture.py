@@ -2,6 +2,7 @@
 module."""
 
 import msgspec
+from msgspec import UNSET
 
 from agents.storage.catalogue import CatalogueRow
 from protocol.messages import Assessment, Picture
@@ -24,5 +25,6 @@ def stored_picture(entry: CatalogueRow) -> StoredPicture:
             reasons=record["reasons"],
             embedding=entry.embedding,
             signature=entry.signature,
+            not_judged=record.get("not_judged") or UNSET,
         ),
     )

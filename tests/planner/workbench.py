@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET
 from sqlalchemy import Connection, Engine
 
 from agents.planner.agent import MIGRATIONS
@@ -54,6 +55,7 @@ from protocol.messages import (
 )
 from protocol.parameters import ServiceClass
 from protocol.pixels import PixelSettings
+from protocol.quality import TECHNICAL_QUALITY
 from protocol.results import Image, StatusBody
 from protocol.reuse import StoredPicture
 
@@ -150,6 +152,7 @@ class World:
     window: Window = field(default_factory=lambda: Window(4))
     page: int = 100
     rejects: float = 0.0
+    unscored: bool = False
     breaks: float = 0.0
     loses: float = 0.0
     repeats: float = 0.0
@@ -282,7 +285,13 @@ class World:
 
     def score(self, job: Job, picture: Picture) -> None:
         value = random.Random(job.pixels.seed).random()
-        verdict = Assessment(score=value, accepted=value >= self.rejects, measures={}, embedding=b"\x00\x3c\x00\x00")
+        verdict = Assessment(
+            score=None if self.unscored else value,
+            accepted=value >= self.rejects,
+            measures={TECHNICAL_QUALITY: value},
+            embedding=b"\x00\x3c\x00\x00",
+            not_judged=["paris"] if self.unscored else UNSET,
+        )
         self.say(ImageScored(ref=ref_of(job), assessment=verdict))
         if verdict.accepted:
             self.send(StoreImage(job=job, picture=picture, assessment=verdict))

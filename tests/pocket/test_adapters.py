@@ -67,6 +67,7 @@ def test_a_lora_gives_the_same_picture_loaded_as_in_memory(pipe: StableDiffusion
 def test_the_generator_uses_every_tensor_of_a_lora_as_diffusers_does(pipe: StableDiffusionPipeline, name: str) -> None:
     from agents.generator.orders.order import LoraAdapter
     from agents.generator.pipelines.loras import LoraAdapters
+    from agents.generator.pipelines.mounting import MountGuard
     from agents.pocket.adapt.apply import with_lora
     from agents.pocket.evaluate import load
 

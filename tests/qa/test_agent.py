@@ -5,13 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
+from agents.pocket.paths import SCORER
 from agents.qa.agent import Qa, build
+from agents.qa.scorer import Scorer
 from agents.shared.settings import Settings
 from bus.agent import Delivery, Outbound
 from bus.local_blobs import LocalBlobs
 from protocol.errors import AcpError
-from protocol.messages import Assessment, ImageScored, JobFailed, ScoreImage, StoreImage, ref_of
+from protocol.messages import Assessment, ImageScored, JobFailed, Prompt, ScoreImage, StoreImage, ref_of
+from protocol.parameters import Region
 from tests.qa.drawings import blurred, disc, encoded, order, static, tower
 
 NOWHERE = "0" * 64
@@ -75,7 +80,17 @@ async def test_without_a_scorer_adherence_and_embedding_are_null(qa: Qa, blobs: 
     assessment = await verdict(qa, order(await blobs.put(encoded(disc()))))
     assert assessment.measures["adherence"] is None
     assert assessment.embedding is None
-    assert assessment.score is not None
+    assert assessment.score is None
+    assert assessment.accepted
+    assert assessment.measures["technical_quality"] == 1.0
+
+
+async def test_the_bar_of_a_picture_without_a_score_is_held_against_its_technical_quality(
+    qa: Qa, blobs: LocalBlobs
+) -> None:
+    assessment = await verdict(qa, order(await blobs.put(encoded(blurred(disc(), 5))), min_score=0.85))
+    assert (assessment.score, assessment.accepted, assessment.reasons) == (None, False, ["blurred"])
+    assert 0 < (assessment.measures["technical_quality"] or 0) < 0.85
 
 
 async def test_a_missing_blob_is_tried_again_and_then_given_up_as_a_failed_job(qa: Qa) -> None:
@@ -131,6 +146,76 @@ async def test_told_not_to_look_it_accepts_and_states_no_figure(blobs: LocalBlob
     )
     with pytest.raises(AcpError):
         await say(blind, order(NOWHERE))
+
+
+POCKET = Scorer(SCORER)
+
+
+def words(text: str) -> Prompt:
+    return Prompt(text=text, subject=text)
+
+
+async def test_a_prompt_of_unknown_words_gets_no_score_and_says_which_words(blobs: LocalBlobs) -> None:
+    qa = Qa(blobs, None, pocket=POCKET)
+    blob = await blobs.put(encoded(disc()))
+    assessment = await verdict(qa, order(blob, prompt=words("a portrait of a smiling woman"), min_score=0.9))
+    assert (assessment.score, assessment.measures["adherence"]) == (None, None)
+    assert (assessment.not_judged, assessment.reasons) == (["smiling woman"], ["not_judged"])
+    assert assessment.accepted
+    assert assessment.embedding is not None
+
+
+async def test_an_unknown_word_leaves_the_rest_of_the_prompt_judged(blobs: LocalBlobs) -> None:
+    qa = Qa(blobs, None, pocket=POCKET)
+    blob = await blobs.put(encoded(disc()))
+    part = await verdict(qa, order(blob, index=0, prompt=words("a magenta ball in Paris")))
+    whole = await verdict(qa, order(blob, index=0, attempt=2, prompt=words("please, a lovely magenta ball")))
+    other = await verdict(qa, order(blob, index=0, attempt=3, prompt=words("a yellow tree in Paris"), min_score=0.9))
+    assert part.score is not None
+    assert (part.score, part.not_judged, part.reasons[-1:]) == (whole.score, ["paris"], ["not_judged"])
+    assert (whole.not_judged, whole.reasons) == (UNSET, [])
+    assert (other.accepted, other.reasons) == (False, ["off_prompt", "not_judged"])
+
+
+async def test_regions_whose_prompts_are_not_known_leave_the_others_judged(blobs: LocalBlobs) -> None:
+    qa = Qa(blobs, None, pocket=POCKET)
+    message = order(await blobs.put(encoded(np.concatenate([disc(), disc()], axis=1))), size=(256, 128))
+
+    async def judged(left: str, right: str, attempt: int) -> Assessment:
+        boxes = [Region(prompt=left, box=[0.0, 0.0, 0.5, 1.0]), Region(prompt=right, box=[0.5, 0.0, 0.5, 1.0])]
+        job = replace(message.job.with_pixels(regions=boxes), attempt=attempt)
+        return await verdict(qa, replace(message, job=job))
+
+    known = await judged("a magenta ball", "a smiling woman", 1)
+    assert known.score is not None
+    assert known.not_judged == ["smiling woman"]
+    assert (await judged("a cat", "a smiling woman", 2)).score is None
+
+
+async def test_the_pocket_scorer_judges_pictures_of_the_pocket_model_alone(blobs: LocalBlobs) -> None:
+    message = order(await blobs.put(encoded(disc())), prompt=words("a smiling woman"))
+    message = replace(message, job=message.job.with_pixels(model="base_sdxl"))
+    alone = await verdict(Qa(blobs, None, pocket=POCKET), message)
+    assert (alone.score, alone.measures["adherence"], alone.embedding) == (None, None, None)
+    assert (alone.not_judged, alone.reasons) == (UNSET, [])
+    both = await verdict(Qa(blobs, POCKET, pocket=POCKET), message)
+    assert both.score is not None
+    assert (both.not_judged, both.embedding is not None) == (UNSET, True)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "pocket", "scoring", "named"),
+    [
+        (None, POCKET, True, ["pocket"]),
+        (POCKET, POCKET, True, ["pocket", "*"]),
+        (None, None, True, []),
+        (POCKET, POCKET, False, UNSET),
+    ],
+)
+def test_it_announces_whose_pictures_it_can_compare_with_their_prompts(
+    blobs: LocalBlobs, scorer: Scorer | None, pocket: Scorer | None, scoring: bool, named: list[str] | UnsetType
+) -> None:
+    assert Qa(blobs, scorer, pocket=pocket, scoring=scoring).presence("qa_1").scorers == named
 
 
 def test_it_reads_one_queue_and_watches_verdicts(qa: Qa) -> None:

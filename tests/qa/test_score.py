@@ -30,10 +30,8 @@ GOOD = Measures(
         pytest.param({"adherence": 0.4}, 0.5, 0.85, (), id="shows the prompt less likely than not"),
         pytest.param({"adherence": 0.2}, 0, 0.5, ("off_prompt",), id="shows something else"),
         pytest.param({"adherence": 0.0}, 0, 0.25, ("off_prompt",), id="shows nothing of it"),
-        pytest.param({"adherence": None}, 1, 1, (), id="no scorer"),
         pytest.param({"sharpness": 0.09}, 0.5, 0.75, ("blurred",), id="blurred"),
         pytest.param({"sharpness": None}, 0.9, 1, (), id="no edge to judge"),
-        pytest.param({"sharpness": 0.05, "adherence": None}, 0, 0.5, ("blurred",), id="blurred, no scorer"),
         pytest.param({"noise": 0.2}, 0.5, 0.8, ("noisy",), id="noisy"),
         pytest.param({"clipped_highlights": 0.7, "brightness": 0.95}, 0.5, 0.8, ("overexposed",), id="overexposed"),
         pytest.param({"clipped_shadows": 0.7, "brightness": 0.04}, 0.5, 0.8, ("underexposed",), id="underexposed"),
@@ -47,9 +45,25 @@ def test_the_score_of_measures(
     change: dict[str, float | None], lowest: float, highest: float, reasons: tuple[str, ...]
 ) -> None:
     verdict = judge(replace(GOOD, **change), min_score=0)
+    assert verdict.score is not None
     assert lowest <= verdict.score <= highest
     assert set(verdict.reasons) == set(reasons)
     assert verdict.accepted
+
+
+@pytest.mark.parametrize(
+    ("change", "quality", "accepted", "reasons"),
+    [
+        pytest.param({}, 1.0, True, (), id="sound"),
+        pytest.param({"sharpness": 0.05}, 0.3679, False, ("blurred",), id="blurred"),
+    ],
+)
+def test_without_an_adherence_there_is_no_score_and_the_technical_quality_meets_the_bar(
+    change: dict[str, float | None], quality: float, accepted: bool, reasons: tuple[str, ...]
+) -> None:
+    verdict = judge(replace(GOOD, adherence=None, **change), min_score=0.5)
+    assert (verdict.score, verdict.accepted, verdict.reasons) == (None, accepted, reasons)
+    assert verdict.technical_quality == pytest.approx(quality, abs=0.01)
 
 
 @pytest.mark.parametrize("gate", ["undecodable", "wrong_format", "wrong_size"])
@@ -79,7 +93,7 @@ def test_a_near_duplicate_keeps_its_score_and_is_not_accepted() -> None:
 
 @pytest.mark.parametrize("worse", ["adherence", "sharpness"])
 def test_less_of_a_good_thing_never_scores_higher(worse: str) -> None:
-    scores = [judge(replace(GOOD, **{worse: k / 20}), min_score=0).score for k in range(21)]
+    scores = [judge(replace(GOOD, **{worse: k / 20}), min_score=0).score or 0.0 for k in range(21)]
     assert scores == sorted(scores)
     assert scores[0] < scores[-1]
 

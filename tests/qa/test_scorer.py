@@ -196,7 +196,7 @@ class TestPocketScorer:
         def score(scene: Scene, caption: Scene) -> float:
             rgb = render(scene)
             taken = replace(measure(rgb), adherence=scorer.match(rgb, plain(caption)).adherence)
-            return judge(taken, min_score=0.85).score
+            return judge(taken, min_score=0.85).score or 0.0
 
         scenes = self.scenes()
         others = [*scenes[7:], *scenes[:7]]

@@ -113,12 +113,14 @@ BEYOND: tuple[Requirement, ...] = (
     Requirement(
         "X12",
         "A score says what it rests on: the measures stand beside it, and one that could not be taken is null and "
-        "counts for nothing.",
+        "counts for nothing; words that nothing can judge are named before and after.",
         (
+            "test_agent::test_a_prompt_of_unknown_words_gets_no_score_and_says_which_words",
+            "test_honesty::test_briefs_from_inside_the_world_are_judged_whole",
+            "test_run::test_words_that_the_model_does_not_know_are_named_before_and_after_and_get_no_score",
             "test_agent::test_without_a_scorer_adherence_and_embedding_are_null",
             "test_agent::test_told_not_to_look_it_accepts_and_states_no_figure",
             "test_measures::test_sharpness_is_null_where_there_is_no_edge_to_judge",
-            "test_score::test_the_score_of_measures",
         ),
         missing="There is no `not_judged` for what nobody can judge.",
     ),

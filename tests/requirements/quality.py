@@ -42,14 +42,14 @@ QUALITY: tuple[Requirement, ...] = (
     ),
     Requirement(
         "Q4",
-        "An image-text model judges whether a picture shows its prompt: the pocket scorer that comes along, or a CLIP "
-        "or SigLIP folder by configuration.",
+        "An image-text model judges whether a picture shows its prompt: the pocket scorer for the pocket model, as far "
+        "as it knows the words, for others a CLIP or SigLIP model that is pulled by name and calibrated.",
         (
             "test_scorer::test_most_true_pictures_pass_the_bar_of_0_85_and_most_others_stay_below_half",
             "test_scorer::test_the_true_caption_is_preferred_to_another_ones",
             "test_scorer::test_regions_are_judged_each_by_its_own_prompt_and_the_least_sure_one_counts",
-            "test_scorer::test_a_damaged_folder_is_named_in_the_error",
-            "test_agent::test_a_scorer_that_is_named_and_not_there_is_refused_with_what_to_do",
+            "test_agent::test_the_pocket_scorer_judges_pictures_of_the_pocket_model_alone",
+            "test_calibrate::test_a_scorer_that_tells_things_apart_is_calibrated_and_then_used_for_other_models",
             "test_weights::test_the_adherence_of_a_right_sentence_falls_as_the_picture_is_spoilt",
         ),
     ),

@@ -96,6 +96,16 @@ def test_what_was_not_measured_is_null_in_the_sidecar_and_absent_in_the_picture(
     assert "score" not in texts_of(unscored)
 
 
+def test_words_that_were_not_judged_come_back_and_are_left_out_where_there_are_none() -> None:
+    message = store_image(data=png())
+    judged = msgspec.structs.replace(message.assessment, not_judged=["paris", "rain"])
+    whole = record_of(msgspec.structs.replace(message, assessment=judged), "teal")
+    assert whole.not_judged == ["paris", "rain"]
+    assert read_record(with_text(png(), texts_of(whole))) == whole
+    assert b"not_judged" in sidecar_of(whole)
+    assert b"not_judged" not in sidecar_of(record())
+
+
 def test_a_picture_of_another_program_has_no_record() -> None:
     with pytest.raises(msgspec.MsgspecError):
         read_record(with_text(png(), {"prompt": '{"nodes": []}', "seed": "abc"}))

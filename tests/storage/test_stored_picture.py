@@ -62,6 +62,8 @@ async def storing(home: Path, **settings: str) -> AsyncGenerator[Storage]:
 @pytest.mark.parametrize("files", ["true", "false"])
 async def test_a_stored_picture_is_told_with_all_that_filing_it_again_needs(tmp_path: Path, files: str) -> None:
     message = store_image(data=TEAL)
+    assessment = msgspec.structs.replace(message.assessment, not_judged=["paris"])
+    message = msgspec.structs.replace(message, assessment=assessment)
     async with storing(tmp_path, storage_files=files) as agent:
         await filed(agent, message)
         [found] = await asked(agent, found_by(message), "0" * 64)

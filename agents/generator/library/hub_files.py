@@ -22,7 +22,19 @@ PICKLE_SUFFIXES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 MAX_CONFIGURATION_BYTES = 64 << 20
 MAX_FILES = 5000
 
-_SETTINGS_FILES = frozenset({CONFIG_FILE, "preprocessor_config.json"})
+_SETTINGS_FILES = frozenset(
+    {
+        CONFIG_FILE,
+        "preprocessor_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "vocab.json",
+        "merges.txt",
+        "spiece.model",
+        "tokenizer.model",
+    }
+)
 _WEIGHTS = re.compile(
     r"(?:diffusion_pytorch_model|model)(?P<shard>[.\w-]*)\.safetensors(?P<index>\.index[.\w]*\.json)?"
 )

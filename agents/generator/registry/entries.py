@@ -174,9 +174,10 @@ class MotionEntry(HubEntry):
 
 class ToolEntry(HubEntry):
     """A model that helps with pictures: it sees depth, poses or segments in a reference, makes pictures larger or
-    cleaner, or restores faces. `scale` is how many times larger, where the file's header does not tell."""
+    cleaner, restores faces, or tells how well a picture shows a text. `scale` is how many times larger, where the
+    file's header does not tell."""
 
-    kind: Literal["depth", "pose", "segmentation", "upscaler", "face_restorer"]
+    kind: Literal["depth", "pose", "segmentation", "upscaler", "face_restorer", "scorer"]
     scale: int | None = Field(default=None, ge=1, le=16)
     sha256: Sha256 | None = None
     commercial: Commercial | None = None

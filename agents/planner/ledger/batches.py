@@ -18,6 +18,7 @@ from agents.planner.planning.recipe import Recipe
 from protocol.commands import GenerateImages
 from protocol.messages import JobRef
 from protocol.parameters import ServiceClass
+from protocol.quality import level_of
 from protocol.results import BatchState as ShownState
 from protocol.results import GenerationStatus
 
@@ -41,7 +42,7 @@ _BATCH = sa.select(batches).where(_OF_BATCH)
 _SAVE = sa.update(batches).where(_OF_BATCH)
 _JOB = sa.select(jobs).where(*_OF_JOB)
 _EVIDENCE = sa.select(attempts.c.evidence).where(*OF_ATTEMPT)
-_CANDIDATES = sa.select(attempts.c.attempt, attempts.c.score).where(
+_CANDIDATES = sa.select(attempts.c.attempt, attempts.c.score, attempts.c.evidence).where(
     *OF_ATTEMPT[:2], attempts.c.state == AttemptState.REJECTED
 )
 
@@ -157,7 +158,13 @@ def current_job_row(connection: Connection, ref: JobRef) -> RowMapping | None:
 
 def load_candidates(connection: Connection, ref: JobRef) -> list[Candidate]:
     rows = connection.execute(_CANDIDATES, {"of_hash": ref.hash, "of_index": ref.index})
-    return [Candidate(row.attempt, row.score) for row in rows]
+    return [Candidate(row.attempt, row.score if row.score is not None else _level(row.evidence)) for row in rows]
+
+
+def _level(evidence: bytes | None) -> float | None:
+    """What an attempt without a score is compared by."""
+    assessment = decode_evidence(evidence).assessment if evidence else None
+    return level_of(assessment) if assessment else None
 
 
 def load_evidence(connection: Connection, ref: JobRef, attempt: int) -> Evidence | None:

@@ -32,7 +32,7 @@ Rank = tuple[int, ...]
 class Capabilities:
     """What live processes can do, merged over all of them. `sampler_aliases` are other names of `samplers` -> the name
     there; `words` are the learned words that are installed -> how prompts write them, each by its name and token in
-    lower case."""
+    lower case; `scorers` are the models whose pictures QA can compare with their prompts, null where no QA says."""
 
     models: Mapping[str, ModelInfo] = field(default_factory=dict[str, ModelInfo])
     loras: Mapping[str, LoraInfo] = field(default_factory=dict[str, LoraInfo])
@@ -48,6 +48,7 @@ class Capabilities:
     motions: tuple[MotionInfo, ...] = ()
     generators: int = 0
     prompt_writers: int = 0
+    scorers: frozenset[str] | None = None
 
 
 def merge_presences(presences: Iterable[Presence]) -> Capabilities:
@@ -81,6 +82,7 @@ def merge_presences(presences: Iterable[Presence]) -> Capabilities:
         motions=tuple(infos_of(merged, MotionInfo)),
         generators=roles.count("generator"),
         prompt_writers=roles.count("prompt"),
+        scorers=_common_scorers(alive),
     )
 
 
@@ -95,6 +97,14 @@ def offers_of(presence: Presence) -> Sequence[Offer]:
         *(MotionOffer(info=info) for info in presence.motions),
         *(ToolOffer(info=info) for info in presence.tools),
     ]
+
+
+def _common_scorers(alive: Iterable[Presence]) -> frozenset[str] | None:
+    """What every QA process that says it can judge: any of them may take a picture."""
+    said = [presence.scorers for presence in alive if isinstance(presence.scorers, list)]
+    if not said:
+        return None
+    return frozenset(name for name in said[0] if all(name in scorers for scorers in said))
 
 
 def _sorted_union(named: Iterable[Sequence[str]]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from agents.planner.planning import animation, post_processing, reference_images
 from agents.planner.planning import source_images as pictures
 from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.delegation import works_here
+from agents.planner.planning.judgement import judgement_notes
 from agents.planner.planning.lora_syntax import missing_triggers, triggers
 from agents.planner.planning.model_choice import (
     choose_runnable_model,
@@ -230,7 +231,11 @@ def _resolve_unvaried(
     warnings.extend(notes)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
     warnings.extend(
-        [*_parameter_warnings(command, model, steps, guidance), *missing_triggers(command.prompts, woken_by)]
+        [
+            *judgement_notes(command, model.name, workshop.scorers, woken_by),
+            *_parameter_warnings(command, model, steps, guidance),
+            *missing_triggers(command.prompts, woken_by),
+        ]
     )
     return Recipe(
         pixels=PixelSettings(

@@ -178,6 +178,7 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
     work = decode_work(row["message"]) if row["message"] else None
     job = evidence.job if evidence else work.job if isinstance(work, GenerateImage) else None
     picture = evidence.picture if evidence else None
+    assessment = evidence.assessment if evidence else None
     swept, place = (job.swept, job.catalogued) if job else _distinguishing_values(batch, row["index"])
     spent = [one["cost_micros"] for one in tried if one["cost_micros"] is not None]
     return Image(
@@ -211,6 +212,7 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
         catalogued=place,
         parent=row["parent"],
         reused=row["reused"],
+        not_judged=assessment.not_judged if assessment else UNSET,
     )
 
 

@@ -11,6 +11,7 @@ from protocol.messages import GenerateImage, Job, Presence, PromptsWritten, Stor
 from protocol.offers import EmbeddingInfo, Info, infos_of, kind_of
 from protocol.pixels import PixelSpec, pixel_digest
 from protocol.post import LANCZOS, CorrectColour, Refine
+from protocol.quality import level_of
 from protocol.reuse import StoredPicture
 from protocol.sources import adapters_of
 from protocol.words import refined_spec, words_of
@@ -90,7 +91,7 @@ def agreed_versions(announced: Iterable[Info]) -> dict[str, str | None]:
 def first_work(job: Job, stored: StoredPicture | None) -> GenerateImage | StoreImage:
     """The first work for a picture: to file the one that is there, if it was judged and reaches the bar of this job,
     else to make it."""
-    score = stored.assessment.score if stored else None
-    if stored is None or score is None or score < job.min_score:
+    level = level_of(stored.assessment) if stored else None
+    if stored is None or level is None or level < job.min_score:
         return GenerateImage(job=job)
     return StoreImage(job=job, picture=stored.picture, assessment=stored.assessment, reused=stored.image_id)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from agents.planner.planning.capabilities import merge_presences, offers_of
@@ -44,6 +45,16 @@ def test_of_several_announcements_the_first_that_says_most_counts() -> None:
     )
 
     assert merged.loras["neon"].trigger == "first"
+
+
+def test_what_can_be_judged_is_what_every_qa_process_can_judge() -> None:
+    def qa(scorers: list[str] | UnsetType) -> Presence:
+        return replace(PRESENCE, role="qa", offers=[], scorers=scorers)
+
+    assert merge_presences([PRESENCE]).scorers is None
+    assert merge_presences([qa(UNSET)]).scorers is None
+    assert merge_presences([qa(["pocket", "*"]), PRESENCE, qa(["pocket"])]).scorers == {"pocket"}
+    assert merge_presences([qa([])]).scorers == frozenset()
 
 
 def test_an_offer_of_a_kind_that_only_a_later_version_knows_is_left_out() -> None:

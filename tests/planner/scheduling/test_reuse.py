@@ -33,6 +33,7 @@ from protocol.messages import (
 from protocol.offers import EmbeddingInfo, IpAdapterInfo, MotionInfo
 from protocol.parameters import Lora, Sweep
 from protocol.pixels import PixelSpec, pixel_digest
+from protocol.quality import TECHNICAL_QUALITY
 from protocol.reuse import FindStored, StoredPicture, StoredPictures
 from protocol.sources import ImagePrompt
 from tests.planner.priced import PRICE, PricedWorld, priced_batch
@@ -244,12 +245,13 @@ JOB = Job(
 )
 
 
-def stored_picture(score: float | None = 0.8) -> StoredPicture:
+def stored_picture(score: float | None = 0.8, technical: float | None = None) -> StoredPicture:
     picture = Picture(
         blob="0" * 64, media_type="image/png", width=128, height=128, size_bytes=1, seconds=1.0, provider="local",
         model="pocket", model_version=VERSION,
     )  # fmt: skip
-    assessment = Assessment(score=score, accepted=True, measures={})
+    measures: dict[str, float | None] = {} if technical is None else {TECHNICAL_QUALITY: technical}
+    assessment = Assessment(score=score, accepted=True, measures=measures)
     digest = pixel_digest(JOB.pixels, VERSION)
     return StoredPicture(digest=digest, image_id="gen_first_000000", picture=picture, assessment=assessment)
 
@@ -262,6 +264,8 @@ def stored_picture(score: float | None = 0.8) -> StoredPicture:
         pytest.param(stored_picture(0.8), 0.8, StoreImage, id="one that just reaches it"),
         pytest.param(stored_picture(0.8), 0.9, GenerateImage, id="one below it"),
         pytest.param(stored_picture(None), 0.0, GenerateImage, id="one that nobody judged"),
+        pytest.param(stored_picture(None, 0.9), 0.8, StoreImage, id="one without a score that is sound"),
+        pytest.param(stored_picture(None, 0.7), 0.8, GenerateImage, id="one without a score that is not"),
     ],
 )
 def test_a_stored_picture_is_reused_where_it_reaches_the_bar(

@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import Engine
 
 from agents.planner.ledger.batches import require_batch
+from agents.planner.ledger.records import decode_evidence
 from agents.planner.transitions.client_commands import apply_batch_command
 from protocol.commands import Cancel, Pause, Resume, Retry
 from protocol.errors import ErrorBody
 from protocol.ids import image_id
 from protocol.messages import JobFailed, PromptsFailed, StoreImage, Work, ref_of
+from protocol.quality import level_of
 from tests.planner.workbench import NAME, World, new_batch
 
 
@@ -61,6 +63,23 @@ def test_a_picture_whose_best_attempt_was_kept_stays_kept_when_it_fails_again(wo
     assert after.status == "failed"
     assert (after.storage_key, after.attempts) == (before.storage_key, 6)
     assert len(world.filed[0, "kept"]) == 1
+
+
+def test_of_rejected_attempts_without_a_score_the_best_one_by_its_technical_quality_is_kept(world: World) -> None:
+    world.rejects, world.unscored = 2.0, True
+    world.start(new_batch(6, max_attempts=3))
+    world.run(NAME, until=lambda batch: batch.state == "completed")
+    images = world.images()
+    assert {image.quality_score for image in images} == {None}
+    assert [image.not_judged for image in images] == [["paris"]] * 6
+    qualities: dict[int, list[tuple[float, int]]] = {}
+    for row in world.attempts():
+        assessment = decode_evidence(row["evidence"]).assessment
+        assert assessment is not None
+        qualities.setdefault(row["index"], []).append((level_of(assessment) or 0.0, row["seed"]))
+    best = [max(qualities[index])[1] for index in range(6)]
+    assert [image.metadata.seed for image in images if image.metadata] == best
+    assert len({row["attempt"] for row in world.attempts()}) == 3
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 from rich.console import Console
 
@@ -17,7 +17,8 @@ from protocol.results import Image, StatusBody
 
 class MadeImage(Struct, frozen=True, kw_only=True):
     """One stored picture. `path` is a file on this machine; `score` is 0 to 1, or null if QA did not judge; `reused` is
-    the id of the stored picture that was returned instead of making one."""
+    the id of the stored picture that was returned instead of making one; `not_judged` are the words that the score says
+    nothing of, there only where there are any."""
 
     path: str | None
     seed: int | None
@@ -27,6 +28,7 @@ class MadeImage(Struct, frozen=True, kw_only=True):
     height: int | None
     attempts: int
     reused: str | None = None
+    not_judged: list[str] | UnsetType = UNSET
 
 
 class GenerateResult(Struct, frozen=True, kw_only=True):
@@ -99,4 +101,5 @@ def _made_image(image: Image) -> MadeImage:
         height=image.dimensions.height if image.dimensions else None,
         attempts=image.attempts,
         reused=image.reused,
+        not_judged=image.not_judged,
     )

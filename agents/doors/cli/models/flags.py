@@ -95,6 +95,19 @@ def add(
 
 
 @models_app.command()
+def calibrate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A scorer that was pulled, such as siglip2.")],
+    pairs: Annotated[int, typer.Option(min=20, max=5000, help="Pictures to compare with two texts each.")] = 300,
+    json: JsonFlag = False,
+) -> None:
+    """Make a pulled scorer usable: compare pictures that are drawn for it with a right and a wrong text each."""
+    with report_failures(json):
+        from agents.doors.cli.models.calibrate import calibrate as run
+
+        run(name, pairs, json)
+
+
+@models_app.command()
 def remove(name: ModelName, json: JsonFlag = False) -> None:
     """Forget a model or LoRA and delete its files in the home folder; files elsewhere stay."""
     with report_failures(json):

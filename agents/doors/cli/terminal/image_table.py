@@ -6,6 +6,11 @@ from rich.console import Console
 
 from protocol.results import Image
 
+MAX_INDICES = 8
+"""Pictures that are named one by one."""
+
+NOTHING = "whether the pictures show their prompts"
+
 HEADER = ("", "seed", "score", "attempts", "time", "picture")
 
 
@@ -19,8 +24,31 @@ def show_images(console: Console, images: list[Image]) -> None:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
         lost = number > 0 and images[number - 1].status in ("failed", "cancelled")
         print_line(console, "  ".join([*cells, row[-1]]), "dim" if number == 0 else "red" if lost else "")
+    for line in unjudged_lines(images):
+        print_line(console, line)
     if folder:
         print_line(console, f"\npictures in    {folder}")
+
+
+def unjudged_lines(images: list[Image]) -> list[str]:
+    """Which words no score speaks of, and of which pictures where it is not all of them."""
+    by_words: dict[str, list[int]] = {}
+    for image in images:
+        if isinstance(image.not_judged, list):
+            by_words.setdefault(", ".join(image.not_judged), []).append(image.index)
+    unscored = [one.index for one in images if one.status == "completed" and one.quality_score is None]
+    if unscored and not by_words:
+        by_words[NOTHING] = unscored
+    return [
+        f"not judged     {words}" + ("" if len(indices) == len(images) else f"  ({_format_indices(indices)})")
+        for words, indices in by_words.items()
+    ]
+
+
+def _format_indices(indices: list[int]) -> str:
+    """`#0, #3 and 12 more`."""
+    shown, more = indices[:MAX_INDICES], len(indices) - MAX_INDICES
+    return ", ".join(f"#{index}" for index in shown) + (f" and {more} more" if more > 0 else "")
 
 
 def print_line(console: Console, line: str, style: str = "") -> None:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -48,18 +49,40 @@ def test_ctrl_c_cancels_the_batch_and_stops_the_workshop(home: Home, sign: signa
     assert home.run("status").returncode == 3
 
 
-def test_the_pocket_model_draws_what_the_brief_says(home: Home):
+REAL = {"BOTTEGA_GENERATOR": "diffusers", "BOTTEGA_QA_SCORING": "true"}
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory: pytest.TempPathFactory) -> Generator[Home]:
+    """A home in which a workshop draws with the pocket model and judges."""
+    home = Home(tmp_path_factory.mktemp("drawing"))
+    with home.start("up", **REAL) as up:
+        line_with(up, "workshop ready at")
+        yield home
+        up.terminate()
+        assert up.wait(timeout=ANSWER_S) == 0
+
+
+def test_the_pocket_model_draws_what_the_brief_says(drawing: Home):
     """Real diffusion: the picture is not flat, has the model's native size, and QA measured a score."""
-    real = {"BOTTEGA_GENERATOR": "diffusers", "BOTTEGA_QA_SCORING": "true"}
     brief = ("generate", "a magenta mug on a teal background", "--platform", "pocket", "--seed", "7", "--json")
-    with home.start(*brief, "--min-score", "0", **real) as generate:
-        said, _ = generate.communicate(timeout=150)
-    assert generate.returncode == 0, said
-    done = json.loads(said)
+    generate = drawing.run(*brief, "--min-score", "0", **REAL)
+    assert generate.returncode == 0, generate.stderr
+    done = json.loads(generate.stdout)
     [image] = done["images"]
     assert image["width"] == image["height"] > 0
     assert 0 < image["score"] <= 1
     assert done["generation_status"]["performance"]["avg_time"] > 0
+
+
+def test_words_that_the_model_does_not_know_are_named_before_and_after_and_get_no_score(drawing: Home):
+    generate = drawing.run("generate", "a portrait of a smiling woman", "--platform", "pocket", "--seed", "7", **REAL)
+    assert generate.returncode == 0, generate.stderr
+    assert "pocket does not know these words: smiling woman" in generate.stderr
+    assert "there is no score, and min_score rests on sharpness" in generate.stderr
+    assert "not judged     smiling woman" in generate.stdout
+    assert "score 0" not in generate.stdout + generate.stderr
+    assert "score 1" not in generate.stdout + generate.stderr
 
 
 def test_the_same_sentence_with_the_same_seed_is_answered_with_the_pictures_that_are_there(home: Home):

@@ -14,6 +14,7 @@ import agents.pocket
 from agents.generator.pipelines.annotators import Annotator
 from agents.generator.registry.registry import BUILT_IN_FILE
 from agents.generator.registry.samplers import SAMPLERS
+from agents.pocket.paths import SCORER
 from tests.doors.cli.conftest import Home
 from tests.generator import tiny_ip_adapter
 from tests.generator.conftest import tiny_pipeline, tiny_unet
@@ -105,6 +106,27 @@ def test_any_repository_becomes_known_at_the_commit_that_was_pulled(home: Home, 
         COMMIT,
     )
     assert refusal(home, "pull", "someone/my.model", BOTTEGA_HUB_URL=hub.url)["hint"]
+
+
+def test_a_scorer_is_pulled_by_name_calibrated_and_pinned_to_the_commit_that_came(home: Home, hub: FakeHub):
+    with fake_hub() as other:
+        other.add("google/siglip2-base-patch16-224", SCORER)
+        other.revisions = {"main"}
+        early = refusal(home, "calibrate", "siglip2")
+        assert early["hint"].startswith("bottega models pull siglip2")
+        pulled = said(home, "pull", "siglip2", BOTTEGA_HUB_URL=other.url)
+    folder = Path(pulled["path"])
+    assert pulled["commit"] == COMMIT
+    assert (folder / "tokenizer.json").is_file()
+    assert not (folder / "calibration.json").exists()
+
+    done = said(home, "calibrate", "siglip2", "--pairs", "40")
+
+    assert done["preferred"] > 0.8
+    assert done["right"] > 0.7 > 0.4 > done["wrong"]
+    assert (folder / "calibration.json").is_file()
+    assert "prefers the right text in" in home.run("models", "calibrate", "siglip2", "--pairs", "20").stdout
+    assert "siglip2" in refusal(home, "calibrate", "siglip")["hint"]
 
 
 def test_a_controlnet_is_pulled_shown_and_removed(home: Home, hub: FakeHub):

@@ -1,0 +1,82 @@
+"""What a plan says of how its pictures will be judged: words that nothing judges, and what `min_score` rests on. Pure
+module."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from agents.pocket.language.reading import MODEL, Reading, nearest_known, read
+from protocol.commands import GenerateImages
+from protocol.prompt_syntax import plain_text
+
+ANY = "*"
+"""What QA announces for a scorer of every model that has none of its own."""
+
+MAX_TEXTS = 200
+"""Texts of a command that are read."""
+
+MAX_PHRASES = 8
+"""Phrases that a warning names."""
+
+TECHNICAL = "sharpness, noise, exposure and posterisation alone"
+
+
+def judgement_notes(
+    command: GenerateImages, model: str, scorers: Collection[str] | None, known: Sequence[str] = ()
+) -> list[str]:
+    """Warnings about the judgement of a command's pictures; `scorers` are what QA announces, null where none does.
+    `known` are words that an adapter adds to the model's."""
+    if model == MODEL and (scorers is None or MODEL in scorers):
+        return _notes_of_world([read(plain_text(text)) for text in texts_of(command)], known)
+    if scorers is None or ANY in scorers:
+        return []
+    return [
+        f"no scorer judges pictures of {model}: adherence and score are null, and min_score rests on {TECHNICAL}; "
+        "to have one: bottega models pull siglip2, bottega models calibrate siglip2, then restart QA"
+    ]
+
+
+def texts_of(command: GenerateImages) -> list[str]:
+    """What QA will look for in the pictures, as far as the command says it itself."""
+    swept = command.sweep.values if command.sweep else {}
+    if command.regions:
+        return [region.prompt for region in command.regions]
+    if prompts := swept.get("prompt") or command.prompts:
+        return [str(text) for text in prompts[:MAX_TEXTS]]
+    briefs = [str(text) for text in swept.get("brief", [])] or [command.brief or ""]
+    subjects = command.subjects or [""]
+    texts = (", ".join(filter(None, (subject, brief))) for subject in subjects for brief in briefs)
+    return [text for text, _ in zip(texts, range(MAX_TEXTS), strict=False) if text]
+
+
+def _notes_of_world(readings: Sequence[Reading], known: Sequence[str]) -> list[str]:
+    strange = list(dict.fromkeys(words for reading in readings for words in reading.not_judged))
+    unjudged = sum(reading.judged is None for reading in readings)
+    if not strange:
+        return []
+    foreign = [words for words in strange if not _is_known(words, known)]
+    notes = [f"{MODEL} does not know these words: {_listing(foreign)}"] if foreign else []
+    if unjudged == len(readings):
+        return [*notes, f"nothing of the prompt can be judged: there is no score, and min_score rests on {TECHNICAL}"]
+    if unjudged:
+        return [
+            *notes,
+            f"{unjudged} of {len(readings)} prompts cannot be judged: their pictures get no score, and min_score rests "
+            f"on {TECHNICAL}",
+        ]
+    judged = list(dict.fromkeys(str(reading.judged) for reading in readings if reading.not_judged))
+    return [*notes, f"score and min_score speak of the rest only: {_listing(judged)}"]
+
+
+def _is_known(words: str, known: Iterable[str]) -> bool:
+    """Whether an adapter makes the model know the words, though no scorer does."""
+    return words.startswith("<") or any(words in trigger.lower() for trigger in known)
+
+
+def _listing(phrases: Sequence[str]) -> str:
+    shown = [f"{phrase}{_hint(phrase)}" for phrase in phrases[:MAX_PHRASES]]
+    more = [f"{len(phrases) - MAX_PHRASES} more"] if len(phrases) > MAX_PHRASES else []
+    return ", ".join([*shown, *more])
+
+
+def _hint(phrase: str) -> str:
+    near = [f"{word}: did you mean {known}?" for word in phrase.split() if (known := nearest_known(word))]
+    return f" ({', '.join(near)})" if near else ""
