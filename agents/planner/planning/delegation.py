@@ -302,7 +302,10 @@ _COMPILED = [
     )
     for delegate, signs in _SIGNS
 ]
-_SENTENCES = re.compile(r"(?<=[.!?;\n])\s+|\n+")
+_SENTENCES = re.compile(
+    r"(?<=[.!?;:\n])\s+|\n+|,?\s+(?=(?:(?:can|could|would|will) you|please)\b)|\b(?:asks|asking|requests|requires|calls) for\s+"
+    r"|,?\s+(?:and|then|but)\s+(?=(?:tell|give|return|train|deploy|classify|animate|fix)\b)"
+)
 _DESCRIBES = re.compile(
     r"(?:(?:hi|hello|hey|please|ok|okay|can you|could you|would you|i'd (?:like|love)|we'd (?:like|love)|give me"
     r"|show me|get me)[\s,:!]*){0,4}(?:(?:draw|paint|sketch|illustrate|photograph|picture|imagine|depict|design|"
