@@ -65,7 +65,7 @@ def headline(log: SessionLog) -> str:
     return (
         f"[Session: {log.session_id}]\n"
         f"Wardrobe: {config.wardrobe or 'all'} | UI: {config.ui_style or 'all'} | Quality: {config.quality}\n"
-        f"Catalogs: {', '.join(config.catalogs)}"
+        f"Catalogues: {', '.join(config.catalogs)}"
     )
 
 

@@ -178,7 +178,7 @@ def test_the_display_shows_bar_counts_current_recent_and_what_is_not_measured(tm
     assert headline(tracker.log).splitlines() == [
         "[Session: 2025-01-15-14-30-00]",
         "Wardrobe: zip-hoodie | UI: Orange | Quality: 1K",
-        "Catalogs: v3.2, v4.2",
+        "Catalogues: v3.2, v4.2",
     ]
 
 
