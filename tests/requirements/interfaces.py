@@ -67,4 +67,15 @@ INTERFACES: tuple[Requirement, ...] = (
             "test_columns::test_a_list_of_batches_keeps_hash_state_count_and_time_at_every_width",
         ),
     ),
+    Requirement(
+        "U7",
+        "A workshop is started, watched, asked and ended from any terminal; what it made can be read when none runs, and "
+        "every setting is told with where it comes from and without its secrets.",
+        (
+            "test_detached::test_a_workshop_outlives_the_terminal_until_down_and_its_records_are_readable_after",
+            "test_detached::test_a_workshop_that_cannot_start_says_why_and_leaves_nothing_running",
+            "test_config::test_every_setting_is_told_with_its_value_and_where_that_comes_from",
+            "test_help::test_one_thing_has_one_flag_whose_other_spellings_are_understood_and_not_shown",
+        ),
+    ),
 )

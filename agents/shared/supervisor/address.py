@@ -40,7 +40,7 @@ class HomeTaken(Refused):
         super().__init__(
             "wrong_state",
             f"a workshop runs in {home} already",
-            hint="use it (generate finds it), stop it (bottega down, or Ctrl-C where it runs), or name another home in BOTTEGA_HOME",
+            hint="use it (generate finds it), stop it: bottega down; or name another home in BOTTEGA_HOME",
         )
 
 

@@ -13,13 +13,15 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
+from rich.console import Console
 
 from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
 from agents.doors.cli.rerun.source_files import BlobsWithFiles
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.steps import show_steps
 from agents.generator.device.tuning import tuning_from_versions
-from agents.generator.engine import Rendering
+from agents.generator.engine import OnProgress, Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import Order
 from agents.generator.orders.post_stages import order_with_stages
@@ -71,7 +73,9 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
     """
     record, before = _read_picture(image)
     started = time.perf_counter()
-    rendering = asyncio.run(_render_again(load_settings(), record, sources))
+    told = f"making {image.name} again with {record.pixels.model}"
+    with show_steps(Console(stderr=True), told, silent=json) as progressed:
+        rendering = asyncio.run(_render_again(load_settings(), record, sources, progressed))
     seconds = time.perf_counter() - started
     now = decode_frames(rendering.data)
     verdict, changed, largest = compare(before, now)
@@ -140,7 +144,7 @@ def threads_of(record: Record, *, otherwise: int) -> int:
     return min(int(said), MAX_THREADS) if re.fullmatch("[0-9]{1,4}", said) else otherwise
 
 
-async def _render_again(settings: Settings, record: Record, given: Sequence[Path]) -> Rendering:
+async def _render_again(settings: Settings, record: Record, given: Sequence[Path], progressed: OnProgress) -> Rendering:
     known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
     on_cpu = record.device == "cpu"
     with tempfile.TemporaryDirectory() as folder:
@@ -151,7 +155,7 @@ async def _render_again(settings: Settings, record: Record, given: Sequence[Path
         engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run, tuning)
         async with engine.open():
             ready = await _load_sources(BlobsWithFiles(settings.blobs, given), order_with_stages(job_of(record), known))
-            return await engine.generate(ready, lambda step, steps: None, lambda: False)
+            return await engine.generate(ready, progressed, lambda: False)
 
 
 async def _load_sources(blobs: Blobs, order: Order) -> Order:

@@ -1,11 +1,12 @@
 """`bottega styles`: what the files of styles and style references say. Needs no workshop."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -52,7 +53,8 @@ class StyleDetails(Struct, frozen=True, kw_only=True):
 def list_styles(json: bool) -> None:
     """Show every style, then every style reference, by name."""
     silence_logs()
-    entries = [_entry_of(*found) for found in _find_files(load_settings())]
+    settings = load_settings()
+    entries = [_entry_of(*found) for found in _find_files(settings)]
     if json:
         sys.stdout.write(encode(StyleList(styles=entries)).decode() + "\n")
         return
@@ -65,8 +67,9 @@ def list_styles(json: bool) -> None:
             table.add_row(entry.name, "yours" if entry.yours else "", Text(said))
         console.print(f"{kind}s, for {flag}:", style="bold")
         console.print(table)
-    folder = load_settings().home / "styles"
-    console.print(f"yours lie in {folder}; see one: bottega styles show NAME", style="dim", soft_wrap=True)
+    console.print(
+        f"yours lie in {settings.home / 'styles'}; see one: bottega styles show NAME", style="dim", soft_wrap=True
+    )
 
 
 def show_style(name: str, json: bool) -> None:
@@ -107,12 +110,12 @@ def _find_files(settings: Settings) -> Iterator[tuple[Kind, Path, bool]]:
 
 
 def _entry_of(kind: Kind, path: Path, yours: bool) -> StyleEntry:
-    known = {"name": path.stem, "kind": kind, "path": str(path), "yours": yours}
+    entry = StyleEntry(name=path.stem, kind=kind, path=str(path), yours=yours)
     try:
         read = _read(kind, path)
     except StyleFileError as error:
-        return StyleEntry(**known, problem=str(error).removeprefix(f"{path}: "))
-    return StyleEntry(**known, version=read.version, description=read.description)
+        return replace(entry, problem=str(error).removeprefix(f"{path}: "))
+    return replace(entry, version=read.version, description=read.description)
 
 
 def _details_of(kind: Kind, path: Path) -> StyleDetails:
@@ -127,15 +130,16 @@ def _read(kind: Kind, path: Path) -> Style | StyleReference:
     return read_style(path) if kind == "style" else read_reference(path)
 
 
-def _flat(content: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+def _flat(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Each value with the path of its key; a list on one line."""
     for key, value in content.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{before}{key}.")
-        elif isinstance(value, (tuple, list)):
-            yield f"{before}{key}", ", ".join(_word(one) for one in value)
+            yield from _flat(cast("dict[str, Any]", value), f"{before}{key}.")
+        elif isinstance(value, list | tuple):
+            yield f"{before}{key}", ", ".join(map(_word, cast("Sequence[Any]", value)))
         else:
             yield f"{before}{key}", str(value)
 
 
 def _word(value: Any) -> str:
-    return " ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+    return " ".join(map(str, cast("dict[str, Any]", value).values())) if isinstance(value, dict) else str(value)

@@ -3,7 +3,7 @@
 import sys
 import tomllib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 from pydantic import SecretStr
@@ -87,7 +87,7 @@ def shown_value(value: Any) -> Any:
         case SecretStr():
             return HIDDEN
         case dict():
-            return dict.fromkeys(value, HIDDEN)
+            return dict.fromkeys(cast("dict[str, Any]", value), HIDDEN)
         case str():
             return hide_credentials(value)
         case None | bool() | int() | float():

@@ -61,7 +61,6 @@ def start_detached(stand_in: str | None) -> None:
             stdout=descriptor,
             stderr=descriptor,
             start_new_session=True,
-            env={**os.environ, "BOTTEGA_HOME": str(settings.home), "COLUMNS": "200"},
         )
     display = display_for(Console(stderr=True), silent=False)
     with display.show_waiting("starting a workshop: nats-server and five agents"):

@@ -4,7 +4,7 @@ import re
 
 HIDDEN = "***"
 
-_LOGIN = re.compile(r"(?<=://)\S*@")
+_LOGIN = re.compile(r"(?<=://)(?!/)\S*@")
 _USER = re.compile(r"(?<=://)[^:/@\s]+(?=:)")
 _PASSWORD = re.compile(r"(?<=[?&])([^=&\s]*(?:password|token|secret|key)[^=&\s]*)=[^&\s]*", re.IGNORECASE)
 

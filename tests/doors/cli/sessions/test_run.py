@@ -157,6 +157,8 @@ def test_plain_lines_say_what_happens_where_there_is_no_terminal(workshop: Home,
     lines = done.stderr.splitlines()
     assert sum("→ saved" in line for line in lines) == 4
     assert any(line.startswith("[4/4] [") for line in lines)
+    assert any(line.startswith("planning the session") for line in lines)
+    assert any(line.startswith("4 jobs · waiting for the first picture") for line in lines)
     assert "Wardrobe: zip-hoodie | UI: Orange | Quality: native" in done.stdout
     assert "Completed: 4 | Failed: 0 | Pending: 0" in done.stdout
     assert re.search(r"^time: \d+\.\d s \(.*device \d+\.\d s\)$", done.stdout, re.MULTILINE)
