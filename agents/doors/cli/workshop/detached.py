@@ -64,7 +64,10 @@ def start_detached(stand_in: str | None) -> None:
         )
     display = display_for(Console(stderr=True), silent=False)
     with display.show_waiting("starting a workshop: nats-server and five agents"):
-        address = asyncio.run(_wait_until_ready(supervisor, settings, log, began))
+        try:
+            address = asyncio.run(_wait_until_ready(supervisor, settings, log, began))
+        finally:
+            supervisor.returncode = 0  # it outlives this process, which will not wait for its end
     Console().print(
         f"workshop ready at {address.url} · home {settings.home}\n"
         f"logs in {log.parent}: bottega logs; stop it with: bottega down",
