@@ -62,6 +62,9 @@ from protocol.offers import (
 from protocol.pixels import PixelSpec
 from protocol.reuse import RemadePicture, RemakePicture, Reuse
 
+NO_DEVICE = "none"
+"""What pictures say that no device made."""
+
 MAX_CANCELLED = 4096
 """Cancelled batches and pictures that are remembered. The planner purges their queued work, so few ever matter."""
 
@@ -193,7 +196,7 @@ class Generator(Agent):
         """
         if not isinstance(question, RemakePicture):
             raise BadMessage("invalid_value", f"a generator is not asked {type(question).__name__}")
-        job, device = question.job, self._engine.device
+        job, device = question.job, self._engine.device or NO_DEVICE
         if job.pixels.model in self._registry.hosted:
             raise NotSupported(f"{job.pixels.model} is asked of a provider, which has its price")
         if question.device not in (None, device):

@@ -81,7 +81,7 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
     told = f"making {image.name} again with {record.pixels.model}"
     with show_steps(Console(stderr=True), told, silent=json) as progressed:
         by_workshop = has_warm_workshop(settings) and asyncio.run(
-            is_remade(settings, job_of(record), record.device or None, filed)
+            is_remade(settings, job_of(record), record.device, filed)
         )
         if by_workshop:
             data, now, reasons = filed, before, list[str]()

@@ -19,7 +19,7 @@ def has_warm_workshop(settings: Settings) -> bool:
     return settings.nats_url is None and find_workshop(settings.address_file) is not None
 
 
-async def is_remade(settings: Settings, job: Job, device: str | None, filed: bytes) -> bool:
+async def is_remade(settings: Settings, job: Job, device: str, filed: bytes) -> bool:
     """Whether the running workshop makes exactly these bytes of a job. False also where it cannot make the picture, or
     makes another one: it may have another device or another number of threads than made it."""
     try:

@@ -146,8 +146,8 @@ def test_without_a_workshop_there_is_nobody_to_ask(home: Home, arguments: list[s
 def test_a_picture_is_made_again_by_the_workshop_that_runs_where_it_makes_the_same(workshop: Home, tmp_path: Path):
     stored = json.loads(workshop.run("generate", "a red car", "--seed", "4", "--json").stdout)
     data = Path(stored["images"][0]["path"]).read_bytes()
-    # A record of the instant generator says that its pictures are no model's and no device's.
-    file, record = tmp_path / "picture.png", replace(read_record(data), provider="local", device=None)
+    # A record of the instant generator says that its pictures are no model's.
+    file, record = tmp_path / "picture.png", replace(read_record(data), provider="local")
     file.write_bytes(with_text(without_text(data), texts_of(record)))
     batches = workshop.run("list", "--json").stdout
     blobs = sorted((workshop.folder / "blobs").rglob("*"))
