@@ -82,7 +82,7 @@ async def connect_or_start(settings: Settings, display: Display) -> AsyncGenerat
         return
     with log_to_file(settings.home / "logs" / "supervisor.log"):
         async with (
-            run_workshop(settings, lambda notice: _show_trouble(notice, display)) as workshop,
+            run_workshop(settings, lambda notice: _show_trouble(notice, display), stays=False) as workshop,
             Client.open(workshop.client) as client,
         ):
             with display.show_waiting("starting a workshop: nats-server and five agents"):

@@ -81,13 +81,19 @@ def stop(json: bool) -> None:
     """Let the workshop of this home finish what is in hand, and end it.
 
     Raises:
-        Failure: none runs, or it does not end.
+        Failure: none runs, it is that of another command, or it does not end.
     """
     silence_logs()
     settings = load_settings()
     address = find_workshop(settings.address_file)
     if address is None:
         raise no_workshop(f"no workshop runs in {settings.home}", hint="there is nothing to stop")
+    if not address.stays:
+        raise bad_input(
+            f"the workshop belongs to a command, process {address.supervisor}, and ends with it",
+            hint="wait for that command, or press Ctrl-C where it runs",
+            code="wrong_state",
+        )
     display = display_for(Console(stderr=True), silent=json)
     _end(address, settings, display)
     told = StoppedWorkshop(supervisor=address.supervisor, home=str(settings.home))

@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from agents.shared.supervisor.address import find_workshop
+from agents.shared.supervisor.address import WorkshopAddress, find_workshop, lock_home, write_address
 from tests.doors.cli.conftest import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -59,3 +59,14 @@ def test_a_workshop_that_cannot_start_says_why_and_leaves_nothing_running(home: 
     assert f"ended before it was ready: {home.folder / 'nats'}" in done.stderr
     assert str(home.folder / "logs" / "up.log") in done.stderr
     assert find_workshop(home.folder / "run" / "workshop.json") is None
+
+
+def test_a_workshop_that_another_command_started_for_itself_is_not_ended(home: Home) -> None:
+    file = home.folder / "run" / "workshop.json"
+    with lock_home(file):
+        address = WorkshopAddress(
+            url="nats://x", user=None, password=None, supervisor=os.getpid(), nats=None, started_at="", stays=False
+        )
+        write_address(file, address)
+        done = home.run("down", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "wrong_state")
