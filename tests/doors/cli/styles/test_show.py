@@ -26,7 +26,7 @@ def test_styles_and_style_references_are_listed_with_ones_own_over_the_packaged(
 
 def test_a_style_is_shown_with_all_that_its_file_says(home: Home) -> None:
     said = json.loads(home.run("styles", "show", "fowlai", "--json").stdout)
-    assert (said["kind"], said["content"]["advice"]["guidance"]) == ("style", 7.0)
+    assert (said["kind"], said["content"]["settings"]["guidance"]) == ("style", 7.0)
     shown = home.run("styles", "show", "brand_guidelines_v2").stdout
     assert "brand_guidelines_v2.toml" in shown
     assert "#" in shown
