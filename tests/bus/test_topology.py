@@ -72,7 +72,7 @@ ALLOWED = {
         "question about stored pictures",
         "answer to the operator",
     },
-    "prompt": {"prompts written", "answer to a client"},
+    "prompt": {"prompts written", "answer to a client", "answer to the planner"},
     # A generator has a consumer per platform, so the consumer's name is open within the work stream.
     "generator": {
         "work for qa",
