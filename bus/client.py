@@ -24,6 +24,9 @@ from protocol.results import GenerationStatus
 
 log = structlog.get_logger()
 
+LOCAL_CLIENT = "local"
+"""Whose batches are those of the command line."""
+
 MAX_BACKLOG = 10_000
 """Messages that a slow reader of a watch may leave unread; then the broker's side waits."""
 
@@ -58,7 +61,9 @@ class Client:
         finally:
             await connection.close()
 
-    async def request(self, command: msgspec.Struct | bytes, client_id: str = "local", timeout: float = 10.0) -> Reply:
+    async def request(
+        self, command: msgspec.Struct | bytes, client_id: str = LOCAL_CLIENT, timeout: float = 10.0
+    ) -> Reply:
         """Send a command and return the reply; bytes are sent as they are. A refusal is a reply as well.
 
         Raises:

@@ -3,13 +3,17 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from nats.errors import Error as NatsError
+
 from bus.client import ask_planner
 from bus.connection import Address, Connection, connect
 from bus.dead_letters import DeadLetters
 from bus.topology import inbox_prefix
-from protocol import subjects
+from protocol import codec, subjects
+from protocol.errors import BadMessage, Unavailable
 from protocol.operator import OperatorCommand
 from protocol.replies import Reply
+from protocol.reuse import RemadePicture, RemakePicture
 
 
 class Operator:
@@ -40,3 +44,20 @@ class Operator:
             Unavailable: no planner runs, or it does not answer within `timeout` seconds.
         """
         return await ask_planner(self._connection, subjects.OPERATOR, command, timeout)
+
+    async def remake(self, question: RemakePicture, timeout: float) -> RemadePicture:
+        """What a generator makes of a job again.
+
+        Raises:
+            Unavailable: no generator runs, or none answers within `timeout` seconds.
+            BadMessage: it cannot make it.
+        """
+        payload, headers = codec.pack(question)
+        try:
+            answer = await self._connection.client.request(subjects.REMAKE, payload, timeout=timeout, headers=headers)
+        except (NatsError, TimeoutError) as error:
+            raise Unavailable("timeout", "no generator made the picture again", hint="try again") from error
+        reply = codec.decode_reuse(codec.unpack(answer.data, answer.headers))
+        if not isinstance(reply, RemadePicture):
+            raise BadMessage("invalid_value", f"{type(reply).__name__} is no picture that was made again")
+        return reply

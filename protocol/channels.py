@@ -38,7 +38,7 @@ from protocol.messages import (
 from protocol.operator import OperatorCommand
 from protocol.replies import Reply
 from protocol.results import GenerationStatus
-from protocol.reuse import FindStored, StoredPictures
+from protocol.reuse import FindStored, RemadePicture, RemakePicture, StoredPictures
 from protocol.spending import CloseIntent, IntentReply, OpenIntent
 
 Party = Role | Literal["client", "operator", "supervisor"]
@@ -326,6 +326,30 @@ _DRAFT = (
     _DRAFT_REPLY,
 )
 
+_REMADE_REPLY = Channel(
+    "remade_reply",
+    None,
+    None,
+    "The reply subject of a picture that is made again.",
+    (RemadePicture,),
+    senders=("generator",),
+    receivers=("operator",),
+)
+
+_REMAKE = (
+    Channel(
+        "remake",
+        subjects.REMAKE,
+        subjects.REMAKE,
+        "Request and reply: what does the picture of this job become when it is made again?",
+        (RemakePicture,),
+        senders=("operator",),
+        receivers=("generator",),
+        reply=_REMADE_REPLY,
+    ),
+    _REMADE_REPLY,
+)
+
 DEAD = Channel(
     "dead_letter",
     f"{subjects.ROOT}.dead.{{role}}",
@@ -347,6 +371,7 @@ CHANNELS: tuple[Channel, ...] = (
     *_LEDGER,
     *_STORED,
     *_DRAFT,
+    *_REMAKE,
     DEAD,
 )
 """Every channel of the protocol."""

@@ -1,5 +1,5 @@
-"""Reuse of stored pictures: what the planner asks storage about those that are there already. Tagged by `type`. Pure
-module."""
+"""Pictures that are there already: what the planner asks storage about them, and the operator a generator. Tagged by
+`type`. Pure module."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from protocol.catalogue import Blob
 from protocol.ids import Id
-from protocol.messages import Assessment, Picture
+from protocol.messages import Assessment, Job, Picture
 
 MAX_SOUGHT = 100
 """Pictures in one question: as many as the planner asks prompts for at once."""
@@ -37,5 +37,20 @@ class StoredPictures(Struct, frozen=True, kw_only=True, tag_field="type", tag="S
     found: list[StoredPicture]
 
 
-Reuse = FindStored | StoredPictures
+class RemakePicture(Struct, frozen=True, kw_only=True, tag_field="type", tag="REMAKE_PICTURE"):
+    """Make the picture of a job again and say only what it is: nothing is stored, counted or charged. `device` is the
+    one that made it; null where that is not known."""
+
+    job: Job
+    device: str | None = None
+
+
+class RemadePicture(Struct, frozen=True, kw_only=True, tag_field="type", tag="REMADE_PICTURE"):
+    """A picture that was made again. `blob` is the name that its bytes would have in the blob store, which does not
+    get them."""
+
+    blob: Blob
+
+
+Reuse = FindStored | StoredPictures | RemakePicture | RemadePicture
 """Everything that is said about pictures that are there already."""

@@ -36,6 +36,7 @@ DEAD = f"{ROOT}.dead.>"
 LEDGER = f"{ROOT}.ledger.*"
 STORED = f"{ROOT}.stored"
 DRAFT = f"{ROOT}.draft"
+REMAKE = f"{ROOT}.remake"
 OPERATOR = f"{ROOT}.operator"
 
 JobEvent = ImageGenerated | ImageScored | ImageStored | JobFailed | JobCancelled

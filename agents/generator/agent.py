@@ -3,9 +3,11 @@ store."""
 
 import asyncio
 import contextlib
+import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -23,13 +25,13 @@ from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import installed_weights
 from agents.shared.presence import base_presence
 from agents.shared.settings import Settings
-from bus.agent import Agent, Delivery, Inbound, Intake, Outbound, Outlet
+from bus.agent import Agent, Caller, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet, encode_compressed
 from bus.blobs import Blobs
 from bus.failpoint import pass_failpoint
 from bus.local_blobs import LocalBlobs
-from protocol import subjects
+from protocol import codec, subjects
 from protocol.channels import ACP_WORK
-from protocol.errors import AcpError, DiskFull, NotSupported
+from protocol.errors import AcpError, BadMessage, DiskFull, NotSupported
 from protocol.messages import (
     CancelBatch,
     CancelImage,
@@ -58,6 +60,10 @@ from protocol.offers import (
     infos_of,
 )
 from protocol.pixels import PixelSpec
+from protocol.reuse import RemadePicture, RemakePicture, Reuse
+
+NO_DEVICE = "none"
+"""What pictures say that no device made."""
 
 MAX_CANCELLED = 4096
 """Cancelled batches and pictures that are remembered. The planner purges their queued work, so few ever matter."""
@@ -101,6 +107,11 @@ class Generator(Agent):
         return [
             Intake(ACP_WORK, f"generate_{name}", (subjects.work_filter(f"generate.{name}"),), slots)
             for name in self.platforms
+        ]
+
+    def endpoints(self) -> Sequence[Endpoint[Any, Any]]:
+        return [
+            Endpoint(subjects.REMAKE, decode=codec.decode_reuse, answer=self._remake_picture, encode=encode_compressed)
         ]
 
     def presence(self, instance: str) -> Presence:
@@ -175,6 +186,24 @@ class Generator(Agent):
                 return
         while len(self._cancelled) > MAX_CANCELLED:
             self._cancelled.popitem(last=False)
+
+    async def _remake_picture(self, question: Reuse, caller: Caller) -> RemadePicture:
+        """Make a picture again for whoever compares it: nothing is stored, and nobody pays.
+
+        Raises:
+            BadMessage: that is no such question.
+            AcpError: it cannot be made here, or not as it was.
+        """
+        if not isinstance(question, RemakePicture):
+            raise BadMessage("invalid_value", f"a generator is not asked {type(question).__name__}")
+        job, device = question.job, self._engine.device or NO_DEVICE
+        if job.pixels.model in self._registry.hosted:
+            raise NotSupported(f"{job.pixels.model} is asked of a provider, which has its price")
+        if question.device not in (None, device):
+            raise NotSupported(f"the picture was made on {question.device}, this generator has {device}")
+        ready = await self._prepare(job)
+        rendering = await self._engine.generate(ready, lambda step, steps: None, lambda: False)
+        return RemadePicture(blob=hashlib.sha256(rendering.data).hexdigest())
 
     async def _prepare(self, job: Job) -> AnyOrder:
         """What a job asks for, with its pictures."""

@@ -143,10 +143,20 @@ class PromptWriter(Agent):
 def build(settings: Settings) -> PromptWriter:
     """The prompt agent of a workshop: the packaged styles, overridden by those in the home folder."""
     return PromptWriter(
-        styles=(PACKAGE_FOLDER / "styles", settings.home / "styles"),
-        references=(PACKAGE_FOLDER / "references", settings.home / "references"),
+        styles=style_folders(settings),
+        references=reference_folders(settings),
         blobs=LocalBlobs(settings.blobs),
     )
+
+
+def style_folders(settings: Settings) -> list[Path]:
+    """Where styles are: a later folder overrides an earlier one."""
+    return [PACKAGE_FOLDER / "styles", settings.home / "styles"]
+
+
+def reference_folders(settings: Settings) -> list[Path]:
+    """Where style references are, in the same order."""
+    return [PACKAGE_FOLDER / "references", settings.home / "references"]
 
 
 def _write_fitting(prompts: Iterable[Prompt]) -> list[Prompt]:

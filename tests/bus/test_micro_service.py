@@ -180,6 +180,8 @@ async def test_a_client_cannot_make_an_agent_speak_elsewhere_than_to_an_inbox(
         ("acp.v1.operator", "_INBOX.x.1", False),
         ("acp.v1.stored", "_INBOX_planner.x.1", True),
         ("acp.v1.stored", "_INBOX.x.1", False),
+        ("acp.v1.remake", "_INBOX_operator.x.1", True),
+        ("acp.v1.remake", "_INBOX.x.1", False),
     ],
 )
 def test_an_answer_goes_to_the_inbox_of_who_may_ask_there(subject: str, reply: str, may: bool) -> None:

@@ -31,6 +31,7 @@ SUBJECTS = {
     "operator's command": "acp.v1.operator",
     "intent of a paid call": "acp.v1.ledger.intent",
     "question about stored pictures": "acp.v1.stored",
+    "picture to make again": "acp.v1.remake",
     "control": "acp.v1.control.generator",
     "presence of qa": "$KV.acp_presence.qa.1",
     "presence of planner": "$KV.acp_presence.planner.1",
@@ -71,7 +72,7 @@ ALLOWED = {
         "question about stored pictures",
         "answer to the operator",
     },
-    "prompt": {"prompts written", "answer to a client"},
+    "prompt": {"prompts written", "answer to a client", "answer to the planner"},
     # A generator has a consumer per platform, so the consumer's name is open within the work stream.
     "generator": {
         "work for qa",
@@ -83,6 +84,7 @@ ALLOWED = {
         "ack of qa",
         "ack of qa, second form",
         "answer to a client",
+        "answer to the operator",
     },
     "qa": {
         "work for storage",
@@ -98,6 +100,7 @@ ALLOWED = {
     "storage": {"image stored", "job failed", "answer to a client", "answer to the planner"},
     "operator": {
         "operator's command",
+        "picture to make again",
         "a dead letter's bytes",
         "removal of a dead letter",
         "work for prompt",
@@ -120,6 +123,7 @@ HEARD = {
     "operator's commands": "acp.v1.operator",
     "paid calls": "acp.v1.ledger.*",
     "questions about stored pictures": "acp.v1.stored",
+    "pictures to make again": "acp.v1.remake",
     "status": "acp.v1.status.>",
     "progress": "acp.v1.progress.>",
     "events": "acp.v1.event.>",
@@ -138,7 +142,7 @@ HEARD = {
 MAY_HEAR = {
     "planner": {"command", "operator's commands", "paid calls", "planner's inbox", "service questions"},
     "prompt": {"service questions"},
-    "generator": {"service questions"},
+    "generator": {"pictures to make again", "service questions"},
     "qa": {"control of qa", "qa's inbox", "service questions"},
     "storage": {"questions about stored pictures", "service questions"},
     "operator": {"operator's inbox"},

@@ -13,7 +13,7 @@ from PIL import Image
 
 from agents.generator.agent import Generator, build
 from agents.shared.settings import Settings
-from bus.agent import Delivery
+from bus.agent import Caller, Delivery
 from bus.local_blobs import LocalBlobs
 from protocol.errors import AcpError, DiskFull
 from protocol.messages import (
@@ -28,6 +28,7 @@ from protocol.messages import (
     ScoreImage,
     ref_of,
 )
+from protocol.reuse import RemadePicture, RemakePicture
 from tests.generator.conftest import Listener
 from tests.small_disk import small_disk
 
@@ -82,6 +83,24 @@ async def test_a_second_delivery_gives_the_same_picture(generator: Generator, jo
     assert isinstance(first, ImageGenerated)
     assert isinstance(second, ImageGenerated)
     assert first.picture.blob == second.picture.blob
+
+
+async def test_a_picture_is_made_again_without_being_stored_and_on_its_own_device_alone(
+    generator: Generator, job: Jobs, settings: Settings
+):
+    (endpoint,) = generator.endpoints()
+    caller = Caller(endpoint.subject)
+
+    async with asyncio.timeout(30):
+        made = await endpoint.answer(RemakePicture(job=job(), device="cpu"), caller)
+        assert not settings.blobs.exists() or not any(file.is_file() for file in settings.blobs.rglob("*"))
+        generated, _ = await generator.handle(GenerateImage(job=job()), ONCE)
+
+    assert isinstance(generated, ImageGenerated)
+    assert made == RemadePicture(blob=generated.picture.blob)
+    for wrong in (RemakePicture(job=job(), device="cuda:0"), made):
+        with pytest.raises(AcpError):
+            await endpoint.answer(wrong, caller)
 
 
 async def test_a_cancelled_batch_is_dropped_in_mid_picture_and_from_the_queue(

@@ -67,4 +67,25 @@ INTERFACES: tuple[Requirement, ...] = (
             "test_columns::test_a_list_of_batches_keeps_hash_state_count_and_time_at_every_width",
         ),
     ),
+    Requirement(
+        "U7",
+        "A workshop is started, watched and ended from any terminal, and what it made can be read when none runs.",
+        (
+            "test_detached::test_a_workshop_outlives_the_terminal_until_down_and_its_records_are_readable_after",
+            "test_detached::test_a_workshop_that_cannot_start_says_why_and_leaves_nothing_running",
+            "test_read_records::test_a_ledger_of_another_version_is_not_guessed_at",
+            "test_logs::test_the_last_lines_of_one_log_or_of_all_are_printed",
+            "test_operator::test_a_picture_is_made_again_by_the_workshop_that_runs_where_it_makes_the_same",
+        ),
+    ),
+    Requirement(
+        "U8",
+        "What can be chosen is told: every setting with where it comes from and without its secrets, every style, and "
+        "one flag for one thing.",
+        (
+            "test_config::test_every_setting_is_told_with_its_value_and_where_that_comes_from",
+            "test_show::test_styles_and_style_references_are_listed_with_ones_own_over_the_packaged",
+            "test_help::test_one_thing_has_one_flag_whose_other_spellings_are_understood_and_not_shown",
+        ),
+    ),
 )

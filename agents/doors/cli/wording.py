@@ -52,9 +52,9 @@ GENERATE: Flags = {
 """`bottega generate`."""
 
 SESSION: Flags = {
-    "catalogue.names": "--catalogs",
+    "catalogue.names": "--catalogues",
     "catalogue.prompts": "--prompts",
-    "catalogue": "--catalogs",
+    "catalogue": "--catalogues",
     "combos.wardrobe": "--wardrobe",
     "combos.ui_style": "--ui-style",
     "combos": "--combos",
@@ -73,7 +73,7 @@ SINGLE: Flags = {**SESSION, "catalogue": "--prompt", "catalogue.names": "--promp
 
 BATCH: Flags = {
     "hash": "HASH",
-    "approval": "TOKEN",
+    "approval": "APPROVAL",
     "image_id": "--image",
     "image_ids": "--image",
     "quantity": "-n",

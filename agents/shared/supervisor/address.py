@@ -23,7 +23,8 @@ MAX_ADDRESS_BYTES = 64 * 1024
 
 
 class WorkshopAddress(Struct, frozen=True, kw_only=True):
-    """Server, client login, process ids. `nats` is null where the server is someone else's."""
+    """Server, client login, process ids. `nats` is null where the server is someone else's; `stays` is false where the
+    workshop lives as long as the command that started it."""
 
     url: str
     user: str | None
@@ -31,6 +32,7 @@ class WorkshopAddress(Struct, frozen=True, kw_only=True):
     supervisor: int
     nats: int | None
     started_at: str
+    stays: bool = True
 
 
 class HomeTaken(Refused):
@@ -40,7 +42,7 @@ class HomeTaken(Refused):
         super().__init__(
             "wrong_state",
             f"a workshop runs in {home} already",
-            hint="use it (generate finds it), stop it with Ctrl-C, or name another home in BOTTEGA_HOME",
+            hint="use it (generate finds it), stop it: bottega down; or name another home in BOTTEGA_HOME",
         )
 
 

@@ -86,9 +86,9 @@ class Workshop:
 
 @asynccontextmanager
 async def run_workshop(
-    settings: Settings, announce: Callable[[Notice], None], policy: BackOff | None = None
+    settings: Settings, announce: Callable[[Notice], None], policy: BackOff | None = None, *, stays: bool = True
 ) -> AsyncGenerator[Workshop]:
-    """Run a workshop as long as the context is open.
+    """Run a workshop as long as the context is open. `stays` is what its address says of that.
 
     Raises:
         HomeTaken: a workshop runs in this home already.
@@ -105,13 +105,13 @@ async def run_workshop(
                 await topology.apply_topology(admin, settings.presence_ttl_s)
                 if broker.pid is None:
                     announce(Notice("nats", "ready", f"{broker.address('admin').url} (not ours)"))
-                _publish_address(settings, broker)
+                _publish_address(settings, broker, stays)
                 children = [_child_of(role, settings, broker, policy, announce) for role in ROLES]
                 async with asyncio.TaskGroup() as group:
                     care = (
                         group.create_task(topology.maintain_topology(admin, settings.presence_ttl_s)),
                         group.create_task(
-                            broker.keep_alive(announce, policy, lambda: _publish_address_again(settings, broker))
+                            broker.keep_alive(announce, policy, lambda: _publish_address_again(settings, broker, stays))
                         ),
                         group.create_task(DiskWatch(settings, broker, admin, announce).run()),
                     )
@@ -164,15 +164,15 @@ def _child_of(
     )
 
 
-def _publish_address_again(settings: Settings, broker: Broker) -> None:
+def _publish_address_again(settings: Settings, broker: Broker, stays: bool) -> None:
     """Only the process id of the broker is another one: a full disk does not end a workshop for that."""
     try:
-        _publish_address(settings, broker)
+        _publish_address(settings, broker, stays)
     except OSError as error:
         log.warning("the address cannot be written", error=repr(error))
 
 
-def _publish_address(settings: Settings, broker: Broker) -> None:
+def _publish_address(settings: Settings, broker: Broker, stays: bool) -> None:
     client = broker.address("client")
     write_address(
         settings.address_file,
@@ -183,5 +183,6 @@ def _publish_address(settings: Settings, broker: Broker) -> None:
             supervisor=os.getpid(),
             nats=broker.pid,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            stays=stays,
         ),
     )

@@ -382,31 +382,6 @@ def test_status_tells_which_disk_was_full_and_since_when_a_broker_stores_nothing
     assert "has stored nothing since " in said
 
 
-def test_a_url_that_no_nats_server_has_is_bad_input_and_its_password_is_not_repeated(home: Home):
-    done = home.run("status", BOTTEGA_NATS_URL="http://me:secret@broker")
-    assert done.returncode == 2
-    assert "BOTTEGA_NATS_URL" in done.stderr
-    assert "secret" not in done.stderr
-
-
-def test_a_home_that_cannot_be_made_is_bad_input(tmp_path: Path):
-    (tmp_path / "file").write_text("in the way")
-    done = Home(tmp_path / "file" / "home").run("up")
-    assert done.returncode == 2
-    assert str(tmp_path / "file") in done.stderr
-
-
-def test_a_setting_that_is_not_allowed_is_named(home: Home):
-    done = home.run("generate", "a red car", BOTTEGA_DRAIN_S="soon")
-    assert done.returncode == 2
-    assert "drain_s" in done.stderr
-    home.folder.mkdir()
-    (home.folder / "bottega.toml").write_text("window =")
-    done = home.run("generate", "a red car")
-    assert done.returncode == 2
-    assert "bottega.toml" in done.stderr
-
-
 def test_the_doctor_names_what_to_do(home: Home):
     done = home.run("doctor", "--json")
     said = json.loads(done.stdout)

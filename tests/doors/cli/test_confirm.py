@@ -33,7 +33,7 @@ def test_without_a_terminal_they_are_refused_with_the_flag_that_makes_them():
     [
         ["generate", "a car", "-n", "100000"],
         ["generate", "a car", "-n", "100", "--sweep", "steps=1,2,3,4,5", "--sweep", "guidance=1,2,3"],
-        ["batch", "start", "--catalogs", "v3.2", "-n", "100000"],
+        ["batch", "start", "--catalogues", "v3.2", "-n", "100000"],
         ["amend", "gen_batch_1", "-n", "100000"],
     ],
 )

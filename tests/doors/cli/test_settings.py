@@ -1,5 +1,7 @@
 """Settings that are wrong are named with what to mend; what is secret in them is not repeated."""
 
+from pathlib import Path
+
 import pytest
 
 from agents.doors.cli.unknown_settings import unknown_keys, unknown_variables
@@ -53,3 +55,28 @@ def test_a_key_where_its_table_should_be_is_refused_and_not_repeated(home: Home)
     assert done.returncode == 2
     assert "provider_keys" in done.stderr
     assert "sk-secret" not in done.stdout + done.stderr
+
+
+def test_a_url_that_no_nats_server_has_is_bad_input_and_its_password_is_not_repeated(home: Home):
+    done = home.run("status", BOTTEGA_NATS_URL="http://me:secret@broker")
+    assert done.returncode == 2
+    assert "BOTTEGA_NATS_URL" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_a_home_that_cannot_be_made_is_bad_input(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    done = Home(tmp_path / "file" / "home").run("up")
+    assert done.returncode == 2
+    assert str(tmp_path / "file") in done.stderr
+
+
+def test_a_setting_that_is_not_allowed_is_named(home: Home):
+    done = home.run("generate", "a red car", BOTTEGA_DRAIN_S="soon")
+    assert done.returncode == 2
+    assert "drain_s" in done.stderr
+    home.folder.mkdir()
+    (home.folder / "bottega.toml").write_text("window =")
+    done = home.run("generate", "a red car")
+    assert done.returncode == 2
+    assert "bottega.toml" in done.stderr

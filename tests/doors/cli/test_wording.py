@@ -34,7 +34,7 @@ from protocol.errors import ErrorBody
         ("$.export.name_template", GENERATE, "--name-template"),
         ("$.animation.frames", GENERATE, "--frames"),
         ("$.animation.fps", GENERATE, "--fps"),
-        ("$.catalogue.names[0]", SESSION, "--catalogs"),
+        ("$.catalogue.names[0]", SESSION, "--catalogues"),
         ("$.catalogue.names[0]", SINGLE, "--prompt"),
         ("$.hash", BATCH, "HASH"),
         ("$.not_before", GENERATE, "$.not_before"),

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from agents.doors.cli import help_panels
 from agents.doors.cli.errors import report_failures
 from agents.doors.cli.shared_flags import JsonFlag, YesFlag
 from agents.doors.cli.wording import BATCH
@@ -22,7 +23,7 @@ CommandSource = Annotated[
 ]
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.MAKE)
 def send(source: CommandSource) -> None:
     """Send a JSON command and print the reply as it came."""
     with report_failures(json=True):
@@ -31,7 +32,7 @@ def send(source: CommandSource) -> None:
         raise SystemExit(run(source))
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.MAKE)
 def plan(
     source: CommandSource,
     hold: Annotated[
@@ -46,7 +47,7 @@ def plan(
         raise SystemExit(run(source, hold, json))
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def status(
     batch: Annotated[str | None, typer.Argument(metavar="[HASH]", help="A batch; without it, the workshop.")] = None,
     watch: Annotated[
@@ -61,7 +62,7 @@ def status(
         raise SystemExit(run(batch, watch, json))
 
 
-@batches_app.command("list")
+@batches_app.command("list", rich_help_panel=help_panels.BATCHES)
 def list_batches(
     count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many batches, newest first.")] = 20,
     json: JsonFlag = False,
@@ -73,7 +74,7 @@ def list_batches(
         run(count, json)
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def result(
     batch: Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")],
     first: Annotated[int, typer.Option(min=0, help="Index of the first picture.")] = 0,
@@ -87,7 +88,7 @@ def result(
         run(batch, first, count, json)
 
 
-@batches_app.command("open")
+@batches_app.command("open", rich_help_panel=help_panels.BATCHES)
 def open_batch(
     batch: Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")],
     print_only: Annotated[bool, typer.Option("--print", help="Only print where the page is.")] = False,
@@ -100,20 +101,20 @@ def open_batch(
         run(batch, print_only, json)
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.MAKE)
 def approve(
     batch: BatchHash,
-    token: Annotated[str, typer.Argument(metavar="TOKEN", help="The approval of the held plan.")],
+    approval: Annotated[str, typer.Argument(metavar="APPROVAL", help="As the held plan showed it.")],
     json: JsonFlag = False,
 ) -> None:
     """Start a plan that was held."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.send import approve as run
 
-        raise SystemExit(run(batch, token, json))
+        raise SystemExit(run(batch, approval, json))
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def pause(batch: BatchHash, json: JsonFlag = False) -> None:
     """Hand out no further pictures of a batch; those in the making are finished."""
     with report_failures(json, BATCH):
@@ -122,7 +123,7 @@ def pause(batch: BatchHash, json: JsonFlag = False) -> None:
         run(batch, json)
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def resume(batch: BatchHash, json: JsonFlag = False) -> None:
     """Go on with a paused batch."""
     with report_failures(json, BATCH):
@@ -131,7 +132,7 @@ def resume(batch: BatchHash, json: JsonFlag = False) -> None:
         run(batch, json)
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def retry(batch: BatchHash, image: ImageId = None, json: JsonFlag = False) -> None:
     """Try the failed pictures of a batch again, or one of them."""
     with report_failures(json, BATCH):
@@ -140,7 +141,7 @@ def retry(batch: BatchHash, image: ImageId = None, json: JsonFlag = False) -> No
         run(batch, image, json)
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def cancel(
     batch: BatchHash,
     pending: Annotated[bool, typer.Option("--pending", help="Only what has not started.")] = False,
@@ -154,7 +155,7 @@ def cancel(
         run(batch, pending, image, json)
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def priority(batch: BatchHash, to: PriorityClass, json: JsonFlag = False) -> None:
     """Move a batch between the interactive and the batch class."""
     with report_failures(json, BATCH):
@@ -163,7 +164,7 @@ def priority(batch: BatchHash, to: PriorityClass, json: JsonFlag = False) -> Non
         run(batch, to, json)
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def amend(
     batch: BatchHash,
     number: Annotated[int | None, typer.Option("-n", "--number", min=1, help="How many pictures in the end.")] = None,
@@ -181,7 +182,7 @@ def amend(
         run(batch, number, min_score, negative, json)
 
 
-@batches_app.command()
+@batches_app.command(rich_help_panel=help_panels.BATCHES)
 def upgrade(
     batch: BatchHash,
     size: Annotated[str | None, typer.Option(help="WxH, an aspect such as 16:9, or 1K, 2K, 4K.")] = None,

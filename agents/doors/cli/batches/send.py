@@ -58,12 +58,12 @@ def plan(source: str, hold: bool, json: bool) -> int:
     return ALL_STORED
 
 
-def approve(batch: str, token: str, json: bool) -> int:
+def approve(batch: str, approval: str, json: bool) -> int:
     """Start a held plan; returns the exit code."""
 
     async def run() -> GenerationStatus:
         async with connect_client(load_settings()) as client:
-            return await ask(client, Approve(hash=batch, approval=token), GenerationStatus)
+            return await ask(client, Approve(hash=batch, approval=approval), GenerationStatus)
 
     answer = asyncio.run(run())
     if json:

@@ -16,6 +16,7 @@ from agents.doors.cli.terminal.display import display_for, format_counts, state_
 from agents.doors.cli.terminal.image_table import show_images
 from agents.doors.cli.terminal.progress_state import BatchProgress
 from agents.doors.cli.workshop.connection import ask, connect_client, require_address
+from agents.doors.cli.workshop.read_records import ask_or_read
 from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.disk_record import current_record, time_text
 from agents.shared.supervisor.full_disks import FullDisk, describe, format_time, recent
@@ -59,7 +60,7 @@ def status(batch: str | None, watch: bool, json: bool) -> int:
 
 def list_batches(count: int, json: bool) -> None:
     """Show the client's batches, newest first."""
-    batches = asyncio.run(_list_recent(count))
+    batches = asyncio.run(ask_or_read(List(count=count), BatchList))
     if json:
         sys.stdout.write(encode(batches).decode() + "\n")
     elif batches.batch_list.batches:
@@ -70,12 +71,7 @@ def list_batches(count: int, json: bool) -> None:
 
 def result(batch: str, first: int, count: int, json: bool) -> None:
     """Show a page of a batch's pictures."""
-
-    async def run() -> GenerationResult:
-        async with connect_client(load_settings()) as client:
-            return await ask(client, Result(hash=batch, first=first, count=count), GenerationResult)
-
-    page = asyncio.run(run())
+    page = asyncio.run(ask_or_read(Result(hash=batch, first=first, count=count), GenerationResult))
     if json:
         sys.stdout.write(encode(page).decode() + "\n")
         return
@@ -116,8 +112,7 @@ async def _show_workshop(json: bool) -> int:
 
 
 async def _show_batch(batch: str, json: bool) -> int:
-    async with connect_client(load_settings()) as client:
-        answer = await ask(client, Status(hash=batch), GenerationStatus)
+    answer = await ask_or_read(Status(hash=batch), GenerationStatus)
     print_status(answer, json)
     state = state_of(answer.generation_status)
     return ALL_STORED if state not in ENDED_STATES or state == "completed" else SOME_FAILED
@@ -131,7 +126,7 @@ async def _watch_batch(batch: str | None, json: bool) -> int:
         if seen.state == "held":
             raise bad_input(
                 f"the plan of {batch} is held: nothing is made before it is approved",
-                hint=f"bottega approve {batch} TOKEN, with the token that the plan showed",
+                hint=f"bottega approve {batch} APPROVAL, with the approval that the plan showed",
                 code="wrong_state",
             )
         board = BatchProgress(quantity=seen.quantity)
@@ -140,11 +135,6 @@ async def _watch_batch(batch: str | None, json: bool) -> int:
     final = GenerationStatus(hash=batch, generation_status=followed.status)
     print_status(final, json)
     return ALL_STORED if followed.all_stored else SOME_FAILED
-
-
-async def _list_recent(count: int) -> BatchList:
-    async with connect_client(load_settings()) as client:
-        return await ask(client, List(count=count), BatchList)
 
 
 async def _newest_hash(client: Client) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from agents.doors.cli import help_panels
 from agents.doors.cli.errors import report_failures
 from agents.doors.cli.shared_flags import JsonFlag, StandInFlag, YesFlag
 from agents.doors.cli.wording import GENERATE
@@ -19,76 +20,153 @@ def _remember_order(context: typer.Context, flag: typer.CallbackParam, value: st
     return value
 
 
-@generate_app.command()
+@generate_app.command(rich_help_panel=help_panels.MAKE)
 def generate(
     context: typer.Context,
     brief: Annotated[
         str | None, typer.Argument(metavar="BRIEF", help="What the pictures should show, in plain words.")
     ] = None,
-    number: Annotated[int, typer.Option("-n", "--number", help="How many pictures.")] = 1,
+    number: Annotated[
+        int, typer.Option("-n", "--number", help="How many pictures.", rich_help_panel=help_panels.LIMITS)
+    ] = 1,
     style: Annotated[
-        str | None, typer.Option(help="A style of the workshop, such as plain or product_photography.")
+        str | None,
+        typer.Option(
+            help="A style of the workshop, such as plain or product_photography.", rich_help_panel=help_panels.CONTENT
+        ),
     ] = None,
-    platform: Annotated[str | None, typer.Option(help="The family of models, such as pocket or sdxl.")] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(help="The family of models, such as pocket or sdxl.", rich_help_panel=help_panels.DRAWING),
+    ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A model by its name; repeatable for adapters.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A model by its name; repeatable for adapters.", rich_help_panel=help_panels.DRAWING
+        ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="WxH, an aspect such as 16:9, or 1K, 2K, 4K. Left out: native size.")
+        str | None,
+        typer.Option(
+            help="WxH, an aspect such as 16:9, or 1K, 2K, 4K. Left out: native size.",
+            rich_help_panel=help_panels.DRAWING,
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the first picture; the same seed makes the same picture.")
+        int | None,
+        typer.Option(
+            help="Seed of the first picture; the same seed makes the same picture.", rich_help_panel=help_panels.DRAWING
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="How strictly the prompt is followed.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="The sampler: bottega models samplers lists them.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps.", rich_help_panel=help_panels.DRAWING)] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="How strictly the prompt is followed.", rich_help_panel=help_panels.DRAWING)
+    ] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(help="The sampler: bottega models samplers lists them.", rich_help_panel=help_panels.DRAWING),
+    ] = None,
     lora: Annotated[
-        list[str] | None, typer.Option(metavar="NAME:W", help="An adapter and its weight; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:W", help="An adapter and its weight; repeatable.", rich_help_panel=help_panels.DRAWING
+        ),
     ] = None,
-    min_score: Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(help="Below this score, 0 to 1, a picture is made again.", rich_help_panel=help_panels.LIMITS),
+    ] = None,
     consistency: Annotated[
-        float | None, typer.Option(help="How alike the pictures should be, 0 to 1: mean similarity of the batch.")
+        float | None,
+        typer.Option(
+            help="How alike the pictures should be, 0 to 1: mean similarity of the batch.",
+            rich_help_panel=help_panels.LIMITS,
+        ),
     ] = None,
-    max_attempts: Annotated[int | None, typer.Option(help="Attempts at one picture before it failed.")] = None,
+    max_attempts: Annotated[
+        int | None, typer.Option(help="Attempts at one picture before it failed.", rich_help_panel=help_panels.LIMITS)
+    ] = None,
     prompt: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A finished prompt, taken as it is; repeatable: in turn.")
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="A finished prompt, taken as it is; repeatable: in turn.",
+            rich_help_panel=help_panels.CONTENT,
+        ),
     ] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="What to show; repeatable: in turn.")
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="What to show; repeatable: in turn.", rich_help_panel=help_panels.CONTENT),
     ] = None,
     style_reference: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A style reference of the workshop: palette, mood, lens.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A style reference of the workshop: palette, mood, lens.",
+            rich_help_panel=help_panels.CONTENT,
+        ),
     ] = None,
     section: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where they will be used: part of the file names.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Where they will be used: part of the file names.", rich_help_panel=help_panels.RESULTS
+        ),
     ] = None,
     name_template: Annotated[
-        str | None, typer.Option(metavar="TEMPLATE", help="Names of the files, such as {date}_{section}_{seed}.")
+        str | None,
+        typer.Option(
+            metavar="TEMPLATE",
+            help="Names of the files, such as {date}_{section}_{seed}.",
+            rich_help_panel=help_panels.RESULTS,
+        ),
     ] = None,
-    negative: Annotated[str | None, typer.Option(help="What the pictures should not show.")] = None,
+    negative: Annotated[
+        str | None, typer.Option(help="What the pictures should not show.", rich_help_panel=help_panels.CONTENT)
+    ] = None,
     image: Annotated[
-        str | None, typer.Option(metavar="FILE|ID", help="A picture to start from: a file, or one of this workshop.")
+        str | None,
+        typer.Option(
+            metavar="FILE|ID",
+            help="A picture to start from: a file, or one of this workshop.",
+            rich_help_panel=help_panels.SOURCES,
+        ),
     ] = None,
     strength: Annotated[
-        float | None, typer.Option(help="How much of --image is made anew, above 0 to 1. Left out: 0.6.")
+        float | None,
+        typer.Option(
+            help="How much of --image is made anew, above 0 to 1. Left out: 0.6.", rich_help_panel=help_panels.SOURCES
+        ),
     ] = None,
     mask: Annotated[
-        str | None, typer.Option(metavar="FILE", help="White where --image is made anew; the rest stays as it is.")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="White where --image is made anew; the rest stays as it is.",
+            rich_help_panel=help_panels.SOURCES,
+        ),
     ] = None,
     place: Annotated[
         str | None,
-        typer.Option(metavar="LEFT,TOP", help="Where --image lies in a larger --size that is painted; or middle."),
+        typer.Option(
+            metavar="LEFT,TOP",
+            help="Where --image lies in a larger --size that is painted; or middle.",
+            rich_help_panel=help_panels.SOURCES,
+        ),
     ] = None,
     control: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KIND:FILE", help="Follow edges (canny), depth, pose …; KIND-map:FILE is a ready map; repeatable."
+            metavar="KIND:FILE",
+            help="Follow edges (canny), depth, pose …; KIND-map:FILE is a ready map; repeatable.",
+            rich_help_panel=help_panels.SOURCES,
         ),
     ] = None,
     region: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PROMPT@BOX", help="A part with a prompt of its own: left, top, width, height, 0 to 1; repeatable."
+            metavar="PROMPT@BOX",
+            help="A part with a prompt of its own: left, top, width, height, 0 to 1; repeatable.",
+            rich_help_panel=help_panels.DRAWING,
         ),
     ] = None,
     reference: Annotated[
@@ -96,6 +174,7 @@ def generate(
         typer.Option(
             metavar="ROLE:FILE[:W]",
             help="Follow a picture's style, character, subject or composition, by 0.6 or W; repeatable.",
+            rich_help_panel=help_panels.SOURCES,
         ),
     ] = None,
     upscale: Annotated[
@@ -104,6 +183,7 @@ def generate(
             metavar="NAME[:FACTOR]",
             callback=_remember_order,
             help="Then make them larger, by a network or lanczos. Steps after generation follow the order of flags.",
+            rich_help_panel=help_panels.AFTERWARDS,
         ),
     ] = None,
     refine: Annotated[
@@ -112,42 +192,74 @@ def generate(
             metavar="STRENGTH[:LORA:W]",
             callback=_remember_order,
             help="Then denoise them again, at the size they have.",
+            rich_help_panel=help_panels.AFTERWARDS,
         ),
     ] = None,
     clean: Annotated[
         str | None,
-        typer.Option(metavar="NAME[:STRENGTH]", callback=_remember_order, help="Then remove artefacts by a network."),
+        typer.Option(
+            metavar="NAME[:STRENGTH]",
+            callback=_remember_order,
+            help="Then remove artefacts by a network.",
+            rich_help_panel=help_panels.AFTERWARDS,
+        ),
     ] = None,
     colours: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|ID", callback=_remember_order, help="Then take its colours; generated: as at first."
+            metavar="FILE|ID",
+            callback=_remember_order,
+            help="Then take its colours; generated: as at first.",
+            rich_help_panel=help_panels.AFTERWARDS,
         ),
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(help="Frames of a short sequence, 2 to 32; needs a motion adapter. Left out: a still.")
+        int | None,
+        typer.Option(
+            help="Frames of a short sequence, 2 to 32; needs a motion adapter. Left out: a still.",
+            rich_help_panel=help_panels.DRAWING,
+        ),
     ] = None,
-    fps: Annotated[int | None, typer.Option(help="Frames a second of a sequence. Left out: 8.")] = None,
+    fps: Annotated[
+        int | None,
+        typer.Option(help="Frames a second of a sequence. Left out: 8.", rich_help_panel=help_panels.DRAWING),
+    ] = None,
     sweep: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FIELD=V,V",
             help="Try values, such as steps=20,28 or lora:NAME=0.6,0.8; texts are parted by |; repeatable: a grid.",
+            rich_help_panel=help_panels.LIMITS,
         ),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(metavar="USD", help="The most that it may cost; a plan beyond it is refused.")
+        float | None,
+        typer.Option(
+            metavar="USD",
+            help="The most that it may cost; a plan beyond it is refused.",
+            rich_help_panel=help_panels.LIMITS,
+        ),
     ] = None,
     hold: Annotated[
-        bool, typer.Option("--hold", help="Show the plan, and make nothing before it is approved.")
+        bool,
+        typer.Option(
+            "--hold", help="Show the plan, and make nothing before it is approved.", rich_help_panel=help_panels.LIMITS
+        ),
     ] = False,
     yes: YesFlag = False,
     reuse: Annotated[
         bool,
-        typer.Option("--reuse/--no-reuse", help="Return pictures that are there already, or make them again."),
+        typer.Option(
+            "--reuse/--no-reuse",
+            help="Return pictures that are there already, or make them again.",
+            rich_help_panel=help_panels.LIMITS,
+        ),
     ] = True,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for copies of the pictures. Left out: only the home.")
+        Path | None,
+        typer.Option(
+            help="Folder for copies of the pictures. Left out: only the home.", rich_help_panel=help_panels.RESULTS
+        ),
     ] = None,
     stand_in: StandInFlag = None,
     json: JsonFlag = False,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from agents.doors.cli import help_panels
 from agents.doors.cli.errors import report_failures
 from agents.doors.cli.shared_flags import JsonFlag
 from agents.doors.cli.wording import OPERATOR
@@ -23,7 +24,7 @@ First = Annotated[int, typer.Option(min=0, help="How many lines to pass over.")]
 Count = Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many lines.")]
 
 
-@costs_app.command()
+@costs_app.command(rich_help_panel=help_panels.RECORDS)
 def costs(
     batch: BatchHash = None,
     since: Since = None,

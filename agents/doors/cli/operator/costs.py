@@ -12,7 +12,8 @@ from rich.table import Table
 from agents.doors.cli.amounts import format_money
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
-from agents.doors.cli.workshop.connection import ask, ask_operator, connect_client, connect_operator
+from agents.doors.cli.workshop.connection import ask_operator, connect_operator
+from agents.doors.cli.workshop.read_records import ask_or_read
 from protocol.accounts import Charges, CostReport, CostsBody
 from protocol.codec import encode
 from protocol.commands import Costs
@@ -118,9 +119,7 @@ def _format_dollars(amount: float | None) -> str:
 
 
 async def _ask(command: Costs | ShowCosts) -> CostReport:
-    settings = load_settings()
-    if isinstance(command, ShowCosts):
-        async with connect_operator(settings) as operator:
-            return await ask_operator(operator, command, CostReport)
-    async with connect_client(settings) as client:
-        return await ask(client, command, CostReport)
+    if isinstance(command, Costs):
+        return await ask_or_read(command, CostReport)
+    async with connect_operator(load_settings()) as operator:
+        return await ask_operator(operator, command, CostReport)

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from agents.doors.cli import help_panels
 from agents.doors.cli.errors import report_failures
 from agents.doors.cli.shared_flags import JsonFlag
 
 records_app = typer.Typer()
 
 
-@records_app.command()
+@records_app.command(rich_help_panel=help_panels.RECORDS)
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that is not there yet.")],
     json: JsonFlag = False,
@@ -23,7 +24,7 @@ def backup(
         run(folder, json)
 
 
-@records_app.command()
+@records_app.command(rich_help_panel=help_panels.RECORDS)
 def restore(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What backup has written.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the records that are there.")] = False,
@@ -36,7 +37,7 @@ def restore(
         run(folder, force, json)
 
 
-@records_app.command()
+@records_app.command(rich_help_panel=help_panels.RECORDS)
 def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
     json: JsonFlag = False,

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from agents.doors.cli import help_panels
 from agents.doors.cli.errors import report_failures
 from agents.doors.cli.shared_flags import JsonFlag
 
 rerun_app = typer.Typer()
 
 
-@rerun_app.command()
+@rerun_app.command(rich_help_panel=help_panels.MAKE)
 def rerun(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The PNG file of a picture.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the new picture to this file.")] = None,

@@ -1,4 +1,5 @@
-"""`bottega rerun`: make a picture again from its own file, and say whether it is the same. Needs no workshop."""
+"""`bottega rerun`: make a picture again from its own file, and say whether it is the same. Needs no workshop; one
+that runs is asked first, because its models are loaded."""
 
 import asyncio
 import re
@@ -13,13 +14,16 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
+from rich.console import Console
 
 from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
 from agents.doors.cli.rerun.source_files import BlobsWithFiles
+from agents.doors.cli.rerun.warm import has_warm_workshop, is_remade
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.steps import show_steps
 from agents.generator.device.tuning import tuning_from_versions
-from agents.generator.engine import Rendering
+from agents.generator.engine import OnProgress, Rendering
 from agents.generator.engines.diffusers_engine import DiffusersEngine
 from agents.generator.orders.order import Order
 from agents.generator.orders.post_stages import order_with_stages
@@ -28,7 +32,7 @@ from agents.generator.registry import registry
 from agents.shared.picture import Undecodable, decode_frames
 from agents.shared.settings import Settings
 from agents.storage.filing import read_record
-from agents.storage.png import BrokenPng
+from agents.storage.png import BrokenPng, without_text
 from agents.storage.record import Record
 from bus.blobs import Blobs
 from bus.durable_files import replace_file
@@ -50,7 +54,8 @@ Verdict = Literal["identical", "same to tolerance", "drifted"]
 
 class Rerun(Struct, frozen=True, kw_only=True):
     """What `bottega rerun --json` prints. `changed` is the share of values of pixels that differ, `largest` the largest
-    difference in levels of 255; null where the sizes differ. `reasons` say what is not as it was."""
+    difference in levels of 255; null where the sizes differ. `reasons` say what is not as it was. `by_workshop` is true
+    where the running workshop made it."""
 
     image: str
     verdict: Verdict
@@ -59,6 +64,7 @@ class Rerun(Struct, frozen=True, kw_only=True):
     reasons: list[str]
     seconds: float
     path: str | None = None
+    by_workshop: bool = False
 
 
 def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) -> int:
@@ -69,23 +75,33 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
         Failure: the file is not a picture of this program, or one that it was made from is missing.
         AcpError: the model is not here, or the device is taken.
     """
-    record, before = _read_picture(image)
+    record, before, filed = _read_picture(image)
+    settings = load_settings()
     started = time.perf_counter()
-    rendering = asyncio.run(_render_again(load_settings(), record, sources))
+    told = f"making {image.name} again with {record.pixels.model}"
+    with show_steps(Console(stderr=True), told, silent=json) as progressed:
+        by_workshop = has_warm_workshop(settings) and asyncio.run(
+            is_remade(settings, job_of(record), record.device, filed)
+        )
+        if by_workshop:
+            data, now, reasons = filed, before, list[str]()
+        else:
+            rendering = asyncio.run(_render_again(settings, record, sources, progressed))
+            data, now, reasons = rendering.data, decode_frames(rendering.data), differences_of(record, rendering)
     seconds = time.perf_counter() - started
-    now = decode_frames(rendering.data)
     verdict, changed, largest = compare(before, now)
     if out is not None:
         with report_unwritable(out, kept=f"the picture of {record.batch} is in {image} as it was"):
-            _write_picture(out, rendering.data)
+            _write_picture(out, data)
     said = Rerun(
         image=str(image),
         verdict=verdict,
         changed=changed,
         largest=largest,
-        reasons=[] if verdict == "identical" else differences_of(record, rendering),
+        reasons=[] if verdict == "identical" else reasons,
         seconds=seconds,
         path=None if out is None else str(out),
+        by_workshop=by_workshop,
     )
     sys.stdout.write(encode(said).decode() + "\n" if json else _format_result(said))
     return SOME_FAILED if verdict == "drifted" else ALL_STORED
@@ -140,7 +156,7 @@ def threads_of(record: Record, *, otherwise: int) -> int:
     return min(int(said), MAX_THREADS) if re.fullmatch("[0-9]{1,4}", said) else otherwise
 
 
-async def _render_again(settings: Settings, record: Record, given: Sequence[Path]) -> Rendering:
+async def _render_again(settings: Settings, record: Record, given: Sequence[Path], progressed: OnProgress) -> Rendering:
     known = registry.load(settings.models, settings.loras, settings.home / "models.toml")
     on_cpu = record.device == "cpu"
     with tempfile.TemporaryDirectory() as folder:
@@ -151,7 +167,7 @@ async def _render_again(settings: Settings, record: Record, given: Sequence[Path
         engine = DiffusersEngine("cpu" if on_cpu else settings.device, threads, run, tuning)
         async with engine.open():
             ready = await _load_sources(BlobsWithFiles(settings.blobs, given), order_with_stages(job_of(record), known))
-            return await engine.generate(ready, lambda step, steps: None, lambda: False)
+            return await engine.generate(ready, progressed, lambda: False)
 
 
 async def _load_sources(blobs: Blobs, order: Order) -> Order:
@@ -168,10 +184,11 @@ async def _load_sources(blobs: Blobs, order: Order) -> Order:
         ) from error
 
 
-def _read_picture(image: Path) -> tuple[Record, Frames]:
+def _read_picture(image: Path) -> tuple[Record, Frames, bytes]:
+    """What a file says of its picture, the picture, and the bytes that it was filed from."""
     try:
         data = image.read_bytes()
-        record, pixels = read_record(data), decode_frames(data)
+        record, pixels, filed = read_record(data), decode_frames(data), without_text(data)
     except OSError as error:
         raise bad_input(f"{image} cannot be read: {error.strerror}", path=str(image)) from error
     except (BrokenPng, msgspec.MsgspecError, Undecodable) as error:
@@ -183,7 +200,7 @@ def _read_picture(image: Path) -> tuple[Record, Frames]:
             f"{image} was made by {record.provider}, not by a model of this workshop",
             hint="only local models make a picture again from its seed",
         )
-    return record, pixels
+    return record, pixels, filed
 
 
 def _write_picture(target: Path, data: bytes) -> None:
@@ -196,5 +213,8 @@ def _write_picture(target: Path, data: bytes) -> None:
 
 def _format_result(said: Rerun) -> str:
     much = "" if not said.largest or said.changed is None else f", {said.changed:.1%} by up to {said.largest} of 255"
-    lines = [f"{said.verdict}{much}  ({said.seconds:.1f} s)", *(f"  {reason}" for reason in said.reasons)]
+    lines = [
+        f"{said.verdict}{much}  ({said.seconds:.1f} s{', by the running workshop' if said.by_workshop else ''})",
+        *(f"  {reason}" for reason in said.reasons),
+    ]
     return "\n".join([*lines, *([f"  {said.path}"] if said.path else [])]) + "\n"

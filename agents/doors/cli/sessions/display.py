@@ -13,6 +13,7 @@ from agents.doors.cli.sessions.tracker import ENDED_STATUSES, SessionTracker
 from agents.doors.cli.terminal.display import Display, LiveDisplay, NullDisplay, PlainDisplay, live_view
 from agents.doors.cli.terminal.plan_view import format_duration
 from agents.doors.cli.terminal.progress_state import BatchProgress, Row
+from protocol.counts import format_count
 
 MAX_CURRENT_JOBS = 8
 """Jobs in hand that are shown; a workshop has about as many in flight."""
@@ -31,7 +32,7 @@ class LiveSessionDisplay(LiveDisplay):
     @contextmanager
     def show_batch(self, title: str, board: BatchProgress) -> Generator[None]:
         self.print_line(title)
-        with live_view(self._terminal, lambda: render_session(self._tracker)):
+        with live_view(self._terminal, lambda: render_session(self._tracker, board)):
             yield
 
 
@@ -44,7 +45,10 @@ class PlainSessionDisplay(PlainDisplay):
 
     def show_batch(self, title: str, board: BatchProgress) -> AbstractContextManager[None]:
         self._finished = board.finished_count
-        return super().show_batch(title, board)
+        shown = super().show_batch(title, board)
+        if start := format_start(board):
+            self.print_line(f"{format_count(board.quantity, 'job')} · {start}")
+        return shown
 
     def show_finished(self, row: Row, board: BatchProgress) -> None:
         self._finished += 1
@@ -65,12 +69,12 @@ def headline(log: SessionLog) -> str:
     return (
         f"[Session: {log.session_id}]\n"
         f"Wardrobe: {config.wardrobe or 'all'} | UI: {config.ui_style or 'all'} | Quality: {config.quality}\n"
-        f"Catalogs: {', '.join(config.catalogs)}"
+        f"Catalogues: {', '.join(config.catalogs)}"
     )
 
 
-def render_session(tracker: SessionTracker) -> RenderableType:
-    """The session as it stands."""
+def render_session(tracker: SessionTracker, board: BatchProgress) -> RenderableType:
+    """The session as it stands; `board` knows the steps of its pictures."""
     log, summary = tracker.log, tracker.log.summary
     ended = summary.completed + summary.failed + summary.cancelled
     bar = Table.grid(padding=(0, 1))
@@ -81,6 +85,7 @@ def render_session(tracker: SessionTracker) -> RenderableType:
         f"{share} ({ended}/{summary.total})",
     )
     lines: list[RenderableType] = [bar, Text(format_counts(log)), Text(format_pace(tracker), style="dim")]
+    lines += [Text(start)] if (start := format_start(board)) else []
     current = [job for job in log.jobs if job.status in ("running", "retry")]
     lines += [Text("\nCurrent:")] if current else []
     lines += [Text(f"  → {format_job(job)}", style="cyan") for job in current[:MAX_CURRENT_JOBS]]
@@ -105,6 +110,17 @@ def format_counts(log: SessionLog) -> str:
     ]
     others = (("Retry", summary.retry), ("Cancelled", summary.cancelled), ("Paused", summary.paused))
     return " | ".join([*parts, *(f"{name}: {count}" for name, count in others if count)])
+
+
+def format_start(board: BatchProgress) -> str | None:
+    """How far the first picture is, which may take minutes where models are loaded; null once one has ended."""
+    if board.finished_count:
+        return None
+    drawn = [row for row in board.rows(MAX_CURRENT_JOBS) if row.step is not None and row.steps]
+    if not drawn:
+        return "waiting for the first picture: models may have to be loaded"
+    first = max(drawn, key=lambda row: row.fraction_done or 0)
+    return f"the first picture is at step {(first.step or 0) + 1}/{first.steps}"
 
 
 def format_pace(tracker: SessionTracker) -> str:

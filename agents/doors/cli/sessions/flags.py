@@ -30,7 +30,7 @@ MinScore = Annotated[float | None, typer.Option(help="Below this score, 0 to 1, 
 
 @batch_app.command()
 def start(
-    catalogs: Annotated[str, typer.Option(help='Catalogues, parted by commas: "v3.2,v4.2".')],
+    catalogues: Annotated[str, typer.Option(help='Catalogues, parted by commas: "v3.2,v4.2".')],
     wardrobe: Wardrobe = None,
     ui_style: Annotated[str | None, typer.Option(help="The style of the interface, such as Orange.")] = None,
     combos: Annotated[str, typer.Option(help="Combos to keep, parted by commas; left out: all.")] = "",
@@ -57,7 +57,7 @@ def start(
         from agents.doors.cli.sessions.order import SessionOptions
 
         wanted = SessionOptions(
-            catalogs=catalogs,
+            catalogs=catalogues,
             wardrobe=wardrobe,
             ui_style=ui_style,
             combos=combos,

@@ -23,7 +23,7 @@ DEFAULT_OUTPUT = "Result_images"
 """Output folder of sessions that name none, in the home."""
 ID_FORMAT = "%Y-%m-%d-%H-%M-%S"
 SUFFIX = ".json"
-START_HINT = "start one: bottega batch start --catalogs NAMES"
+START_HINT = "start one: bottega batch start --catalogues NAMES"
 
 
 class SessionPlace(Struct, frozen=True, kw_only=True):

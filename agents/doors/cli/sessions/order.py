@@ -42,7 +42,7 @@ def command_of(wanted: SessionOptions) -> GenerateImages:
     """
     names = split_list(wanted.catalogs)
     if not names:
-        raise bad_input("no catalogue is named", hint='--catalogs "v3.2,v4.2"')
+        raise bad_input("no catalogue is named", hint='--catalogues "v3.2,v4.2"')
     combos = split_list(wanted.combos)
     command = GenerateImages(
         catalogue=Catalogue(names=names, prompts=[_prompt_id(prompt) for prompt in split_list(wanted.prompts)]),

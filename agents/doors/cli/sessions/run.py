@@ -215,7 +215,8 @@ async def _ensure_planned(client: Client, sessions: SessionStore, tracker: Sessi
     if log.hash is not None:
         return (await fetch_page(client, log.hash)).generation_result.quantity
     try:
-        plan = await ask(client, log.command, GenerationPlan, PATIENCE_S)
+        with display.show_waiting("planning the session: its catalogues and combos are read"):
+            plan = await ask(client, log.command, GenerationPlan, PATIENCE_S)
         if refusal := refusal_of(plan.generation_plan):
             raise refusal
     except Failure as failure:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from agents.doors.cli.errors import failure_of_error, failure_of_reply, no_workshop
+from agents.doors.cli.errors import NO_WORKSHOP, Failure, failure_of_error, failure_of_reply, no_workshop
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display
 from agents.doors.cli.terminal.logs import log_to_file, silence_logs
@@ -22,10 +22,11 @@ from bus.client import Client
 from bus.connection import Address
 from bus.operator import Operator
 from protocol.codec import encode
-from protocol.commands import Command
+from protocol.commands import Command, List
 from protocol.errors import AcpError
 from protocol.operator import OperatorCommand
 from protocol.replies import ErrorReply, Reply
+from protocol.results import BatchList
 
 Answer = TypeVar("Answer", bound=Reply)
 
@@ -81,7 +82,7 @@ async def connect_or_start(settings: Settings, display: Display) -> AsyncGenerat
         return
     with log_to_file(settings.home / "logs" / "supervisor.log"):
         async with (
-            run_workshop(settings, lambda notice: _show_trouble(notice, display)) as workshop,
+            run_workshop(settings, lambda notice: _show_trouble(notice, display), stays=False) as workshop,
             Client.open(workshop.client) as client,
         ):
             with display.show_waiting("starting a workshop: nats-server and five agents"):
@@ -165,6 +166,27 @@ class WorkshopUrl(Struct, frozen=True, kw_only=True):
 
 
 def show_url(json: bool) -> None:
-    """Print the URL of the running workshop with the client's credentials: a secret, for whoever asked for it."""
-    shown = WorkshopUrl(url=require_address(load_settings()).url_with_credentials)
+    """Print the URL of the running workshop with the client's credentials, a secret for whoever asked for it, once its
+    planner answers.
+
+    Raises:
+        Failure: there is no workshop, or its planner does not answer in time.
+    """
+    settings = load_settings()
+    address = require_address(settings)
+    asyncio.run(_wait_for_planner(address, settings))
+    shown = WorkshopUrl(url=address.url_with_credentials)
     sys.stdout.write(f"{encode(shown).decode() if json else shown.url}\n")
+
+
+async def _wait_for_planner(address: Address, settings: Settings) -> None:
+    async with connect_client(settings) as client:
+        try:
+            await ask(client, List(count=1), BatchList, settings.connect_s)
+        except Failure as failure:
+            if failure.exit_code != NO_WORKSHOP:
+                return  # a refusal is an answer
+            raise no_workshop(
+                f"there is a server at {address.url}, but no planner answered within {settings.connect_s:g} s",
+                hint="if the workshop is just starting, ask again; else see bottega status and bottega logs planner",
+            ) from failure

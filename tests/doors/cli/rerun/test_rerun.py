@@ -181,6 +181,14 @@ def test_another_picture_than_the_file_says_has_drifted_and_exits_with_1(home: H
     assert not any("threads" in reason for reason in answer["reasons"])
 
 
+def test_a_person_sees_how_far_it_is(home: Home, pictures: list[Path]):
+    done = home.run("rerun", str(pictures[0]), BOTTEGA_DEVICE="cpu")
+    assert done.stdout.startswith("identical")
+    first, *steps = done.stderr.splitlines()
+    assert first == f"making {pictures[0].name} again with pocket …"
+    assert [line.split(" · ")[1] for line in steps] == [f"step {step}/4" for step in (1, 2, 3, 4)]
+
+
 def test_a_disk_without_room_for_the_new_picture_is_told_with_where_the_old_one_is(home: Home, pictures: list[Path]):
     status, answer = said(home, pictures[0], "--out", "/dev/full")
     assert (status, answer["error"]["code"]) == (2, "disk_full")

@@ -23,10 +23,12 @@ from agents.doors.cli.sessions.log import (
 )
 from agents.doors.cli.sessions.order import SessionOptions, command_of, config_of, split_prompt_path
 from agents.doors.cli.sessions.tracker import SessionTracker
+from agents.doors.cli.terminal.progress_state import BatchProgress
 from bus.durable_files import replace_file
 from protocol.catalogue import Catalogued
 from protocol.commands import GenerateImages
 from protocol.errors import ErrorBody
+from protocol.messages import JobRef, Progress
 from protocol.parameters import Combos
 from protocol.results import Image, ImageMetadata
 
@@ -63,10 +65,10 @@ def image(status: str, **fields: object) -> Image:
     return Image(id="gen_batch_1_000014", index=14, status=status, catalogued=PLACE, **fields)  # pyright: ignore
 
 
-def text_of(tracker: SessionTracker) -> str:
+def text_of(tracker: SessionTracker, board: BatchProgress | None = None) -> str:
     console = Console(width=100, color_system=None, file=None, record=True, quiet=False)
     with console.capture() as captured:
-        console.print(render_session(tracker))
+        console.print(render_session(tracker, board or BatchProgress(quantity=len(tracker.log.jobs))))
     return captured.get()
 
 
@@ -178,8 +180,20 @@ def test_the_display_shows_bar_counts_current_recent_and_what_is_not_measured(tm
     assert headline(tracker.log).splitlines() == [
         "[Session: 2025-01-15-14-30-00]",
         "Wardrobe: zip-hoodie | UI: Orange | Quality: 1K",
-        "Catalogs: v3.2, v4.2",
+        "Catalogues: v3.2, v4.2",
     ]
+
+
+def test_how_far_the_first_picture_is_stands_there_until_one_has_ended(tmp_path: Path) -> None:
+    tracker = SessionTracker(SessionStore(tmp_path), log(job(1, "running", 1), job(2, "pending")))
+    board = BatchProgress(quantity=2)
+    assert "waiting for the first picture" in text_of(tracker, board)
+    board.apply_images([image("running", attempts=1)])
+    ref = JobRef(hash="gen_batch_1", client_id="local", index=14, attempt=1, image_id="gen_batch_1_000014")
+    board.apply_progress(Progress(ref=ref, stage="generator", step=4, steps=20))
+    assert "the first picture is at step 5/20" in text_of(tracker, board)
+    board.apply_images([image("completed", attempts=1)])
+    assert "first picture" not in text_of(tracker, board)
 
 
 async def test_rate_and_time_left_are_told_once_a_job_ended(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.small_disk import enlarge, fill, small_disk
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-ORANGE = ("--catalogs", "v3.2", "--wardrobe", "zip-hoodie", "--ui-style", "Orange", "--platform", "pocket")
+ORANGE = ("--catalogues", "v3.2", "--wardrobe", "zip-hoodie", "--ui-style", "Orange", "--platform", "pocket")
 POCKET = {
     "BOTTEGA_GENERATOR": "diffusers", "BOTTEGA_QA_SCORING": "true", "BOTTEGA_WINDOW": "1", "BOTTEGA_TORCH_THREADS": "1",
 }  # fmt: skip
@@ -157,6 +157,8 @@ def test_plain_lines_say_what_happens_where_there_is_no_terminal(workshop: Home,
     lines = done.stderr.splitlines()
     assert sum("→ saved" in line for line in lines) == 4
     assert any(line.startswith("[4/4] [") for line in lines)
+    assert any(line.startswith("planning the session") for line in lines)
+    assert any(line.startswith("4 jobs · waiting for the first picture") for line in lines)
     assert "Wardrobe: zip-hoodie | UI: Orange | Quality: native" in done.stdout
     assert "Completed: 4 | Failed: 0 | Pending: 0" in done.stdout
     assert re.search(r"^time: \d+\.\d s \(.*device \d+\.\d s\)$", done.stdout, re.MULTILINE)
@@ -252,10 +254,10 @@ def test_status_tells_the_truth_of_the_workshop_and_mends_the_log(workshop: Home
 @pytest.mark.parametrize(
     ("arguments", "path"),
     [
-        (("--catalogs", "v9"), "$.catalogue.names[0]"),
-        (("--catalogs", "v3.2", "--wardrobe", "kilt"), "$.combos.wardrobe"),
-        (("--catalogs", "v3.2", "--prompts", "ZH99"), "$.catalogue.prompts[0]"),
-        (("--catalogs", "v3.2", "--quality", "huge"), "$.requirements.resolution"),
+        (("--catalogues", "v9"), "$.catalogue.names[0]"),
+        (("--catalogues", "v3.2", "--wardrobe", "kilt"), "$.combos.wardrobe"),
+        (("--catalogues", "v3.2", "--prompts", "ZH99"), "$.catalogue.prompts[0]"),
+        (("--catalogues", "v3.2", "--quality", "huge"), "$.requirements.resolution"),
     ],
 )
 def test_what_cannot_be_made_is_told_and_leaves_no_session(

@@ -16,7 +16,7 @@ from protocol.plans import Cost, GenerationPlan, PlanBody
         pytest.param(
             {"unknown_cost": "not_measured", "reserved_cost": Cost(amount=0.9)},
             "not measured yet",
-            "at most 0.9000 USD",
+            "at most 0.90 USD",
             id="no picture was made",
         ),
         pytest.param(
@@ -25,7 +25,7 @@ from protocol.plans import Cost, GenerationPlan, PlanBody
             "at most 0.0444 USD",
             id="priced and measured",
         ),
-        pytest.param({"estimated_cost": Cost(amount=0.0)}, "0.0000 USD", None, id="at no cost"),
+        pytest.param({"estimated_cost": Cost(amount=0.0)}, "0.00 USD", None, id="at no cost"),
     ],
 )
 def test_cost_and_hold_are_shown_or_why_they_are_not_known(fields: dict[str, Any], cost: str, hold: str | None) -> None:

@@ -1,0 +1,15 @@
+"""The groups of `--help`: of commands, and of the flags of `generate`. Pure module."""
+
+MAKE = "Make pictures"
+BATCHES = "Batches"
+LIBRARY = "Models and styles"
+WORKSHOP = "The workshop"
+RECORDS = "Records"
+OPERATOR = "For its operator"
+
+CONTENT = "What they show"
+DRAWING = "How they are drawn"
+SOURCES = "From other pictures"
+AFTERWARDS = "After generation"
+LIMITS = "Quality, number and cost"
+RESULTS = "Results"

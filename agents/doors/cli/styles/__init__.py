@@ -1,0 +1,1 @@
+"""`bottega styles`: the styles and style references that a command can name."""
