@@ -2,8 +2,8 @@
 """`python -m tests.qa.honesty`: how often QA is certain of a picture that does not show its brief, and how often it
 leaves unjudged what it could judge.
 
-`briefs/` holds 400 briefs from outside the pocket model's world and 400 from inside, a third of each kept back while
-the reader of texts was written (`--held`). They were written without sight of its vocabulary, each with what a picture
+`briefs/` holds 533 briefs from outside the pocket model's world and 533 from inside, 133 of each kept back until the
+reader of texts was finished (`--held`). They were written without sight of its vocabulary, each with what a picture
 of it shows. The pocket model draws every brief, the pocket scorer judges it, and the classifier of the pocket model
 names what is seen. Pictures are kept in the work folder, so that a second run draws nothing.
 """
@@ -169,7 +169,7 @@ def share(flags: Iterable[bool]) -> float:
 def main() -> None:
     """Print both figures, and every brief that counts against them."""
     parser = argparse.ArgumentParser(prog="python -m tests.qa.honesty", description=__doc__)
-    parser.add_argument("--held", action="store_true", help="the third that was kept back")
+    parser.add_argument("--held", action="store_true", help="those that were kept back")
     parser.add_argument("--pictures", type=Path, default=WORK / "briefs")
     args = parser.parse_args()
     outside, inside = load(False, args.held), load(True, args.held)

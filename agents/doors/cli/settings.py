@@ -2,9 +2,9 @@
 
 import sys
 import tomllib
+from functools import cache
 from typing import Any
 
-import click
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -23,13 +23,15 @@ def load_settings(**flags: Any) -> Settings:
         Failure: a value is not allowed, or the file is not TOML.
     """
     settings = read_settings(**flags)
-    context = click.get_current_context(silent=True)
-    if context is None or not context.find_root().meta.setdefault(__name__, False):
-        for sentence in find_unknown():
-            sys.stderr.write(f"warning: {sentence}\n")
-    if context is not None:
-        context.find_root().meta[__name__] = True
+    for sentence in find_unknown():
+        _warn_once(sentence)
     return settings
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    """A command may load its settings more than once."""
+    sys.stderr.write(f"warning: {sentence}\n")
 
 
 def find_unknown() -> list[str]:

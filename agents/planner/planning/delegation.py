@@ -89,7 +89,7 @@ _OBJECT = (
 _ENDS = (
     r"(?=\s*(?:$|[.,;:!?()-]|(?:of|about|from|showing|that|which|with|for|in|where|to|at|based|out|using|and|or|on|as"
     r"|featuring|please|explaining|introducing|presenting|so|because|by|over|across|into|when|we|i|until|today|around"
-    r"|whose|is|are|has|have|within|via|per|would)\b))"
+    r"|whose|is|are|has|have|within|via|per|would|w)\b))"
 )
 _OF_TIME = (
     r"(?:(?:short|long|looping|looped|promo|promotional|animated|social|4k|hd|vertical|instagram|tiktok|youtube"
@@ -187,7 +187,8 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
             rf"(?:critique|judge|advise on|art direct|comment on)\b[^.!?]{{0,60}}\b(?:{_PICTURE}|portfolio"
             rf"|designs?|style"
             r"|look|feed|posts|layouts?|branding|palette|series|concepts?)\b"
-            rf"|(?:act|serve|work)\s+as\b[^.!?]{{0,30}}\bdirector\b|(?:give\s+)?(?:\w+\s+)?feedback\s+on\b"
+            rf"|(?:act|serve|work|be)\s+(?:as|the|our|my)\b[^.!?]{{0,30}}\bdirector\b"
+            rf"|(?:give\s+)?(?:\w+\s+)?feedback\s+on\b"
             rf"|{_OBJECT}{_DIRECTION}{_ENDS}",
             rf"\b(?:develop|define|propose|suggest|provide|write|decide|set|advise|lead|create|work out|shape|establish"
             rf"|recommend|review|build|come up with|find|need|want|give|help|choose|pick"
@@ -209,7 +210,9 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
     (
         EMBEDDINGS,
         _Signs(
-            rf"(?:embed|vectori[sz]e|index|cluster|deduplicate)\s+(?:{_THESE}\s+){{1,2}}",
+            rf"(?:embed|vectori[sz]e|index|cluster|deduplicate)\s+(?:{_THESE}\s+){{1,2}}"
+            rf"|(?:give\s+|return\s+)?(?:me\s+|us\s+)?{_OBJECT}(?:embeddings?|similarity scores?|(?:\w+-)?dimensional"
+            rf" vectors?){_ENDS}",
             r"\b(?:clip|siglip|image|text|multimodal|joint|product|photo|visual)\s+embeddings?\b(?!\s+(?:art|poster))"
             r"|\bembeddings?\s+(?:for|of|from|so|and|that)\b|\b(?:into|as|to|in"
             r"|onto)\s+(?:\w+\s+){0,3}(?:vectors?|shared"
@@ -224,7 +227,8 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
             rf"(?:\b(?:{_PICTURE}|products?|items?|ones?|this|library|catalogue|archive|collection)\b)"
             rf"|\b(?:search|query)\s+(?:through\s+|over\s+|in\s+)?(?:my|our|the|this"
             rf"|all)\s+(?:\w+\s+){{0,3}}(?:{_PICTURE}"
-            r"|library|archive|collection|catalogue|catalog)\b|\bsearchable\b",
+            r"|library|archive|collection|catalogue|catalog)\b|\bsearchable\b|\bhow similar (?:is|are)\b|\bby meaning\b"
+            r"|\b\d+-dimensional vectors?\b",
             r"\b(?:embeddings?|cosine|vectors|similarity|faiss|pgvector|clip|siglip|retrieval|dimensions|nearest"
             r"|top[- ]k)\b",
         ),
@@ -246,6 +250,9 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
             r"(?:detection|recognition|classification|segmentation|tracking)\b|\bflags? (?:the|those|any|every"
             r"|all|up)\b"
             r"|\b(?:image|object|picture|photo|face)\s+(?:classifiers?|detectors?)\b|\b(?:sort|split|group) them into\b"
+            r"|\b(?:tell|see|say|know|report)\b[^.!?]{0,20}\b(?:which|what|whether|how"
+            r" many)\b[^.!?]{0,60}\b(?:contains?|shows?|depicts?)\b"
+            r"|\bocr (?:over|on|for|of|all|these|the|this|my)\b"
             r"|\bmasks? for (?:each|every|all)\b|\bwhat does it say\b|\bwhat(?:'s| is) (?:in|on) (?:this|these|my|the) "
             rf"(?:\w+\s+)?{_PICTURE}\b",
             r"\b(?:as json|spreadsheet|csv|ocr|legible|defects?|cracked|count|labels?|photos?|pictures|camera|detect\w*"
@@ -303,7 +310,8 @@ _COMPILED = [
     for delegate, signs in _SIGNS
 ]
 _SENTENCES = re.compile(
-    r"(?<=[.!?;:\n])\s+|\n+|,?\s+(?=(?:(?:can|could|would|will) you|please)\b)|\b(?:asks|asking|requests|requires|calls) for\s+"
+    r"(?<=[.!?;:\n])\s+|\n+|,?\s+(?=(?:(?:can|could|would|will) you|please)\b)|\b(?:asks|asking|requests|requires"
+    r"|calls) for\s+"
     r"|,?\s+(?:and|then|but)\s+(?=(?:tell|give|return|train|deploy|classify|animate|fix)\b)"
 )
 _DESCRIBES = re.compile(

@@ -8,29 +8,33 @@ import pytest
 from agents.planner.planning.delegation import check_own_work, find_delegate, works_here
 from protocol.errors import Refused
 
-BRIEFS = [
-    (case["brief"], case["delegate"])
-    for line in (Path(__file__).parent / "delegation_briefs.jsonl").read_text().splitlines()
-    if (case := json.loads(line))
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "delegation_briefs.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-"""60 requests for other work and 60 ordinary briefs, written by someone who has not seen the rules."""
+"""Three sets of 60 requests for other work and 60 ordinary briefs, each written by someone who had not seen the rules.
+Of the third, which was looked at last, 56 requests were found at first sight and no ordinary brief was refused."""
 
 
-def test_at_least_nine_of_ten_requests_for_other_work_are_found_and_given_to_who_does_it() -> None:
-    genuine = [(brief, name) for brief, name in BRIEFS if name]
-    found = [(brief, name) for brief, name in genuine if find_delegate(brief) is not None]
-    right = [brief for brief, name in found if (delegate := find_delegate(brief)) and delegate.name == name]
+def briefs_of(number: int, *, genuine: bool) -> list[tuple[str, str]]:
+    found = [(str(case["brief"]), str(case["delegate"])) for case in CASES if case["set"] == number]
+    assert len(found) == 120
+    return [(brief, name) for brief, name in found if (name != "None") == genuine]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_at_least_nine_of_ten_requests_for_other_work_are_found_and_given_to_who_does_it(number: int) -> None:
+    genuine = briefs_of(number, genuine=True)
+    found = [(brief, name, delegate.name) for brief, name in genuine if (delegate := find_delegate(brief))]
 
     assert len(genuine) == 60
     assert len(found) >= 54
-    assert len(right) >= 52
+    assert sum(name == chosen for _, name, chosen in found) >= 54
 
 
-def test_no_ordinary_brief_is_refused_for_the_words_in_it() -> None:
-    ordinary = [brief for brief, name in BRIEFS if name is None]
-
-    assert len(ordinary) == 60
-    assert [brief for brief in ordinary if find_delegate(brief)] == []
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_no_ordinary_brief_is_refused_for_the_words_in_it(number: int) -> None:
+    assert [brief for brief, _ in briefs_of(number, genuine=False) if find_delegate(brief)] == []
 
 
 @pytest.mark.parametrize(
