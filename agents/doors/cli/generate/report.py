@@ -74,6 +74,7 @@ def show_batch(console: Console, followed: FinishedBatch, phases: Phases) -> Non
     show_images(console, followed.images)
     if followed.contact_sheet:
         print_line(console, f"contact sheet  {followed.contact_sheet}")
+        print_line(console, f"page           bottega open {followed.hash}")
     if told := format_reused(followed.status):
         print_line(console, told)
     facts = [format_counts(followed.status), f"in {format_phases(phases)}"]
