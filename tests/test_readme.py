@@ -11,7 +11,7 @@ import pytest
 
 from agents.shared.settings import Settings
 from protocol import codec
-from protocol.commands import GenerateImages
+from protocol.commands import GenerateImages, not_built_names
 from protocol.results import GenerationStatus
 from tests.markdown import (
     anchors_of,
@@ -70,6 +70,11 @@ def test_the_commands_shown_are_commands_of_the_command_line() -> None:
     named = {word for block in blocks("sh") for word in re.findall(r"^bottega ([a-z]+)", block, re.MULTILINE)}
     assert named
     assert named <= known
+
+
+def test_what_the_readme_says_is_refused_is_what_the_protocol_refuses() -> None:
+    (said,) = re.findall(r"refused with `not_supported`: (.*?)\n\n", README, re.DOTALL)
+    assert re.findall(r"`([^`]+)`", said) == not_built_names()
 
 
 FOLDERS = (".github", "agents", "bus", "deploy", "protocol", "tests")
