@@ -11,7 +11,7 @@ import pytest
 
 from agents.shared.settings import Settings
 from protocol import codec
-from protocol.commands import GenerateImages
+from protocol.commands import GenerateImages, not_built_names
 from protocol.results import GenerationStatus
 from tests.markdown import (
     anchors_of,
@@ -70,6 +70,11 @@ def test_the_commands_shown_are_commands_of_the_command_line() -> None:
     named = {word for block in blocks("sh") for word in re.findall(r"^bottega ([a-z]+)", block, re.MULTILINE)}
     assert named
     assert named <= known
+
+
+def test_what_the_readme_says_is_refused_is_what_the_protocol_refuses() -> None:
+    (said,) = re.findall(r"refused with `not_supported`: (.*?)\n\n", README, re.DOTALL)
+    assert re.findall(r"`([^`]+)`", said) == not_built_names()
 
 
 FOLDERS = (".github", "agents", "bus", "deploy", "protocol", "tests")
@@ -216,6 +221,47 @@ def test_links_of_paper_lead_to_a_file_and_to_a_heading_of_it(paper: Path) -> No
 @pytest.mark.parametrize("paper", PAPER, ids=name_of)
 def test_each_variable_that_paper_names_is_a_setting(paper: Path) -> None:
     assert variables(paper.read_text()) <= VARIABLES
+
+
+GUIDE = ROOT / "deploy" / "docs" / "guide"
+
+
+def settings_listed(text: str) -> dict[str, tuple[str, str]]:
+    """Setting -> variable and default, as the tables of the guide give them."""
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `?(.+?)`? \| \S.* \|$", text, re.MULTILINE)
+    return {name: (variable, default) for name, variable, default in rows}
+
+
+def settings_declared() -> dict[str, tuple[str, str]]:
+    """Setting -> variable and default, of a workshop whose home is called HOME."""
+    return {
+        name: (
+            f"BOTTEGA_{name.upper()}",
+            written_default(field.get_default(call_default_factory=True, validated_data=HOME)),
+        )
+        for name, field in Settings.model_fields.items()
+        if name != "home"
+    } | {"home": ("BOTTEGA_HOME", "the platform's folder for user data")}
+
+
+HOME = {"home": Path("HOME")}
+
+
+def written_default(value: object) -> str:
+    """A default as the guide writes it."""
+    if value is None or value == {}:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_the_guide_names_every_setting_with_its_variable_and_default() -> None:
+    assert settings_listed((GUIDE / "settings.md").read_text()) == settings_declared()
+
+
+def test_the_guide_has_a_page_for_each_kind_of_reader_and_its_index_leads_to_all() -> None:
+    pages = {"quick-start.md", "designer.md", "batch.md", "operator.md", "settings.md"}
+    assert {file.name for file in GUIDE.iterdir()} == {*pages, "README.md"}
+    assert pages <= set(links_of((GUIDE / "README.md").read_text()))
 
 
 LONG = "a line with more than a hundred and twenty characters, " * 3

@@ -11,6 +11,7 @@ INTERFACES: tuple[Requirement, ...] = (
             "test_commands::test_the_url_opens_a_connection_for_any_client",
             "test_micro_service::test_a_plain_nats_client_gets_an_answer",
             "test_readme::test_the_python_example_sends_a_command_that_is_understood",
+            "test_readme_client::test_the_client_of_the_readme_follows_its_order_to_the_end_and_tells_a_refusal",
         ),
         missing="No MCP, A2A or HTTP server.",
     ),
@@ -44,16 +45,16 @@ INTERFACES: tuple[Requirement, ...] = (
     ),
     Requirement(
         "U5",
-        "READMEs tell a stranger how to use the workshop, what the protocol says and how quality is judged, and what "
-        "the first of them shows is tried.",
+        "A guide tells people how to use the workshop, with every setting; READMEs tell what the protocol says and how "
+        "quality is judged, and what the first of them shows is tried.",
         (
             "test_readme::test_the_order_is_a_command_and_the_status_is_a_status",
             "test_readme::test_the_commands_shown_are_commands_of_the_command_line",
-            "test_readme::test_what_a_readme_points_to_is_there",
+            "test_readme::test_the_guide_names_every_setting_with_its_variable_and_default",
+            "test_readme::test_shell_lines_of_paper_could_be_run_as_they_stand",
             "test_commands::test_the_doctor_names_what_to_do",
             "test_disks_told::test_no_workshop_is_started_on_a_full_disk_and_the_disk_is_named",
         ),
-        missing="No user guide apart from the READMEs.",
     ),
     Requirement(
         "U6",
