@@ -35,6 +35,7 @@ GENERATE: Flags = {
     "export.name_template": "--name-template",
     "sweep.values": "--sweep",
     "sweep": "--sweep",
+    "budget.unpriced": "--unpriced",
     "budget": "--budget",
     "max_attempts": "--max-attempts",
     "hold": "--hold",

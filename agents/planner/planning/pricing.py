@@ -133,7 +133,7 @@ def unpriced_refusal(provider: str, *, limited: bool = False) -> Refused:
     if limited:
         said, hint = "limit of this client", "ask for another platform, or whoever runs the workshop for no limit"
         return Refused("unpriced", f"the price of {provider} is not known, so the {said} cannot be kept", hint=hint)
-    allow = 'send "unpriced": "allow" in budget to run without one'
+    allow = 'to run without one: "unpriced": "allow" beside its amount'
     if provider == LOCAL_PROVIDER:
         return Refused(
             "unpriced",

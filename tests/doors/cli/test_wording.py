@@ -59,6 +59,10 @@ def test_a_place_in_json_is_the_flag_that_gave_it(path: str, flags: Flags, flag:
         ("make the mask as large as the picture", "make the mask as large as the picture"),
         ("the style 'min_score' is not known", "the style 'min_score' is not known"),
         ("a/negative_prompt.md and my_init_image", "a/negative_prompt.md and my_init_image"),
+        (
+            'to run without one: "unpriced": "allow" beside its amount',
+            "to run without one: --unpriced allow beside its amount",
+        ),
         ("Generation cost (0.417¢) exceeds budget (12¢)", "Generation cost (0.00417 USD) exceeds budget (0.12 USD)"),
     ],
 )

@@ -5,11 +5,10 @@ import secrets
 import sys
 from typing import TypeVar
 
-from rich.console import Console
-
 from agents.doors.cli.batches.status import print_status
 from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.plan_view import headline, refusal_of
 from agents.doors.cli.workshop.connection import ask, connect_client
 from protocol.codec import encode
@@ -78,7 +77,7 @@ def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images:
         return BAD_INPUT if plan.generation_plan.state == "refused" else ALL_STORED
     if refusal := refusal_of(plan.generation_plan):
         raise refusal
-    console = Console()
+    console = open_console()
     console.print(headline(plan), markup=False, soft_wrap=True)
     for note in plan.generation_plan.warnings:
         console.print(f"note: {note}", markup=False, soft_wrap=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from msgspec import UNSET
 from msgspec.structs import replace
-from rich.console import Console
 
 from agents.doors.cli.errors import ALL_STORED, BAD_INPUT, bad_input, failure_of_reply
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.plan_view import refusal_of, show_plan
 from agents.doors.cli.workshop.connection import ask, connect_client
 from agents.shared.text_file import decode_json_text
@@ -54,7 +54,7 @@ def plan(source: str, hold: bool, json: bool) -> int:
         return BAD_INPUT if answer.generation_plan.state == "refused" else ALL_STORED
     if refusal := refusal_of(answer.generation_plan):
         raise refusal
-    show_plan(Console(), answer)
+    show_plan(open_console(), answer)
     return ALL_STORED
 
 
@@ -69,7 +69,7 @@ def approve(batch: str, approval: str, json: bool) -> int:
     if json:
         sys.stdout.write(encode(answer).decode() + "\n")
     else:
-        Console().print(f"started; follow it with: bottega status {batch} --watch", markup=False, soft_wrap=True)
+        open_console().print(f"started; follow it with: bottega status {batch} --watch", markup=False, soft_wrap=True)
     return ALL_STORED
 
 

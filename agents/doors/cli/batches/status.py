@@ -12,6 +12,7 @@ from agents.doors.cli.batches.follow import fetch_page, follow
 from agents.doors.cli.errors import ALL_STORED, NO_WORKSHOP, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.columns import format_rows
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import display_for, format_counts, state_of, words_of
 from agents.doors.cli.terminal.image_table import show_images
 from agents.doors.cli.terminal.progress_state import BatchProgress
@@ -64,9 +65,9 @@ def list_batches(count: int, json: bool) -> None:
     if json:
         sys.stdout.write(encode(batches).decode() + "\n")
     elif batches.batch_list.batches:
-        _print_batches(Console(), batches.batch_list.batches)
+        _print_batches(open_console(), batches.batch_list.batches)
     else:
-        Console().print('no batches yet; make one: bottega generate "a red car on a green field"', markup=False)
+        open_console().print('no batches yet; make one: bottega generate "a red car on a green field"', markup=False)
 
 
 def result(batch: str, first: int, count: int, json: bool) -> None:
@@ -76,7 +77,7 @@ def result(batch: str, first: int, count: int, json: bool) -> None:
         sys.stdout.write(encode(page).decode() + "\n")
         return
     body = page.generation_result
-    console = Console()
+    console = open_console()
     show_images(console, body.images)
     following = f"; more: bottega result {batch} --first {body.next}" if body.next is not None else ""
     console.print(
@@ -107,7 +108,7 @@ async def _show_workshop(json: bool) -> int:
     if json:
         sys.stdout.write(encode(shown).decode() + "\n")
     else:
-        _print_workshop(Console(), shown)
+        _print_workshop(open_console(), shown)
     return ALL_STORED
 
 
@@ -119,7 +120,7 @@ async def _show_batch(batch: str, json: bool) -> int:
 
 
 async def _watch_batch(batch: str | None, json: bool) -> int:
-    display = display_for(Console(stderr=True), silent=json)
+    display = display_for(open_console(stderr=True), silent=json)
     async with connect_client(load_settings()) as client:
         batch = batch or await _newest_hash(client)
         seen = (await fetch_page(client, batch)).generation_result
@@ -178,7 +179,7 @@ def print_status(status: GenerationStatus, json: bool) -> None:
     table.add_row("cost each", "not measured" if cost is None else format_money(cost))
     if body.stand_in:
         table.add_row("stand-in", body.stand_in)
-    Console().print(table)
+    open_console().print(table)
 
 
 def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:

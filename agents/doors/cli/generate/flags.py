@@ -1,7 +1,7 @@
 """The flags of `bottega generate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -240,6 +240,13 @@ def generate(
             rich_help_panel=help_panels.LIMITS,
         ),
     ] = None,
+    unpriced: Annotated[
+        Literal["refuse", "allow"] | None,
+        typer.Option(
+            help="With --budget, where no price is known: refuse, or allow it to run without one. Left out: refuse.",
+            rich_help_panel=help_panels.LIMITS,
+        ),
+    ] = None,
     hold: Annotated[
         bool,
         typer.Option(
@@ -310,6 +317,7 @@ def generate(
                 section=section,
                 name_template=name_template,
                 budget=budget,
+                unpriced=unpriced,
                 consistency=consistency,
                 max_attempts=max_attempts,
                 hold=hold,

@@ -2,6 +2,9 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
+
+from msgspec import UNSET
 
 from agents.doors.cli.errors import bad_input
 from protocol.animation import Animation
@@ -45,6 +48,7 @@ class GenerateOptions:
     section: str | None = None
     name_template: str | None = None
     budget: float | None = None
+    unpriced: Literal["refuse", "allow"] | None = None
     consistency: float | None = None
     max_attempts: int | None = None
     hold: bool = False
@@ -65,6 +69,8 @@ def command_of(options: GenerateOptions) -> GenerateImages:
             hint='bottega generate "a red car on a green field"; or --prompt, --subject',
             code="missing_field",
         )
+    if options.unpriced is not None and options.budget is None:
+        raise bad_input("--unpriced says what becomes of a budget, and there is none", hint="add --budget USD")
     numbers = {
         "--guidance": options.guidance,
         "--min-score": options.min_score,
@@ -90,7 +96,7 @@ def command_of(options: GenerateOptions) -> GenerateImages:
         sampler=options.sampler,
         sweep=options.sweep,
         export=Export(name_template=options.name_template) if options.name_template is not None else None,
-        budget=Budget(amount=options.budget) if options.budget is not None else None,
+        budget=_budget_of(options),
         max_attempts=options.max_attempts,
         hold=options.hold,
         negative_prompt=options.negative,
@@ -163,3 +169,7 @@ def parse_region(text: str) -> Region:
             hint="parts of the picture, such as a red mug@0,0,0.5,1 for its left half",
         )
     return Region(prompt=prompt, box=sides, weight=much)
+
+
+def _budget_of(options: GenerateOptions) -> Budget | None:
+    return None if options.budget is None else Budget(amount=options.budget, unpriced=options.unpriced or UNSET)

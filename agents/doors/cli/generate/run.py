@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from msgspec.structs import replace
-from rich.console import Console
 
 from agents.doors.cli.batches.follow import FinishedBatch, follow
 from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure, bad_input
 from agents.doors.cli.generate.report import copy_files, result_of, show_batch
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import Display, display_for, format_counts
 from agents.doors.cli.terminal.phases import PhaseClock
 from agents.doors.cli.terminal.plan_view import headline, refusal_of, show_plan
@@ -40,7 +40,7 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     if out is not None:
         with report_unwritable(out):
             out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before anything is made
-    display, clock = display_for(Console(stderr=True), silent=json), PhaseClock()
+    display, clock = display_for(open_console(stderr=True), silent=json), PhaseClock()
     if stand_in and find_workshop(settings.address_file):
         display.print_line(
             "note: --stand-in is for a workshop that is started now; the running one keeps its own setting"
@@ -58,7 +58,7 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     if json:
         sys.stdout.write(encode(result_of(followed, phases)).decode() + "\n")
     else:
-        show_batch(Console(), followed, phases)
+        show_batch(open_console(), followed, phases)
     return ALL_STORED if followed.all_stored else SOME_FAILED
 
 
@@ -73,7 +73,7 @@ def _show_held(plan: GenerationPlan, json: bool) -> int:
             warnings=[with_flags(note, GENERATE) for note in body.warnings],
             not_honoured=[with_flags(wish, GENERATE) for wish in body.not_honoured],
         )
-        show_plan(Console(), replace(plan, generation_plan=told))
+        show_plan(open_console(), replace(plan, generation_plan=told))
     return ALL_STORED
 
 

@@ -3,11 +3,11 @@
 import sys
 
 from msgspec import Struct
-from rich.console import Console
 from rich.progress import Progress
 
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.models.show import model_library
+from agents.doors.cli.terminal.console import open_console
 from agents.pocket.pairs import plain_pairs
 from agents.pocket.render import render
 from agents.qa.calibrate import CalibrationPair
@@ -46,7 +46,7 @@ def calibrate(name: str, count: int, json: bool) -> None:
     if how := tools.install_hint(name):
         raise bad_input(f"the scorer {name} is not on this machine", hint=how, code="not_installed")
     pairs = [CalibrationPair(render(pair.scene), pair.right, pair.wrong) for pair in plain_pairs(count, SEED)]
-    with Progress(console=Console(stderr=True), disable=json) as bar:
+    with Progress(console=open_console(stderr=True), disable=json) as bar:
         task = bar.add_task(name, total=count)
         done = fit(tools.paths[name], pairs, lambda here, of: bar.update(task, completed=here))
     result = CalibrationResult(

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.models.show import model_library
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.generator.library import install as shelving
 from agents.generator.library import models_toml
 from agents.generator.library import pull as pulling
@@ -195,7 +195,7 @@ def _pull_with_progress(
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=open_console(stderr=True),
         disable=json,
     )
     with _open_hub() as hub, bar:

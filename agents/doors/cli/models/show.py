@@ -14,6 +14,7 @@ from rich.table import Table
 
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.generator import announce
 from agents.generator.architectures import ARCHITECTURES
 from agents.generator.library.install import ModelLibrary
@@ -122,7 +123,7 @@ def list_models(json: bool) -> None:
     if json:
         _print({KINDS[kind].table: listed for kind, listed in known.items()})
     else:
-        _show_list(Console(), known)
+        _show_list(open_console(), known)
 
 
 def show_model(name: str, verify: bool, json: bool) -> None:
@@ -141,7 +142,7 @@ def show_model(name: str, verify: bool, json: bool) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for field, value in msgspec.to_builtins(details).items():
         table.add_row(f"[dim]{field.replace('_', ' ')}[/]", escape(_format_value(value)))
-    Console().print(table)
+    open_console().print(table)
 
 
 def show_path(name: str, json: bool) -> None:
@@ -180,7 +181,7 @@ def list_samplers(json: bool) -> None:
     for one in known.samplers:
         flow = " ".join(name for name in one.architectures if ARCHITECTURES[name].flow_matching)
         table.add_row(one.name, "yes" if one.ancestral else "", str(one.calls), flow, ", ".join(one.aliases))
-    Console().print(table)
+    open_console().print(table)
 
 
 def _verify(details: ModelDetails) -> ModelDetails:

@@ -6,12 +6,12 @@ import sys
 from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
-from rich.console import Console
 from rich.table import Table
 
 from agents.doors.cli.amounts import format_moment, format_money
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.workshop.connection import ask_operator, connect_operator
 from protocol.accounts import ClientBody, ClientList, ClientReply
 from protocol.codec import encode
@@ -41,16 +41,16 @@ def show_page(first: int, count: int, json: bool) -> None:
         return
     body = answer.client_list
     if not body.clients:
-        Console().print("no clients yet; make one: bottega clients create ID --limit 5.00", markup=False)
+        open_console().print("no clients yet; make one: bottega clients create ID --limit 5.00", markup=False)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("client", "state", "limit", "spent", "held", "weight", "max in flight", "pictures"):
         table.add_column(name, no_wrap=True)
     for client in body.clients:
         table.add_row(client.client_id, client.state, *_figures(client))
-    Console().print(table)
+    open_console().print(table)
     if body.next is not None:
-        Console().print(f"more: bottega clients list --first {body.next}", markup=False)
+        open_console().print(f"more: bottega clients list --first {body.next}", markup=False)
 
 
 def show(client: str, json: bool) -> None:
@@ -134,7 +134,7 @@ def _send_and_show(command: OperatorCommand, json: bool) -> None:
     ):
         table.add_row(name, figure)
     table.add_row("since", format_moment(client.created_at))
-    Console().print(table)
+    open_console().print(table)
 
 
 def _figures(client: ClientBody) -> tuple[str, ...]:

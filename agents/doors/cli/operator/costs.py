@@ -12,6 +12,7 @@ from rich.table import Table
 from agents.doors.cli.amounts import format_money
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.workshop.connection import ask_operator, connect_operator
 from agents.doors.cli.workshop.read_records import ask_or_read
 from protocol.accounts import Charges, CostReport, CostsBody
@@ -50,7 +51,7 @@ def show_costs(
     if json:
         sys.stdout.write(encode(answer).decode() + "\n")
     else:
-        _print(Console(), answer.costs)
+        _print(open_console(), answer.costs)
 
 
 def parse_time(flag: str, text: str | None, ends: bool = False) -> datetime | None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.workshop.connection import connect_operator
 from bus.dead_letters import DeadLetter
 from bus.operator import Operator
@@ -62,7 +62,7 @@ def show_page(count: int, before: int | None, pattern: str | None, json: bool) -
     if json:
         sys.stdout.write(encode(found).decode() + "\n")
         return
-    console = Console()
+    console = open_console()
     if not found.dead_letters:
         console.print("no dead letters", markup=False)
         return
@@ -93,7 +93,7 @@ def show_letter(id: int, raw: Path | None, json: bool) -> None:
     if json:
         sys.stdout.write(encode(shown).decode() + "\n")
         return
-    console = Console()
+    console = open_console()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     for name, value in (

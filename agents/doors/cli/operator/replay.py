@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from msgspec import Struct
-from rich.console import Console
 
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
 from agents.doors.cli.operator.dead_letters import require_letter
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.workshop.connection import ask_operator, connect_operator
 from bus.dead_letters import DeadLetter
 from bus.operator import Operator
@@ -51,7 +51,7 @@ def replay(id: int | None, everything: bool, pattern: str | None, json: bool) ->
     if json:
         sys.stdout.write(encode(done).decode() + "\n")
         return SOME_FAILED if done.kept else ALL_STORED
-    console = Console()
+    console = open_console()
     for what, letters in (("dropped", done.dropped), ("kept", done.kept)):
         for one in letters:
             console.print(f"{what} {one.id}: {one.reason}", markup=False, soft_wrap=True)

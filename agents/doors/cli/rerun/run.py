@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from rich.console import Console
 
 from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
 from agents.doors.cli.rerun.source_files import BlobsWithFiles
 from agents.doors.cli.rerun.warm import has_warm_workshop, is_remade
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.steps import show_steps
 from agents.generator.device.tuning import tuning_from_versions
 from agents.generator.engine import OnProgress, Rendering
@@ -79,7 +79,7 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
     settings = load_settings()
     started = time.perf_counter()
     told = f"making {image.name} again with {record.pixels.model}"
-    with show_steps(Console(stderr=True), told, silent=json) as progressed:
+    with show_steps(open_console(stderr=True), told, silent=json) as progressed:
         by_workshop = has_warm_workshop(settings) and asyncio.run(
             is_remade(settings, job_of(record), record.device, filed)
         )

@@ -6,11 +6,11 @@ from pathlib import PurePosixPath
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
-from rich.console import Console
 
 from agents.doors.cli.errors import ALL_STORED
 from agents.doors.cli.sessions.order import SessionOptions, command_of
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.plan_view import format_cost, format_duration, refusal_of
 from agents.doors.cli.wording import SESSION, with_flags
@@ -46,7 +46,7 @@ class DryRun(Struct, frozen=True, kw_only=True):
 def dry_run(wanted: SessionOptions, stand_in: str | None, json: bool) -> int:
     """Show what a session would do; returns the exit code."""
     settings = load_settings(stand_in=stand_in)
-    display = display_for(Console(stderr=True), silent=json)
+    display = display_for(open_console(stderr=True), silent=json)
     plan, images = asyncio.run(_plan_dry_run(command_of(wanted), settings, display))
     shown = DryRun(
         jobs=[_dry_job(image) for image in images],
@@ -60,7 +60,7 @@ def dry_run(wanted: SessionOptions, stand_in: str | None, json: bool) -> int:
         return ALL_STORED
     for note in (*shown.warnings, *(f"not honoured: {wish}" for wish in shown.not_honoured)):
         display.print_line(f"note: {with_flags(note, SESSION)}")
-    console = Console()
+    console = open_console()
     for job in shown.jobs:
         combo = f" + {job.combo}" if job.combo else ""
         line = f"[{job.id}] {job.prompt_file.removesuffix('.md')}{combo} → {job.folder}"

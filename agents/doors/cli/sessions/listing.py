@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
-from rich.console import Console
 
 from agents.doors.cli.amounts import format_moment
 from agents.doors.cli.sessions.index import START_HINT, SessionIndex
 from agents.doors.cli.sessions.log import SessionLog, SessionStore, Summary
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.columns import format_rows
+from agents.doors.cli.terminal.console import open_console
 from protocol.codec import encode
 
 SessionState = Literal["running", "unfinished", "completed", "failed", "missing"]
@@ -48,7 +48,7 @@ def list_sessions(count: int, output: Path | None, json: bool) -> None:
     if json:
         sys.stdout.write(encode(shown).decode() + "\n")
         return
-    console = Console()
+    console = open_console()
     rows = [_row(session) for session in shown.sessions]
     lines = format_rows(HEADER, rows, console.width) if rows else [f"no sessions yet; {START_HINT}"]
     for line in lines:

@@ -2,11 +2,10 @@
 
 import sys
 
-from rich.console import Console
-
 from agents.doors.cli.amounts import describe_reused, format_money
 from agents.doors.cli.sessions.display import format_counts, format_job, headline
 from agents.doors.cli.sessions.log import SessionLog, SessionStore
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.phases import format_phases
 from protocol.codec import encode
 
@@ -39,6 +38,6 @@ def show_end(log: SessionLog, sessions: SessionStore, json: bool) -> None:
 
 
 def _print(lines: list[str]) -> None:
-    console = Console()
+    console = open_console()
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

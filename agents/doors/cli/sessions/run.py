@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
-from rich.console import Console
 
 from agents.doors.cli.batches.follow import MAX_UNANSWERED_S, fetch_page, follow
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, Failure, bad_input
@@ -20,6 +19,7 @@ from agents.doors.cli.sessions.order import SessionOptions, command_of, config_o
 from agents.doors.cli.sessions.report import show_end, show_status
 from agents.doors.cli.sessions.tracker import SessionTracker
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.phases import PhaseClock
 from agents.doors.cli.terminal.plan_view import refusal_of
@@ -53,7 +53,7 @@ def start(wanted: SessionOptions, place: SessionContext) -> int:
     """Begin a session and drive it to its end; returns the exit code."""
     settings, index = _open_index(place)
     command = command_of(wanted)
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     for log in index.list_unfinished():
         ended = log.summary.completed + log.summary.failed + log.summary.cancelled
         console.print(
@@ -175,7 +175,7 @@ async def _drive_batch(
     assert task is not None, "called from a coroutine"
     for sign in (signal.SIGTERM, signal.SIGHUP):  # SIGINT does the same through asyncio.run
         asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
-    console, clock = Console(stderr=True), PhaseClock()
+    console, clock = open_console(stderr=True), PhaseClock()
     tracker = SessionTracker(sessions, log)
     display = batch_display.session_display(console, tracker, silent=silent)
     await tracker.write()  # before anything is asked for, so that nothing is made that no log knows of

@@ -7,12 +7,12 @@ from typing import Any, Literal, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.logs import silence_logs
 from agents.prompt.agent import reference_folders, style_folders
 from agents.prompt.style import Style, StyleFileError, StyleReference, read_reference, read_style
@@ -58,7 +58,7 @@ def list_styles(json: bool) -> None:
     if json:
         sys.stdout.write(encode(StyleList(styles=entries)).decode() + "\n")
         return
-    console = Console()
+    console = open_console()
     for kind, flag in (("style", "--style"), ("style reference", "--style-reference")):
         table = Table.grid(padding=(0, 2))
         table.add_column(no_wrap=True)
@@ -94,7 +94,7 @@ def show_style(name: str, json: bool) -> None:
         table.add_column(style="dim", no_wrap=True)
         for key, value in (("kind", details.kind), ("file", details.path), *_flat(details.content)):
             table.add_row(Text(key), Text(str(value), overflow="fold"))
-        Console().print(table)
+        open_console().print(table)
 
 
 def _find_files(settings: Settings) -> Iterator[tuple[Kind, Path, bool]]:

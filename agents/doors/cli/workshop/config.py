@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from msgspec import Struct
 from pydantic import SecretStr
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.workshop.hidden import hide_credentials
 from agents.shared.settings import Settings, default_home, variable_names
 from protocol.codec import encode
@@ -50,7 +50,7 @@ def show_config(json: bool) -> None:
         table.add_row(
             one.name, Text(value, overflow="fold"), one.source, style="dim" if one.source == "default" else ""
         )
-    console = Console()
+    console = open_console()
     console.print(table, markup=False)
     console.print(f"\nset one in {shown.file}, or as BOTTEGA_ and its name in capitals", soft_wrap=True, markup=False)
 

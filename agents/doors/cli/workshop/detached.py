@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from msgspec import Struct
-from rich.console import Console
 
 from agents.doors.cli.errors import Failure, bad_input, no_workshop
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.logs import silence_logs
 from agents.shared.settings import Settings
@@ -62,13 +62,13 @@ def start_detached(stand_in: str | None) -> None:
             stderr=descriptor,
             start_new_session=True,
         )
-    display = display_for(Console(stderr=True), silent=False)
+    display = display_for(open_console(stderr=True), silent=False)
     with display.show_waiting("starting a workshop: nats-server and five agents"):
         try:
             address = asyncio.run(_wait_until_ready(supervisor, settings, log, began))
         finally:
             supervisor.returncode = 0  # it outlives this process, which will not wait for its end
-    Console().print(
+    open_console().print(
         f"workshop ready at {address.url} · home {settings.home}\n"
         f"logs in {log.parent}: bottega logs; stop it with: bottega down",
         soft_wrap=True,
@@ -94,7 +94,7 @@ def stop(json: bool) -> None:
             hint="wait for that command, or press Ctrl-C where it runs",
             code="wrong_state",
         )
-    display = display_for(Console(stderr=True), silent=json)
+    display = display_for(open_console(stderr=True), silent=json)
     _end(address, settings, display)
     told = StoppedWorkshop(supervisor=address.supervisor, home=str(settings.home))
     sys.stdout.write((encode(told).decode() if json else f"the workshop of {settings.home} has ended") + "\n")

@@ -17,6 +17,7 @@ from rich.table import Table
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED
 from agents.doors.cli.records.compare import take_inventory
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.logs import silence_logs
 from agents.pocket.paths import MODEL, SCORER
@@ -70,11 +71,11 @@ def doctor(json: bool) -> int:
     """Look at everything and say what to do; 0 when a workshop can run, 1 when something needed is missing."""
     silence_logs()
     settings = load_settings()
-    diagnosis = diagnose(settings, display_for(Console(stderr=True), silent=json))
+    diagnosis = diagnose(settings, display_for(open_console(stderr=True), silent=json))
     if json:
         sys.stdout.write(encode(diagnosis).decode() + "\n")
     else:
-        show(Console(), diagnosis)
+        show(open_console(), diagnosis)
     return ALL_STORED if diagnosis.healthy else SOME_FAILED
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.logs import log_to_file
 from agents.shared.settings import Settings
 from agents.shared.supervisor.notice import Notice, NoticeKind
@@ -33,7 +34,7 @@ def up(stand_in: str | None, quiet: bool) -> None:
     """Run until SIGINT, SIGTERM or SIGHUP; then let the agents finish. A second signal ends them at once."""
     settings = load_settings(stand_in=stand_in)
     with log_to_file(settings.home / "logs" / "supervisor.log"):
-        asyncio.run(_up(settings, Console(highlight=False), quiet))
+        asyncio.run(_up(settings, open_console(highlight=False), quiet))
 
 
 async def _up(settings: Settings, console: Console, quiet: bool) -> None:

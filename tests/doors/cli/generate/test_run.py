@@ -79,7 +79,7 @@ def test_words_that_the_model_does_not_know_are_named_before_and_after_and_get_n
     generate = drawing.run("generate", "a portrait of a smiling woman", "--platform", "pocket", "--seed", "7", **REAL)
     assert generate.returncode == 0, generate.stderr
     assert "pocket does not know these words: smiling woman" in generate.stderr
-    assert "there is no score, and min_score rests on sharpness" in generate.stderr
+    assert "there is no score, and --min-score rests on sharpness" in generate.stderr
     assert "not judged     smiling woman" in generate.stdout
     assert "score 0" not in generate.stdout + generate.stderr
     assert "score 1" not in generate.stdout + generate.stderr

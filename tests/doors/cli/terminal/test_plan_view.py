@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.plan_view import format_cost, show_plan
 from protocol.plans import Cost, GenerationPlan, PlanBody
 
@@ -37,3 +38,10 @@ def test_cost_and_hold_are_shown_or_why_they_are_not_known(fields: dict[str, Any
     lines = [line for line in shown.get().splitlines() if line.startswith("hold")]
     assert len(lines) == (hold is not None)
     assert all(hold in line for line in lines if hold)
+
+
+def test_what_a_prompt_says_is_printed_as_it_is() -> None:
+    console = open_console(width=200)
+    with console.capture() as shown:
+        show_plan(console, GenerationPlan(generation_plan=PlanBody(state="planned", warnings=["[a:b:0.5]"]), hash=None))
+    assert "[a:b:0.5]" in shown.get()
