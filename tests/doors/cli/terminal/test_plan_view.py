@@ -43,5 +43,6 @@ def test_cost_and_hold_are_shown_or_why_they_are_not_known(fields: dict[str, Any
 def test_what_a_prompt_says_is_printed_as_it_is() -> None:
     console = open_console(width=200)
     with console.capture() as shown:
-        show_plan(console, GenerationPlan(generation_plan=PlanBody(state="planned", warnings=["[a:b:0.5]"]), hash=None))
+        body = PlanBody(state="planned", quantity=1, warnings=["[a:b:0.5]"])
+        show_plan(console, GenerationPlan(generation_plan=body, hash=None))
     assert "[a:b:0.5]" in shown.get()
