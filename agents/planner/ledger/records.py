@@ -26,7 +26,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """How a job ended. `key`, `path`, `url` are null where nothing was filed.
 
     `inconsistent` is the likeness of a filed picture to the others of its batch where it is below the least that was
-    asked for; `standing` is how that picture was filed, while another attempt at it is made.
+    asked for; `standing` is how that picture was filed, while another attempt at it is made; `final` says that no
+    further one is to be made.
     """
 
     key: str | None = None
@@ -37,6 +38,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     finished_at: float | None = None
     inconsistent: float | None = None
     standing: StoreImage | None = None
+    final: bool = False
 
 
 PROMPTS_DECODER = msgspec.json.Decoder(list[Prompt])

@@ -101,6 +101,10 @@ class Tally(Struct, kw_only=True):
         if embedding is not None:
             add_embedding(self, embedding, -1)
 
+    def begin_round(self, centre: bytes | None) -> None:
+        """Every picture has ended, and they are compared with their centre."""
+        self.centre = centre
+
     def close(self, now: float) -> None:
         """The batch ends: no picture that is completed by now is taken up again."""
         self.closed_at, self.closed = now, self.completed

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.planner.planning.judgement import ANY
 from protocol.commands import GenerateImages
-
-EVERY_MODEL = "*"
-"""What QA announces for a scorer of every model that has none of its own."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def unmeasured_notes(command: GenerateImages, model: str, scorers: Collection[st
         return []
     if scorers is None:
         return ["consistency: no scorer is running, so pictures cannot be compared"]
-    if model in scorers or EVERY_MODEL in scorers:
+    if model in scorers or ANY in scorers:
         return []
     return [f"consistency: no scorer compares pictures of {model}"]
 

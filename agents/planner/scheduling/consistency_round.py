@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import Outcome, decode_outcome, decode_work
+from agents.planner.ledger.records import decode_outcome, decode_work
 from agents.planner.ledger.states import ACTIVE_BATCH_STATES, JobStage, JobState
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
@@ -43,42 +43,42 @@ def begin_round(books: UnitOfWork, batch: Batch, now: float) -> None:
     ended = tally.is_finished and not tally.stopped and batch.state in ACTIVE_BATCH_STATES
     if not bound or not ended or tally.embedded < 2:
         return
-    rows = books.flush(now).execute(_COMPLETED, {"of_hash": batch.hash}).all()
-    found = compare([_filed_picture(batch, row) for row in rows], bound)
-    tally.centre = found.centre
-    changed = {
-        row.index: row
+    rows = books.flush(now).execute(_COMPLETED, {"of_hash": batch.hash}).mappings().all()
+    filed = {row["index"]: _filed_picture(batch, row) for row in rows}
+    found = compare(list(filed.values()), bound)
+    tally.begin_round(found.centre)
+    refs = [
+        job_ref(batch, row["index"], row["attempt"])
         for row in rows
-        if row.index in found.outliers or decode_outcome(row.outcome).inconsistent is not None
-    }
-    refs = [job_ref(batch, row.index, row.attempt) for row in changed.values()]
+        if row["index"] in found.outliers or decode_outcome(row["outcome"]).inconsistent is not None
+    ]
     books.preload(refs)
     for ref in refs:
         row = books.current_job(ref)
         assert row is not None, "another writer was let in"
-        following = _filed_picture(batch, changed[ref.index]).next_attempt
-        _mark(books, batch, row, found.outliers.get(ref.index), following, now)
+        _mark(books, batch, row, found.outliers.get(ref.index), filed[ref.index].next_attempt, now)
 
 
 def _mark(books: UnitOfWork, batch: Batch, row: JobRow, found: float | None, following: int | None, now: float) -> None:
     """Note the likeness of an outlier, and take it up for the attempt that follows, if any."""
-    standing = decode_work(row.message)
+    work = decode_work(row.message)
     marked = msgspec.structs.replace(decode_outcome(row.outcome), inconsistent=found)
-    if found is None or following is None or not isinstance(standing, StoreImage):
+    if found is None or following is None or not isinstance(work, StoreImage):
         books.change_job(row, now, outcome=_encode(marked))
         return
     books.note("picture_inconsistent", batch, row.index, now, attempt=row.attempt, likeness=found)
-    batch.tally.take_up_completed(
-        reused=standing.reused is not None,
-        score=standing.assessment.score,
-        embedding=standing.assessment.embedding,
-    )
-    outcome = _encode(msgspec.structs.replace(marked, standing=standing))
+    reused, assessment = work.reused is not None, work.assessment
+    batch.tally.take_up_completed(reused=reused, score=assessment.score, embedding=assessment.embedding)
+    outcome = _encode(msgspec.structs.replace(marked, standing=work))
     books.change_job(row, now, state=JobState.WAITING, stage=JobStage.QUEUE, attempt=following, outcome=outcome)
 
 
-def leave_standing(books: UnitOfWork, batch: Batch, row: JobRow, standing: StoreImage, now: float) -> None:
-    """Another attempt at a filed picture came to nothing: it is completed as it was."""
+def leave_standing(
+    books: UnitOfWork, batch: Batch, row: JobRow, standing: StoreImage, now: float, *, final: bool = False
+) -> None:
+    """Another attempt at a filed picture came to nothing: it is completed as it was, for good where that is `final` or
+    the client cancelled the attempt."""
+    final = final or row.state == JobState.CANCELLING
     if row.state == JobState.WAITING:
         batch.tally.hand_out_waiting(1)
     batch.tally.complete(
@@ -86,7 +86,7 @@ def leave_standing(books: UnitOfWork, batch: Batch, row: JobRow, standing: Store
         score=standing.assessment.score,
         embedding=standing.assessment.embedding,
     )
-    outcome = msgspec.structs.replace(decode_outcome(row.outcome), standing=None)
+    outcome = msgspec.structs.replace(decode_outcome(row.outcome), standing=None, final=final)
     books.change_job(
         row,
         now,
@@ -107,13 +107,13 @@ def leave_waiting_standing(connection: Connection, batch: Batch, now: float, ind
     books = UnitOfWork(connection)
     books.register_batch(batch)
     rows = connection.execute(_WAITING, {"of_hash": batch.hash}).all()
-    refs = [job_ref(batch, row.index, row.attempt) for row in rows if index in (None, row.index)]
+    refs = [job_ref(batch, at, attempt) for at, attempt in rows if index is None or at == index]
     books.preload(refs)
     left = False
     for ref in refs:
         row = books.current_job(ref)
         if row is not None and (standing := standing_of(row)) is not None:
-            leave_standing(books, batch, row, standing, now)
+            leave_standing(books, batch, row, standing, now, final=True)
             left = True
     books.write_changes(now)
     return left
@@ -135,14 +135,10 @@ def job_ref(batch: Batch, index: int, attempt: int) -> JobRef:
     )
 
 
-def _filed_picture(batch: Batch, row: sa.Row[tuple[int, int, bytes, bytes | None, int]]) -> FiledPicture:
+def _filed_picture(batch: Batch, row: sa.RowMapping) -> FiledPicture:
     """A completed picture; what was there before the batch ended an earlier time stays."""
-    index, _, message, encoded, made = row
-    work, outcome = decode_work(message), decode_outcome(encoded)
+    work, outcome = decode_work(row["message"]), decode_outcome(row["outcome"])
     embedding = work.assessment.embedding if isinstance(work, StoreImage) else None
-    closed = batch.tally.closed_at is not None and _finished(outcome) <= batch.tally.closed_at
-    return FiledPicture(index, embedding, None if closed else next_attempt(made, batch.recipe.max_attempts))
-
-
-def _finished(outcome: Outcome) -> float:
-    return outcome.finished_at or 0.0
+    closed = batch.tally.closed_at is not None and (outcome.finished_at or 0.0) <= batch.tally.closed_at
+    following = None if closed or outcome.final else next_attempt(row["made"], batch.recipe.max_attempts)
+    return FiledPicture(row["index"], embedding, following)

@@ -199,7 +199,7 @@ def _hand_out_waiting(books: UnitOfWork, batch: Batch, count: int, now: float) -
     """Attempts of pictures that wait for one, after a retry or a pause, or because they are unlike the others."""
     rows = books.flush(now).execute(_WAITING, {"of_hash": batch.hash, "of_count": count}).all()
     work: list[Work] = []
-    made = [_waiting_job(books, batch, row) for row in rows]
+    made = [_waiting_job(books, batch, index, attempt, outcome) for index, attempt, outcome in rows]
     books.preload(ref_of(job) for job in made)
     for job in made:
         row = books.current_job(ref_of(job))
@@ -218,8 +218,7 @@ def _hand_out_waiting(books: UnitOfWork, batch: Batch, count: int, now: float) -
     return work
 
 
-def _waiting_job(books: UnitOfWork, batch: Batch, row: sa.Row[tuple[int, int, bytes | None]]) -> Job:
-    index, attempt, outcome = row
+def _waiting_job(books: UnitOfWork, batch: Batch, index: int, attempt: int, outcome: bytes | None) -> Job:
     job = job_of_attempt(books, batch, index, attempt)
     standing = decode_outcome(outcome).standing
     return job if standing is None else msgspec.structs.replace(job, replaces=standing.job.attempt)

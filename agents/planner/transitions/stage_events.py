@@ -27,12 +27,12 @@ from agents.planner.ledger.tables import batches, jobs, prompt_pages
 from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
 from agents.planner.money.charges import charge
 from agents.planner.planning.attempts import Decision, after_failure, after_loss, after_rejection, keep_best
-from agents.planner.planning.consistency import is_nearer
 from agents.planner.planning.pricing import LOCAL_PROVIDER
 from agents.planner.scheduling.consistency_round import leave_standing, standing_of
 from agents.planner.scheduling.hand_out import BUDGET_USED_UP, count_affordable
 from agents.planner.scheduling.reuse import NeedsLookup, may_reuse
 from agents.planner.scheduling.work_messages import build_job, job_of_attempt
+from agents.planner.transitions.remade_pictures import judge_remade
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
@@ -49,7 +49,6 @@ from protocol.messages import (
     ScoreImage,
     StoreImage,
     Work,
-    ref_of,
 )
 from protocol.reuse import StoredPicture
 
@@ -165,7 +164,8 @@ def on_image_scored(books: UnitOfWork, event: ImageScored, now: float) -> Effect
     assessment = event.assessment
     batch = books.require_batch(event.ref.hash)
     if (standing := standing_of(row)) is not None:
-        return _judge_remade(books, batch, row, work, standing, assessment, now)
+        following = judge_remade(books, batch, row, work, standing, assessment, now)
+        return Effect(batch, [following]) if following is not None else Effect(batch, can_hand_out=True)
     batch.tally.count_verdict(assessment.accepted)
     kept = msgspec.structs.replace(assessment, embedding=None)
     books.change_attempt(
@@ -187,39 +187,6 @@ def on_image_scored(books: UnitOfWork, event: ImageScored, now: float) -> Effect
         hint="lower quality.min_score, raise max_attempts, or change the brief",
     )
     return _carry_out(books, batch, event.ref, decision, error, now)
-
-
-def _judge_remade(
-    books: UnitOfWork,
-    batch: Batch,
-    row: JobRow,
-    work: ScoreImage,
-    standing: StoreImage,
-    assessment: Assessment,
-    now: float,
-) -> Effect:
-    """A picture that is filed was made again: it is replaced where this attempt is nearer to the others."""
-    ref = ref_of(work.job)
-    nearer = assessment.accepted and is_nearer(assessment.embedding, standing.assessment.embedding, batch.tally.centre)
-    kept = msgspec.structs.replace(assessment, embedding=None)
-    batch.tally.count_verdict(nearer)
-    books.change_attempt(
-        ref,
-        state=AttemptState.ACCEPTED if nearer else AttemptState.REJECTED,
-        score=assessment.score,
-        evidence=_encode(Evidence(job=work.job, picture=work.picture, assessment=kept)),
-    )
-    if not nearer or row.state == JobState.CANCELLING:
-        books.note("picture_rejected", batch, ref.index, now, attempt=ref.attempt, score=assessment.score)
-        return _leave_standing(books, batch, row, standing, now)
-    following = StoreImage(job=work.job, picture=work.picture, assessment=assessment)
-    books.change_job(row, now, stage=JobStage.STORAGE, message=_encode(following), resends=0)
-    return Effect(batch, [following])
-
-
-def _leave_standing(books: UnitOfWork, batch: Batch, row: JobRow, standing: StoreImage, now: float) -> Effect:
-    leave_standing(books, batch, row, standing, now)
-    return Effect(batch, can_hand_out=True)
 
 
 def on_image_stored(books: UnitOfWork, event: ImageStored, now: float) -> Effect | None:
@@ -317,7 +284,8 @@ def on_job_failed(books: UnitOfWork, event: JobFailed, now: float) -> Effect | N
     batch = books.require_batch(event.ref.hash)
     books.change_attempt(event.ref, state=AttemptState.FAILED)
     if (standing := standing_of(row)) is not None:
-        return _leave_standing(books, batch, row, standing, now)
+        leave_standing(books, batch, row, standing, now, final=not event.error.retryable)
+        return Effect(batch, can_hand_out=True)
     if event.stage == "storage":
         decision = _decide_unfiled(books, row, event.error, batch.recipe.max_attempts, now)
     else:
@@ -343,7 +311,8 @@ def on_job_cancelled(books: UnitOfWork, event: JobCancelled, now: float) -> Effe
         return None
     batch = books.require_batch(event.ref.hash)
     if (standing := standing_of(row)) is not None:
-        return _leave_standing(books, batch, row, standing, now)
+        leave_standing(books, batch, row, standing, now)
+        return Effect(batch, can_hand_out=True)
     error = ErrorBody(code="cancelled", message="the batch was cancelled")
     _end_job(books, row, JobState.CANCELLED, Outcome(error=error, finished_at=now), now)
     batch.tally.cancel()

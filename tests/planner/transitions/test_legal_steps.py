@@ -2,10 +2,12 @@
 
 import contextlib
 import random
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import Engine
 
 from agents.planner.ledger import states
@@ -33,6 +35,7 @@ from protocol.messages import (
     WritePrompts,
     ref_of,
 )
+from protocol.parameters import Quality
 from protocol.reuse import StoredPicture
 from tests.planner.priced import PricedWorld, priced_batch
 from tests.planner.steps import LEGAL_STEPS, seen_steps
@@ -85,9 +88,15 @@ class ContraryWorld(PricedWorld):
         if self.fails(job, "qa", self.breaks):
             return
         for _ in range(1 + (self.dice.random() < self.contrary)):
-            verdict = Assessment(score=0.6, accepted=self.dice.random() >= self.rejects, measures={})
+            like = self.dice.random() < 0.7
+            verdict = Assessment(
+                score=0.6,
+                accepted=self.dice.random() >= self.rejects,
+                measures={},
+                embedding=struct.pack("<2e", like, not like),
+            )
             self.say(ImageScored(ref=ref_of(job), assessment=verdict))
-            if verdict.accepted:
+            if verdict.accepted and job.replaces is UNSET:
                 self.send(StoreImage(job=job, picture=picture, assessment=verdict))
 
     def stored(self, jobs: Sequence[Job]) -> dict[int, StoredPicture]:
@@ -113,7 +122,8 @@ def history(engine: Engine, name: str, seed: int) -> None:
         shuffles=dice.random() < 0.5,
     )
     batch = priced_batch(QUANTITY, name=name)
-    batch.command = msgspec.structs.replace(batch.command, seed=7)
+    alike = Quality(consistency=0.9 if dice.random() < 0.5 else None)
+    batch.command = msgspec.structs.replace(batch.command, seed=7, quality=alike)
     if dice.random() < 0.3:
         batch.state, batch.expires_at = states.BatchState.HELD, 100.0
     world.start(batch)
