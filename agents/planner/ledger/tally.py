@@ -107,7 +107,7 @@ class Tally(Struct, kw_only=True):
 
     def close(self, now: float) -> None:
         """The batch ends: no picture that is completed by now is taken up again."""
-        self.closed_at, self.closed = now, self.completed
+        self.closed_at, self.closed, self.centre = now, self.completed, None
 
     def fail(self) -> None:
         """A picture in flight ends without an accepted file."""
