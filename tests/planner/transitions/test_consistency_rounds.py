@@ -13,7 +13,18 @@ from agents.planner.ledger.batches import Batch
 from agents.planner.money.reservations import hold_of
 from protocol.commands import Cancel, Pause, Resume
 from protocol.ids import image_id
-from protocol.messages import Assessment, ImageScored, Job, MakeContactSheet, Picture, StoreImage, Work, ref_of
+from protocol.messages import (
+    Assessment,
+    ImageScored,
+    ImageStored,
+    Job,
+    JobRef,
+    MakeContactSheet,
+    Picture,
+    StoreImage,
+    Work,
+    ref_of,
+)
 from protocol.parameters import Quality
 from tests.planner.workbench import NAME, World, new_batch
 
@@ -26,7 +37,7 @@ class MixedWorld(World):
 
     unlike: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
     sheets: int = 0
-    stored: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    storings: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     def score(self, job: Job, picture: Picture) -> None:
         embedding = UNLIKE if job.attempt in self.unlike.get(job.index, ()) else LIKE
@@ -39,7 +50,7 @@ class MixedWorld(World):
         if isinstance(message, MakeContactSheet):
             self.sheets += 1
         if isinstance(message, StoreImage):
-            self.stored.append((message.job.index, message.job.attempt))
+            self.storings.append((message.job.index, message.job.attempt))
         super().act(message)
 
 
@@ -70,7 +81,7 @@ def test_an_outlier_is_made_again_and_replaced_by_a_nearer_picture(mixed: MixedW
         6,
         1.0,
     )
-    assert mixed.stored[-1] == (2, 2)
+    assert mixed.storings[-1] == (2, 2)
     assert mixed.sheets == 1
     assert {image.inconsistent for image in mixed.images()} == {UNSET}
 
@@ -88,7 +99,7 @@ def test_an_outlier_that_gets_no_better_keeps_its_file_and_is_named(mixed: Mixed
     batch = mixed.run(NAME)
     assert (batch.state, batch.tally.completed) == ("completed", 6)
     assert attempts_made(mixed) == [1, 1, 3, 1, 1, 1]
-    assert sorted(mixed.stored) == [(index, 1) for index in range(6)]
+    assert sorted(mixed.storings) == [(index, 1) for index in range(6)]
     named = {image.index: image.inconsistent for image in mixed.images() if image.inconsistent is not UNSET}
     assert named == {2: pytest.approx(0.1961, abs=1e-3)}
     assert {image.status for image in mixed.images()} == {"completed"}
@@ -149,7 +160,7 @@ def test_a_paused_batch_makes_nothing_again_before_it_is_resumed(mixed: MixedWor
     assert (mixed.generated, mixed.images()[2].status) == (made, "paused")
     mixed.steer(Resume(hash=NAME))
     assert mixed.run(NAME).tally.completed == 6
-    assert mixed.stored[-1] == (2, 2)
+    assert mixed.storings[-1] == (2, 2)
 
 
 def test_a_picture_that_waits_to_be_made_again_is_cancelled_back_to_its_file(mixed: MixedWorld) -> None:
@@ -161,6 +172,17 @@ def test_a_picture_that_waits_to_be_made_again_is_cancelled_back_to_its_file(mix
     mixed.steer(Cancel(hash=NAME, image_id=image_id(NAME, 2)))
     assert mixed.images()[2].status == "completed"
     assert (mixed.load(NAME).state, attempts_made(mixed)) == ("completed", [1] * 6)
+
+
+def test_a_filing_that_is_told_again_while_the_picture_is_made_again_changes_nothing(mixed: MixedWorld) -> None:
+    mixed.unlike = {2: (1,)}
+    mixed.start(alike(6))
+    mixed.run(NAME, until=making_again)
+    ref = JobRef(hash=NAME, client_id="local", index=2, attempt=1, image_id=image_id(NAME, 2))
+    mixed.deliver(ImageStored(ref=ref, key="k", url="file:///k"))
+    assert mixed.images()[2].status == "retry"
+    assert mixed.run(NAME).tally.completed == 6
+    assert mixed.storings[-1] == (2, 2)
 
 
 def test_attempts_that_break_leave_the_filed_picture(mixed: MixedWorld) -> None:

@@ -45,7 +45,7 @@ from tests.planner.workbench import World
 
 QUANTITY = 6
 HISTORIES = 120
-HISTORIES_ALIKE = 20
+HISTORIES_ALIKE = 6
 
 ERRORS: list[Code] = ["internal", "pixels_missing", "not_supported"]
 
