@@ -63,7 +63,8 @@ class Job(Struct, frozen=True, kw_only=True):
     `models` were asked for, while that of `pixels` runs; `stand_in_for` is the platform that it stands in for, or null.
     `swept` are the values that tell the picture from others of a sweep, `catalogued` its place in a catalogue;
     `name_template` names its file, null where the workshop's own does; `parent` is the picture that is made again, by
-    its id. `priority` is its class where pictures share a device.
+    its id. `priority` is its class where pictures share a device. `replaces` is there only where the picture is filed
+    already, as that attempt: the planner decides whether this one is filed in its place.
     """
 
     hash: Id
@@ -86,6 +87,7 @@ class Job(Struct, frozen=True, kw_only=True):
     name_template: str | None = None
     parent: str | None = None
     priority: ServiceClass = "batch"
+    replaces: int | UnsetType = UNSET
 
     def with_pixels(self, **changes: Any) -> "Job":
         """The job with other values of what decides its pixels."""

@@ -76,7 +76,7 @@ class Quality(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_score: Fraction | None = None
     """QA score below which a picture is made again; null is the workshop's own bar."""
     consistency: Fraction | None = None
-    """Wish for the mean similarity of the batch."""
+    """Least likeness of a picture to the centre of its batch; one that is below is made again when all have a score."""
 
 
 class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -88,7 +88,8 @@ class Image(Struct, frozen=True, kw_only=True):
     """One picture of a batch, made or not. `swept` are the values that tell it from others of a sweep;
     `catalogued` is its place in a catalogue; `parent` the picture that was made again, by its id; `reused` the stored
     picture that was returned instead of making one, at no cost. `not_judged` are the words of its prompt of which the
-    scorer knows nothing, there only where there are any: `quality_score` says nothing of them."""
+    scorer knows nothing, there only where there are any: `quality_score` says nothing of them. `inconsistent` is its
+    likeness to the others, there only where it is below the least that was asked for (`quality.consistency`)."""
 
     id: str
     index: int
@@ -109,6 +110,7 @@ class Image(Struct, frozen=True, kw_only=True):
     parent: str | None = None
     reused: str | None = None
     not_judged: list[str] | UnsetType = UNSET
+    inconsistent: float | UnsetType = UNSET
 
 
 class ResultBody(Struct, frozen=True, kw_only=True):

@@ -94,7 +94,8 @@ class Qa(Agent):
             raise Refused("wrong_state", f"QA takes SCORE_IMAGE, not {type(message).__name__}")
         assessment = await self._assess(message) if self._scoring else await self._accept_unseen(message)
         said: list[Outbound] = [ImageScored(ref=ref_of(message.job), assessment=assessment)]
-        if assessment.accepted:
+        # Whether it takes the place of a picture that is filed is the planner's to decide.
+        if assessment.accepted and message.job.replaces is UNSET:
             said.append(StoreImage(job=message.job, picture=message.picture, assessment=assessment))
         return said
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import structlog
+from msgspec import UNSET
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents.shared.presence import base_presence
@@ -162,7 +163,7 @@ class Storage(Agent):
         if not isinstance(message, StoreImage):
             return ()
         held = await self._catalogue.find(message.job.hash, message.job.index)
-        if held is not None and stands_against(held, message.disposition):
+        if held is not None and stands_against(held, message):
             return [self._image_stored(held)]
         try:
             await self._discard_picture(message, held)
@@ -171,11 +172,13 @@ class Storage(Agent):
         return [JobFailed(ref=ref_of(message.job), stage="storage", error=error.body)]
 
     async def _store_picture(self, message: StoreImage) -> ImageStored:
+        replaces = message.job.replaces is not UNSET
         if not self._with_files:
-            return self._image_stored(await self._catalogue.add(row_of(message, record_of(message, None), None)))
+            row = row_of(message, record_of(message, None), None)
+            return self._image_stored(await self._catalogue.add(row, replaces=replaces))
         job = message.job
         held = await self._catalogue.find(job.hash, job.index)
-        if held is not None and stands_against(held, message.disposition):
+        if held is not None and stands_against(held, message):
             return self._image_stored(held)
         data = await self._blobs.get(message.picture.blob)
         record, path = await asyncio.to_thread(self._file_picture, message, data)
@@ -183,7 +186,7 @@ class Storage(Agent):
         if held is not None and held.path is not None and held.path != entry.path:
             # Before its row is replaced: a death in between is mended by the next delivery.
             await asyncio.to_thread(remove_picture, self._files, self._files.root / held.path)
-        held = await self._catalogue.add(entry)
+        held = await self._catalogue.add(entry, replaces=replaces)
         if held.path != entry.path:
             await asyncio.to_thread(remove_picture, self._files, path)
         return self._image_stored(held)

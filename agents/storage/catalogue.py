@@ -1,6 +1,7 @@
 """The catalogue: one row per stored picture, in SQLite or PostgreSQL.
 
-A picture of a batch has one row whatever is delivered twice; an accepted picture is never replaced.
+A picture of a batch has one row whatever is delivered twice; an accepted picture is replaced by one alone that was made
+to replace it.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from agents.shared.database.engine import migrate, open_engine
 from agents.shared.database.group_commit import GroupCommit
@@ -152,8 +153,14 @@ def row_of(message: StoreImage, record: Record, path: Path | None) -> CatalogueR
     )
 
 
-def stands_against(held: CatalogueRow, disposition: str) -> bool:
-    """Whether an existing row takes precedence over a picture of that disposition."""
+def stands_against(held: CatalogueRow, message: StoreImage) -> bool:
+    """Whether an existing row takes precedence over a picture that is to be filed."""
+    return _stands(held, message.disposition, message.job.attempt, replaces=message.job.replaces is not UNSET)
+
+
+def _stands(held: CatalogueRow, disposition: str, attempt: int, *, replaces: bool) -> bool:
+    if replaces and held.attempt < attempt:
+        return False
     return held.disposition == "accepted" or disposition == "kept"
 
 
@@ -167,14 +174,15 @@ class Catalogue:
         """The row of a picture, or null."""
         return await self._commits.read(lambda connection: _find_row(connection, batch, index))
 
-    async def add(self, entry: CatalogueRow) -> CatalogueRow:
-        """Add a row durably; returns the row that is there now: an earlier one if that takes precedence.
+    async def add(self, entry: CatalogueRow, *, replaces: bool = False) -> CatalogueRow:
+        """Add a row durably; returns the row that is there now: an earlier one if that takes precedence. One that
+        `replaces` takes the place of an accepted picture of an earlier attempt.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database refused or failed; nothing was added.
         """
 
-        return await self._commits.write_each(_add_rows, entry)
+        return await self._commits.write_each(_add_rows, (entry, replaces))
 
     async def list_batch(self, client: str, batch: str, limit: int, after: int = -1) -> Sequence[CatalogueRow]:
         """The first rows of a batch that follow the index `after`, in the order of their index."""
@@ -235,15 +243,15 @@ async def open_catalogue(url: str) -> AsyncGenerator[Catalogue]:
         engine.dispose()
 
 
-def _add_rows(connection: sa.Connection, entries: Sequence[CatalogueRow]) -> list[CatalogueRow]:
-    """Add rows that came together; returns for each the row that is there now."""
-    rows = _find_existing(connection, entries)
+def _add_rows(connection: sa.Connection, additions: Sequence[tuple[CatalogueRow, bool]]) -> list[CatalogueRow]:
+    """Add rows that came together, each with whether it replaces one; returns for each the row that is there now."""
+    rows = _find_existing(connection, [entry for entry, _ in additions])
     added: dict[tuple[str, int], CatalogueRow] = {}
     put: list[CatalogueRow] = []
-    for entry in entries:
+    for entry, replaces in additions:
         place = (entry.hash, entry.index)
         held = rows.get(place)
-        if held is not None and stands_against(held, entry.disposition):
+        if held is not None and _stands(held, entry.disposition, entry.attempt, replaces=replaces):
             put.append(held)
             continue
         if held is None or place in added:

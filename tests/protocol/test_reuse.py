@@ -77,6 +77,7 @@ BESIDE: dict[str, Any] = {
     "style": "product_photography",
     "section": "hero",
     "min_score": 0.9,
+    "replaces": 1,
     "created_at": "2026-11-20T12:00:00Z",
     "metadata": {"campaign": "spring"},
     "swept": {"steps": 20},

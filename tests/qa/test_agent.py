@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec import UNSET, UnsetType
@@ -52,6 +53,14 @@ async def test_a_good_picture_is_scored_and_sent_to_storage(qa: Qa, blobs: Local
     assert scored.assessment.accepted
     assert scored.assessment.seconds is not None
     assert scored.assessment.reasons == []
+
+
+async def test_whether_a_picture_replaces_another_is_left_to_the_planner(qa: Qa, blobs: LocalBlobs) -> None:
+    message = order(await blobs.put(encoded(disc())), min_score=0.85)
+    again = msgspec.structs.replace(message, job=msgspec.structs.replace(message.job, replaces=1))
+    [scored] = await say(qa, again)
+    assert isinstance(scored, ImageScored)
+    assert scored.assessment.accepted
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,19 @@ async def test_a_picture_that_is_accepted_after_all_takes_the_place_of_the_kept_
     assert await rows(tmp_path) == 1
 
 
+@pytest.mark.parametrize("files", ["true", "false"])
+async def test_an_attempt_that_replaces_the_stored_one_takes_its_place_and_stays(tmp_path: Path, files: str) -> None:
+    first = store_image(data=TEAL)
+    nearer = store_image(data=RED, attempt=2, seed=77, replaces=1)
+    stored = await store(tmp_path, first, nearer, nearer, first, storage_files=files)
+    assert [one.ref.attempt for one in stored] == [1, 2, 2, 2]
+    assert await rows(tmp_path) == 1
+    if files == "true":
+        [picture] = [name for name in files_in(tmp_path) if name.endswith(".png")]
+        assert recorded(tmp_path / "pictures" / picture).pixels.seed == 77
+        assert len(files_in(tmp_path)) == 2
+
+
 async def test_delivered_again_the_picture_stays_one_file_and_one_row(tmp_path: Path) -> None:
     message = store_image(data=TEAL)
     first, second = await store(tmp_path, message, message)

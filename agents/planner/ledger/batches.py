@@ -76,6 +76,12 @@ class Batch:
         return datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds")
 
     @property
+    def least_likeness(self) -> float | None:
+        """How much alike its pictures are to be, null where that was not asked for. Those of an upgrade are made from
+        pictures that were compared already."""
+        return self.command.quality.consistency if self.parent is None else None
+
+    @property
     def status(self) -> GenerationStatus:
         """Where the batch stands."""
         stand_in = self.recipe.pixels.model if self.recipe.stand_in_for else None

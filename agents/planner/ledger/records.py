@@ -10,7 +10,7 @@ from agents.planner.planning.recipe import Recipe
 from protocol.commands import GenerateImages
 from protocol.errors import ErrorBody
 from protocol.flat_jobs import FlatJob, KnownWork, current_work
-from protocol.messages import Assessment, Job, Picture, Prompt, Work
+from protocol.messages import Assessment, Job, Picture, Prompt, StoreImage, Work
 from protocol.pixels import PixelSettings
 
 
@@ -23,7 +23,12 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """How a job ended. `key`, `path`, `url` are null where nothing was filed."""
+    """How a job ended. `key`, `path`, `url` are null where nothing was filed.
+
+    `inconsistent` is the likeness of a filed picture to the others of its batch where it is below the least that was
+    asked for; `standing` is how that picture was filed, while another attempt at it is made; `final` says that no
+    further one is to be made.
+    """
 
     key: str | None = None
     path: str | None = None
@@ -31,6 +36,9 @@ class Outcome(Struct, frozen=True, kw_only=True):
     attempt: int | None = None
     error: ErrorBody | None = None
     finished_at: float | None = None
+    inconsistent: float | None = None
+    standing: StoreImage | None = None
+    final: bool = False
 
 
 PROMPTS_DECODER = msgspec.json.Decoder(list[Prompt])
@@ -50,12 +58,18 @@ _EVIDENCE_DECODER = msgspec.json.Decoder(Evidence)
 _FLAT_EVIDENCE_DECODER = msgspec.json.Decoder(_FlatEvidence)
 _JOBS_DECODER = msgspec.json.Decoder(list[Job])
 _FLAT_JOBS_DECODER = msgspec.json.Decoder(list[FlatJob])
+_OUTCOME_DECODER = msgspec.json.Decoder(Outcome)
 _RECIPE_DECODER = msgspec.json.Decoder(Recipe)
 
 
 def decode_work(data: bytes) -> Work:
     """An outstanding work message."""
     return current_work(_WORK_DECODER.decode(data))
+
+
+def decode_outcome(data: bytes | None) -> Outcome:
+    """How a job ended; an empty one where it did not end yet."""
+    return _OUTCOME_DECODER.decode(data) if data else Outcome()
 
 
 def decode_evidence(data: bytes) -> Evidence:

@@ -134,16 +134,18 @@ LEGAL: Mapping[JobPlace | None, frozenset[JobPlace]] = {
     None: frozenset({_GENERATING, _FILING, _CANCELLED}),
     # A step to itself is another attempt. Straight to storage goes the best of earlier attempts, or an attempt that
     # storage had filed already.
-    _GENERATING: frozenset({_GENERATING, _JUDGING, _FILING, _WAITING, _FAILED, _STOPPING_GENERATION}),
-    _JUDGING: frozenset({_GENERATING, _FILING, _WAITING, _FAILED, _STOPPING_JUDGEMENT}),
+    # A picture that is filed and was made again for the sake of consistency stays filed where that came to nothing.
+    _GENERATING: frozenset({_GENERATING, _JUDGING, _FILING, _WAITING, _COMPLETED, _FAILED, _STOPPING_GENERATION}),
+    _JUDGING: frozenset({_GENERATING, _FILING, _WAITING, _COMPLETED, _FAILED, _STOPPING_JUDGEMENT}),
     # Pixels that are gone are made again. A step to itself goes back to an attempt that storage had filed already.
     _FILING: frozenset({_GENERATING, _FILING, _WAITING, _COMPLETED, _FAILED, _STOPPING_FILING}),
     # No further attempt begins, and no candidate is filed.
-    _STOPPING_GENERATION: frozenset({_STOPPING_JUDGEMENT, _STOPPING_FILING, _CANCELLED}),
-    _STOPPING_JUDGEMENT: frozenset({_STOPPING_FILING, _CANCELLED}),
+    _STOPPING_GENERATION: frozenset({_STOPPING_JUDGEMENT, _STOPPING_FILING, _COMPLETED, _CANCELLED}),
+    _STOPPING_JUDGEMENT: frozenset({_STOPPING_FILING, _COMPLETED, _CANCELLED}),
     _STOPPING_FILING: frozenset({_STOPPING_FILING, _COMPLETED, _FAILED, _CANCELLED}),
-    _WAITING: frozenset({_GENERATING, _FILING, _CANCELLED}),
-    _COMPLETED: frozenset(),
+    _WAITING: frozenset({_GENERATING, _FILING, _COMPLETED, _CANCELLED}),
+    # Unlike the others of its batch: made again, while its file stays.
+    _COMPLETED: frozenset({_WAITING}),
     # Tried again by its client; or storage had filed an accepted attempt, of which the planner hears now.
     _FAILED: frozenset({_WAITING, _FILING}),
     _CANCELLED: frozenset({_WAITING, _FILING}),

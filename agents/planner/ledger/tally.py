@@ -19,7 +19,9 @@ class Tally(Struct, kw_only=True):
     wait for a generator again, while the batch is paused. `waiting` pictures were handed out before and wait for
     another attempt. `ahead` pictures ended before their turn, with an index at or after the cursor. `asked` is above
     the batch's `written` while prompts are on their way. `stopped` says that the client cancelled what was left;
-    `retries` and `amended` count those commands, `revision` the statuses.
+    `retries` and `amended` count those commands, `revision` the statuses. `centre` is the unit vector (little-endian
+    float32) that pictures which are made again are to come nearer to. `closed_at` is when the batch ended before, with
+    `closed` completed pictures, which stay as they are.
     """
 
     quantity: int
@@ -48,6 +50,9 @@ class Tally(Struct, kw_only=True):
     costed: int = 0
     embedding_sum: bytes | None = None
     embedded: int = 0
+    centre: bytes | None = None
+    closed_at: float | None = None
+    closed: int = 0
 
     @property
     def ended_pictures(self) -> int:
@@ -84,6 +89,25 @@ class Tally(Struct, kw_only=True):
             self.scored += 1
         if embedding is not None:
             add_embedding(self, embedding)
+
+    def take_up_completed(self, *, reused: bool, score: float | None, embedding: bytes | None) -> None:
+        """A completed picture waits for another attempt: what `complete` counted is taken back."""
+        self.completed -= 1
+        self.waiting += 1
+        self.reused -= reused
+        if score is not None:
+            self.score_sum -= score
+            self.scored -= 1
+        if embedding is not None:
+            add_embedding(self, embedding, -1)
+
+    def begin_round(self, centre: bytes | None) -> None:
+        """Every picture has ended, and they are compared with their centre."""
+        self.centre = centre
+
+    def close(self, now: float) -> None:
+        """The batch ends: no picture that is completed by now is taken up again."""
+        self.closed_at, self.closed, self.centre = now, self.completed, None
 
     def fail(self) -> None:
         """A picture in flight ends without an accepted file."""
@@ -204,9 +228,10 @@ class Tally(Struct, kw_only=True):
         self.costed += 1
 
 
-def add_embedding(tally: Tally, embedding: bytes) -> None:
-    """Add a unit vector (little-endian float16) to the sum; vectors of another length than the first are left out."""
-    vector = _floats(embedding)
+def add_embedding(tally: Tally, embedding: bytes, sign: int = 1) -> None:
+    """Add a unit vector (little-endian float16) to the sum, or take it back with the `sign` -1; vectors of another
+    length than the first are left out."""
+    vector = array("d", (sign * value for value in _floats(embedding)))
     if tally.embedding_sum is None:
         total = vector
     else:
@@ -215,7 +240,7 @@ def add_embedding(tally: Tally, embedding: bytes) -> None:
             return
         total = array("d", (a + b for a, b in zip(total, vector, strict=True)))
     tally.embedding_sum = total.tobytes()
-    tally.embedded += 1
+    tally.embedded += sign
 
 
 def consistency(tally: Tally) -> float | None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.states import ReservationState
+from agents.planner.ledger.states import ENDED_BATCH_STATES, ReservationState
 from agents.planner.ledger.tables import clients, reservations
 from agents.planner.money.clients import client_row
 from agents.planner.planning.pricing import (
@@ -133,6 +133,10 @@ def settle_reservation(connection: Connection, batch: Batch, now: float) -> None
     before = _decode_hold(row)
     left = batch.quantity - batch.tally.ended_pictures
     needed = left * batch.recipe.max_attempts * batch.recipe.highest_micros
+    # A completed picture that is unlike the others may be made again until its batch has ended.
+    if batch.least_likeness is not None and batch.state not in ENDED_BATCH_STATES:
+        completed = batch.tally.completed - batch.tally.closed
+        needed += completed * (batch.recipe.max_attempts - 1) * batch.recipe.highest_micros
     after = settle_hold(before, batch.tally.cost_micros, needed)
     state = ReservationState.OPEN if left else ReservationState.CLOSED
     if after == before and state == row["state"]:

@@ -10,7 +10,15 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agents.planner.planning import animation, post_processing, reference_images, regions, sizes, style_settings
+from agents.planner.planning import (
+    animation,
+    consistency,
+    post_processing,
+    reference_images,
+    regions,
+    sizes,
+    style_settings,
+)
 from agents.planner.planning import source_images as pictures
 from agents.planner.planning.capabilities import Capabilities
 from agents.planner.planning.delegation import works_here
@@ -237,6 +245,10 @@ def _resolve_unvaried(
             *missing_triggers(command.prompts, woken_by),
         ]
     )
+    attempts = command.max_attempts or defaults.max_attempts
+    unmeasured = consistency.unmeasured_notes(command, model.name, workshop.scorers)
+    not_honoured.extend(unmeasured)
+    warnings.extend([] if unmeasured else consistency.enforcement_warnings(command, attempts))
     return Recipe(
         pixels=PixelSettings(
             width=width,
@@ -268,7 +280,7 @@ def _resolve_unvaried(
         style_reference=reference,
         stand_in_for=stand_in_for,
         min_score=command.quality.min_score if command.quality.min_score is not None else defaults.min_score,
-        max_attempts=command.max_attempts or defaults.max_attempts,
+        max_attempts=attempts,
         price_micros=price.expected,
         highest_micros=price.highest,
         seconds_per_image=after.seconds,

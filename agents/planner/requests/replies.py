@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch, decode_batch
-from agents.planner.ledger.records import Outcome, decode_evidence, decode_work
+from agents.planner.ledger.records import decode_evidence, decode_outcome, decode_work
 from agents.planner.ledger.states import ENDED_BATCH_STATES, BatchState, JobStage, JobState
 from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.money.reservations import highest_cost
@@ -172,7 +171,7 @@ def _distinguishing_values(batch: Batch, index: int) -> tuple[dict[str, Scalar],
 
 
 def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Image:
-    outcome = msgspec.json.decode(row["outcome"], type=Outcome) if row["outcome"] else Outcome()
+    outcome = decode_outcome(row["outcome"])
     shown = next((one for one in tried if one["attempt"] == (outcome.attempt or row["attempt"])), None)
     evidence = decode_evidence(shown["evidence"]) if shown and shown["evidence"] else None
     work = decode_work(row["message"]) if row["message"] else None
@@ -213,6 +212,7 @@ def _image(batch: Batch, row: sa.RowMapping, tried: list[sa.RowMapping]) -> Imag
         parent=row["parent"],
         reused=row["reused"],
         not_judged=assessment.not_judged if assessment else UNSET,
+        inconsistent=outcome.inconsistent if outcome.inconsistent is not None else UNSET,
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import PROMPTS_DECODER, Evidence, Outcome, decode_jobs
+from agents.planner.ledger.records import PROMPTS_DECODER, Evidence, Outcome, decode_jobs, decode_outcome
 from agents.planner.ledger.states import (
     ACTIVE_BATCH_STATES,
     PROMPTS_PER_PAGE,
@@ -21,6 +21,7 @@ from agents.planner.ledger.unit_of_work import UnitOfWork
 from agents.planner.money.reservations import settle_reservation
 from agents.planner.outbox.change import Change
 from agents.planner.planning.pricing import affordable_attempts
+from agents.planner.scheduling.consistency_round import begin_round, leave_waiting_standing
 from agents.planner.scheduling.reuse import first_work
 from agents.planner.scheduling.upgrade import write_originals
 from agents.planner.scheduling.window import BatchDemand, Window
@@ -28,6 +29,7 @@ from agents.planner.scheduling.work_messages import contact_sheet_request, job_o
 from protocol.errors import ErrorBody
 from protocol.messages import (
     GenerateImage,
+    Job,
     StoreImage,
     Work,
     ref_of,
@@ -45,7 +47,7 @@ BUDGET_USED_UP = ErrorBody(
 
 _AHEAD = sa.select(jobs.c.index).where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.index >= sa.bindparam("of_index"))
 _WAITING = (
-    sa.select(jobs.c.index, jobs.c.attempt)
+    sa.select(jobs.c.index, jobs.c.attempt, jobs.c.outcome)
     .where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.state == JobState.WAITING)
     .order_by(jobs.c.index)
     .limit(sa.bindparam("of_count"))
@@ -96,6 +98,7 @@ def cancel_unstarted(connection: Connection, batch: Batch, error: ErrorBody, now
     """End every picture that was not handed out, or waits for another attempt."""
     batch.tally.cancel_rest(batch.cursor)
     batch.cursor = batch.quantity
+    leave_waiting_standing(connection, batch, now)
     if batch.tally.waiting:
         waiting = sa.update(jobs).where(jobs.c.hash == batch.hash, jobs.c.state == JobState.WAITING)
         outcome = _encode(Outcome(error=error, finished_at=now))
@@ -121,6 +124,7 @@ def advance(connection: Connection, batch: Batch, window: Window, now: float) ->
 def hand_out_and_settle(books: UnitOfWork, batch: Batch, window: Window, now: float) -> Change:
     """`advance`, in a transaction's unit of work."""
     change = Change(client_id=batch.client_id)
+    begin_round(books, batch, now)
     change.work += _request_prompts(books, batch, window, now)
     window.update(demand_of(batch, now), now)
     fill_window(books, batch.recipe.platform, window, now, change, batch)
@@ -192,10 +196,10 @@ def _next_indices(books: UnitOfWork, batch: Batch, count: int, now: float) -> li
 
 
 def _hand_out_waiting(books: UnitOfWork, batch: Batch, count: int, now: float) -> list[Work]:
-    """Attempts of pictures that wait for one, after a retry or a pause."""
+    """Attempts of pictures that wait for one, after a retry or a pause, or because they are unlike the others."""
     rows = books.flush(now).execute(_WAITING, {"of_hash": batch.hash, "of_count": count}).all()
     work: list[Work] = []
-    made = [job_of_attempt(books, batch, index, attempt) for index, attempt in rows]
+    made = [_waiting_job(books, batch, index, attempt, outcome) for index, attempt, outcome in rows]
     books.preload(ref_of(job) for job in made)
     for job in made:
         row = books.current_job(ref_of(job))
@@ -212,6 +216,12 @@ def _hand_out_waiting(books: UnitOfWork, batch: Batch, count: int, now: float) -
     books.add_attempts(made)
     batch.tally.hand_out_waiting(len(rows))
     return work
+
+
+def _waiting_job(books: UnitOfWork, batch: Batch, index: int, attempt: int, outcome: bytes | None) -> Job:
+    job = job_of_attempt(books, batch, index, attempt)
+    standing = decode_outcome(outcome).standing
+    return job if standing is None else msgspec.structs.replace(job, replaces=standing.job.attempt)
 
 
 def _request_prompts(books: UnitOfWork, batch: Batch, window: Window, now: float) -> list[Work]:
@@ -266,6 +276,8 @@ def settle_batch(books: UnitOfWork, batch: Batch, change: Change, now: float) ->
     change.finished = batch.tally.is_finished
     if batch.tally.is_finished and batch.state in ACTIVE_BATCH_STATES:
         batch.state = BatchState.CANCELLED if batch.tally.stopped and batch.tally.cancelled else BatchState.COMPLETED
+        if batch.least_likeness is not None:
+            batch.tally.close(now)
         if batch.tally.completed:
             change.work.append(contact_sheet_request(batch))
         else:

@@ -26,6 +26,7 @@ from agents.planner.money.clients import refuse_suspended
 from agents.planner.money.reservations import reserve_more
 from agents.planner.outbox.change import Change
 from agents.planner.planning.attempts import next_round
+from agents.planner.scheduling.consistency_round import leave_waiting_standing
 from agents.planner.scheduling.hand_out import advance, cancel_unstarted, no_change
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions.amend import amend
@@ -152,6 +153,8 @@ def cancel_image(connection: Connection, batch: Batch, index: int, window: Windo
         values = {"attempt": 0, "message": NO_WORK, "resends": 0, **_cancelled_values(now)}
         connection.execute(sa.insert(jobs).values(hash=batch.hash, index=index, **values))
         batch.tally.cancel_ahead()
+    elif leave_waiting_standing(connection, batch, now, index):
+        pass  # it is filed, and stays so
     elif row is not None and row["state"] == JobState.WAITING:
         waiting = sa.update(jobs).where(this, jobs.c.state == JobState.WAITING)
         connection.execute(waiting.values(**_cancelled_values(now)))

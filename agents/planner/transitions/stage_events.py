@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from agents.planner.ledger.batches import Batch, load_candidates, load_evidence
-from agents.planner.ledger.records import Evidence, Outcome, decode_work
+from agents.planner.ledger.records import Evidence, Outcome, decode_outcome, decode_work
 from agents.planner.ledger.states import (
     ACTIVE_BATCH_STATES,
     IN_FLIGHT_JOB_STATES,
@@ -28,9 +28,11 @@ from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
 from agents.planner.money.charges import charge
 from agents.planner.planning.attempts import Decision, after_failure, after_loss, after_rejection, keep_best
 from agents.planner.planning.pricing import LOCAL_PROVIDER
+from agents.planner.scheduling.consistency_round import leave_standing, standing_of
 from agents.planner.scheduling.hand_out import BUDGET_USED_UP, count_affordable
 from agents.planner.scheduling.reuse import NeedsLookup, may_reuse
 from agents.planner.scheduling.work_messages import build_job, job_of_attempt
+from agents.planner.transitions.remade_pictures import judge_remade
 from protocol.errors import ErrorBody, Unavailable
 from protocol.messages import (
     Assessment,
@@ -120,7 +122,7 @@ def on_prompts_failed(books: UnitOfWork, event: PromptsFailed) -> Effect | None:
         return None
     batch.tally.fail_rest(batch.cursor)
     batch.cursor = batch.quantity
-    return Effect(batch)
+    return Effect(batch, can_hand_out=True)
 
 
 def on_image_generated(books: UnitOfWork, event: ImageGenerated, now: float) -> Effect | None:
@@ -161,6 +163,9 @@ def on_image_scored(books: UnitOfWork, event: ImageScored, now: float) -> Effect
         raise Unavailable("timeout", "the verdict overtook the picture it judges")
     assessment = event.assessment
     batch = books.require_batch(event.ref.hash)
+    if (standing := standing_of(row)) is not None:
+        following = judge_remade(books, batch, row, work, standing, assessment, now)
+        return Effect(batch, [following]) if following is not None else Effect(batch, can_hand_out=True)
     batch.tally.count_verdict(assessment.accepted)
     kept = msgspec.structs.replace(assessment, embedding=None)
     books.change_attempt(
@@ -206,9 +211,11 @@ def on_image_stored(books: UnitOfWork, event: ImageStored, now: float) -> Effect
         path=event.path,
         url=event.url,
         attempt=event.ref.attempt,
-        error=None if accepted else _outcome_of(row).error,
+        error=None if accepted else decode_outcome(row.outcome).error,
         finished_at=now,
     )
+    if standing_of(row) is not None:
+        books.change_job(row, now, reused=None)
     _end_job(books, row, JobState.COMPLETED if accepted else JobState.FAILED, outcome, now)
     if accepted:
         reused = isinstance(work, StoreImage) and work.reused is not None
@@ -229,9 +236,10 @@ def _return_to_filed_attempt(books: UnitOfWork, event: ImageStored, now: float) 
     later = sa.and_(jobs.c.attempt > ref.attempt, jobs.c.stage != JobStage.DONE)
     given_up = sa.and_(jobs.c.attempt >= ref.attempt, jobs.c.state.in_(_NOT_IN_FLIGHT_STATES))
     taken_back = sa.and_(jobs.c.hash == ref.hash, jobs.c.index == ref.index, sa.or_(later, given_up))
-    before = books.flush(now).execute(sa.select(jobs.c.state).where(taken_back)).scalar()
-    if event.disposition != "accepted" or before is None:
-        return None
+    found = books.flush(now).execute(sa.select(jobs.c.state, jobs.c.outcome).where(taken_back)).first()
+    if event.disposition != "accepted" or found is None or decode_outcome(found.outcome).standing is not None:
+        return None  # of a picture that stands while it is made again, nothing new is heard
+    before = found.state
     batch = books.require_batch(ref.hash)
     evidence = load_evidence(books.connection, ref, ref.attempt)
     if evidence is not None and evidence.assessment is not None:
@@ -275,6 +283,9 @@ def on_job_failed(books: UnitOfWork, event: JobFailed, now: float) -> Effect | N
         return _no_effect(books, event.ref)
     batch = books.require_batch(event.ref.hash)
     books.change_attempt(event.ref, state=AttemptState.FAILED)
+    if (standing := standing_of(row)) is not None:
+        leave_standing(books, batch, row, standing, now, final=not event.error.retryable)
+        return Effect(batch, can_hand_out=True)
     if event.stage == "storage":
         decision = _decide_unfiled(books, row, event.error, batch.recipe.max_attempts, now)
     else:
@@ -299,6 +310,9 @@ def on_job_cancelled(books: UnitOfWork, event: JobCancelled, now: float) -> Effe
     if row is None or row.state != JobState.CANCELLING or row.stage != JobStage.GENERATOR:
         return None
     batch = books.require_batch(event.ref.hash)
+    if (standing := standing_of(row)) is not None:
+        leave_standing(books, batch, row, standing, now)
+        return Effect(batch, can_hand_out=True)
     error = ErrorBody(code="cancelled", message="the batch was cancelled")
     _end_job(books, row, JobState.CANCELLED, Outcome(error=error, finished_at=now), now)
     batch.tally.cancel()
@@ -334,7 +348,7 @@ def _carry_out(
         books.change_job(row, now, stage=JobStage.GENERATOR, attempt=decision.attempt, message=_encode(work), resends=0)
         books.add_attempts([work.job])
         return Effect(batch, [work])
-    before = _outcome_of(row)
+    before = decode_outcome(row.outcome)
     if decision.action == "keep" and not cancelling and before.key is None:
         evidence = load_evidence(books.flush(now), ref, decision.attempt)
         row = books.current_job(ref)
@@ -367,10 +381,6 @@ def _no_effect(books: UnitOfWork, ref: JobRef) -> Effect | None:
     """Where the batch stands, when nothing changed in it."""
     batch = books.find_batch(ref.hash)
     return Effect(batch, changed=False) if batch is not None else None
-
-
-def _outcome_of(row: JobRow) -> Outcome:
-    return msgspec.json.decode(row.outcome, type=Outcome) if row.outcome else Outcome()
 
 
 def _end_job(books: UnitOfWork, row: JobRow, state: JobState, outcome: Outcome, now: float) -> None:

@@ -1,5 +1,7 @@
 """Recipes: what a command becomes in this workshop, or why it is refused and what would work."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -71,9 +73,19 @@ def workshop(*models: ModelInfo, loras: tuple[LoraInfo, ...] = (LORA,)) -> Capab
 
 
 BARE = workshop(POCKET, SDXL, FLUX)
-INSTALLED = workshop(
-    POCKET, msgspec.structs.replace(SDXL, installed=True), loras=(msgspec.structs.replace(LORA, installed=True),)
+INSTALLED = replace(
+    workshop(
+        POCKET, msgspec.structs.replace(SDXL, installed=True), loras=(msgspec.structs.replace(LORA, installed=True),)
+    ),
+    scorers=frozenset({"*"}),
 )
+
+
+def test_where_no_scorer_compares_pictures_consistency_is_not_honoured() -> None:
+    unseen = "consistency: no scorer is running, so pictures cannot be compared"
+    assert resolve(SEED, replace(INSTALLED, scorers=None), STAND_IN).not_honoured == [unseen]
+    warned = resolve(SEED, INSTALLED, STAND_IN).warnings
+    assert any("below 0.9 are made again" in warning for warning in warned)
 
 
 def test_the_seeds_command_runs_on_its_own_models_where_they_are_installed() -> None:

@@ -2,10 +2,13 @@
 
 import contextlib
 import random
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+import sqlalchemy as sa
+from msgspec import UNSET
 from sqlalchemy import Engine
 
 from agents.planner.ledger import states
@@ -24,6 +27,7 @@ from protocol.messages import (
     Job,
     JobCancelled,
     JobFailed,
+    JobRef,
     Picture,
     PromptsFailed,
     Role,
@@ -33,12 +37,15 @@ from protocol.messages import (
     WritePrompts,
     ref_of,
 )
+from protocol.parameters import Quality
 from protocol.reuse import StoredPicture
 from tests.planner.priced import PricedWorld, priced_batch
 from tests.planner.steps import LEGAL_STEPS, seen_steps
+from tests.planner.workbench import World
 
 QUANTITY = 6
 HISTORIES = 120
+HISTORIES_ALIKE = 6
 
 ERRORS: list[Code] = ["internal", "pixels_missing", "not_supported"]
 
@@ -49,6 +56,7 @@ class ContraryWorld(PricedWorld):
 
     at_once: int = 1
     contrary: float = 0.0
+    embeds: bool = False
 
     def fails(self, job: Job, stage: Role, share: float) -> bool:
         """Whether a stage gives up on a job and does no more about it."""
@@ -85,10 +93,20 @@ class ContraryWorld(PricedWorld):
         if self.fails(job, "qa", self.breaks):
             return
         for _ in range(1 + (self.dice.random() < self.contrary)):
-            verdict = Assessment(score=0.6, accepted=self.dice.random() >= self.rejects, measures={})
+            verdict = Assessment(
+                score=0.6,
+                accepted=self.dice.random() >= self.rejects,
+                measures={},
+                embedding=self.embedding() if self.embeds else None,
+            )
             self.say(ImageScored(ref=ref_of(job), assessment=verdict))
-            if verdict.accepted:
+            if verdict.accepted and job.replaces is UNSET:
                 self.send(StoreImage(job=job, picture=picture, assessment=verdict))
+
+    def embedding(self) -> bytes:
+        """Some pictures are unlike the others."""
+        like = self.dice.random() < 0.7
+        return struct.pack("<2e", like, not like)
 
     def stored(self, jobs: Sequence[Job]) -> dict[int, StoredPicture]:
         verdict = Assessment(score=0.6, accepted=True, measures={})
@@ -99,8 +117,8 @@ class ContraryWorld(PricedWorld):
         }
 
 
-def history(engine: Engine, name: str, seed: int) -> None:
-    """A batch from its plan to its end, whatever its client and the agents do."""
+def history(engine: Engine, name: str, seed: int, *, alike: bool = False) -> None:
+    """A batch from its plan to its end, whatever its client and the agents do; its pictures may have to be `alike`."""
     dice = random.Random(seed)
     world = ContraryWorld(
         engine=engine,
@@ -111,9 +129,11 @@ def history(engine: Engine, name: str, seed: int) -> None:
         repeats=dice.choice([0.0, 0.3]),
         contrary=dice.choice([0.0, 0.5]),
         shuffles=dice.random() < 0.5,
+        embeds=alike,
     )
     batch = priced_batch(QUANTITY, name=name)
-    batch.command = msgspec.structs.replace(batch.command, seed=7)
+    quality = Quality(consistency=0.9 if alike else None)
+    batch.command = msgspec.structs.replace(batch.command, seed=7, quality=quality)
     if dice.random() < 0.3:
         batch.state, batch.expires_at = states.BatchState.HELD, 100.0
     world.start(batch)
@@ -165,6 +185,29 @@ def cancelled_after_another_attempt_was_filed(engine: Engine, name: str, *, at_s
     assert world.load(name).tally.completed == 1
 
 
+def filed_while_it_is_made_again(engine: Engine, name: str, place: states.JobStage, *, fails: bool) -> None:
+    """Another attempt at a picture that is filed and unlike the others fails, or its client cancels it."""
+    world = ContraryWorld(engine=engine, dice=random.Random(1), embeds=True)
+    batch = priced_batch(QUANTITY, name=name)
+    batch.command = msgspec.structs.replace(batch.command, quality=Quality(consistency=1.0))
+    world.start(batch)
+    while not (again := made_again(world, name, place)):
+        assert world.step()
+    image = image_id(name, again[0]["index"])
+    if fails:
+        ref = JobRef(hash=name, client_id="local", index=again[0]["index"], attempt=2, image_id=image)
+        world.deliver(JobFailed(ref=ref, stage="generator", error=ErrorBody(code="not_supported", message="no")))
+    else:
+        world.steer(Cancel(hash=name, image_id=image))
+    world.run(name)
+    assert {image.status for image in world.images(name)} == {"completed"}
+
+
+def made_again(world: World, name: str, place: states.JobStage) -> list[sa.RowMapping]:
+    """The second attempts of a batch that are at a place."""
+    return [row for row in world.rows() if (row["hash"], row["attempt"], row["stage"]) == (name, 2, place)]
+
+
 def job_at_storage(world: ContraryWorld) -> Job:
     """The job of the only picture, once the planner has heard that storage is to file it and nobody has."""
     while True:
@@ -179,6 +222,11 @@ def job_at_storage(world: ContraryWorld) -> Job:
 def test_every_legal_step_is_taken_by_some_history_and_no_other_by_any(engine: Engine) -> None:
     for seed in range(HISTORIES):
         history(engine, f"gen_{seed}", seed)
+    for seed in range(HISTORIES_ALIKE):
+        history(engine, f"gen_alike_{seed}", seed, alike=True)
+    for place in (states.JobStage.QUEUE, states.JobStage.GENERATOR, states.JobStage.QA):
+        filed_while_it_is_made_again(engine, f"gen_again_{place}", place, fails=False)
+    filed_while_it_is_made_again(engine, "gen_again_failed", states.JobStage.GENERATOR, fails=True)
     for at_storage in (False, True):
         cancelled_after_another_attempt_was_filed(engine, f"gen_filed_{at_storage}", at_storage=at_storage)
 

@@ -56,7 +56,8 @@ class SessionTracker:
         for image in images:
             before = self._jobs.get(image.index)
             output = before.output if before else None
-            if image.status == "completed" and (output is None or before is None or before.image_id != image.id):
+            known = before and (before.image_id, before.attempts) == (image.id, image.attempts)
+            if image.status == "completed" and (output is None or not known):
                 with self._report_unwritable(image.path):
                     output = await asyncio.to_thread(self._copy_to_output, image.path)
             job = job_of(image, before, now, output)

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from agents.doors.cli.copies import copy_to_folder
@@ -163,6 +164,20 @@ def test_a_copy_is_found_again_and_what_a_person_changed_is_left_alone(tmp_path:
     assert copy_to_folder(str(source), folder) == str(folder / "made_2.png")
     assert (folder / "made.png").read_bytes() == b"painted over"
     assert sorted(file.name for file in folder.iterdir()) == ["made.png", "made_2.png"]
+
+
+async def test_a_picture_that_was_made_again_is_handed_over_again(tmp_path: Path) -> None:
+    folder = tmp_path / "gen_batch_1"
+    folder.mkdir()
+    (folder / "first.png").write_bytes(b"1")
+    (folder / "nearer.png").write_bytes(b"2")
+    session = replace(log(job(15, "pending")), hash="gen_batch_1")
+    tracker = SessionTracker(SessionStore(tmp_path / "out"), session)
+    for name, attempts in (("first.png", 1), ("first.png", 1), ("nearer.png", 2)):
+        await tracker.update_jobs([image("completed", attempts=attempts, metadata=made(), path=str(folder / name))])
+    entry = tracker.job(14)
+    assert entry is not None
+    assert Path(entry.output or "").name == "nearer.png"
 
 
 def test_the_display_shows_bar_counts_current_recent_and_what_is_not_measured(tmp_path: Path) -> None:
