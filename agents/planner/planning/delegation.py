@@ -323,6 +323,10 @@ _DESCRIBES = re.compile(
     r"|background)\b"
 )
 """How a description of a picture begins: what it mentions is in the picture, and only what it begins with tells."""
+_REQUESTS = re.compile(
+    r"\?|\b(?:i|we|me|us|my|our|you|your|please)\b|^(?:write|set up|configure|tune|give|put|run|fix|plan)\b"
+)
+"""What somebody who is asked for something hears. A list of what a picture shows has none of it, whatever its words."""
 MAX_READ = 2_000
 """Characters of a brief that are read for this: what it asks for stands early."""
 ENOUGH_TERMS = 2
@@ -340,6 +344,8 @@ def find_delegate(brief: str) -> Delegate | None:
                 return delegate
         if not describes:
             said.append(text)
+    if not any(map(_REQUESTS.search, said)):
+        return None
     counts = [(len(set(terms.findall(" ".join(said)))), delegate) for delegate, _, _, terms in _COMPILED]
     most, delegate = max(counts, key=lambda count: count[0])
     return delegate if most >= ENOUGH_TERMS else None

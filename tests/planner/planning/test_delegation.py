@@ -69,7 +69,20 @@ def test_a_text_of_the_largest_size_is_read_in_bounded_time() -> None:
         assert find_delegate(text) is None
 
 
-@pytest.mark.parametrize("brief", [None, "", "a red car on a white background"])
+@pytest.mark.parametrize(
+    "brief",
+    [
+        None,
+        "",
+        "a red car on a white background",
+        "Vintage camera with photos on a wooden table",
+        "beautiful composition, warm palette, portrait of a woman",
+        "masterpiece, cinematic composition, muted palette, foggy harbour",
+        "Red button on a page of a book",
+        "Server racks, GPU cluster, blue light",
+        "dancers in slow motion, 30 s exposure",
+    ],
+)
 def test_a_brief_for_a_picture_passes(brief: str | None) -> None:
     check_own_work(brief)
     assert works_here(None) == []
