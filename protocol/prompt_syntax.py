@@ -19,6 +19,8 @@ words, and what follows the first chunk of a text encoder is cut off."""
 STEP = 1.1
 MAX_WEIGHT = 10.0
 """Weights beyond it act as this one."""
+_MAX_PRODUCT = 1e9
+"""Of nested brackets: beyond it, numbers become infinite, and infinity times 0 is no number."""
 
 _TOKEN = re.compile(
     r"\\(?P<escaped>[()\[\]\\])"
@@ -58,7 +60,7 @@ def parse_prompt(prompt: str) -> tuple[Chunk, ...]:
         if token["break"]:
             chunks.append([])
         elif token["open"] and factor is not None:
-            stack.append(stack[-1] * factor)
+            stack.append(min(max(stack[-1] * factor, -_MAX_PRODUCT), _MAX_PRODUCT))
         elif token["close"] and factor is not None:
             stack.pop()
         elif token["weight"] is None or position + 1 not in factors or not _is_round(tokens[position + 1]):
