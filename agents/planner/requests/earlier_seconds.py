@@ -30,7 +30,8 @@ class EarlierSeconds:
     async def _read_pictures(self) -> dict[str, list[MeasuredPicture]]:
         async with self._reading:
             if self._pictures is None:
-                self._pictures = {}
+                found: dict[str, list[MeasuredPicture]] = {}
                 for picture in await self._ledger.read(newest_pictures):
-                    self._pictures.setdefault(picture.pixels.model, []).append(picture)
+                    found.setdefault(picture.pixels.model, []).append(picture)
+                self._pictures = found
             return self._pictures
