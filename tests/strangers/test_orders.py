@@ -42,7 +42,7 @@ def here(offer: Offer) -> Offer:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Capabilities:
-    """All models and words that come with the registry, and one LoRA."""
+    """All models and words that come with the registry, one LoRA, and a QA that can judge any text of them."""
     home = tmp_path_factory.mktemp("home")
     known = registry.load(home / "models", home / "loras", home / "models.toml")
     offers = announce.announce(known, announce.Versions(), announce.Speeds())
@@ -56,7 +56,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Capabilities:
         samplers=[one.name for one in samplers.SAMPLERS],
         sampler_aliases=samplers.ALIASES,
     )
-    return merge_presences([generator, replace(process, role="prompt", styles=["plain"])])
+    judge = replace(process, role="qa", scorers=["*"])
+    return merge_presences([generator, replace(process, role="prompt", styles=["plain"]), judge])
 
 
 def command_of(order: dict[str, Any]) -> GenerateImages:

@@ -127,9 +127,12 @@ class _Reader:
         if is_blank(text) and blank:
             return ""
         found = split_settings(text)
-        subjects = self._has_subjects and written and not where.startswith("subjects")
+        subjects = self._has_subjects and written and not where.startswith(("subjects", "negative"))
         read = read_syntax(found.text, self._words, subjects=subjects, written=written)
-        if is_blank(read.text):
+        shown = read.text if settle else without_lora_tags(read.text, read.notes)
+        if is_blank(shown) and blank:
+            shown = ""
+        elif is_blank(shown):
             raise BadCommand(
                 "invalid_value",
                 "it is blank: there is nothing in it to draw",
@@ -143,7 +146,7 @@ class _Reader:
                 self.not_honoured.append((where, f"{said} is left out: set it in the command"))
         self.not_honoured += [(where, f"{said} is left out: nothing here does it") for said in found.others]
         self.not_honoured += [(where, note) for note in read.notes]
-        return read.text
+        return shown
 
     def read_swept(self, values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """The values of a sweep, those that are texts as they are understood."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from protocol.ids import MAX_SEED
 
 _FLAG = re.compile(r"(?<!\S)(?:--|—)(?P<name>[A-Za-z][A-Za-z_]{0,24})(?=[\s=:]|$)[ \t=]*")
-_NUMBER = r"[+-]?\d{1,12}(?:\.\d{1,6})?\b"
+_NUMBER = r"[+-]?\d{1,40}(?:\.\d{1,6})?\b"
 _WORDS = r"(?:(?:https?:)?[^\s,-]\S*)"
 _ALL = r"(?:(?!(?<!\S)(?:--|—)[A-Za-z]).)*"
 _VALUES = {
@@ -75,6 +75,8 @@ def _split_flags(found: SettingsInText) -> SettingsInText:
     for flag in _FLAG.finditer(text):
         name = flag["name"].lower()
         known = name in _VALUES
+        if not known and flag[0].startswith("—"):
+            continue  # a dash of prose
         given = re.compile(_VALUES.get(name, _NUMBER), re.DOTALL).match(text, flag.end())
         value = given[0].strip() if given else ""
         kept.append(text[place : flag.start()])
