@@ -58,6 +58,16 @@ def read_syntax(text: str, words: Mapping[str, str], *, subjects: bool, written:
     return ReadText(_read_and(text, notes), notes)
 
 
+def alternatives_of(text: str) -> list[str]:
+    """The texts that the choices of one make, each word of each of them in one at least; itself where it has none."""
+    choices = [found[0][1:-1].split("|") for found in _CHOICE.finditer(text)]
+    made: list[str] = []
+    for turn in range(max(map(len, choices), default=1)):
+        words = (options[turn % len(options)].strip() for options in choices)
+        made.append(_CHOICE.sub(lambda found, words=words: next(words), text))
+    return made
+
+
 def without_lora_tags(text: str, notes: list[str]) -> str:
     """A text without LoRA tags, where they cannot be the command's."""
     notes += [f"{found[0]} is left out: name LoRAs in the command" for found in _LORA_TAG.finditer(text)]

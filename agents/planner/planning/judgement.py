@@ -2,7 +2,9 @@
 module."""
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 
+from agents.planner.planning.foreign_syntax import alternatives_of
 from agents.pocket.language.reading import MODEL, Reading, nearest_known, read
 from protocol.commands import GenerateImages
 from protocol.prompt_syntax import plain_text
@@ -25,7 +27,8 @@ def judgement_notes(
     """Warnings about the judgement of a command's pictures; `scorers` are what QA announces, null where none does.
     `known` are words that an adapter adds to the model's."""
     if model == MODEL and (scorers is None or MODEL in scorers):
-        return _notes_of_world([read(plain_text(text)) for text in texts_of(command)], known)
+        texts = (one for text in texts_of(command) for one in alternatives_of(text))
+        return _notes_of_world([read(plain_text(text)) for text in islice(texts, MAX_TEXTS)], known)
     if scorers is None or ANY in scorers:
         return []
     return [

@@ -15,6 +15,7 @@ BOTH = frozenset({"pocket", "*"})
     [
         (GenerateImages(), []),
         (GenerateImages(brief="a lovely red car on a white background"), []),
+        (GenerateImages(brief="a {red|blue|green} car on a {white|black} background"), []),
         (
             GenerateImages(brief="a portrait of a smiling woman"),
             [
