@@ -28,8 +28,8 @@ class Performance(Struct, frozen=True, kw_only=True):
 
 RemarkableState = Literal["held", "waiting", "paused", "cancelling", "cancelled", "failed", "partly_failed"]
 """What a status says of a batch that is not being made: a plan that nobody approved yet, or one whose time has not come
-(`not_before`); paused; stopped, with pictures in flight; ended as its client or its deadline stopped it; ended with no
-picture stored, or with some of them failed."""
+(`not_before`); paused; stopped, with pictures in flight; ended as its client, its deadline or its used-up
+budget stopped it; ended with no picture stored, or with some of them failed."""
 
 BatchState = Literal["running", "completed", RemarkableState]
 """How a batch stands. `running`: its pictures are being made. `completed`: it ended, and no picture of it failed."""

@@ -18,7 +18,7 @@ class BatchState(StrEnum):
     RUNNING = "running"  #: pictures are handed out as the window allows
     PAUSED = "paused"  #: nothing more is handed out until it is resumed
     COMPLETED = "completed"  #: every picture has ended, in whatever way
-    CANCELLED = "cancelled"  #: every picture has ended, and the client or a time limit stopped some of them
+    CANCELLED = "cancelled"  #: every picture has ended, and the client, a time limit or the budget stopped some of them
 
 
 class JobState(StrEnum):

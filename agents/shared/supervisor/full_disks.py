@@ -41,9 +41,10 @@ class DiskRecord(Struct, frozen=True, kw_only=True):
 
 
 def note_room(record: DiskRecord, free: Mapping[str, int], now: str) -> DiskRecord:
-    """The record after a look at the room in bytes of each folder."""
+    """The record after a look at the room in bytes of each folder. A look finds every disk in use: of one that it does
+    not name, by this folder at least, nothing is said any more."""
     full = [
-        replace(one, until=now) if one.until is None and free.get(one.folder, 0) >= FULL_BYTES else one
+        replace(one, until=now) if one.until is None and free.get(one.folder, FULL_BYTES) >= FULL_BYTES else one
         for one in record.full
     ]
     known = {one.folder for one in full if one.until is None}

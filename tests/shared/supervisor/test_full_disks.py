@@ -44,7 +44,7 @@ def seen(*looks: tuple[str, Mapping[str, int]]) -> list[FullDisk]:
             [(HOME, T1, T2), (OTHER, T1, None)],
             id="two-disks",
         ),
-        pytest.param([(T1, {HOME: 0}), (T2, NOWHERE)], [(HOME, T1, None)], id="a-disk-that-is-not-looked-at"),
+        pytest.param([(T1, {HOME: 0}), (T2, NOWHERE)], [(HOME, T1, T2)], id="a-disk-that-is-not-looked-at"),
     ],
 )
 def test_a_record_says_which_disk_was_full_from_when_until_when(
