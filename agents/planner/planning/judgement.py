@@ -2,6 +2,7 @@
 module."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from agents.planner.planning.foreign_syntax import alternatives_of
@@ -28,13 +29,19 @@ def judgement_notes(
     `known` are words that an adapter adds to the model's."""
     if model == MODEL and (scorers is None or MODEL in scorers):
         texts = (one for text in texts_of(command) for one in alternatives_of(text))
-        return _notes_of_world([read(plain_text(text)) for text in islice(texts, MAX_TEXTS)], known)
+        return _notes_of_world([reading_of(text) for text in islice(texts, MAX_TEXTS)], known)
     if scorers is None or ANY in scorers:
         return []
     return [
         f"no scorer judges pictures of {model}: adherence and score are null, and min_score rests on {TECHNICAL}; "
         "to have one: bottega models pull siglip2, bottega models calibrate siglip2, then restart QA"
     ]
+
+
+@lru_cache(maxsize=2 * MAX_TEXTS)
+def reading_of(text: str) -> Reading:
+    """A reading is kept, because each value of a sweep is planned with the same texts."""
+    return read(plain_text(text))
 
 
 def texts_of(command: GenerateImages) -> list[str]:

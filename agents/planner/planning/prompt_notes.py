@@ -3,10 +3,11 @@ not read. Pure module."""
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from agents.planner.planning.command_texts import Note, group_notes
 from protocol.commands import GenerateImages
-from protocol.offers import ModelInfo
+from protocol.offers import ModelInfo, PromptReading
 from protocol.prompt_syntax import has_weights, parse_prompt, plain_text
 
 MAX_USEFUL_WEIGHT = 2.0
@@ -24,15 +25,22 @@ def prompt_notes(command: GenerateImages, model: ModelInfo) -> tuple[list[str], 
     not_honoured: list[Note] = []
     warnings: list[Note] = []
     for where, text in _texts_of(command):
-        weighted = has_weights(text)
-        if weighted and not reading.weights:
-            not_honoured.append((where, f"attention weights are taken off, since {model.name} does not use them"))
-        if weighted and reading.weights:
-            warnings += [(where, note) for note in _strong_weights(text)]
-        if reading.tokens is not None and (cut := count_tokens_at_least(plain_text(text)) - reading.tokens) > 0:
-            problem = f"{model.name} reads {reading.tokens} tokens; at least the last {cut} of this text are cut off"
-            not_honoured.append((where, problem))
+        ignored, strong = notes_of_text(text, model.name, reading)
+        not_honoured += [(where, note) for note in ignored]
+        warnings += [(where, note) for note in strong]
     return group_notes(not_honoured), group_notes(warnings)
+
+
+@lru_cache(maxsize=4096)
+def notes_of_text(text: str, model: str, reading: PromptReading) -> tuple[list[str], list[str]]:
+    """What is to be said of one text; kept, because each value of a sweep is planned with the same texts."""
+    ignored: list[str] = []
+    weighted = has_weights(text)
+    if weighted and not reading.weights:
+        ignored.append(f"attention weights are taken off, since {model} does not use them")
+    if reading.tokens is not None and (cut := count_tokens_at_least(plain_text(text)) - reading.tokens) > 0:
+        ignored.append(f"{model} reads {reading.tokens} tokens; at least the last {cut} of this text are cut off")
+    return ignored, _strong_weights(text) if weighted and reading.weights else []
 
 
 def count_tokens_at_least(text: str) -> int:

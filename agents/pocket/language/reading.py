@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from itertools import takewhile
 
 from agents.pocket.language.filler import FILLER, PURPOSES
@@ -108,6 +108,7 @@ def read(text: str) -> Reading:
     return _finish(draft, text)
 
 
+@lru_cache(maxsize=1024)
 def nearest_known(word: str) -> str | None:
     """The known word that a stranger is probably meant to be; null for what is a word of its own."""
     if len(word) < 3 or word in _own_words():

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from agents.planner.planning import judgement, prompt_notes
 from agents.planner.planning.capabilities import merge_presences
 from agents.planner.planning.recipe import Defaults, resolve
 from agents.planner.planning.sweep import combination, count_combinations
@@ -11,6 +12,7 @@ from protocol.codec import decode_command
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused
 from protocol.messages import Job, ModelInfo, Presence
+from protocol.offers import PromptReading
 from protocol.parameters import Export, Lora, Requirements, Sweep
 from protocol.pixels import PixelSpec
 from tests.planner.workbench import RECIPE
@@ -218,3 +220,29 @@ def test_a_value_that_this_workshop_lacks_is_refused_at_its_place_in_the_sweep()
         with pytest.raises((BadCommand, Refused)) as refused:
             resolve(door(sweep), workshop, defaults)
         assert refused.value.body.path == path
+
+
+def test_texts_are_read_once_however_many_values_they_are_planned_with() -> None:
+    command = order(brief="a red mug that nobody else plans")
+    model = ModelInfo(
+        name="pocket",
+        platform="pocket",
+        installed=True,
+        native_sizes=[(128, 128)],
+        steps=20,
+        guidance=3.5,
+        guidance_range=(1.0, 7.0),
+        sampler="Euler",
+        negative_prompt=True,
+        max_pixels=65536,
+        multiple_of=4,
+        prompts=PromptReading(weights=True),
+    )
+    for read in (judgement.reading_of, prompt_notes.notes_of_text):
+        read.cache_clear()
+    for steps in range(20, 30):
+        one = msgspec.structs.replace(command, steps=steps)
+        judgement.judgement_notes(one, "pocket", None)
+        prompt_notes.prompt_notes(one, model)
+    assert judgement.reading_of.cache_info().misses == 1
+    assert prompt_notes.notes_of_text.cache_info().misses == 1
