@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from protocol.prompt_syntax import is_json_object
@@ -58,14 +58,12 @@ def read_syntax(text: str, words: Mapping[str, str], *, subjects: bool, written:
     return ReadText(_read_and(text, notes), notes)
 
 
-def alternatives_of(text: str) -> list[str]:
+def alternatives_of(text: str) -> Iterator[str]:
     """The texts that the choices of one make, each word of each of them in one at least; itself where it has none."""
     choices = [found[0][1:-1].split("|") for found in _CHOICE.finditer(text)]
-    made: list[str] = []
     for turn in range(max(map(len, choices), default=1)):
         words = (options[turn % len(options)].strip() for options in choices)
-        made.append(_CHOICE.sub(lambda found, words=words: next(words), text))
-    return made
+        yield _CHOICE.sub(lambda found, words=words: next(words), text)
 
 
 def without_lora_tags(text: str, notes: list[str]) -> str:

@@ -28,8 +28,7 @@ def judgement_notes(
     """Warnings about the judgement of a command's pictures; `scorers` are what QA announces, null where none does.
     `known` are words that an adapter adds to the model's."""
     if model == MODEL and (scorers is None or MODEL in scorers):
-        texts = (one for text in texts_of(command) for one in alternatives_of(text))
-        return _notes_of_world([reading_of(text) for text in islice(texts, MAX_TEXTS)], known)
+        return list(_notes_of_texts(tuple(texts_of(command)), tuple(known)))
     if scorers is None or ANY in scorers:
         return []
     return [
@@ -38,9 +37,16 @@ def judgement_notes(
     ]
 
 
+@lru_cache(maxsize=4)
+def _notes_of_texts(texts: tuple[str, ...], known: tuple[str, ...]) -> list[str]:
+    """Kept, as readings are, because each value of a sweep is planned with the same texts."""
+    shown = (one for text in texts for one in alternatives_of(text))
+    return _notes_of_world([reading_of(text) for text in islice(shown, MAX_TEXTS)], known)
+
+
 @lru_cache(maxsize=2 * MAX_TEXTS)
 def reading_of(text: str) -> Reading:
-    """A reading is kept, because each value of a sweep is planned with the same texts."""
+    """What can be judged of a text."""
     return read(plain_text(text))
 
 
