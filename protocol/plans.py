@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from protocol.catalogue import Catalogued
 from protocol.errors import ErrorBody
-from protocol.parameters import EngineKind, Scalar
+from protocol.parameters import EngineKind, Lora, Scalar, Sweep
 
 
 class Cost(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,8 @@ class PlanBody(Struct, frozen=True, kw_only=True):
     `estimated_cost` and `estimated_seconds` are null where nothing was measured or priced yet; `unknown_cost` says
     which of the two is missing. `reserved_cost` is the most that the batch may cost, all attempts used: it is held
     while the batch runs, and what was not needed is given back. `images` are those of a dry run of a catalogue or a
-    sweep, a page at a time; `next` is the index to ask for next.
+    sweep, a page at a time; `next` is the index to ask for next. `loras` and `sweep` are left out where there are none;
+    of a field that is swept, the plan's own value is not that of any picture.
     """
 
     state: Literal["accepted", "held", "planned", "refused"]
@@ -92,6 +93,8 @@ class PlanBody(Struct, frozen=True, kw_only=True):
     unknown_cost: Literal["no_price", "not_measured"] | UnsetType = UNSET
     images: list[PlannedImage] | UnsetType = UNSET
     next: int | UnsetType = UNSET
+    loras: list[Lora] | UnsetType = UNSET
+    sweep: Sweep | UnsetType = UNSET
 
 
 class GenerationPlan(Struct, frozen=True, kw_only=True):

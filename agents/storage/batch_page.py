@@ -161,6 +161,7 @@ def _card(picture: PagePicture) -> Element:
     score = record.get("score")
     title = f"#{record.get('index')} · " + ("not scored" if score is None else f"score {score:.2f}")
     told: dict[str, str] = {
+        **{name: _text(value) for name, value in record.get("swept", {}).items() if name != "prompt"},
         "seed": _text(record.get("seed")),
         "size": f"{record.get('width')} x {record.get('height')}",
         "model": _text(record.get("model")),

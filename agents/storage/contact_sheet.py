@@ -36,7 +36,8 @@ _BELOW_BAR_COLOUR = (196, 52, 44)
 
 @dataclass(frozen=True)
 class SheetFrame:
-    """One picture of a sheet. `below_bar` marks the best candidate of a picture that failed."""
+    """One picture of a sheet. `below_bar` marks the best candidate of a picture that failed, `swept` are the
+    values that tell it from others of a sweep."""
 
     path: Path | None
     index: int
@@ -44,6 +45,7 @@ class SheetFrame:
     score: float | None
     below_bar: bool
     prompt: str = ""
+    swept: str = ""
 
 
 def draw_sheet(title: str, frames: Sequence[SheetFrame], total: int, facts: Sequence[str] = ()) -> bytes:
@@ -93,7 +95,8 @@ def _draw_frame(sheet: Image.Image, draw: ImageDraw.ImageDraw, frame: SheetFrame
             (left + CELL_SIDE, top + CELL_SIDE + 5), "below the bar", fill=_BELOW_BAR_COLOUR, font=font, anchor="ra"
         )
     prompt = _lines(frame.prompt, _PROMPT_SIZE, _PROMPT_LEADING, CELL_SIDE, PROMPT_LINES, _TEXT_COLOUR)
-    seed = _lines(f"seed {frame.seed}", _PROMPT_SIZE, _PROMPT_LEADING, CELL_SIDE, 1, _MUTED_COLOUR)
+    facts = " · ".join(filter(None, (frame.swept, f"seed {frame.seed}")))
+    seed = _lines(facts, _PROMPT_SIZE, _PROMPT_LEADING, CELL_SIDE, 1, _MUTED_COLOUR)
     _draw_lines(draw, [*prompt, *seed], left, top + CELL_SIDE + 25)
 
 

@@ -73,6 +73,9 @@ class OverviewWriter:
             score=row.score,
             below_bar=row.disposition == "kept",
             prompt=row.prompt,
+            swept=", ".join(
+                f"{name} {value}" for name, value in row.record.get("swept", {}).items() if name != "prompt"
+            ),
         )
 
 

@@ -272,7 +272,7 @@ def status_of(batch: str, state: BatchState, tally: Tally, stand_in: str | None)
                 avg_time=_mean(tally.seconds_sum, tally.timed),
                 gpu_util=_mean(tally.gpu_util_sum, tally.gpu_util_count),
             ),
-            cost_per_image=_mean(tally.cost_micros / 1e6, tally.completed) if _has_cost(tally) else None,
+            cost_per_image=_cost_per_image(tally),
             stand_in=stand_in or UNSET,
             state=UNSET if state == "running" or state == "completed" else state,
             reused=tally.reused or UNSET,
@@ -284,6 +284,11 @@ def status_of(batch: str, state: BatchState, tally: Tally, stand_in: str | None)
 def _has_cost(tally: Tally) -> bool:
     """Whether it is known what the pictures cost: where all of them were stored already, nothing."""
     return tally.costed > 0 or (tally.reused > 0 and not tally.timed)
+
+
+def _cost_per_image(tally: Tally) -> float | None:
+    """In dollars, to the micro-dollar; null where nothing has a price."""
+    return round(tally.cost_micros / tally.completed) / 1e6 if tally.completed and _has_cost(tally) else None
 
 
 def _mean(total: float, count: int) -> float | None:

@@ -16,7 +16,7 @@ MAX_ASPECT = 4.0
 ASPECT_TOLERANCE = 0.05
 """An aspect within 5 % of a native size's is made at the native size, which the model was trained on."""
 
-MAX_STRETCH = 1.25
+MAX_STRETCH = 1.2
 """Times a native side up to which a model draws one scene and not the same things again beside each other."""
 
 MIN_AREA = 0.5

@@ -67,6 +67,8 @@ def plan_reply(batch: Batch, prompts: list[str], generators: int) -> GenerationP
             metadata=batch.command.metadata,
             reserved_cost=_reserved_cost(batch),
             unknown_cost=_unknown_cost(recipe),
+            loras=recipe.pixels.loras or UNSET,
+            sweep=batch.command.sweep or UNSET,
         ),
         hash=batch.hash,
     )

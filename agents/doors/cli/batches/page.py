@@ -51,7 +51,7 @@ def find_page(pictures: Path, batch: str) -> Path:
             if (folder / name).is_file():
                 return (folder / name).absolute()
     raise bad_input(
-        f"{batch} has no page yet: it is written when the batch has ended",
+        f"{batch} has no page: it is written when a batch has ended and a picture of it is stored",
         code="wrong_state",
         path=str(folders[0]),
         hint=f"see bottega status {batch} --watch",

@@ -5,6 +5,7 @@ import secrets
 import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from msgspec.structs import replace
 
@@ -39,7 +40,9 @@ def generate(command: GenerateImages, out: Path | None, stand_in: str | None, js
     settings = load_settings(stand_in=stand_in)
     if out is not None:
         with report_unwritable(out):
-            out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is told before anything is made
+            out.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=out):
+                pass  # a folder that cannot be written is told before anything is made
     display, clock = display_for(open_console(stderr=True), silent=json), PhaseClock()
     if stand_in and find_workshop(settings.address_file):
         display.print_line(
@@ -140,5 +143,7 @@ async def _cancel(client: Client, batch: str, display: Display) -> None:
         async with asyncio.timeout(MAX_CANCEL_WAIT_S):
             answer = await ask(client, Cancel(hash=batch), GenerationStatus)
         display.print_line(f"cancelled · {format_counts(answer.generation_status)} · {batch}")
+        if answer.generation_status.completed or answer.generation_status.processing:
+            display.print_line(f"what is stored, and what was begun: bottega result {batch}")
     except (Failure, TimeoutError):
         display.print_line(f"the workshop did not answer; cancel it later with: bottega cancel {batch}")

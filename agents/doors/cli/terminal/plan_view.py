@@ -11,6 +11,9 @@ from protocol.counts import format_count
 from protocol.errors import ErrorBody
 from protocol.plans import GenerationPlan, PlanBody, Stage
 
+MAX_SWEPT = 6
+"""Values of a swept field that are shown."""
+
 
 def refusal_of(plan: PlanBody) -> Failure | None:
     """Why a plan was refused, and what would work; null when it was not."""
@@ -27,8 +30,9 @@ def headline(plan: GenerationPlan) -> str:
     size = body.stages[-1].size if body.stages else body.size
     if size:
         parts.append(f"{size.width}×{size.height}")
-    if body.steps:
+    if body.steps and "steps" not in _swept(body):
         parts.append(format_count(body.steps, "step"))
+    parts += _format_sweep(body)
     if body.estimated_seconds:
         parts.append(f"about {format_duration(body.estimated_seconds)}")
     if plan.hash:
@@ -71,10 +75,12 @@ def show_plan(console: Console, plan: GenerationPlan) -> None:
 
 
 def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
+    swept = _swept(body)
     candidates: list[tuple[str, str | None]] = [
         ("state", body.state),
         ("pictures", str(body.quantity)),
         ("made by", _format_models(body)),
+        ("LoRA", ", ".join(f"{lora.name} {lora.weight:g}" for lora in body.loras) if body.loras else None),
         ("provider", body.provider),
         ("size", f"{body.size.width}×{body.size.height}" if body.size else None),
         ("steps", str(body.steps) if body.steps is not None else None),
@@ -89,7 +95,22 @@ def _plan_lines(body: PlanBody) -> list[tuple[str, str]]:
         ("hold", _format_reserved(body)),
     ]
     notes = [("note", text) for text in body.warnings] + [("not honoured", text) for text in body.not_honoured]
-    return [(name, value) for name, value in candidates if value] + notes
+    tried = [("sweep", text) for text in _format_sweep(body)]
+    return [(name, value) for name, value in candidates if value and name not in swept] + tried + notes
+
+
+def _swept(body: PlanBody) -> set[str]:
+    """Lines of a plan whose value differs between its pictures."""
+    return {"size" if name == "resolution" else name for name in body.sweep.values} if body.sweep else set()
+
+
+def _format_sweep(body: PlanBody) -> list[str]:
+    """`steps 10, 30`: the values that are tried, by field."""
+    fields = body.sweep.values.items() if body.sweep else ()
+    return [
+        f"{name} {', '.join(map(str, values[:MAX_SWEPT]))}{' …' if len(values) > MAX_SWEPT else ''}"
+        for name, values in fields
+    ]
 
 
 def _format_reserved(plan: PlanBody) -> str | None:
