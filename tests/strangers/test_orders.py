@@ -66,7 +66,8 @@ def command_of(order: dict[str, Any]) -> GenerateImages:
     if "prompt" in order:
         fields["prompts"] = [order["prompt"]]
     fields = {name: value for name, value in fields.items() if value != ""}
-    text = msgspec.json.encode(fields).decode().replace("$DETAILS", DETAILS).replace("$LONG", "x" * 5000)
+    text = msgspec.json.encode(fields).decode().replace("$DETAILS", DETAILS)
+    text = text.replace("$LONG", "x" * 5000).replace("$NEARLY_LONG", "x" * 3999)
     command = decode_command(text.encode())
     assert isinstance(command, GenerateImages)
     return command
