@@ -68,6 +68,7 @@ def command_of(order: dict[str, Any]) -> GenerateImages:
     fields = {name: value for name, value in fields.items() if value != ""}
     text = msgspec.json.encode(fields).decode().replace("$DETAILS", DETAILS)
     text = text.replace("$LONG", "x" * 5000).replace("$NEARLY_LONG", "x" * 3999)
+    text = text.replace("$BREAKS", "a red car" + " BREAK red" * 40)
     command = decode_command(text.encode())
     assert isinstance(command, GenerateImages)
     return command
