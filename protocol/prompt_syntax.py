@@ -99,7 +99,15 @@ def count_breaks(prompt: str) -> int:
 
 def plain_text(prompt: str) -> str:
     """The words of a prompt without its syntax; a prompt that has none as it is."""
-    chunks = parse_prompt(prompt)
+    return _join(prompt, parse_prompt(prompt))
+
+
+def wanted_text(prompt: str) -> str:
+    """As `plain_text`, without what weighs nothing or less: that is not to be seen."""
+    return _join(prompt, tuple(tuple(part for part in chunk if part.weight > 0) for chunk in parse_prompt(prompt)))
+
+
+def _join(prompt: str, chunks: tuple[Chunk, ...]) -> str:
     texts = ["".join(part.text for part in chunk) for chunk in chunks]
     if len(texts) == 1:
         return prompt if not any(mark in prompt for mark in "()[]\\") else texts[0]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.prompt_syntax import Weighted, has_weights, parse_prompt, plain_text
+from protocol.prompt_syntax import Weighted, has_weights, parse_prompt, plain_text, wanted_text
 
 Part = tuple[str, float]
 
@@ -52,3 +52,16 @@ def test_a_flood_of_chunks_is_bounded_and_keeps_its_words() -> None:
     assert "part30" in chunks[-2][1].text
     assert "".join(part.text for part in chunks[-1]).split()[-1] == "part99"
     assert plain_text(prompt).replace(",", "").split() == [f"part{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        ("a (red:0) car", "a  car"),
+        ("a (red:-1) car BREAK (a boat:-0.5) BREAK night", "a  car, night"),
+        ("a (red:0.1) car, [dark]", "a red car, dark"),
+        ("a red car", "a red car"),
+    ],
+)
+def test_what_weighs_nothing_is_not_wanted(prompt: str, wanted: str) -> None:
+    assert wanted_text(prompt) == wanted
