@@ -25,6 +25,9 @@ from protocol.sweep import LORA
 _INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 """Unicode's categories of spaces, of control characters and of those that only join or order others."""
 
+MAX_NOTES, MAX_NOTE = 100, 1000
+"""Notes that a plan has, and characters of one."""
+
 Note = tuple[str, str]
 """(the text that it is about, as plans name it, or "" for none; what is to be said)."""
 
@@ -90,6 +93,12 @@ def group_notes(notes: Iterable[Note]) -> list[str]:
     for where, note in notes:
         places.setdefault(note, []).append(where)
     return [f"{_places(said)}{note}" for note, said in places.items()]
+
+
+def bound_notes(notes: Sequence[str]) -> list[str]:
+    """What is said of a command, as much as fits a reply: the first notes, and how many more there are."""
+    shown = [note if len(note) <= MAX_NOTE else f"{note[: MAX_NOTE - 1]}…" for note in notes[:MAX_NOTES]]
+    return shown if len(notes) <= MAX_NOTES else [*shown, f"and {len(notes) - MAX_NOTES} more of the kind"]
 
 
 def _check_bounds(command: GenerateImages) -> None:
