@@ -189,6 +189,17 @@ async def test_a_prompt_file_of_a_catalogue_is_read_whichever_editor_saved_it_an
     assert unmatched(read.warnings, said) == ([], [])
 
 
+@pytest.mark.parametrize("text", ["--ar 9:16 --v 6", "((:1.2)) BREAK []"])
+async def test_a_prompt_file_of_nothing_but_settings_is_refused_by_its_name(text: str, tmp_path: Path) -> None:
+    folder = tmp_path / "catalogues" / "catalog_v1"
+    folder.mkdir(parents=True)
+    (folder / "ZH01_mug.md").write_text(f"# Title\n\n{text}")
+    loader = CatalogueLoader(tmp_path / "catalogues", tmp_path / "combos", LocalBlobs(tmp_path / "blobs"))
+    with pytest.raises(AcpError, match="v1/ZH01_mug") as refused:
+        await loader.load(GenerateImages(catalogue=Catalogue(names=["v1"])))
+    assert refused.value.body.path == "$.catalogue"
+
+
 def test_a_brief_whose_bytes_are_no_text_gets_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended, report_failures():
         generate_command(GenerateOptions(brief="a red \udcff car"))
