@@ -22,6 +22,10 @@ MAX_WEIGHT = 10.0
 _MAX_PRODUCT = 1e9
 """Of nested brackets: beyond it, numbers become infinite, and infinity times 0 is no number."""
 
+MAX_CHUNKS = 32
+"""Chunks that a prompt may ask for, which is more than the longest text fills: each costs its time at every step. A
+further `BREAK` is a space."""
+
 _TOKEN = re.compile(
     r"\\(?P<escaped>[()\[\]\\])"
     r"|(?P<open>[(\[])"
@@ -57,8 +61,10 @@ def parse_prompt(prompt: str) -> tuple[Chunk, ...]:
     stack: list[float] = [1.0]
     for position, token in enumerate(tokens):
         factor = factors.get(position)
-        if token["break"]:
+        if token["break"] and len(chunks) < MAX_CHUNKS:
             chunks.append([])
+        elif token["break"]:
+            _append(chunks[-1], Weighted(" ", chunks[-1][-1].weight if chunks[-1] else 1.0))
         elif token["open"] and factor is not None:
             stack.append(min(max(stack[-1] * factor, -_MAX_PRODUCT), _MAX_PRODUCT))
         elif token["close"] and factor is not None:
@@ -86,9 +92,22 @@ def has_weights(prompt: str) -> bool:
     return len(chunks) > 1 or any(part.weight != 1 for chunk in chunks for part in chunk)
 
 
+def count_breaks(prompt: str) -> int:
+    """How often a prompt asks for a new chunk."""
+    return 0 if is_json_object(prompt) else sum(1 for token in _TOKEN.finditer(prompt) if token["break"])
+
+
 def plain_text(prompt: str) -> str:
     """The words of a prompt without its syntax; a prompt that has none as it is."""
-    chunks = parse_prompt(prompt)
+    return _join(prompt, parse_prompt(prompt))
+
+
+def wanted_text(prompt: str) -> str:
+    """As `plain_text`, without what weighs nothing or less: that is not to be seen."""
+    return _join(prompt, tuple(tuple(part for part in chunk if part.weight > 0) for chunk in parse_prompt(prompt)))
+
+
+def _join(prompt: str, chunks: tuple[Chunk, ...]) -> str:
     texts = ["".join(part.text for part in chunk) for chunk in chunks]
     if len(texts) == 1:
         return prompt if not any(mark in prompt for mark in "()[]\\") else texts[0]

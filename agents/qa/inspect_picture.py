@@ -13,7 +13,7 @@ from agents.qa.signature import signature
 from agents.shared.picture import Rgb, Undecodable, decode
 from protocol.messages import Job, ScoreImage
 from protocol.post import size_after
-from protocol.prompt_syntax import WEIGHTS, plain_text
+from protocol.prompt_syntax import WEIGHTS, wanted_text
 
 MIN_REGION_SIDE = 0.25
 """Part of a side below which a region is too small to be judged by itself."""
@@ -98,5 +98,5 @@ def _compare(scorer: Scorer, rgb: Rgb, message: ScoreImage, read: Callable[[str]
 
 
 def _words_of(job: Job, text: str) -> str:
-    """What a text of a job says, without the syntax that it is written in."""
-    return plain_text(text) if job.pixels.prompt_syntax == WEIGHTS else text
+    """What a text of a job wants to be seen, without the syntax that it is written in."""
+    return wanted_text(text) if job.pixels.prompt_syntax == WEIGHTS else text

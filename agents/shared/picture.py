@@ -47,8 +47,12 @@ _UPRIGHT_BY_ORIENTATION = {
 }
 """What turns the stored pixels upright (EXIF 3.0, 4.6.5.1); 1 is upright."""
 
-# What Pillow's decoders are known to raise on hostile bytes.
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error)
+# What Pillow's decoders are known to raise on hostile bytes: a palette that is not there is an AssertionError, an
+# interlacing that does not exist a TypeError.
+_DECODER_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, struct.error, zlib.error),
+    *(AssertionError, AttributeError, OverflowError, TypeError),
+)
 
 
 class Undecodable(ValueError):

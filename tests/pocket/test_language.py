@@ -41,6 +41,8 @@ NOTHING: tuple[str, ...] = ()
         ("our customers asked for three stars, all yellow", "three yellow stars"),
         ("a car on white background, the car is red, the car is large", "a large red car on a white background"),
         ("a ball on white and in the middle", "a ball in the centre on a white background"),
+        ("a red car, no text or watermark", "a red car"),
+        ("a red heart without any text or watermarks, white background", "a red heart on a white background"),
     ],
 )
 def test_what_the_world_knows_is_judged_whole(text: str, judged: str) -> None:
@@ -53,6 +55,8 @@ def test_what_the_world_knows_is_judged_whole(text: str, judged: str) -> None:
     [
         ("a red car in Paris", "a red car", ("paris",)),
         ("a rusty car", "a car", ("rusty",)),
+        ("a mug shot", None, ("mug shot",)),
+        ("an Apple computer on a desk", None, ("apple computer on a desk",)),
         ("a dark blue car", "a car", ("dark blue",)),
         ("a wooden chair", "a chair", ("wooden",)),
         ("a <lime> ball", "a ball", ("<lime>",)),

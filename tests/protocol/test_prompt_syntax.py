@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.prompt_syntax import Weighted, has_weights, parse_prompt, plain_text
+from protocol.prompt_syntax import Weighted, has_weights, parse_prompt, plain_text, wanted_text
 
 Part = tuple[str, float]
 
@@ -43,3 +43,25 @@ def test_a_prompt_is_read_as_other_programs_read_it(prompt: str) -> None:
 def test_brackets_without_end_are_read_in_time_that_grows_with_their_number(prompt: str) -> None:
     assert len(parse_prompt(prompt)) == 1
     assert all(abs(part.weight) <= 10 for part in parse_prompt(prompt)[0])
+
+
+def test_a_flood_of_chunks_is_bounded_and_keeps_its_words() -> None:
+    prompt = " BREAK ".join(f"(part{number}:1.5)" for number in range(100))
+    chunks = parse_prompt(prompt)
+    assert len(chunks) == 32
+    assert "part30" in chunks[-2][1].text
+    assert "".join(part.text for part in chunks[-1]).split()[-1] == "part99"
+    assert plain_text(prompt).replace(",", "").split() == [f"part{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        ("a (red:0) car", "a  car"),
+        ("a (red:-1) car BREAK (a boat:-0.5) BREAK night", "a  car, night"),
+        ("a (red:0.1) car, [dark]", "a red car, dark"),
+        ("a red car", "a red car"),
+    ],
+)
+def test_what_weighs_nothing_is_not_wanted(prompt: str, wanted: str) -> None:
+    assert wanted_text(prompt) == wanted

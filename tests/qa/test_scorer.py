@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast, SiglipConfig, SiglipModel
 
 from agents.pocket.captions import plain
+from agents.pocket.language.reading import Reading
 from agents.pocket.paths import SCORER
 from agents.pocket.render import Scene, render
 from agents.qa.agent import Qa
@@ -26,6 +27,7 @@ from bus.agent import Delivery
 from bus.local_blobs import LocalBlobs
 from protocol.messages import ImageScored, Prompt, PromptOrigin
 from protocol.parameters import Region
+from protocol.prompt_syntax import WEIGHTS
 from tests.qa.drawings import disc, encoded, order, tower
 
 DIMENSIONS = 16
@@ -220,3 +222,16 @@ class TestPocketScorer:
 
         assert adherence(plain(one), plain(other)) > 0.5
         assert max(adherence(plain(one), plain(one)), adherence(plain(other), plain(other))) < 0.2
+
+    def test_what_weighs_nothing_is_not_looked_for(self, scorer: Scorer) -> None:
+        message = order("ab" * 32)
+        pixels = message.job.with_pixels(prompt="a (red:0) car, (a boat:-1)", prompt_syntax=WEIGHTS)
+        job = msgspec.structs.replace(pixels, prompt_origin=PromptOrigin())
+        asked: list[str] = []
+
+        def read(text: str) -> Reading:
+            asked.append(text)
+            return Reading(None)
+
+        inspect_picture(encoded(disc()), msgspec.structs.replace(message, job=job), scorer, read)
+        assert asked == ["a  car, "]

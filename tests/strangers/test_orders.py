@@ -66,7 +66,9 @@ def command_of(order: dict[str, Any]) -> GenerateImages:
     if "prompt" in order:
         fields["prompts"] = [order["prompt"]]
     fields = {name: value for name, value in fields.items() if value != ""}
-    text = msgspec.json.encode(fields).decode().replace("$DETAILS", DETAILS).replace("$LONG", "x" * 5000)
+    text = msgspec.json.encode(fields).decode().replace("$DETAILS", DETAILS)
+    text = text.replace("$LONG", "x" * 5000).replace("$NEARLY_LONG", "x" * 3999)
+    text = text.replace("$BREAKS", "a red car" + " BREAK red" * 40)
     command = decode_command(text.encode())
     assert isinstance(command, GenerateImages)
     return command
@@ -185,6 +187,17 @@ async def test_a_prompt_file_of_a_catalogue_is_read_whichever_editor_saved_it_an
     assert [entry.text.strip() for entry in snapshot.entries] == ["a blue mug é"]
     said = ["--ar 9:16 is left out", "[red:blue:0.5]: words do not change", "<lora:ink:1> is left out"]
     assert unmatched(read.warnings, said) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["--ar 9:16 --v 6", "((:1.2)) BREAK []"])
+async def test_a_prompt_file_of_nothing_but_settings_is_refused_by_its_name(text: str, tmp_path: Path) -> None:
+    folder = tmp_path / "catalogues" / "catalog_v1"
+    folder.mkdir(parents=True)
+    (folder / "ZH01_mug.md").write_text(f"# Title\n\n{text}")
+    loader = CatalogueLoader(tmp_path / "catalogues", tmp_path / "combos", LocalBlobs(tmp_path / "blobs"))
+    with pytest.raises(AcpError, match="v1/ZH01_mug") as refused:
+        await loader.load(GenerateImages(catalogue=Catalogue(names=["v1"])))
+    assert refused.value.body.path == "$.catalogue"
 
 
 def test_a_brief_whose_bytes_are_no_text_gets_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,9 @@
 """Pictures as cameras, phones and editors write them, as every kind of input: seen as people see them, or refused in
 words that name their format. The right values stand in `pictures.toml`."""
 
+import struct
 import tomllib
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,18 @@ def test_what_is_not_read_is_refused_by_its_name(name: str) -> None:
     with pytest.raises(Undecodable, match=REFUSED[name]) as refused:
         decode(FILES[name])
     assert refused.value.fault == "unknown_format"
+
+
+@pytest.mark.parametrize(("colour_type", "interlacing"), [(3, 0), (2, 0xF6)], ids=["no palette", "no such interlacing"])
+def test_a_header_that_no_decoder_expects_is_a_broken_picture(colour_type: int, interlacing: int) -> None:
+    head = struct.pack(">IIBBBBB", 8, 8, 8, colour_type, 0, 0, interlacing)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"\0" * 200)), (b"IEND", b""))
+    parts = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    with pytest.raises(Undecodable) as refused:
+        decode(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    assert refused.value.fault == "broken"
 
 
 @pytest.mark.parametrize("name", ["photo.heic", "heic_by_another_name.jpg"])

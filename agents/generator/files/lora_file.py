@@ -36,6 +36,8 @@ _PAIRS: tuple[tuple[str, str, Naming], ...] = (
 
 MAX_TAGS_BYTES = 4 << 20
 MAX_TRIGGERS = 5
+MAX_TRIGGER = 500
+"""Characters of what wakes a LoRA, which stands in every prompt with it and in what a generator says of itself."""
 MIN_NAME = 3
 """Letters of a name from which on it is looked for in another one."""
 
@@ -164,7 +166,7 @@ def _platform_by_text_width(layers: Layers) -> str | None:
 def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """The words that the file says wake it: its own phrase, else tags that were on every picture and that its trainer
     named it after. What is on every picture alone may be `1girl`; none is better than a wrong one."""
-    if phrase := metadata.get("modelspec.trigger_phrase", "").strip():
+    if phrase := usable_trigger(metadata.get("modelspec.trigger_phrase", "")):
         return (phrase,)
     folders = _json_object(metadata.get("ss_tag_frequency", ""))
     counted = _json_object(metadata.get("ss_dataset_dirs", ""))
@@ -174,7 +176,16 @@ def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
         if isinstance(counts, dict):
             numbers = cast("dict[str, Any]", counts)
             found += _tags_of_every_picture(numbers, _picture_count(counted.get(folder)), (folder, title))
-    return tuple(dict.fromkeys(found))[:MAX_TRIGGERS]
+    return tuple(dict.fromkeys(filter(None, map(usable_trigger, found))))[:MAX_TRIGGERS]
+
+
+def usable_trigger(words: str) -> str:
+    """Words that a stranger says wake a LoRA, in one line without characters that nobody sees; empty where they are
+    more than a prompt has room for."""
+    if len(words) > MAX_TRIGGER:
+        return ""
+    seen = "".join(character if character.isprintable() else " " for character in words)
+    return " ".join(seen.split())
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from agents.generator.files.family_marks import (
 from agents.generator.files.ip_adapter_file import NotAnIpAdapter, is_ip_adapter
 from agents.generator.files.ip_adapter_file import describe as describe_ip_adapter
 from agents.generator.files.json_object import read_object
-from agents.generator.files.lora_file import NotALora, describe
+from agents.generator.files.lora_file import NotALora, describe, usable_trigger
 from agents.generator.files.part_configurations import find_fault
 from agents.generator.files.rrdb_file import UPSCALER_BOUNDS, NotAnUpscaler, is_upscaler
 from agents.generator.files.rrdb_file import describe as describe_upscaler
@@ -189,7 +189,7 @@ def _folder_platform(folder: Path) -> str | None:
 def _read_sidecar(path: Path) -> tuple[str, tuple[str, ...]]:
     """What Civitai says of the base model and the words that wake it."""
     said = _read_json(path.with_suffix(SIDECAR_SUFFIX), _Sidecar)
-    return (said.baseModel, tuple(word.strip() for word in said.trainedWords if word.strip())) if said else ("", ())
+    return (said.baseModel, tuple(filter(None, map(usable_trigger, said.trainedWords)))) if said else ("", ())
 
 
 def _read_json(file: Path, kind: type[Content]) -> Content | None:

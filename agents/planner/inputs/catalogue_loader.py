@@ -20,6 +20,7 @@ from bus.blobs import Blobs
 from protocol.catalogue import CatalogueCombo, CatalogueEntry, CatalogueSnapshot, ReferenceBlob
 from protocol.commands import Catalogue, Combos, GenerateImages
 from protocol.errors import BadCommand, Refused
+from protocol.prompt_syntax import plain_text
 
 MAX_ENTRIES = 1000
 MAX_COMBOS = 1000
@@ -101,7 +102,12 @@ class CatalogueLoader:
         notes: list[Note] = []
         read: list[CatalogueEntry] = []
         for entry in kept:
-            text, said = read_catalogue_text(entry.text, f"{entry.catalogue}/{entry.id}", words)
+            where = f"{entry.catalogue}/{entry.id}"
+            text, said = read_catalogue_text(entry.text, where, words)
+            if is_blank(plain_text(text)) or len(text) > MAX_PROMPT_CHARACTERS:
+                problem = f"without its settings, 1 to {MAX_PROMPT_CHARACTERS} characters have to be left"
+                hint = "say what the picture shows, or leave the prompt out of catalogue.prompts"
+                raise Refused("invalid_value", f"{where}: {problem}", path="$.catalogue", hint=hint)
             read.append(msgspec.structs.replace(entry, text=text))
             notes += said
         return read, group_notes(notes)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from agents.planner.planning import sizes
@@ -17,10 +18,15 @@ from agents.planner.planning.model_choice import normalise_name
 from agents.planner.planning.sampler_names import find_sampler
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand
+from protocol.nearest import bad_command
+from protocol.prompt_syntax import plain_text
 from protocol.sweep import LORA
 
 _INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 """Unicode's categories of spaces, of control characters and of those that only join or order others."""
+
+MAX_NOTES, MAX_NOTE = 100, 1000
+"""Notes that a plan has, and characters of one."""
 
 Note = tuple[str, str]
 """(the text that it is about, as plans name it, or "" for none; what is to be said)."""
@@ -40,7 +46,7 @@ def read_texts(command: GenerateImages, workshop: Capabilities) -> ReadCommand:
     """The command without the syntax of other programs.
 
     Raises:
-        BadCommand: a text is blank, or a LoRA's tag is wrong.
+        BadCommand: a text is blank, a LoRA's tag is wrong, or what the texts set is more than a field takes.
     """
     reader = _Reader(command, workshop)
     changes: dict[str, Any] = {}
@@ -62,6 +68,7 @@ def read_texts(command: GenerateImages, workshop: Capabilities) -> ReadCommand:
         reader.warnings.append(("", "seed: -1 draws one at random, as leaving it out does"))
         command = replace(command, seed=None)
     command = _with_known_loras(move_tags_to_loras(command), workshop)
+    _check_bounds(command)
     return ReadCommand(command, group_notes(reader.not_honoured), group_notes(reader.warnings))
 
 
@@ -86,6 +93,25 @@ def group_notes(notes: Iterable[Note]) -> list[str]:
     for where, note in notes:
         places.setdefault(note, []).append(where)
     return [f"{_places(said)}{note}" for note, said in places.items()]
+
+
+def bound_notes(notes: Sequence[str]) -> list[str]:
+    """What is said of a command, as much as fits a reply: the first notes, and how many more there are."""
+    shown = [note if len(note) <= MAX_NOTE else f"{note[: MAX_NOTE - 1]}…" for note in notes[:MAX_NOTES]]
+    return shown if len(notes) <= MAX_NOTES else [*shown, f"and {len(notes) - MAX_NOTES} more of the kind"]
+
+
+def _check_bounds(command: GenerateImages) -> None:
+    """See that what was put together from several fields fits one: no ledger could read a command that does not.
+
+    Raises:
+        BadCommand: it does not fit.
+    """
+    encoded = msgspec.json.encode(command)
+    try:
+        msgspec.json.decode(encoded, type=GenerateImages)
+    except msgspec.ValidationError as error:
+        raise bad_command(error, encoded) from error
 
 
 def _places(said: Sequence[str]) -> str:
@@ -130,9 +156,10 @@ class _Reader:
         subjects = self._has_subjects and written and not where.startswith(("subjects", "negative"))
         read = read_syntax(found.text, self._words, subjects=subjects, written=written)
         shown = read.text if settle else without_lora_tags(read.text, read.notes)
-        if is_blank(shown) and blank:
+        nothing = is_blank(plain_text(shown))
+        if nothing and blank:
             shown = ""
-        elif is_blank(shown):
+        elif nothing:
             raise BadCommand(
                 "invalid_value",
                 "it is blank: there is nothing in it to draw",

@@ -8,7 +8,7 @@ from itertools import islice
 from agents.planner.planning.foreign_syntax import alternatives_of
 from agents.pocket.language.reading import MODEL, Reading, nearest_known, read
 from protocol.commands import GenerateImages
-from protocol.prompt_syntax import plain_text
+from protocol.prompt_syntax import wanted_text
 
 ANY = "*"
 """What QA announces for a scorer of every model that has none of its own."""
@@ -47,7 +47,7 @@ def _notes_of_texts(texts: tuple[str, ...], known: tuple[str, ...]) -> list[str]
 @lru_cache(maxsize=2 * MAX_TEXTS)
 def reading_of(text: str) -> Reading:
     """What can be judged of a text."""
-    return read(plain_text(text))
+    return read(wanted_text(text))
 
 
 def texts_of(command: GenerateImages) -> list[str]:

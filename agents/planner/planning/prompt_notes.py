@@ -8,7 +8,7 @@ from functools import lru_cache
 from agents.planner.planning.command_texts import Note, group_notes
 from protocol.commands import GenerateImages
 from protocol.offers import ModelInfo, PromptReading
-from protocol.prompt_syntax import has_weights, parse_prompt, plain_text
+from protocol.prompt_syntax import MAX_CHUNKS, count_breaks, has_weights, parse_prompt, plain_text
 
 MAX_USEFUL_WEIGHT = 2.0
 """Attention weight beyond which pictures are spoilt."""
@@ -38,6 +38,8 @@ def notes_of_text(text: str, model: str, reading: PromptReading) -> tuple[list[s
     weighted = has_weights(text)
     if weighted and not reading.weights:
         ignored.append(f"attention weights are taken off, since {model} does not use them")
+    if reading.weights and count_breaks(text) >= MAX_CHUNKS:
+        ignored.append(f"BREAK begins a chunk {MAX_CHUNKS - 1} times at most; further ones do nothing")
     if reading.tokens is not None and (cut := count_tokens_at_least(plain_text(text)) - reading.tokens) > 0:
         ignored.append(f"{model} reads {reading.tokens} tokens; at least the last {cut} of this text are cut off")
     return ignored, _strong_weights(text) if weighted and reading.weights else []

@@ -9,6 +9,7 @@ from agents.planner.ledger.batches import Batch
 from agents.planner.ledger.states import BatchState
 from agents.planner.ledger.tally import Tally
 from agents.planner.planning import time_limits
+from agents.planner.planning.command_texts import bound_notes
 from agents.planner.planning.recipe import Defaults, Recipe
 from agents.planner.planning.variation import count_pictures
 from agents.planner.requests import replies
@@ -48,7 +49,12 @@ def propose_batch(
         client_id=client,
         state=BatchState.HELD if held else BatchState.RUNNING,
         command=command,
-        recipe=replace(recipe, warnings=[*recipe.warnings, *notes]),
+        recipe=replace(
+            recipe,
+            # First what is new here: without it nobody knows why a batch is held.
+            warnings=bound_notes([*notes, *recipe.warnings]),
+            not_honoured=bound_notes(recipe.not_honoured),
+        ),
         seed=command.seed if command.seed is not None else secrets.randbelow(2**32),
         quantity=quantity,
         cursor=0,

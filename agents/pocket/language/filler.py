@@ -243,9 +243,21 @@ _USES = frozenset(
 )
 """Where a picture may be used."""
 
+_WRITING = ("text", "words", "letters", "lettering", "writing", "watermark", "watermarks", "logo", "logos",
+            "caption", "captions", "signature")  # fmt: skip
+_NO_WRITING = frozenset(
+    f"{without} {one} {either} {other}"
+    for without in ("no", "with no", "without", "without any", "without a")
+    for one in _WRITING
+    for either in ("or", "and", "/", "nor")
+    for other in _WRITING
+)
+"""What nobody wants in a picture, two at a time."""
+
 FILLER: frozenset[str] = frozenset(
     {
         *_USES,
+        *_NO_WRITING,
         *SENTENCES,
         *REQUESTS,
         *CHAT,

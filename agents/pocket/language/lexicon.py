@@ -103,6 +103,9 @@ _NEGATIONS = (
     "far from, absence of, the absence of"
 )
 
+_OTHER_THINGS = "mug shot, mug shots, apple computer, apple computers, apple machine, apple machines"
+"""Things whose names are made of known words alone."""
+
 _WORDS: dict[Sort, str] = {
     "det": "a, an, the, some, any, all, both, this, that, these, those, his, her, its, their",
     "prep": "on, in, with, at, by, from, to, into, onto, upon, over, under, above, below, behind, beside, besides, "
@@ -163,6 +166,7 @@ def phrases() -> dict[tuple[str, ...], tuple[Sort, str]]:
         words = [word for word in (name, *others) if word not in _OF_OTHER_WORDS]
         add("plural", name, [plural(word) for word in words])
         add("kind", name, words)
+    add("unknown", "", _listing(_OTHER_THINGS))
     return found
 
 

@@ -14,6 +14,8 @@ from protocol.errors import is_disk_full
 MAX_LOG_BYTES = 8 * 1024 * 1024
 """A log larger than this is set aside as `<name>.old.log` at the next start of its process."""
 
+OLD_SUFFIX = ".old.log"
+
 MAX_LOG_TAIL_BYTES = 2000
 """How much of a log's end is looked at for its last line."""
 
@@ -106,7 +108,7 @@ def open_log(path: Path) -> Generator[int]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_size > MAX_LOG_BYTES:
-                path.replace(path.with_suffix(".old.log"))
+                path.replace(path.with_suffix(OLD_SUFFIX))
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         if not is_disk_full(error):

@@ -57,6 +57,7 @@ BOTH = frozenset({"pocket", "*"})
             GenerateImages(brief="a cat", regions=[Region(prompt="a wet car", box=[0.0, 0.0, 0.5, 1.0])]),
             ["pocket does not know these words: wet", "score and min_score speak of the rest only: a car"],
         ),
+        (GenerateImages(brief="a red car, (fog in Paris:-1)"), []),
         (GenerateImages(brief="a <lime> ball"), ["score and min_score speak of the rest only: a ball"]),
         (GenerateImages(brief="a red zephyr car"), ["score and min_score speak of the rest only: a red car"]),
     ],

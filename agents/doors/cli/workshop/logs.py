@@ -1,5 +1,6 @@
 """`bottega logs`: what the processes of a home's workshop wrote, also after their end."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
 from agents.shared.settings import Settings
+from agents.shared.supervisor.child import OLD_SUFFIX
 from protocol.messages import ROLES
 
 POLL_S = 0.2
@@ -63,18 +65,33 @@ class LogTail:
 
     def new_lines(self) -> list[str]:
         """The lines since the last look."""
+        before = b""
         try:
             with self.file.open("rb") as opened:
-                inode, size = (stat := self.file.stat()).st_ino, stat.st_size
-                if inode != self._inode or size < self._place:
-                    self._inode, self._place, self._rest = inode, 0, b""
+                # Of the file that was opened, not of one that may have come in its place since.
+                stat = os.fstat(opened.fileno())
+                if stat.st_ino != self._inode or stat.st_size < self._place:
+                    before = self._end_of_old()
+                    self._inode, self._place = stat.st_ino, 0
                 opened.seek(self._place)
                 data = opened.read(MAX_TAIL_BYTES)
         except OSError:
             return []
         self._place += len(data)
-        *whole, self._rest = (self._rest + data).split(b"\n")
+        *whole, self._rest = (before + self._rest + data).split(b"\n")
         return [line.decode(errors="replace") for line in whole]
+
+    def _end_of_old(self) -> bytes:
+        """What was not read yet of the log that was set aside: the last words of a process that died."""
+        rest, self._rest = self._rest, b""
+        try:
+            with self.file.with_suffix(OLD_SUFFIX).open("rb") as opened:
+                if os.fstat(opened.fileno()).st_ino == self._inode:
+                    opened.seek(self._place)
+                    rest += opened.read(MAX_TAIL_BYTES)
+        except OSError:
+            pass
+        return rest if not rest or rest.endswith(b"\n") else rest + b"\n"
 
 
 class _Printer:

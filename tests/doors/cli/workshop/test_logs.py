@@ -42,3 +42,18 @@ def test_a_log_that_was_set_aside_goes_on_from_its_new_file(tmp_path: Path) -> N
     file.replace(tmp_path / "qa.old.log")
     file.write_text("new and longer\n")
     assert tail.new_lines() == ["new and longer"]
+
+
+def test_the_last_words_before_a_log_was_set_aside_are_not_lost(tmp_path: Path) -> None:
+    file = tmp_path / "qa.log"
+    file.write_text("old\n")
+    tail = LogTail("qa", file)
+    assert tail.last_lines(1) == ["old"]
+    with file.open("a") as opened:
+        opened.write("Traceback\nerror: it broke")
+    assert tail.new_lines() == ["Traceback"]
+    with file.open("a") as opened:
+        opened.write(" for good")
+    file.replace(tmp_path / "qa.old.log")
+    file.write_text("new\n")
+    assert tail.new_lines() == ["error: it broke for good", "new"]
