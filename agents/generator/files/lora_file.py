@@ -176,7 +176,8 @@ def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
         if isinstance(counts, dict):
             numbers = cast("dict[str, Any]", counts)
             found += _tags_of_every_picture(numbers, _picture_count(counted.get(folder)), (folder, title))
-    return tuple(dict.fromkeys(filter(None, map(usable_trigger, found))))[:MAX_TRIGGERS]
+    words = [trigger for one in found if (trigger := usable_trigger(one))]
+    return tuple(dict.fromkeys(words))[:MAX_TRIGGERS]
 
 
 def usable_trigger(words: str) -> str:
