@@ -23,12 +23,16 @@ TECHNICAL = "sharpness, noise, exposure and posterisation alone"
 
 
 def judgement_notes(
-    command: GenerateImages, model: str, scorers: Collection[str] | None, known: Sequence[str] = ()
+    command: GenerateImages,
+    model: str,
+    scorers: Collection[str] | None,
+    known: Sequence[str] = (),
+    catalogue: Sequence[str] = (),
 ) -> list[str]:
     """Warnings about the judgement of a command's pictures; `scorers` are what QA announces, null where none does.
-    `known` are words that an adapter adds to the model's."""
+    `known` are words that an adapter adds to the model's, `catalogue` the prompts of one."""
     if model == MODEL and (scorers is None or MODEL in scorers):
-        return list(_notes_of_texts(tuple(texts_of(command)), tuple(known)))
+        return list(_notes_of_texts(tuple(texts_of(command, catalogue)), tuple(known)))
     if scorers is None or ANY in scorers:
         return []
     return [
@@ -50,12 +54,12 @@ def reading_of(text: str) -> Reading:
     return read(wanted_text(text))
 
 
-def texts_of(command: GenerateImages) -> list[str]:
+def texts_of(command: GenerateImages, catalogue: Sequence[str] = ()) -> list[str]:
     """What QA will look for in the pictures, as far as the command says it itself."""
     swept = command.sweep.values if command.sweep else {}
     if command.regions:
         return [region.prompt for region in command.regions]
-    if prompts := swept.get("prompt") or command.prompts:
+    if prompts := swept.get("prompt") or catalogue or command.prompts:
         return [str(text) for text in prompts[:MAX_TEXTS]]
     briefs = [str(text) for text in swept.get("brief", [])] or [command.brief or ""]
     subjects = command.subjects or [""]
