@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import islice
 
 from agents.planner.planning.foreign_syntax import alternatives_of
+from agents.pocket.language.lexicon import is_of_known_words
 from agents.pocket.language.reading import MODEL, Reading, nearest_known, read
 from protocol.commands import GenerateImages
 from protocol.prompt_syntax import wanted_text
@@ -73,7 +74,10 @@ def _notes_of_world(readings: Sequence[Reading], known: Sequence[str]) -> list[s
     if not strange:
         return []
     foreign = [words for words in strange if not _is_known(words, known)]
-    notes = [f"{MODEL} does not know these words: {_listing(foreign)}"] if foreign else []
+    unknown = [words for words in foreign if not is_of_known_words(words)]
+    unjudgeable = [words for words in foreign if is_of_known_words(words)]
+    notes = [f"{MODEL} does not know these words: {_listing(unknown)}"] if unknown else []
+    notes += [f"these cannot be judged in a picture: {_listing(unjudgeable)}"] if unjudgeable else []
     if unjudged == len(readings):
         return [*notes, f"nothing of the prompt can be judged: there is no score, and min_score rests on {TECHNICAL}"]
     if unjudged:
