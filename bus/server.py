@@ -86,6 +86,11 @@ class EmbeddedServer:
         return self._require_process().pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether the server was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
     def url(self) -> str:
         """The URL without credentials."""
         return self._require_credentials().address("client").url

@@ -35,6 +35,7 @@ _TOKEN = re.compile(
     r"|(?P<text>[^\\()\[\]:B]+|.)",
     re.DOTALL,
 )
+_SYNTAX = re.compile(r"[()\[\]]|\\(?=[()\[\]\\])")
 _PARTNERS = {")": "(", "]": "["}
 
 
@@ -112,6 +113,11 @@ def _join(prompt: str, chunks: tuple[Chunk, ...]) -> str:
     if len(texts) == 1:
         return prompt if not any(mark in prompt for mark in "()[]\\") else texts[0]
     return ", ".join(text.strip(" ,") for text in texts if text.strip(" ,"))
+
+
+def escape_prompt(text: str) -> str:
+    """A text that nobody wrote as a prompt, as a prompt that says each of its brackets."""
+    return _SYNTAX.sub(r"\\\g<0>", text)
 
 
 def _is_round(token: re.Match[str]) -> bool:

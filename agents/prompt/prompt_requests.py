@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from protocol.catalogue import CatalogueCombo, CatalogueEntry, CatalogueSnapshot, Pose, ReferenceBlob
 from protocol.errors import BadMessage
 from protocol.messages import Prompt, PromptWish, WritePrompts
+from protocol.prompt_syntax import escape_prompt
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ def with_references(prompt: Prompt, wish: PromptWish, snapshot: CatalogueSnapsho
         return prompt
     return replace(
         prompt,
-        text=prompt.text + REFERENCES_TEXT.format(wardrobe=combo.description),
+        text=prompt.text + REFERENCES_TEXT.format(wardrobe=escape_prompt(combo.description)),
         references=select_references(entry.pose, combo.references),
     )
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from agents.prompt.style import PLACEHOLDER, Style, StyleReference
 from protocol.messages import Prompt, WritePrompts
+from protocol.prompt_syntax import escape_prompt
 
 COLOURS = (
     *("red", "orange", "yellow", "green", "teal", "blue"),
@@ -40,7 +41,8 @@ def write_prompt(request: WritePrompts, style: Style, reference: StyleReference 
     words = _choose_words(request, style, reference, index) | {"subject": subject}
     return Prompt(
         text=_add_triggers(
-            _fill_template(style.template_for(request.platform), words), () if request.prompts else request.triggers
+            _fill_template(style.template_for(request.platform), words),
+            () if request.prompts else request.triggers,
         ),
         negative=_join_negatives(request, style, reference, index) if request.negative_supported else "",
         subject=subject,
@@ -128,10 +130,11 @@ def _choose_words(request: WritePrompts, style: Style, reference: StyleReference
 
 
 def _fill_template(template: str, words: Mapping[str, str]) -> str:
-    """The template with its words; a phrase between commas whose placeholder has no word is left out."""
+    """The template, whose brackets are no weights, with its words; a phrase between commas whose placeholder has no
+    word is left out."""
     phrases = [
         PLACEHOLDER.sub(lambda match: words[match[1]], phrase.strip())
-        for phrase in template.split(",")
+        for phrase in escape_prompt(template).split(",")
         if all(name in words for name in PLACEHOLDER.findall(phrase))
     ]
     return ", ".join(phrases)

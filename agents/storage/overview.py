@@ -55,6 +55,14 @@ class OverviewWriter:
                 break
             await asyncio.to_thread(self._write_page, folder, facts, rows, number, pages)
         await asyncio.to_thread(self._write_page, folder, facts, start, 0, pages)
+        await asyncio.to_thread(self._remove_pages, folder, pages)
+
+    def _remove_pages(self, folder: Path, first: int) -> None:
+        """Remove the pages from `first` on, which an overview of more pictures left."""
+        shown = {page_name(number) for number in range(first)}
+        for path in folder.glob("index-*.html"):
+            if _PAGE.fullmatch(path.name) and path.name not in shown:
+                self.files.remove(path)
 
     def _write_page(self, folder: Path, facts: BatchFacts, rows: Sequence[CatalogueRow], number: int, of: int) -> None:
         inner = folder.relative_to(self.files.root)

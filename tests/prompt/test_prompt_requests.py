@@ -13,6 +13,7 @@ from bus.local_blobs import LocalBlobs
 from protocol.catalogue import CatalogueCombo, CatalogueEntry, CatalogueSnapshot, ReferenceBlob
 from protocol.errors import AcpError
 from protocol.messages import Prompt, PromptsWritten, PromptWish, WritePrompts
+from protocol.prompt_syntax import has_weights, plain_text
 
 DELIVERY = Delivery("acp.v1.work.prompt.gen_batch_1.0", 1)
 
@@ -140,3 +141,15 @@ async def test_a_place_that_the_catalogue_has_not_is_a_broken_request(
 async def test_a_page_has_one_wish_per_prompt_or_none(agent: PromptWriter) -> None:
     with pytest.raises(AcpError):
         await written(agent, PromptWish(number=0), count=2)
+
+
+@pytest.mark.parametrize("worn", ["a hoodie (black)", "[a hoodie", r"a \(hoodie\)", r"a hoodie \ shirt"])
+async def test_the_description_of_a_wardrobe_is_no_prompt(agent: PromptWriter, tmp_path: Path, worn: str) -> None:
+    combo = msgspec.structs.replace(SNAPSHOT.combos[0], description=worn)
+    blob = await LocalBlobs(tmp_path / "blobs").put(
+        msgspec.json.encode(msgspec.structs.replace(SNAPSHOT, combos=[combo]))
+    )
+    [prompt] = await written(agent, PromptWish(number=0, entry=0, combo=0), catalogue=blob)
+
+    assert not has_weights(prompt.text)
+    assert plain_text(prompt.text).endswith(f"Replace model wardrobe with: {worn}")

@@ -297,6 +297,18 @@ async def test_a_batch_of_more_pictures_than_a_page_has_gets_further_pages(tmp_p
     assert counts == {"index.html": PICTURES_PER_PAGE, "index-2.html": 1}
 
 
+async def test_pages_of_a_longer_overview_are_removed_and_other_files_are_not(tmp_path: Path) -> None:
+    agent = await storage_with(tmp_path, TEAL, storage_files=False)
+    folder = tmp_path / "pictures" / "local" / "gen_batch_1"
+    folder.mkdir(parents=True)
+    for name in ("index-2.html", "index-13.html", "index-mine.html"):
+        (folder / name).write_text("mine")
+    async with asyncio.timeout(20), agent.running(Silent()):
+        await agent.handle(store_image(data=TEAL), DELIVERY)
+        await agent.handle(MakeContactSheet(hash="gen_batch_1", client_id="local"), DELIVERY)
+    assert {path.name for path in folder.glob("*.html")} == {"index.html", "index-mine.html"}
+
+
 async def test_the_sheet_of_a_batch_without_pictures_has_no_file(tmp_path: Path) -> None:
     agent = await storage_with(tmp_path)
     async with agent.running(Silent()):

@@ -61,11 +61,19 @@ def _tokenizer_faults(end: str, encoder: Mapping[str, object], read: Read) -> It
         return
     length = said.get("model_max_length")
     if not isinstance(length, int | float) or length > positions:
-        told = f"{length:g}" if isinstance(length, int | float) else "nothing"
+        told = _number_in_words(length) if isinstance(length, int | float) else "nothing"
         yield (
             f"tokenizer{end}/tokenizer_config.json says model_max_length {told}, and text_encoder{end} reads"
             f" {positions} tokens: set it to {positions}"
         )
+
+
+def _number_in_words(number: float) -> str:
+    """`77` or `1e+30`; an integer of JSON may be larger than any float."""
+    try:
+        return f"{number:g}"
+    except OverflowError:
+        return "a number beyond all floats"
 
 
 def _width_faults(configs: Mapping[str, Mapping[str, object]]) -> Iterator[str]:

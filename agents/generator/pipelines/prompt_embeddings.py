@@ -18,6 +18,9 @@ import torch
 from agents.generator.pipelines.prompt_chunks import Token, split_into_chunks
 from protocol.prompt_syntax import has_weights, parse_prompt
 
+WEIGHT_STEPS = 20
+"""Distinct weights below 1 in what a chunk's words know of each other; a 20th cannot be seen."""
+
 
 def embed_prompts(pipeline: Any, prompts: Sequence[str], negative: str | None) -> dict[str, torch.Tensor] | None:
     """The arguments of a pipeline that say what `prompts` and the negative prompt say, with a row for each prompt; null
@@ -94,11 +97,12 @@ class _TextEncoder:
         weights[1 : 1 + len(chunk)] = torch.tensor([token.weight for token in chunk])
         weights = weights.to(own.hidden)[None, :, None]
         moved = torch.where(weights == 1, own.hidden, empty.hidden + (own.hidden - empty.hidden) * weights)
-        for weight in sorted({token.weight for token in chunk if token.weight < 1}):
-            unread = [place for place, token in enumerate(chunk, 1) if token.weight == weight]
+        below = [(place, _in_steps(token.weight)) for place, token in enumerate(chunk, 1) if token.weight < 1]
+        for weight in sorted({weight for _, weight in below} - {1.0}):
+            unread = [place for place, one in below if one == weight]
             known = own.hidden - self._embed_numbers(numbers, unread).hidden
             known[:, unread] = 0
-            moved = moved - known * (1 - max(weight, 0))
+            moved = moved - known * (1 - weight)
         return _Embedding(moved, own.pooled)
 
     def _embed_numbers(self, numbers: Sequence[int], unread: Sequence[int] = ()) -> _Embedding:
@@ -117,6 +121,12 @@ class _TextEncoder:
             return _Embedding(self._model(ids, attention_mask=mask)[0], None)
         said = self._model(ids, output_hidden_states=True, **({} if mask is None else {"attention_mask": mask}))
         return _Embedding(said.hidden_states[-2], said[0] if said[0].ndim == 2 else None)
+
+
+def _in_steps(weight: float) -> float:
+    """A weight below 1 as what is taken out of the other tokens has it: each one that is distinct has the encoder read
+    the chunk again."""
+    return round(max(weight, 0.0) * WEIGHT_STEPS) / WEIGHT_STEPS
 
 
 def _text_encoders(pipeline: Any) -> list[_TextEncoder]:

@@ -80,6 +80,7 @@ class CatalogueLoader:
             references=max((len(combo.references) for combo in combos), default=0),
             assets=sorted({one.asset for combo in combos for one in combo.references}),
             warnings=[*notes, *prompt_catalogue.pose_warnings(entries, combos), *warnings],
+            texts=[(f"{entry.catalogue}/{entry.id}", entry.text) for entry in entries[: prompt_catalogue.MAX_TEXTS]],
         )
 
     def _catalogue_paths(self, wanted: Catalogue) -> list[Path]:

@@ -64,6 +64,9 @@ _PICTURE = (
     r"|snapshots?"
     r"|artworks?|illustrations?|paintings?|drawings?|posters?|shots|slices|receipts|x-?rays?|selfies|faces|objects)"
 )
+_THIS_PICTURE = rf"\b(?:my|this|these|those|our|the)\s+(?:[\w-]+\s+){{0,2}}?(?:{_PICTURE}|still)\b"
+"""A picture that somebody has, not one that is to be drawn."""
+_MOVES = r"(?:move|blink|talk|dance|speak|wave|walk|come to life)"
 _THESE = (
     r"(?:these|those|this|that|my|our|the|all|every|each|his|her|their|them|it|both|any|\d[\d,]*|a folder of|a set of"
     r"|a batch of|some|hundreds of|thousands of)"
@@ -152,10 +155,10 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
             rf"\b(?:turn|convert|transform|make|stitch|cut|combine|edit|change|render"
             rf"|put)\b[^.!?]{{1,90}}?\b(?:in)?to\s+"
             rf"{_OBJECT}(?:{_VIDEO}|clips?|films?|reels?|movies?){_ENDS}"
-            r"|\b(?:make|let|have|see)\s+(?:it|him|her|them|the \w+|my \w+|our \w+)\s+(?:move|blink|talk|dance"
-            r"|speak|wave"
-            r"|walk|come to life)\b|\bbring\b[^.!?]{1,60}\bto life\b|\banimate\s+(?:it|them|this|that|the|my|our"
-            r"|these)\b",
+            rf"|{_THIS_PICTURE}[^.!?]{{0,60}}?\b(?:make|let|have|see)\s+(?:it|him|her|them|\w+ \w+)\s+{_MOVES}\b"
+            rf"|\b(?:make|let|have|see)\b[^.!?]{{0,30}}?{_THIS_PICTURE}[^.!?]{{0,30}}?\b{_MOVES}\b"
+            rf"|\bbring\b[^.!?]{{0,30}}?{_THIS_PICTURE}[^.!?]{{0,30}}?\bto life\b"
+            r"|\banimate\s+(?:it|them|this|that|the|my|our|these)\b",
             r"\b(?:fps|frames per second|mp4|lip[- ]sync\w*|voice-?over|soundtrack|slow motion|camera (?:pans?|moves?)"
             r"|keyframes?|video|footage|tiktok|\d+[- ]?(?:s|sec|seconds?))\b",
         ),

@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import islice
 
 from agents.planner.planning.foreign_syntax import alternatives_of
+from agents.pocket.language.lexicon import is_of_known_words
 from agents.pocket.language.reading import MODEL, Reading, nearest_known, read
 from protocol.commands import GenerateImages
 from protocol.prompt_syntax import wanted_text
@@ -23,12 +24,16 @@ TECHNICAL = "sharpness, noise, exposure and posterisation alone"
 
 
 def judgement_notes(
-    command: GenerateImages, model: str, scorers: Collection[str] | None, known: Sequence[str] = ()
+    command: GenerateImages,
+    model: str,
+    scorers: Collection[str] | None,
+    known: Sequence[str] = (),
+    catalogue: Sequence[str] = (),
 ) -> list[str]:
     """Warnings about the judgement of a command's pictures; `scorers` are what QA announces, null where none does.
-    `known` are words that an adapter adds to the model's."""
+    `known` are words that an adapter adds to the model's, `catalogue` the prompts of one."""
     if model == MODEL and (scorers is None or MODEL in scorers):
-        return list(_notes_of_texts(tuple(texts_of(command)), tuple(known)))
+        return list(_notes_of_texts(tuple(texts_of(command, catalogue)), tuple(known)))
     if scorers is None or ANY in scorers:
         return []
     return [
@@ -50,12 +55,12 @@ def reading_of(text: str) -> Reading:
     return read(wanted_text(text))
 
 
-def texts_of(command: GenerateImages) -> list[str]:
+def texts_of(command: GenerateImages, catalogue: Sequence[str] = ()) -> list[str]:
     """What QA will look for in the pictures, as far as the command says it itself."""
     swept = command.sweep.values if command.sweep else {}
     if command.regions:
         return [region.prompt for region in command.regions]
-    if prompts := swept.get("prompt") or command.prompts:
+    if prompts := swept.get("prompt") or catalogue or command.prompts:
         return [str(text) for text in prompts[:MAX_TEXTS]]
     briefs = [str(text) for text in swept.get("brief", [])] or [command.brief or ""]
     subjects = command.subjects or [""]
@@ -69,7 +74,10 @@ def _notes_of_world(readings: Sequence[Reading], known: Sequence[str]) -> list[s
     if not strange:
         return []
     foreign = [words for words in strange if not _is_known(words, known)]
-    notes = [f"{MODEL} does not know these words: {_listing(foreign)}"] if foreign else []
+    unknown = [words for words in foreign if not is_of_known_words(words)]
+    unjudgeable = [words for words in foreign if is_of_known_words(words)]
+    notes = [f"{MODEL} does not know these words: {_listing(unknown)}"] if unknown else []
+    notes += [f"these cannot be judged in a picture: {_listing(unjudgeable)}"] if unjudgeable else []
     if unjudged == len(readings):
         return [*notes, f"nothing of the prompt can be judged: there is no score, and min_score rests on {TECHNICAL}"]
     if unjudged:

@@ -1,5 +1,6 @@
 """Which model runs a command, with which adapters, and what stands in for one that is missing. Pure module."""
 
+import shlex
 from collections.abc import Sequence
 
 from agents.planner.planning.capabilities import Capabilities
@@ -42,7 +43,8 @@ def split_models_and_loras(command: GenerateImages, workshop: Capabilities) -> t
 
 def _lora_hint(name: str, workshop: Capabilities) -> str:
     known = nearest(name, workshop.loras) if workshop.loras else "no LoRA is known"
-    return f"{known}; another is added by: bottega models add {name}.safetensors, then restart the generator"
+    file = shlex.quote(f"{name}.safetensors")
+    return f"{known}; another is added by: bottega models add {file}, then restart the generator"
 
 
 def wanted_model(

@@ -15,6 +15,9 @@ from protocol.catalogue import Asset, CatalogueCombo, CatalogueEntry, Pose, shor
 from protocol.errors import BadCommand, Refused
 from protocol.nearest import nearest
 
+MAX_TEXTS = 200
+"""Prompts of a catalogue that a plan says something of."""
+
 CATALOGUE_PREFIX = "catalog"
 WARDROBE_SUFFIX = "combo"
 UI_STYLE_SUFFIX = "ui combos"
@@ -36,7 +39,8 @@ _ASSETS: tuple[tuple[Asset, tuple[str, ...]], ...] = (
 class CatalogueSelection(Struct, frozen=True, kw_only=True):
     """What a batch runs through. `blob` is its `CatalogueSnapshot`; `entries` are (catalogue, prompt id), `combos`
     (wardrobe, ui style, combo id); `references` are the most pictures that one prompt goes along with, `assets` what
-    those of all combos show."""
+    those of all combos show. `texts` are the first prompts with their names, for what a plan says of them; a recipe
+    is kept without."""
 
     blob: str
     entries: list[tuple[str, str]]
@@ -44,6 +48,7 @@ class CatalogueSelection(Struct, frozen=True, kw_only=True):
     references: int = 0
     assets: list[Asset] = []
     warnings: list[str] = []
+    texts: list[tuple[str, str]] = []
 
 
 def prompt_of(markdown: str) -> str:

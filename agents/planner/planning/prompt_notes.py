@@ -2,7 +2,7 @@
 not read. Pure module."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from agents.planner.planning.command_texts import Note, group_notes
@@ -17,14 +17,17 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d|[^\s\w]+")
 """What is at least one token of any text encoder: a word, a digit, a run of other characters."""
 
 
-def prompt_notes(command: GenerateImages, model: ModelInfo) -> tuple[list[str], list[str]]:
-    """(what of the prompts is not honoured, warnings) where `model` reads them."""
+def prompt_notes(
+    command: GenerateImages, model: ModelInfo, catalogue: Iterable[Note] = ()
+) -> tuple[list[str], list[str]]:
+    """(what of the prompts is not honoured, warnings) where `model` reads them; `catalogue` are the prompts of one with
+    their names."""
     reading = model.prompts
     if reading is None:
         return [], []
     not_honoured: list[Note] = []
     warnings: list[Note] = []
-    for where, text in _texts_of(command):
+    for where, text in (*_texts_of(command), *catalogue):
         ignored, strong = notes_of_text(text, model.name, reading)
         not_honoured += [(where, note) for note in ignored]
         warnings += [(where, note) for note in strong]

@@ -3,6 +3,7 @@
 Pure module: no clock, no I/O.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -21,6 +22,7 @@ from agents.planner.planning import (
 )
 from agents.planner.planning import source_images as pictures
 from agents.planner.planning.capabilities import Capabilities
+from agents.planner.planning.command_texts import Note
 from agents.planner.planning.delegation import works_here
 from agents.planner.planning.judgement import judgement_notes
 from agents.planner.planning.lora_syntax import missing_triggers, triggers
@@ -130,7 +132,8 @@ def resolve(
         Unavailable: no generator is alive.
     """
     workshop = style_settings.without_swept(command, workshop)
-    recipe = _resolve_unvaried(command, workshop, defaults, given)
+    texts = shelf.texts if shelf else []
+    recipe = _resolve_unvaried(command, workshop, defaults, given, texts)
     notes = dict.fromkeys(recipe.not_honoured), dict.fromkeys(recipe.warnings)
     sizes_of: dict[str, tuple[int, int]] = {}
     samplers_of: dict[str, str] = {}
@@ -138,7 +141,7 @@ def resolve(
     costs: dict[str, list[float]] = {}
     for path, name, value, changed in single_value_trials(command):
         try:
-            one = _resolve_unvaried(changed, workshop, defaults, given)
+            one = _resolve_unvaried(changed, workshop, defaults, given, texts)
         except (BadCommand, Refused) as error:
             raise type(error)(error.code, error.body.message, path=path, hint=error.body.hint) from error
         if recipe.seconds_per_image and one.seconds_per_image:
@@ -164,7 +167,7 @@ def resolve(
         highest_micros=_scale_price(recipe, recipe.highest_micros, largest),
         not_honoured=not_honoured,
         warnings=warnings,
-        catalogue=shelf,
+        catalogue=shelf and replace(shelf, texts=[]),
         sizes=sizes_of,
         samplers=samplers_of,
         posts=posts_of,
@@ -172,9 +175,9 @@ def resolve(
 
 
 def _resolve_unvaried(
-    command: GenerateImages, workshop: Capabilities, defaults: Defaults, given: SourceImages
+    command: GenerateImages, workshop: Capabilities, defaults: Defaults, given: SourceImages, texts: Sequence[Note]
 ) -> Recipe:
-    """The recipe without regard to what varies."""
+    """The recipe without regard to what varies; `texts` are the prompts of a catalogue."""
     wish = _size_wish(command, given)
     if workshop.generators == 0:
         raise Unavailable(
@@ -234,13 +237,13 @@ def _resolve_unvaried(
     not_honoured.extend(after.not_honoured)
     timed = replace(model, seconds_per_image=after.seconds)
     price = price_of(timed, defaults.price_per_hour, defaults.max_seconds)
-    ignored, notes = prompt_notes(command, model)
+    ignored, notes = prompt_notes(command, model, texts)
     not_honoured.extend(ignored)
     warnings.extend(notes)
     woken_by = [] if stand_in_for else triggers(loras, workshop.loras)
     warnings.extend(
         [
-            *judgement_notes(command, model.name, workshop.scorers, woken_by),
+            *judgement_notes(command, model.name, workshop.scorers, woken_by, [text for _, text in texts]),
             *_parameter_warnings(command, model, steps, guidance),
             *missing_triggers(command.prompts, woken_by),
         ]

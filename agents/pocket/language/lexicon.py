@@ -203,3 +203,8 @@ def _sort_of_stranger(word: str) -> Sort:
     if word in _MARKS:
         return "mark"
     return "many" if _NUMBER.fullmatch(word) else "unknown"
+
+
+def is_of_known_words(phrase: str) -> bool:
+    """Whether every word of a phrase is known, so that only what they say together cannot be judged."""
+    return all(token.sort != "unknown" for token in tokens(phrase))

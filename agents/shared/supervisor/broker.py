@@ -28,8 +28,8 @@ class Broker:
         return self.server.pid if self.server else None
 
     async def restart(self) -> None:
-        """End the embedded server; `keep_alive` starts it again at once."""
-        if self.server is not None:
+        """End the embedded server; `keep_alive` starts it again at once. One that is dead already is started anyway."""
+        if self.server is not None and self.server.is_running:
             self._restarting = True
             await self.server.end()
 

@@ -62,7 +62,15 @@ def note_stored(record: DiskRecord, stored: bool, now: str) -> DiskRecord:
 def recent(record: DiskRecord, now: str) -> list[FullDisk]:
     """The disks that are full, and those that were within the last day."""
     bound = datetime.fromisoformat(now) - TOLD_FOR
-    return [one for one in record.full if one.until is None or datetime.fromisoformat(one.until) >= bound]
+    return [one for one in record.full if one.until is None or _is_since(one.until, bound)]
+
+
+def _is_since(moment: str, bound: datetime) -> bool:
+    """Whether a time of the record, which somebody may have damaged, is `bound` or later."""
+    try:
+        return datetime.fromisoformat(moment) >= bound
+    except (ValueError, TypeError):
+        return False
 
 
 def describe(one: FullDisk) -> str:

@@ -110,3 +110,8 @@ def test_a_folder_that_names_no_scheduler_is_a_fault() -> None:
 def test_a_tokenizer_without_a_configuration_is_left_to_its_library() -> None:
     files = {path: said for path, said in SD.items() if not path.startswith("tokenizer")}
     assert find_fault(index_of(SD), files.get) is None
+
+
+def test_a_length_beyond_all_floats_is_told_in_words() -> None:
+    files = SD | {"tokenizer/tokenizer_config.json": {"model_max_length": 10**400}}
+    assert "says model_max_length a number beyond all floats" in (find_fault(index_of(files), files.get) or "")

@@ -138,3 +138,12 @@ def test_weight_0_is_the_empty_prompt_and_unknown_to_the_other_words_and_weight_
     assert torch.equal(double["prompt_embeds"][:, 2:], own[:, 2:])
     assert torch.equal(chunks["prompt_embeds"], torch.cat([own, own], dim=1))
     assert chunks["negative_prompt_embeds"].shape == chunks["prompt_embeds"].shape
+
+
+def test_many_distinct_weights_have_the_encoder_read_a_chunk_no_oftener_than_their_steps():
+    pipeline = tiny_pipeline()
+    reads: list[int] = []
+    pipeline.text_encoder.register_forward_hook(lambda *_: reads.append(1))
+    with torch.no_grad():
+        embed_prompts(pipeline, [" ".join(f"(a:0.{number:03})" for number in range(400, 470))], None)
+    assert len(reads) <= 10

@@ -86,3 +86,22 @@ def test_a_text_of_the_largest_size_is_read_in_bounded_time() -> None:
 def test_a_brief_for_a_picture_passes(brief: str | None) -> None:
     check_own_work(brief)
     assert works_here(None) == []
+
+
+@pytest.mark.parametrize(
+    "brief",
+    [
+        "bring the forest to life in watercolour",
+        "let me see the ocean and make it dance",
+        "rain on a window, and let the lights dance",
+    ],
+)
+def test_life_and_motion_in_a_picture_that_is_to_be_drawn_are_no_video(brief: str) -> None:
+    assert find_delegate(brief) is None
+
+
+@pytest.mark.parametrize("brief", ["bring this photo of my dog to life", "take my portrait photo and make it blink"])
+def test_a_picture_that_somebody_has_is_made_to_move_in_a_video(brief: str) -> None:
+    found = find_delegate(brief)
+    assert found is not None
+    assert found.name == "ai-video-production-master"

@@ -94,3 +94,12 @@ def test_the_syntax_of_prompts_is_no_word_of_them() -> None:
     weighted = GenerateImages(prompts=["a (red:1.4) car on a ((white)) background"])
 
     assert judgement_notes(weighted, "pocket", ["pocket"]) == []
+
+
+def test_what_known_words_say_together_is_told_apart_from_words_that_are_not_known() -> None:
+    command = GenerateImages(prompts=["a red car and a tree", "a mug with a handle"])
+
+    assert judgement_notes(command, "pocket", POCKET)[:2] == [
+        "pocket does not know these words: handle",
+        "these cannot be judged in a picture: red car and a tree",
+    ]

@@ -334,3 +334,9 @@ def test_the_files_of_a_catalogue_are_named_by_its_tree_or_as_asked() -> None:
     assert name_template(GenerateImages(export=Export(name_template="{seed}"))) == "{seed}"
     assert name_template(order(export=Export(name_template="{seed}"))) == "{seed}"
     assert name_template(order(catalogue=asked, export=Export(name_template="{seed}"))) == "{prompt_id}/{seed}"
+
+
+async def test_the_prompts_of_a_catalogue_go_along_with_what_is_planned(tmp_path: Path) -> None:
+    shelf = await shelf_of(tmp_path, order())
+    kept = await snapshot(tmp_path, order())
+    assert shelf.texts == [(f"{entry.catalogue}/{entry.id}", entry.text) for entry in kept.entries] != []

@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from agents.planner.planning.capabilities import Capabilities, merge_presences
+from agents.planner.planning.prompt_catalogue import CatalogueSelection
 from agents.planner.planning.recipe import Defaults, alternatives, resolve
 from protocol.commands import GenerateImages, Lora, Quality, Requirements
 from protocol.errors import AcpError, ErrorBody
 from protocol.messages import LoraInfo, ModelInfo, Presence
+from protocol.offers import PromptReading
 
 POCKET = ModelInfo(
     name="pocket",
@@ -235,3 +237,25 @@ def test_a_model_counts_as_installed_if_any_generator_has_it() -> None:
     )
     assert found.models["base_sdxl"].installed
     assert found.generators == 3
+
+
+def test_the_command_that_adds_a_missing_lora_is_one_for_a_shell() -> None:
+    with pytest.raises(AcpError) as refused:
+        resolve(GenerateImages(loras=[Lora(name="add detail v1.2")]), INSTALLED, ALONE)
+    assert "bottega models add 'add detail v1.2.safetensors'" in (refused.value.body.hint or "")
+
+
+def test_prompts_of_a_catalogue_are_read_for_what_a_plan_says_of_prompts() -> None:
+    reads = msgspec.structs.replace(POCKET, prompts=PromptReading(tokens=4))
+    shelf = CatalogueSelection(
+        blob="b" * 64,
+        entries=[("v1", "P1")],
+        texts=[("v1/P1", "a (smiling:1.4) woman at a wedding in Paris")],
+    )
+    recipe = resolve(GenerateImages(), replace(workshop(reads), scorers=frozenset({"pocket"})), ALONE, shelf)
+
+    assert "v1/P1: attention weights are taken off, since pocket does not use them" in recipe.not_honoured
+    assert any("v1/P1: pocket reads 4 tokens" in note for note in recipe.not_honoured)
+    assert any("smiling woman at a wedding in paris" in warning for warning in recipe.warnings)
+    assert recipe.catalogue is not None
+    assert recipe.catalogue.texts == []

@@ -136,3 +136,17 @@ async def test_a_broker_of_somebody_else_is_left_alone_and_its_owner_told(tmp_pa
         assert notice.what == "stuck"
         assert "start that server again" in notice.detail
         assert read_record(record_file(found.settings)).unstored_since is not None
+
+
+async def test_a_death_after_a_restart_of_a_dead_broker_is_told_with_its_pause(tmp_path: Path) -> None:
+    async with EmbeddedServer(Settings(home=tmp_path).nats_folder) as server:
+        broker = Broker(server.address, server)
+        await server.end()
+        await broker.restart()
+        died = asyncio.Event()
+        keeping = asyncio.create_task(
+            broker.keep_alive(lambda notice: died.set() if notice.what == "died" else None, POLICY, lambda: None)
+        )
+        async with asyncio.timeout(20):
+            await died.wait()
+        keeping.cancel()

@@ -82,3 +82,9 @@ def test_a_full_disk_is_told_with_its_times_and_what_to_do() -> None:
 @pytest.mark.parametrize(("free", "text"), [(0, "0.0 MiB"), (3 * 1024**2, "3.0 MiB"), (5 * 1024**3, "5.0 GiB")])
 def test_room_is_told_in_a_unit_that_shows_it(free: int, text: str) -> None:
     assert format_room(free) == text
+
+
+@pytest.mark.parametrize("damaged", ["", "yesterday", "2026-11-30T20:11:28"])
+def test_a_damaged_time_of_a_record_is_not_told(damaged: str) -> None:
+    record = DiskRecord(full=[FullDisk(folder=HOME, since=T1, until=damaged), FullDisk(folder=OTHER, since=T1)])
+    assert recent(record, T3) == record.full[1:]

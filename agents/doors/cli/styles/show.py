@@ -73,7 +73,8 @@ def list_styles(json: bool) -> None:
 
 
 def show_style(name: str, json: bool) -> None:
-    """Show what a file says; a style and a style reference of one name are both shown, the style first.
+    """Show what a file says; a style and a style reference of one name are both shown, the style first, in JSON on a
+    line each.
 
     Raises:
         Failure: there is none of that name, or its file cannot be used.
@@ -87,7 +88,7 @@ def show_style(name: str, json: bool) -> None:
             hint="see bottega styles",
         )
     if json:
-        sys.stdout.write(encode(found[0]).decode() + "\n")
+        sys.stdout.writelines(encode(details).decode() + "\n" for details in found)
         return
     for details in found:
         table = Table.grid(padding=(0, 2))

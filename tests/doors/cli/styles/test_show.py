@@ -36,3 +36,11 @@ def test_a_style_that_is_not_there_is_answered_with_the_nearest(home: Home) -> N
     done = home.run("styles", "show", "cinematik")
     assert done.returncode == 2
     assert "did you mean cinematic?" in done.stderr
+
+
+def test_a_style_and_a_style_reference_of_one_name_are_both_shown_in_json(home: Home) -> None:
+    folder = home.folder / "styles"
+    folder.mkdir(parents=True)
+    (folder / "brand_guidelines_v2.toml").write_text(MINE)
+    lines = home.run("styles", "show", "brand_guidelines_v2", "--json").stdout.splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["style", "style reference"]
