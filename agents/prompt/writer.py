@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from agents.prompt.style import PLACEHOLDER, Style, StyleReference
 from protocol.messages import Prompt, WritePrompts
-from protocol.prompt_syntax import escape_prompt
 
 COLOURS = (
     *("red", "orange", "yellow", "green", "teal", "blue"),
@@ -130,11 +129,10 @@ def _choose_words(request: WritePrompts, style: Style, reference: StyleReference
 
 
 def _fill_template(template: str, words: Mapping[str, str]) -> str:
-    """The template, whose brackets are no weights, with its words; a phrase between commas whose placeholder has no
-    word is left out."""
+    """The template with its words; a phrase between commas whose placeholder has no word is left out."""
     phrases = [
         PLACEHOLDER.sub(lambda match: words[match[1]], phrase.strip())
-        for phrase in escape_prompt(template).split(",")
+        for phrase in template.split(",")
         if all(name in words for name in PLACEHOLDER.findall(phrase))
     ]
     return ", ".join(phrases)

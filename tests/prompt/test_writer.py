@@ -190,7 +190,7 @@ def test_the_fowlai_style_is_the_template_and_the_preset_of_its_author() -> None
     assert (preset.lora_weight, preset.quantity, preset.resolution) == (0.8, 6, "9:16")
 
 
-def test_the_brackets_of_a_template_are_brackets_and_those_of_a_prompt_its_syntax() -> None:
-    style = STYLES["plain"].model_copy(update={"template": "{subject}, portrait (85mm) [raw]"})
+def test_a_template_may_have_weights_as_a_prompt_may() -> None:
+    style = STYLES["plain"].model_copy(update={"template": "{subject}, (bokeh:1.2)"})
     text = write_prompt(request(prompts=["a (red:1.4) mug"]), style, None, 0).text
-    assert text == r"a (red:1.4) mug, portrait \(85mm\) \[raw\]"
+    assert text == "a (red:1.4) mug, (bokeh:1.2)"
