@@ -44,7 +44,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     `failed` and `cancelled` are there only when not zero, and so is `reused`: how many of the completed ones were
     stored already; `stand_in` only where another model stands in for the one that was asked for. `state` is left out
     while the pictures are being made and when every one was stored: it says why none is handed out, or how the batch
-    ended otherwise.
+    ended otherwise. `error` is there only where it ended because its budget is used up, and says what to do then.
     """
 
     completed: int
@@ -58,6 +58,7 @@ class StatusBody(Struct, frozen=True, kw_only=True):
     stand_in: str | UnsetType = UNSET
     state: RemarkableState | UnsetType = UNSET
     reused: int | UnsetType = UNSET
+    error: ErrorBody | UnsetType = UNSET
 
 
 class GenerationStatus(Struct, frozen=True, kw_only=True):

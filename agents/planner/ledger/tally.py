@@ -9,6 +9,7 @@ from array import array
 
 from msgspec import UNSET, Struct
 
+from agents.planner.planning.pricing import BUDGET_USED_UP
 from protocol.results import BatchState, GenerationStatus, Performance, QualityMetrics, StatusBody
 
 
@@ -18,9 +19,10 @@ class Tally(Struct, kw_only=True):
     `reused` is how many of the completed pictures were stored already. `taken_back` is how many of those in flight
     wait for a generator again, while the batch is paused. `waiting` pictures were handed out before and wait for
     another attempt. `ahead` pictures ended before their turn, with an index at or after the cursor. `asked` is above
-    the batch's `written` while prompts are on their way. `stopped` says that the client cancelled what was left;
-    `retries` and `amended` count those commands, `revision` the statuses. `centre` is the unit vector (little-endian
-    float32) that pictures which are made again are to come nearer to. `closed_at` is when the batch ended before, with
+    the batch's `written` while prompts are on their way. `stopped` says that what was left was cancelled, and
+    `budget_used_up` that it was because the budget pays no more of it; `retries` and `amended` count those commands,
+    `revision` the statuses. `centre` is the unit vector (little-endian float32) that pictures which are made again are
+    to come nearer to. `closed_at` is when the batch ended before, with
     `closed` completed pictures, which stay as they are.
     """
 
@@ -31,6 +33,7 @@ class Tally(Struct, kw_only=True):
     ahead: int = 0
     asked: int = 0
     stopped: bool = False
+    budget_used_up: bool = False
     retries: int = 0
     amended: int = 0
     revision: int = 0
@@ -131,6 +134,10 @@ class Tally(Struct, kw_only=True):
         self.stopped = True
         self.cancelled += self.quantity - cursor - self.ahead
         self.ahead = 0
+
+    def use_up_budget(self) -> None:
+        """The budget pays nothing of what is left, which is cancelled."""
+        self.budget_used_up = True
 
     def cancel_ahead(self) -> None:
         """A picture is cancelled before its turn."""
@@ -276,6 +283,7 @@ def status_of(batch: str, state: BatchState, tally: Tally, stand_in: str | None)
             stand_in=stand_in or UNSET,
             state=UNSET if state == "running" or state == "completed" else state,
             reused=tally.reused or UNSET,
+            error=BUDGET_USED_UP if tally.budget_used_up else UNSET,
         ),
         hash=batch,
     )

@@ -1,14 +1,29 @@
 """The journal of what attempts cost. Each cost is counted once, however often it is reported."""
 
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.states import ChargeKind
-from agents.planner.ledger.tables import spend
+from agents.planner.ledger.states import IN_FLIGHT_JOB_STATES, ChargeKind, JobStage
+from agents.planner.ledger.tables import jobs, spend
 from agents.shared.database.insert_once import insert_once
 from protocol.messages import JobRef
 
 _ADD = insert_once(spend)
+_CHARGED = sa.exists().where(
+    spend.c.hash == jobs.c.hash, spend.c.index == jobs.c.index, spend.c.attempt == jobs.c.attempt
+)
+_UNPAID = (
+    sa.select(sa.func.count())
+    .select_from(jobs)
+    .where(
+        jobs.c.hash == sa.bindparam("of_hash"),
+        jobs.c.index != sa.bindparam("of_index"),
+        jobs.c.state.in_(IN_FLIGHT_JOB_STATES),
+        jobs.c.stage == JobStage.GENERATOR,
+        ~_CHARGED,
+    )
+)
 
 
 def charge(
@@ -32,3 +47,9 @@ def charge(
     if added == 1:
         batch.tally.count_cost(micros)
     return added == 1
+
+
+def count_unpaid(connection: Connection, batch: str, *, besides: int) -> int:
+    """How many attempts in flight may still cost something, `besides` that at one picture. An attempt costs nothing
+    more once its pixels exist, or its provider charged it."""
+    return connection.execute(_UNPAID, {"of_hash": batch, "of_index": besides}).scalar_one()

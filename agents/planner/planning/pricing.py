@@ -6,7 +6,8 @@ Money is integer micro-dollars. An unknown price is null, and so is every figure
 from dataclasses import dataclass, replace
 from math import ceil
 
-from protocol.errors import Refused
+from protocol.counts import format_count
+from protocol.errors import ErrorBody, Refused
 from protocol.messages import ModelInfo
 from protocol.money import cents, device_cost, micros
 from protocol.parameters import Budget
@@ -17,6 +18,14 @@ LOCAL_PROVIDER = "local"
 HOLD_MARGIN = 2
 """Times the measured seconds that are held for an attempt: one may take longer than those before it, because others
 share the device."""
+
+BUDGET_USED_UP = ErrorBody(
+    code="exceeds_budget",
+    message="the budget is used up: pictures cost more than was held for them, and what is left pays no further one",
+    path="$.budget.amount",
+    hint="send a new command with a higher budget for what is missing",
+)
+"""Why a picture is not made, or not made again, and what then ended its batch."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class HighestCost:
             each = "the time of BOTTEGA_MAX_SECONDS_PER_IMAGE, since none was measured yet"
         else:
             each = f"{HOLD_MARGIN} times what was measured"
-        pictures, attempts = _count(self.pictures, "picture"), _count(self.attempts, "attempt")
+        pictures, attempts = format_count(self.pictures, "picture"), format_count(self.attempts, "attempt")
         hold = f"the cost is a hold of {pictures} x {attempts} x {cents(self.highest)} ({each})"
         if self.expected is not None:
             hold += f", of which about {cents(self.pictures * self.expected)} is expected"
@@ -156,7 +165,3 @@ def _over_budget_refusal(cost: HighestCost, left: int, what_helps: str, path: st
         path=path,
         hint=f"{cost.describe()}. {what_helps}",
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

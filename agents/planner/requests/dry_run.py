@@ -1,4 +1,7 @@
-"""A plan that nobody keeps: everything is checked as for a batch, and nothing is written down, held or sent."""
+"""A plan that nobody keeps: everything is checked as for a batch, and nothing is written down, held or sent but blobs.
+
+Those are what it names of pictures and catalogues; they are strays, which retention removes.
+"""
 
 import time
 from collections.abc import Sequence

@@ -43,7 +43,8 @@ def propose_batch(
     seconds = replies.estimated_seconds(recipe, quantity, generators)
     notes = time_limits.deadline_warnings(command, seconds, now)
     if dear and not command.hold:
-        notes.append(f"held: the estimated cost is above {defaults.hold_over:g} USD")
+        said = "would be held" if command.dry_run is True else "held"
+        notes.append(f"{said}: the estimated cost is above {defaults.hold_over:g} USD")
     return Batch(
         hash=new_batch_hash(),
         client_id=client,

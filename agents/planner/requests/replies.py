@@ -12,6 +12,7 @@ from agents.planner.ledger.records import decode_evidence, decode_outcome, decod
 from agents.planner.ledger.states import ENDED_BATCH_STATES, BatchState, JobStage, JobState
 from agents.planner.ledger.tables import attempts, batches, jobs
 from agents.planner.money.reservations import highest_cost
+from agents.planner.planning.pricing import BUDGET_USED_UP
 from agents.planner.planning.recipe import Recipe
 from agents.planner.planning.variation import catalogue_position, variation
 from agents.planner.requests.paging import fit_page
@@ -161,6 +162,7 @@ def _image_not_started(batch: Batch, index: int, status: ImageStatus) -> Image:
         id=image_id(batch.hash, index),
         index=index,
         status=status,
+        error=BUDGET_USED_UP if batch.tally.budget_used_up else None,
         swept=swept,
         catalogued=place,
     )

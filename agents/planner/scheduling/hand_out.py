@@ -18,9 +18,10 @@ from agents.planner.ledger.states import (
 )
 from agents.planner.ledger.tables import jobs, prompt_pages
 from agents.planner.ledger.unit_of_work import UnitOfWork
+from agents.planner.money.charges import count_unpaid
 from agents.planner.money.reservations import settle_reservation
 from agents.planner.outbox.change import Change
-from agents.planner.planning.pricing import affordable_attempts
+from agents.planner.planning.pricing import BUDGET_USED_UP, affordable_attempts
 from agents.planner.scheduling.consistency_round import begin_round, leave_waiting_standing
 from agents.planner.scheduling.reuse import first_work
 from agents.planner.scheduling.upgrade import write_originals
@@ -36,14 +37,6 @@ from protocol.messages import (
 )
 
 _encode = msgspec.json.encode
-
-BUDGET_USED_UP = ErrorBody(
-    code="exceeds_budget",
-    message="the pictures before it cost more than was held for them, and the rest of the budget pays no further one",
-    path="$.budget.amount",
-    hint="send a new command with a higher budget for what is missing",
-)
-"""Why a picture is not made, or not made again."""
 
 _AHEAD = sa.select(jobs.c.index).where(jobs.c.hash == sa.bindparam("of_hash"), jobs.c.index >= sa.bindparam("of_index"))
 _WAITING = (
@@ -92,6 +85,15 @@ def count_affordable(batch: Batch, in_flight: int = 0) -> int | None:
     return affordable_attempts(
         batch.command.budget, batch.recipe.highest_micros, tally.cost_micros, tally.costed, in_flight
     )
+
+
+def pays_another_attempt(books: UnitOfWork, batch: Batch, index: int, now: float) -> bool:
+    """Whether the budget of a batch pays another attempt at a picture in flight, beside those at others that are not
+    paid yet. Jobs are to be read anew after it."""
+    affordable = count_affordable(batch)
+    if affordable is None or affordable >= batch.tally.in_flight:  # enough, whatever of them is paid
+        return True
+    return affordable > 0 and affordable > count_unpaid(books.flush(now), batch.hash, besides=index)
 
 
 def cancel_unstarted(connection: Connection, batch: Batch, error: ErrorBody, now: float) -> None:
@@ -272,6 +274,7 @@ def settle_batch(books: UnitOfWork, batch: Batch, change: Change, now: float) ->
     contact sheet."""
     if _is_budget_used_up(batch):
         note(books.flush(now), "budget_used_up", batch.client_id, now, batch.hash, micros=batch.tally.cost_micros)
+        batch.tally.use_up_budget()
         cancel_unstarted(books.connection, batch, BUDGET_USED_UP, now)
     change.finished = batch.tally.is_finished
     if batch.tally.is_finished and batch.state in ACTIVE_BATCH_STATES:

@@ -26,6 +26,7 @@ from agents.planner.money.clients import refuse_suspended
 from agents.planner.money.reservations import reserve_more
 from agents.planner.outbox.change import Change
 from agents.planner.planning.attempts import next_round
+from agents.planner.planning.pricing import BUDGET_USED_UP
 from agents.planner.scheduling.consistency_round import leave_waiting_standing
 from agents.planner.scheduling.hand_out import advance, cancel_unstarted, no_change
 from agents.planner.scheduling.window import Window
@@ -179,13 +180,15 @@ def retry(connection: Connection, batch: Batch, index: int | None, window: Windo
     alone.
 
     Raises:
-        Refused: `wrong_state` where the batch is held or was cancelled, or the one picture did not fail;
-            `exceeds_budget` where the further attempts may cost more than is left.
+        Refused: `wrong_state` where the batch is held, was cancelled or has used its budget up, or the one
+            picture did not fail; `exceeds_budget` where the further attempts may cost more than is left.
     """
-    if batch.state == BatchState.HELD or batch.tally.stopped:
-        raise wrong_state(
-            batch, "a plan that nobody approved" if batch.state == BatchState.HELD else "a cancelled batch"
-        )
+    if batch.state == BatchState.HELD:
+        raise wrong_state(batch, "a plan that nobody approved")
+    if batch.tally.budget_used_up:
+        raise wrong_state(batch, "a batch that ended because its budget is used up", BUDGET_USED_UP.hint)
+    if batch.tally.stopped:
+        raise wrong_state(batch, "a cancelled batch")
     again = _retry_failed(connection, batch, now) if index is None else _retry_one(connection, batch, index, now)
     if not again:
         return no_change(batch)

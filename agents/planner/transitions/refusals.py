@@ -4,5 +4,5 @@ from agents.planner.ledger.batches import Batch
 from protocol.errors import Refused
 
 
-def wrong_state(batch: Batch, what: str) -> Refused:
-    return Refused("wrong_state", f"{batch.hash} is {what}", path="$.hash", hint="see its STATUS")
+def wrong_state(batch: Batch, what: str, hint: str | None = "see its STATUS") -> Refused:
+    return Refused("wrong_state", f"{batch.hash} is {what}", path="$.hash", hint=hint)

@@ -27,9 +27,9 @@ from agents.planner.ledger.tables import batches, jobs, prompt_pages
 from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
 from agents.planner.money.charges import charge
 from agents.planner.planning.attempts import Decision, after_failure, after_loss, after_rejection, keep_best
-from agents.planner.planning.pricing import LOCAL_PROVIDER
+from agents.planner.planning.pricing import BUDGET_USED_UP, LOCAL_PROVIDER
 from agents.planner.scheduling.consistency_round import leave_standing, standing_of
-from agents.planner.scheduling.hand_out import BUDGET_USED_UP, count_affordable
+from agents.planner.scheduling.hand_out import pays_another_attempt
 from agents.planner.scheduling.reuse import NeedsLookup, may_reuse
 from agents.planner.scheduling.work_messages import build_job, job_of_attempt
 from agents.planner.transitions.remade_pictures import judge_remade
@@ -336,8 +336,9 @@ def _carry_out(
     if row is None:
         return None
     cancelling = row.state == JobState.CANCELLING
-    if decision.action == "again" and count_affordable(batch) == 0:
-        decision, error = keep_best(load_candidates(books.flush(now), ref)), BUDGET_USED_UP
+    if decision.action == "again" and not cancelling:
+        if not pays_another_attempt(books, batch, ref.index, now):
+            decision, error = keep_best(load_candidates(books.flush(now), ref)), BUDGET_USED_UP
         row = books.current_job(ref) or row
     if decision.action == "again" and not cancelling:
         if batch.state == BatchState.PAUSED:

@@ -7,11 +7,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 import sqlalchemy as sa
+from msgspec import UNSET
 from sqlalchemy import Connection, Engine
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.states import BatchState
+from agents.planner.ledger.states import BatchState, ChargeKind
 from agents.planner.ledger.tables import audit, batches, clients
+from agents.planner.money.charges import charge, count_unpaid
+from agents.planner.planning.pricing import BUDGET_USED_UP
 from agents.planner.requests.replies import plan_reply
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions import accept, client_commands
@@ -19,6 +22,7 @@ from agents.shared.database.engine import open_engine
 from agents.shared.database.group_commit import GroupCommit
 from protocol.commands import Cancel, Retry
 from protocol.errors import AcpError
+from protocol.messages import GenerateImage, ScoreImage, ref_of
 from tests.planner.priced import PRICE, PricedWorld, priced_batch, priced_world
 from tests.planner.workbench import new_batch, new_engine
 
@@ -96,6 +100,87 @@ def test_pictures_that_cost_more_than_was_held_end_their_batch_before_its_budget
     assert batch.tally.completed
     assert "budget_used_up" in [row["what"] for row in world.rows(audit)]
     assert world.refused(Retry(hash=batch.hash)).code == "wrong_state"
+
+
+def test_a_batch_that_its_budget_ended_says_so_in_its_status_its_pictures_and_the_refusal_of_a_retry(
+    world: PricedWorld,
+) -> None:
+    world.window, world.dear = Window(1), 12
+    world.start(priced_batch(3, budget=0.48))
+    batch = world.run("gen_batch_1")
+    told = batch.status.generation_status
+    assert (told.state, told.completed, told.cancelled, told.error) == ("cancelled", 1, 2, BUDGET_USED_UP)
+    assert world.statuses[-1].error == BUDGET_USED_UP
+    assert [image.error for image in world.images()] == [None, BUDGET_USED_UP, BUDGET_USED_UP]
+    refused = world.refused(Retry(hash=batch.hash))
+    assert "its budget is used up" in refused.message
+    assert refused.hint == BUDGET_USED_UP.hint
+
+
+def test_a_batch_that_its_client_cancelled_says_nothing_of_a_budget(world: PricedWorld) -> None:
+    world.start(priced_batch(3, budget=0.48))
+    world.steer(Cancel(hash="gen_batch_1", what="pending"))
+    batch = world.run("gen_batch_1")
+    assert (batch.status.generation_status.error, batch.tally.cancelled) == (UNSET, 3)
+    assert {image.error for image in world.images()} == {None}
+    assert "a cancelled batch" in world.refused(Retry(hash=batch.hash)).message
+
+
+def handed_out(world: PricedWorld, quantity: int, budget: float) -> Batch:
+    """A batch whose pictures are all with generators."""
+    world.start(priced_batch(quantity, budget=budget))
+    return world.run("gen_batch_1", until=lambda batch: batch.tally.in_flight == quantity)
+
+
+def handle(world: PricedWorld, kind: type[GenerateImage] | type[ScoreImage], *indices: int) -> None:
+    """Generate or judge pictures, and let the planner hear of it."""
+    for subject, message in list(world.queue.items()):
+        if isinstance(message, kind) and message.job.index in indices:
+            world.act(world.queue.pop(subject))
+    while world.inbox:
+        world.deliver(world.inbox.pop(0))
+
+
+def test_a_rejected_picture_is_not_made_again_with_the_money_of_attempts_in_flight(engine: Engine) -> None:
+    world = priced_world(engine, rejects=1.1)
+    world.dear = 3
+    handed_out(world, 2, budget=0.24)
+    handle(world, GenerateImage, 0)
+    handle(world, ScoreImage, 0)
+    assert len(world.attempts()) == 2
+    world.run("gen_batch_1")
+    assert world.charged() == 240_000
+
+
+def test_pictures_in_flight_that_are_paid_already_keep_no_other_from_another_attempt(engine: Engine) -> None:
+    world = priced_world(engine, rejects=1.1)
+    world.dear = 2
+    handed_out(world, 3, budget=0.36)
+    handle(world, GenerateImage, 0, 1, 2)
+    handle(world, ScoreImage, 0)
+    assert len(world.attempts()) == 4
+    handle(world, ScoreImage, 1, 2)
+    assert len(world.attempts()) == 4
+    world.run("gen_batch_1")
+    assert world.charged() == 320_000
+
+
+def test_an_attempt_that_its_provider_charged_before_its_pixels_came_is_paid(world: PricedWorld) -> None:
+    batch = handed_out(world, 3, budget=0.36)
+    ref = ref_of(world.jobs_made()[1])
+    world.transact(lambda c: charge(c, batch, ref, "openai", ChargeKind.PROVIDER, PRICE, world.now))
+    assert world.transact(lambda c: count_unpaid(c, batch.hash, besides=0)) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_order_of_events_spends_more_than_a_budget_whose_attempts_cost_as_much_as_those_before(
+    engine: Engine, seed: int
+) -> None:
+    world = priced_world(engine, seed, rejects=0.7)
+    world.dear = 2
+    world.start(priced_batch(6, budget=0.72))
+    world.run("gen_batch_1")
+    assert world.charged() <= 720_000
 
 
 def test_a_rejected_picture_is_not_made_again_where_the_budget_pays_for_no_further_attempt(engine: Engine) -> None:

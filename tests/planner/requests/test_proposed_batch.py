@@ -1,6 +1,7 @@
-"""The batch that a command would begin fits the reply that tells of it."""
+"""The batch that a command would begin fits the reply that tells of it, and says whether it is held."""
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from agents.planner.planning.recipe import Defaults
@@ -30,3 +31,17 @@ def test_a_plan_with_few_notes_has_them_all() -> None:
     some = replace(RECIPE, not_honoured=["one"], warnings=["two", "three"])
     batch = propose_batch(GenerateImages(), "local", some, DEFAULTS, 1, 0.0)
     assert (batch.recipe.not_honoured, batch.recipe.warnings) == (["one"], ["two", "three"])
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "said"),
+    [
+        pytest.param(False, "held: the estimated cost is above 0.01 USD", id="a batch is held"),
+        pytest.param(True, "would be held: the estimated cost is above 0.01 USD", id="a dry run holds nothing"),
+    ],
+)
+def test_what_costs_more_than_is_made_without_approval_is_held_or_would_be(dry_run: bool, said: str) -> None:
+    dear = replace(RECIPE, price_micros=1_000_000)
+    defaults = Defaults(stand_in=None, min_score=0.5, max_attempts=3, hold_over=0.01)
+    batch = propose_batch(GenerateImages(dry_run=dry_run), "local", dear, defaults, 1, 1.0)
+    assert batch.recipe.warnings == [said]

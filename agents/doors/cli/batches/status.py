@@ -166,6 +166,8 @@ def print_status(status: GenerationStatus, json: bool) -> None:
     table.add_column(style="dim")
     table.add_row("batch", status.hash)
     table.add_row("state", words_of(state_of(body)))
+    if body.error:
+        table.add_row("why", "; ".join(filter(None, (body.error.message, body.error.hint))))
     table.add_row("pictures", format_counts(body))
     for name, value in (
         ("mean score", body.quality_metrics.avg_score),
