@@ -131,7 +131,8 @@ class Assessment(Struct, frozen=True, kw_only=True):
     shows its prompt; `measures` by name, null where one was not taken; `reasons` say what is wrong.
 
     `not_judged` are words of the prompt of which the scorer knows nothing, there only where there are any; `embedding`
-    is a unit vector as little-endian float16; `signature` a perceptual hash of 32 bytes.
+    is a unit vector as little-endian float16; `reference` that of the pictures whose look is followed, there only
+    where there are any; `signature` a perceptual hash of 32 bytes.
     """
 
     score: float | None
@@ -142,6 +143,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
     signature: bytes | None = None
     seconds: float | None = None
     not_judged: list[str] | UnsetType = UNSET
+    reference: bytes | UnsetType = UNSET
 
 
 class PromptWish(Struct, frozen=True, kw_only=True):

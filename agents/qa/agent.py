@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from agents.pocket.language.reading import MODEL, read
 from agents.pocket.paths import SCORER
-from agents.qa.inspect_picture import Inspection, inspect_picture, read_all
+from agents.qa.inspect_picture import Inspection, embed_references, inspect_picture, read_all
 from agents.qa.judgement_memory import Judgement, JudgementMemory
 from agents.qa.score import NEAR_DUPLICATE, NOT_JUDGED, Verdict, judge
 from agents.qa.scorer import Scorer, is_installed
@@ -44,6 +44,9 @@ from protocol.subjects import event_filter, work_filter
 
 log = structlog.get_logger()
 
+MAX_REFERENCES = 64
+"""Embeddings of references that are kept: a batch follows the same ones in every picture."""
+
 
 class Qa(Agent):
     """Judges pictures: those of the pocket model with `pocket`, the scorer of its world, those of all others with
@@ -66,6 +69,7 @@ class Qa(Agent):
         self._slots = slots
         self._scoring = scoring
         self._memory = JudgementMemory()
+        self._references: dict[tuple[int, tuple[str, ...]], bytes | None] = {}
 
     def intakes(self) -> Sequence[Intake]:
         return (Intake(ACP_WORK, "qa", (work_filter("qa"),), slots=self._slots),)
@@ -117,6 +121,7 @@ class Qa(Agent):
         own = job.pixels.model == MODEL and self._pocket is not None
         scorer, reader = (self._pocket, read) if own else (self._scorer, read_all)
         found = await asyncio.to_thread(inspect_picture, data, message, scorer, reader)
+        reference = None if scorer is None else await self._embed_references(message, scorer)
         # From here to `_remember` nothing is awaited: of two equal pictures that are judged at once, one is the second.
         near_duplicate = found.signature is not None and self._memory.has_near_duplicate(
             job.hash, job.index, job.attempt, found.signature
@@ -129,6 +134,7 @@ class Qa(Agent):
             reasons=[*verdict.reasons, *([NOT_JUDGED] if found.not_judged else [])],
             not_judged=list(found.not_judged) or UNSET,
             embedding=found.embedding,
+            reference=reference or UNSET,
             signature=found.signature,
             seconds=time.perf_counter() - started,
         )
@@ -149,6 +155,22 @@ class Qa(Agent):
         if not await self._blobs.has(message.picture.blob):
             raise _pixels_missing(message)
         return Assessment(score=None, accepted=True, measures={})
+
+    async def _embed_references(self, message: ScoreImage, scorer: Scorer) -> bytes | None:
+        """The embedding of the pictures whose look is followed; null where there are none, or they are gone."""
+        blobs = tuple(one.blob for one in message.job.pixels.image_prompts)
+        if not blobs:
+            return None
+        key = id(scorer), blobs
+        if key not in self._references:
+            try:
+                pictures = [await self._blobs.get(blob) for blob in blobs]
+            except BlobMissing:
+                return None
+            if len(self._references) >= MAX_REFERENCES:
+                self._references.clear()
+            self._references[key] = await asyncio.to_thread(embed_references, pictures, scorer)
+        return self._references[key]
 
     async def _fetch(self, message: ScoreImage) -> bytes:
         try:

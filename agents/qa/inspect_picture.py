@@ -1,9 +1,11 @@
 """Everything that can be found out about one picture without knowing its batch. Blocking: runs in a thread."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.pocket.language.reading import Reading
 from agents.qa.measures import Measures, measure
@@ -71,6 +73,20 @@ def inspect_picture(
         taken = replace(taken, adherence=found.adherence)
         embedding, not_judged = found.embedding, found.not_judged
     return Inspection(tuple(gates), taken, signature(picture.rgb), embedding, not_judged, "; ".join(notes))
+
+
+def embed_references(pictures: Sequence[bytes], scorer: Scorer) -> bytes | None:
+    """The embedding of pictures whose look is followed: a unit vector as little-endian float16, between them where they
+    are several; null where none decodes."""
+    vectors: list[NDArray[np.float32]] = []
+    for data in pictures:
+        with suppress(Undecodable):
+            embedding = scorer.match(decode(data).rgb, "").embedding
+            vectors.append(np.frombuffer(embedding, "<f2").astype(np.float32))
+    if not vectors:
+        return None
+    total = np.sum(vectors, axis=0)
+    return (total / max(float(np.linalg.norm(total)), 1e-12)).astype("<f2").tobytes()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from bus.local_blobs import LocalBlobs
 from protocol.errors import AcpError
 from protocol.messages import Assessment, ImageScored, JobFailed, Prompt, ScoreImage, StoreImage, ref_of
 from protocol.parameters import Region
+from protocol.sources import ImagePrompt
 from tests.qa.drawings import blurred, disc, encoded, order, static, tower
 
 NOWHERE = "0" * 64
@@ -239,3 +240,24 @@ def test_a_scorer_that_is_named_and_not_there_is_refused_with_what_to_do(tmp_pat
         build(Settings(home=tmp_path, scorer=tmp_path / "clip"))
     assert caught.value.code == "not_installed"
     assert caught.value.body.hint is not None
+
+
+async def test_the_references_that_a_picture_follows_are_embedded_as_its_own_pixels_are(blobs: LocalBlobs) -> None:
+    judging = Qa(blobs, scorer=None, pocket=POCKET)
+    shown = await blobs.put(encoded(disc()))
+    plain = order(shown)
+    followed = [ImagePrompt(blob=shown, role="style"), ImagePrompt(blob=await blobs.put(b"no picture"), role="style")]
+    following = replace(
+        plain, job=replace(plain.job, pixels=replace(plain.job.pixels, image_prompts=followed), index=1)
+    )
+
+    alone, along = await verdict(judging, plain), await verdict(judging, following)
+
+    assert alone.reference is UNSET
+    assert alone.embedding is not None
+    assert isinstance(along.reference, bytes)
+    assert np.frombuffer(along.reference, "<f2") == pytest.approx(np.frombuffer(alone.embedding, "<f2"), abs=2e-3)
+    gone = replace(following, job=replace(following.job, pixels=replace(following.job.pixels, image_prompts=[
+        ImagePrompt(blob=NOWHERE, role="style")
+    ])))  # fmt: skip
+    assert (await verdict(judging, gone)).reference is UNSET

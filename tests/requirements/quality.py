@@ -99,17 +99,17 @@ QUALITY: tuple[Requirement, ...] = (
     ),
     Requirement(
         "Q11",
-        "Pictures that are less like the centre of their batch than a command's bound are made again when all have a "
-        "score, within their attempts and the money held, in whatever order the scores arrived; one that gets no "
-        "better keeps its file and is named. Where nothing compares pictures, the plan says so.",
+        "Pictures that are less like the centre of their batch, or the references that they follow, than a command's "
+        "bound are made again when all have a score, within their attempts and the money held, in whatever order the "
+        "scores arrived; one that gets no better keeps its file and is named. Where nothing compares pictures, the "
+        "plan says so.",
         (
-            "test_consistency::test_the_order_of_arrival_decides_nothing",
+            "test_consistency::test_a_reference_is_the_centre_of_the_pictures_that_follow_it",
             "test_consistency_rounds::test_an_outlier_that_gets_no_better_keeps_its_file_and_is_named",
             "test_consistency_rounds::test_the_same_pictures_are_made_again_in_whatever_order_their_scores_arrive",
             "test_consistency_rounds::test_money_for_another_attempt_is_held_until_the_batch_ends",
             "test_recipe::test_where_no_scorer_compares_pictures_consistency_is_not_honoured",
             "test_agent::test_an_attempt_that_replaces_the_stored_one_takes_its_place_and_stays",
         ),
-        missing="Pictures are compared with each other, not with a reference picture.",
     ),
 )

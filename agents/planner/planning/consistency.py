@@ -18,11 +18,13 @@ from protocol.commands import GenerateImages
 
 @dataclass(frozen=True)
 class FiledPicture:
-    """A completed picture of a batch. `next_attempt` is null where it stays as it is."""
+    """A completed picture of a batch. `next_attempt` is null where it stays as it is, `reference` where it follows the
+    look of no picture."""
 
     index: int
     embedding: bytes | None
     next_attempt: int | None
+    reference: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,16 @@ class Comparison:
 
 
 def compare(pictures: Sequence[FiledPicture], bound: float) -> Comparison:
-    """Which pictures are less like the centre of all than `bound`. Embeddings of another length than the first are
-    those of another scorer, and left out."""
+    """Which pictures are less like the centre than `bound`: that of the references that they follow, else that of all
+    of them. Embeddings of another length than the first are those of another scorer, and left out."""
     known = [(picture.index, picture.embedding) for picture in pictures if picture.embedding]
     known.sort()
     known = [(index, embedding) for index, embedding in known if len(embedding) == len(known[0][1])]
-    if len(known) < 2:
+    references = sorted((picture.index, picture.reference) for picture in pictures if picture.reference)
+    followed = [one for _, one in references if known and len(one) == len(known[0][1])]
+    if len(known) < (1 if followed else 2):
         return Comparison(None, {})
-    vectors = np.stack([_vector(embedding) for _, embedding in known])
+    vectors = np.stack([_vector(one) for one in followed[:1] or [embedding for _, embedding in known]])
     centre = _unit(vectors.sum(axis=0)).astype("<f4").tobytes()
     likenesses = {index: likeness(embedding, centre) for index, embedding in known}
     return Comparison(centre, {index: found for index, found in likenesses.items() if found < bound})
@@ -81,7 +85,8 @@ def enforcement_warnings(command: GenerateImages, max_attempts: int) -> list[str
     bound = command.quality.consistency
     if not bound:
         return []
-    unlike = f"consistency: pictures whose likeness to the centre of the batch is below {bound:g} are"
+    centre = "their references" if command.references else "the centre of the batch"
+    unlike = f"consistency: pictures whose likeness to {centre} is below {bound:g} are"
     if max_attempts == 1:
         return [f"{unlike} named and not made again, since max_attempts is 1"]
     return [

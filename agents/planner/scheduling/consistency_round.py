@@ -41,7 +41,7 @@ def begin_round(books: UnitOfWork, batch: Batch, now: float) -> None:
     that has none is marked, and so is one whose mark no longer holds."""
     bound, tally = batch.least_likeness, batch.tally
     ended = tally.is_finished and not tally.stopped and batch.state in ACTIVE_BATCH_STATES
-    if not bound or not ended or tally.embedded < 2:
+    if not bound or not ended or not tally.embedded:
         return
     rows = books.flush(now).execute(_COMPLETED, {"of_hash": batch.hash}).mappings().all()
     filed = {row["index"]: _filed_picture(batch, row) for row in rows}
@@ -138,7 +138,9 @@ def job_ref(batch: Batch, index: int, attempt: int) -> JobRef:
 def _filed_picture(batch: Batch, row: sa.RowMapping) -> FiledPicture:
     """A completed picture; what was there before the batch ended an earlier time stays."""
     work, outcome = decode_work(row["message"]), decode_outcome(row["outcome"])
-    embedding = work.assessment.embedding if isinstance(work, StoreImage) else None
+    judged = work.assessment if isinstance(work, StoreImage) else None
     closed = batch.tally.closed_at is not None and (outcome.finished_at or 0.0) <= batch.tally.closed_at
     following = None if closed or outcome.final else next_attempt(row["made"], batch.recipe.max_attempts)
-    return FiledPicture(row["index"], embedding, following)
+    if judged is None:
+        return FiledPicture(row["index"], None, following)
+    return FiledPicture(row["index"], judged.embedding, following, judged.reference or None)

@@ -26,7 +26,7 @@ def judge_remade(
     others; null where that picture stays, which is completed again."""
     ref = ref_of(work.job)
     nearer = assessment.accepted and is_nearer(assessment.embedding, standing.assessment.embedding, batch.tally.centre)
-    kept = msgspec.structs.replace(assessment, embedding=None)
+    kept = msgspec.structs.replace(assessment, embedding=None, reference=msgspec.UNSET)
     batch.tally.count_verdict(nearer)
     books.change_attempt(
         ref,

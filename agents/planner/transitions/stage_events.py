@@ -167,7 +167,7 @@ def on_image_scored(books: UnitOfWork, event: ImageScored, now: float) -> Effect
         following = judge_remade(books, batch, row, work, standing, assessment, now)
         return Effect(batch, [following]) if following is not None else Effect(batch, can_hand_out=True)
     batch.tally.count_verdict(assessment.accepted)
-    kept = msgspec.structs.replace(assessment, embedding=None)
+    kept = msgspec.structs.replace(assessment, embedding=None, reference=msgspec.UNSET)
     books.change_attempt(
         event.ref,
         state=AttemptState.ACCEPTED if assessment.accepted else AttemptState.REJECTED,

@@ -16,7 +16,7 @@ from agents.planner.planning.consistency import (
     unmeasured_notes,
 )
 from protocol.commands import GenerateImages
-from protocol.parameters import Quality
+from protocol.parameters import ImageSource, Quality, Reference
 
 
 def at(degrees: float, length: int = 2) -> bytes:
@@ -133,3 +133,22 @@ def test_the_plan_says_that_outliers_are_made_again_and_that_the_highest_cost_co
     (said,) = enforcement_warnings(ALIKE, 1)
     assert said.endswith("named and not made again, since max_attempts is 1")
     assert enforcement_warnings(GenerateImages(), 3) == []
+
+
+def test_a_reference_is_the_centre_of_the_pictures_that_follow_it() -> None:
+    followed = [FiledPicture(one.index, one.embedding, 2, at(90)) for one in filed(0, 80, 95, 5)]
+
+    assert list(compare(followed, 0.9).outliers) == [0, 3]
+    assert list(compare(followed[:1], 0.9).outliers) == [0]
+    assert list(compare([FiledPicture(0, at(0), 2, at(90, 3)), *filed(0, 0)[1:]], 0.9).outliers) == []
+    assert (
+        "their references"
+        in enforcement_warnings(
+            GenerateImages(
+                brief="a mug",
+                quality=Quality(consistency=0.9),
+                references=[Reference(image=ImageSource(image_id="img_1"))],
+            ),
+            3,
+        )[0]
+    )

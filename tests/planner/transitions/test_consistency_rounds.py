@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Engine
 
 from agents.planner.ledger.batches import Batch
@@ -36,12 +36,13 @@ class MixedWorld(World):
     """QA finds the attempts of `unlike` unlike the others, by index; storage files what it is told to."""
 
     unlike: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
+    reference: bytes | UnsetType = UNSET
     sheets: int = 0
     storings: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     def score(self, job: Job, picture: Picture) -> None:
         embedding = UNLIKE if job.attempt in self.unlike.get(job.index, ()) else LIKE
-        verdict = Assessment(score=0.9, accepted=True, measures={}, embedding=embedding)
+        verdict = Assessment(score=0.9, accepted=True, measures={}, embedding=embedding, reference=self.reference)
         self.say(ImageScored(ref=ref_of(job), assessment=verdict))
         if job.replaces is UNSET:
             self.send(StoreImage(job=job, picture=picture, assessment=verdict))
@@ -83,6 +84,16 @@ def test_an_outlier_is_made_again_and_replaced_by_a_nearer_picture(mixed: MixedW
     )
     assert mixed.storings[-1] == (2, 2)
     assert mixed.sheets == 1
+    assert {image.inconsistent for image in mixed.images()} == {UNSET}
+
+
+def test_pictures_that_follow_a_reference_are_compared_with_it_and_not_with_each_other(mixed: MixedWorld) -> None:
+    mixed.reference = UNLIKE
+    mixed.unlike = {0: (2,), 1: (2,), 2: (1,)}
+    mixed.start(alike(3))
+    batch = mixed.run(NAME)
+    assert attempts_made(mixed) == [2, 2, 1]
+    assert (batch.state, batch.tally.completed) == ("completed", 3)
     assert {image.inconsistent for image in mixed.images()} == {UNSET}
 
 
