@@ -56,7 +56,7 @@ def test_a_batch_that_this_home_has_no_pictures_of_is_refused_in_words(home: Hom
 def test_of_a_batch_without_a_page_its_contact_sheet_is_shown_and_of_one_that_runs_nothing_yet(tmp_path: Path) -> None:
     folder = tmp_path / "local" / "gen_batch_1"
     folder.mkdir(parents=True)
-    with pytest.raises(Failure, match="has no page yet"):
+    with pytest.raises(Failure, match="has no page"):
         find_page(tmp_path, "gen_batch_1")
     (folder / "contact_sheet.png").write_bytes(png())
     assert find_page(tmp_path, "gen_batch_1") == folder / "contact_sheet.png"
