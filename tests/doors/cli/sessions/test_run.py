@@ -305,7 +305,7 @@ def test_an_output_folder_without_room_is_told_in_one_sentence_and_filled_once_t
 def test_an_interrupted_session_is_paused_and_goes_on_where_it_was(workshop: Home, tmp_path: Path) -> None:
     output = ("--output", str(tmp_path))
     with workshop.start("batch", "start", *ORANGE, "-n", "60", *output) as session:
-        line_with(session, "→ saved")
+        line_with(session, "Catalogues: v3.2")  # before the first news, which may be of all pictures at once
         session.send_signal(signal.SIGINT)
         line_with(session, "paused; go on with: bottega batch resume")
         assert session.wait(timeout=ANSWER_S) == 130
