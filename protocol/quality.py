@@ -1,6 +1,9 @@
-"""By what a picture is held against `min_score`. Pure module."""
+"""By what pictures are judged: whose scorer, and what is held against `min_score`. Pure module."""
 
 from protocol.messages import Assessment
+
+ANY_MODEL = "*"
+"""What QA announces for a scorer of every model that has none of its own."""
 
 TECHNICAL_QUALITY = "technical_quality"
 """The measure that stands in for the score where nothing says whether a picture shows its prompt: the score of all

@@ -39,7 +39,7 @@ from protocol.messages import (
     StoreImage,
     ref_of,
 )
-from protocol.quality import TECHNICAL_QUALITY
+from protocol.quality import ANY_MODEL, TECHNICAL_QUALITY
 from protocol.subjects import event_filter, work_filter
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class Qa(Agent):
         return (Watch(event_filter("scored")),) if self._scoring else ()
 
     def presence(self, instance: str) -> Presence:
-        named = {MODEL: self._pocket, "*": self._scorer}
+        named = {MODEL: self._pocket, ANY_MODEL: self._scorer}
         scorers = [name for name, scorer in named.items() if scorer is not None] if self._scoring else UNSET
         return replace(base_presence(self.role, instance, self._slots), device="cpu", scorers=scorers)
 

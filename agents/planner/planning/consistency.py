@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.planner.planning.judgement import ANY
 from protocol.commands import GenerateImages
+from protocol.quality import ANY_MODEL
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class Comparison:
 
 
 def compare(pictures: Sequence[FiledPicture], bound: float) -> Comparison:
-    """Which pictures are less like the centre than `bound`: that of the references that they follow, else that of all
-    of them. Embeddings of another length than the first are those of another scorer, and left out."""
+    """Which pictures are less like the centre than `bound`: that of the references where all follow the same, else
+    that of all pictures. Embeddings of another length than the first are those of another scorer, and left out."""
     known = [(picture.index, picture.embedding) for picture in pictures if picture.embedding]
     known.sort()
     known = [(index, embedding) for index, embedding in known if len(embedding) == len(known[0][1])]
-    references = sorted((picture.index, picture.reference) for picture in pictures if picture.reference)
-    followed = [one for _, one in references if known and len(one) == len(known[0][1])]
+    references = {picture.reference for picture in pictures if picture.reference}
+    followed = [one for one in references if len(references) == 1 and known and len(one) == len(known[0][1])]
     if len(known) < (1 if followed else 2):
         return Comparison(None, {})
-    vectors = np.stack([_vector(one) for one in followed[:1] or [embedding for _, embedding in known]])
+    vectors = np.stack([_vector(one) for one in followed or [embedding for _, embedding in known]])
     centre = _unit(vectors.sum(axis=0)).astype("<f4").tobytes()
     likenesses = {index: likeness(embedding, centre) for index, embedding in known}
     return Comparison(centre, {index: found for index, found in likenesses.items() if found < bound})
@@ -75,7 +75,7 @@ def unmeasured_notes(command: GenerateImages, model: str, scorers: Collection[st
         return []
     if scorers is None:
         return ["consistency: no scorer is running, so pictures cannot be compared"]
-    if model in scorers or ANY in scorers:
+    if model in scorers or ANY_MODEL in scorers:
         return []
     return [f"consistency: no scorer compares pictures of {model}"]
 

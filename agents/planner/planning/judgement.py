@@ -10,9 +10,7 @@ from agents.pocket.language.lexicon import is_of_known_words
 from agents.pocket.language.reading import MODEL, Reading, nearest_known, read
 from protocol.commands import GenerateImages
 from protocol.prompt_syntax import wanted_text
-
-ANY = "*"
-"""What QA announces for a scorer of every model that has none of its own."""
+from protocol.quality import ANY_MODEL
 
 MAX_TEXTS = 200
 """Texts of a command that are read."""
@@ -34,7 +32,7 @@ def judgement_notes(
     `known` are words that an adapter adds to the model's, `catalogue` the prompts of one."""
     if model == MODEL and (scorers is None or MODEL in scorers):
         return list(_notes_of_texts(tuple(texts_of(command, catalogue)), tuple(known)))
-    if scorers is None or ANY in scorers:
+    if scorers is None or ANY_MODEL in scorers:
         return []
     return [
         f"no scorer judges pictures of {model}: adherence and score are null, and min_score rests on {TECHNICAL}; "

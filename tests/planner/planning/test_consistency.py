@@ -152,3 +152,9 @@ def test_a_reference_is_the_centre_of_the_pictures_that_follow_it() -> None:
             3,
         )[0]
     )
+
+
+def test_where_pictures_follow_different_references_the_centre_is_that_of_all() -> None:
+    apart = [FiledPicture(0, at(0), 2, at(0)), FiledPicture(1, at(90), 2, at(90)), *filed(0, 0, 0, 0)[2:]]
+
+    assert list(compare(apart, 0.9).outliers) == [1]
