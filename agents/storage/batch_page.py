@@ -16,12 +16,13 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
+from protocol.money import MICROS_PER_DOLLAR, dollars
+
 PAGE_NAME = "index.html"
 
 PICTURES_PER_PAGE = 500
 """Pictures on one page; further ones are on pages of their own."""
 
-MICROS = 1_000_000
 """Micro-dollars in a dollar."""
 
 STYLE = """
@@ -215,7 +216,7 @@ def _definitions(told: Mapping[str, str]) -> Element:
 
 
 def _dollars(micros: int) -> str:
-    return f"{micros / MICROS:.6f}".rstrip("0").ljust(len(str(micros // MICROS)) + 5, "0") + " USD"
+    return f"{dollars(micros):.6f}".rstrip("0").ljust(len(str(micros // MICROS_PER_DOLLAR)) + 5, "0") + " USD"
 
 
 def _text(value: object) -> str:

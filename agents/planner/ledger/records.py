@@ -22,6 +22,12 @@ class Evidence(Struct, frozen=True, kw_only=True):
     assessment: Assessment | None = None
 
 
+def judged_evidence(job: Job, picture: Picture, assessment: Assessment) -> Evidence:
+    """What is kept of an attempt that QA judged."""
+    kept = msgspec.structs.replace(assessment, embedding=None, reference=msgspec.UNSET)
+    return Evidence(job=job, picture=picture, assessment=kept)
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """How a job ended. `key`, `path`, `url` are null where nothing was filed.
 

@@ -61,8 +61,8 @@ ART_DIRECTION = Delegate(
 
 _PICTURE = (
     r"(?:pictures?|images?|photos?|photographs?|pics?|screenshots?|scans?|thumbnails?|frames?|uploads|renders"
-    r"|snapshots?"
-    r"|artworks?|illustrations?|paintings?|drawings?|posters?|shots|slices|receipts|x-?rays?|selfies|faces|objects)"
+    r"|snapshots?|artworks?|illustrations?|paintings?|drawings?|posters?|shots|slices|receipts|x-?rays?|selfies|faces"
+    r"|objects)"
 )
 _THIS_PICTURE = rf"\b(?:my|this|these|those|our|the)\s+(?:[\w-]+\s+){{0,2}}?(?:{_PICTURE}|still)\b"
 """A picture that somebody has, not one that is to be drawn."""
@@ -74,8 +74,7 @@ _THESE = (
 _ASKS = (
     r"(?:need|needs|want|wants|like|love|please|pls|kindly|can you|could you|would you|will you|can we|could we|can i"
     r"|could i|may i|help(?: us| me)?(?: to)?|looking for|have to|able to|someone to|somebody to|you to|it to|how"
-    r" (?:do|can) (?:i|we)"
-    r"|let's|i'd|we'd|i|we|you|it's|there's|and|then|so|also|us|me|hi|hello|hey|just|now|to)"
+    r" (?:do|can) (?:i|we)|let's|i'd|we'd|i|we|you|it's|there's|and|then|so|also|us|me|hi|hello|hey|just|now|to)"
 )
 _MAKES = (
     r"(?:make|create|generate|render|produce|build|shoot|edit|do|prepare|deliver|compose|assemble|get|have|give|see)"
@@ -95,45 +94,39 @@ _ENDS = (
     r"|whose|is|are|has|have|within|via|per|would|w)\b))"
 )
 _OF_TIME = (
-    r"(?:(?:short|long|looping|looped|promo|promotional|animated|social|4k|hd|vertical|instagram|tiktok|youtube"
-    r"|music|film"
-    r"|movie|teaser|book|game|highlight|explainer|demo|drone|training|marketing|product|seamless|little|quick|brief"
-    r"|launch|\d+[- ]?(?:s|sec|secs|seconds?|minutes?|min|frames?)|\w+[- ](?:seconds?|minutes?)(?:[- ]long)?)\s+)"
+    r"(?:(?:short|long|looping|looped|promo|promotional|animated|social|4k|hd|vertical|instagram|tiktok|youtube|music"
+    r"|film|movie|teaser|book|game|highlight|explainer|demo|drone|training|marketing|product|seamless|little|quick"
+    r"|brief|launch|\d+[- ]?(?:s|sec|secs|seconds?|minutes?|min|frames?)|\w+[- ](?:seconds?|minutes?)(?:[- ]long)?)\s+)"
 )
 _VIDEO = (
     r"(?:(?:video|animation|movie)(?:\s+(?:clips?|ads?|adverts?|teasers?|tutorials?|loops?|sequences?|footage|intro"
-    r"|montage|trailers?|edit|commercial|version))?s?|footage|time-?lapses?|vlogs?|screencasts?|slideshows?"
-    r"|animated (?:gifs?|shorts?|explainers?|intros?|logos?|clips?|sequences?|films?)|mp4s?|b-roll|cinemagraphs?"
-    r"|showreels?"
+    r"|montage|trailers?|edit|commercial|version))?s?|footage|time-?lapses?|vlogs?|screencasts?|slideshows?|animated"
+    r" (?:gifs?|shorts?|explainers?|intros?|logos?|clips?|sequences?|films?)|mp4s?|b-roll|cinemagraphs?|showreels?"
     rf"|{_OF_TIME}+(?:clips?|films?|reels?|trailers?|shorts?|spots?|explainers?|documentary|loops?|stories))"
 )
 _MODEL = (
     r"(?:models?|loras?|checkpoints?|dreambooth|networks?|textual inversions?|embeddings?|classifiers?|u-?net"
-    r"|controlnets?"
-    r"|gans?|sdxl|flux|stable diffusion|transformers?|encoders?|autoencoders?|vaes?|hypernetworks?|detectors?"
-    r"|ip-adapters?|adapters?)"
+    r"|controlnets?|gans?|sdxl|flux|stable diffusion|transformers?|encoders?|autoencoders?|vaes?|hypernetworks?"
+    r"|detectors?|ip-adapters?|adapters?)"
 )
 _TRAINS = r"(?:train|fine-?\s?tune|re-?train|pre-?train|distill?)"
 _SERVICE = (
     r"(?:kubernetes|k8s|docker|containers?|gpu|gpus|clusters?|servers?|helm|aws|gcp|azure|cloud|pipelines?"
-    r"|infrastructure"
-    r"|autoscaling|instances?|nodes?|comfyui|automatic1111|stable diffusion|prometheus|grafana|runpod|production"
-    r"|workers?"
-    r"|endpoints?|backend|nats|postgres(?:ql)?|monitoring|alerting|environment|service|api|workshop|machines?|registry)"
+    r"|infrastructure|autoscaling|instances?|nodes?|comfyui|automatic1111|stable diffusion|prometheus|grafana|runpod"
+    r"|production|workers?|endpoints?|backend|nats|postgres(?:ql)?|monitoring|alerting|environment|service|api"
+    r"|workshop|machines?|registry)"
 )
 _PAGE = (
-    r"(?:web ?sites?|web ?pages?|landing pages?|home ?pages?|web ?apps?|web applications?|front-?ends?|react|vue|svelte"
-    r"|html|css|javascript|web (?:galler(?:y|ies)|interfaces?|uis?)|browser extensions?|dashboards?(?: uis?)?"
-    r"|widgets?|carousels?"
-    r"|galler(?:y|ies) pages?|user interfaces?|single[- ]page apps?|admin panels?|component librar(?:y|ies)"
-    r"|mobile apps?"
-    r"|(?:\w+[- ])?(?:up|upload|contact|booking|checkout|order|search|login|settings|prompt) (?:forms?|pages?|screens?)"
-    r"|signup pages?|wordpress (?:plugins?|themes?|sites?)|online shops?|storefronts?|ui components?|modals?"
-    r"|dropdowns?)"
+    r"(?:web ?sites?|web ?pages?|landing pages?|home ?pages?|web ?apps?|web applications?|front-?ends?|react|vue"
+    r"|svelte|html|css|javascript|web (?:galler(?:y|ies)|interfaces?|uis?)|browser extensions?|dashboards?(?: uis?)?"
+    r"|widgets?|carousels?|galler(?:y|ies) pages?|user interfaces?|single[- ]page apps?|admin panels?|component"
+    r" librar(?:y|ies)|mobile apps?|(?:\w+[- ])?(?:up|upload|contact|booking|checkout|order|search|login|settings"
+    r"|prompt) (?:forms?|pages?|screens?)|signup pages?|wordpress (?:plugins?|themes?|sites?)|online shops?"
+    r"|storefronts?|ui components?|modals?|dropdowns?)"
 )
 _DIRECTION = (
-    r"(?:(?:art|artistic|creative|visual)\s+(?:direction|vision|concept|strategy|language|identity|style|tone)"
-    r"|brand identity|look[- ]and[- ]feel|style ?guides?|(?:brand|visual) guidelines|design language|campaign concept"
+    r"(?:(?:art|artistic|creative|visual)\s+(?:direction|vision|concept|strategy|language|identity|style|tone)|brand"
+    r" identity|look[- ]and[- ]feel|style ?guides?|(?:brand|visual) guidelines|design language|campaign concept"
     r"|creative brief|(?:overall|coherent|consistent) (?:aesthetic|look|style)|mood and tone|visual world)"
 )
 
@@ -153,14 +146,13 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
         _Signs(
             rf"(?:{_MAKES}\s+(?:me\s+|us\s+)?)?{_OBJECT}{_VIDEO}{_ENDS}|(?:animate|film|videotape)\s+{_THESE}\b",
             rf"\b(?:turn|convert|transform|make|stitch|cut|combine|edit|change|render"
-            rf"|put)\b[^.!?]{{1,90}}?\b(?:in)?to\s+"
-            rf"{_OBJECT}(?:{_VIDEO}|clips?|films?|reels?|movies?){_ENDS}"
+            rf"|put)\b[^.!?]{{1,90}}?\b(?:in)?to\s+{_OBJECT}(?:{_VIDEO}|clips?|films?|reels?|movies?){_ENDS}"
             rf"|{_THIS_PICTURE}[^.!?]{{0,60}}?\b(?:make|let|have|see)\s+(?:it|him|her|them|\w+ \w+)\s+{_MOVES}\b"
             rf"|\b(?:make|let|have|see)\b[^.!?]{{0,30}}?{_THIS_PICTURE}[^.!?]{{0,30}}?\b{_MOVES}\b"
             rf"|\bbring\b[^.!?]{{0,30}}?{_THIS_PICTURE}[^.!?]{{0,30}}?\bto life\b"
             r"|\banimate\s+(?:it|them|this|that|the|my|our|these)\b",
-            r"\b(?:fps|frames per second|mp4|lip[- ]sync\w*|voice-?over|soundtrack|slow motion|camera (?:pans?|moves?)"
-            r"|keyframes?|video|footage|tiktok|\d+[- ]?(?:s|sec|seconds?))\b",
+            r"\b(?:fps|frames per second|mp4|lip[- ]sync\w*|voice-?over|soundtrack|slow motion|camera (?:pans?"
+            r"|moves?)|keyframes?|video|footage|tiktok|\d+[- ]?(?:s|sec|seconds?))\b",
         ),
     ),
     (
@@ -170,68 +162,59 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
             rf"|{_OBJECT}(?:training|fine-?tuning)\s+(?:pipelines?|infrastructure|jobs?|scripts?|loops?"
             rf"|clusters?){_ENDS}",
             rf"\b{_TRAINS}\s+(?:me\s+|us\s+)?{_OBJECT}{_MODEL}\b|\b(?:training"
-            rf"|fine-?tuning)\s+(?:of\s+)?{_OBJECT}{_MODEL}"
-            rf"{_ENDS}|\b{_TRAINS}\s+(?:\S+\s+){{0,3}}?(?:on|with|from|using)\s+(?:these|those|this|my|our|the|\d+)"
-            r"|\b(?:training|fine-?tuning|hyper-?parameter)\s+(?:pipelines?|infrastructure|jobs?|clusters?"
-            r"|scripts?|loops?"
-            r"|runs?|search|sweeps?|code|stack)\b|\bteach(?:es|ing)?\s+(?:a|the|your|our|it|sdxl|flux)\b[^.!?]{0,40}"
-            r"\b(?:models?|style|character|face|concept)\b|\b(?:a|our own|custom)\s+(?:\w+\s+)?(?:checkpoint|lora"
-            r"|model)\s+"
-            r"(?:that|of our|for our|trained|which)\b",
+            rf"|fine-?tuning)\s+(?:of\s+)?{_OBJECT}{_MODEL}{_ENDS}|\b{_TRAINS}\s+(?:\S+\s+){{0,3}}?(?:on|with|from"
+            rf"|using)\s+(?:these|those|this|my|our|the|\d+)"
+            r"|\b(?:training|fine-?tuning|hyper-?parameter)\s+(?:pipelines?|infrastructure|jobs?|clusters?|scripts?"
+            r"|loops?|runs?|search|sweeps?|code|stack)\b|\bteach(?:es|ing)?\s+(?:a|the|your|our|it|sdxl"
+            r"|flux)\b[^.!?]{0,40}\b(?:models?|style|character|face|concept)\b|\b(?:a|our own"
+            r"|custom)\s+(?:\w+\s+)?(?:checkpoint|lora|model)\s+(?:that|of our|for our|trained|which)\b",
             r"\b(?:loss|learning rate|lr|epochs?|batch size|overfit\w*|gradients?|hyper-?parameters?|optimi[sz]er"
-            r"|checkpoints?"
-            r"|training|dreambooth|lora|fine-?tun\w+|validation set|data ?set|dataloader|augmentation|weights|ddp"
-            r"|vram)\b",
+            r"|checkpoints?|training|dreambooth|lora|fine-?tun\w+|validation set|data ?set|dataloader|augmentation"
+            r"|weights|ddp|vram)\b",
         ),
     ),
     (
         ART_DIRECTION,
         _Signs(
-            rf"(?:critique|judge|advise on|art direct|comment on)\b[^.!?]{{0,60}}\b(?:{_PICTURE}|portfolio"
-            rf"|designs?|style"
+            rf"(?:critique|judge|advise on|art direct|comment on)\b[^.!?]{{0,60}}\b(?:{_PICTURE}|portfolio|designs?"
+            rf"|style"
             r"|look|feed|posts|layouts?|branding|palette|series|concepts?)\b"
             rf"|(?:act|serve|work|be)\s+(?:as|the|our|my)\b[^.!?]{{0,30}}\bdirector\b"
-            rf"|(?:give\s+)?(?:\w+\s+)?feedback\s+on\b"
-            rf"|{_OBJECT}{_DIRECTION}{_ENDS}",
-            rf"\b(?:develop|define|propose|suggest|provide|write|decide|set|advise|lead|create|work out|shape|establish"
-            rf"|recommend|review|build|come up with|find|need|want|give|help|choose|pick"
-            rf"|on)\b[^.!?]{{0,60}}\b{_DIRECTION}"
-            rf"{_ENDS}|\b(?:what|which)\s+(?:\w+\s+){{0,2}}?(?:style|look|aesthetic|palette|colou?rs?|mood|direction)\b"
-            r"[^.!?]{0,30}\b(?:should|would|fits?|suits?|works?|could|do you|is right|is best)\b"
-            r"|\b(?:which|what)\b[^.!?]{0,50}\b(?:strongest|best|better|weakest|most striking|works"
-            r" better)\b[^.!?]{0,40}"
-            r"\b(?:why|style|taste)\b|\b(?:an?|your|some|any|honest|artistic|creative)\s+(?:\w+\s+)?(?:critique"
-            r"|art director"
-            r"|creative director|artistic assessment|feedback on the (?:style|look|composition)|eye on)\b"
-            r"|\b(?:artistic|creative|honest)\s+(?:assessment|opinion|judgement|feedback|guidance|advice|critique)\b"
-            r"|\bjudge (?:how|whether|if|the (?:style|look))\b|\bwhere\b[^.!?]{0,30}\bpush the style\b",
+            rf"|(?:give\s+)?(?:\w+\s+)?feedback\s+on\b|{_OBJECT}{_DIRECTION}{_ENDS}",
+            rf"\b(?:develop|define|propose|suggest|provide|write|decide|set|advise|lead|create|work out|shape"
+            rf"|establish|recommend|review|build|come up with|find|need|want|give|help|choose|pick"
+            rf"|on)\b[^.!?]{{0,60}}\b{_DIRECTION}{_ENDS}|\b(?:what|which)\s+(?:\w+\s+){{0,2}}?(?:style|look|aesthetic"
+            rf"|palette|colou?rs?|mood|direction)\b"
+            r"[^.!?]{0,30}\b(?:should|would|fits?|suits?|works?|could|do you|is right|is best)\b|\b(?:which"
+            r"|what)\b[^.!?]{0,50}\b(?:strongest|best|better|weakest|most striking|works"
+            r" better)\b[^.!?]{0,40}\b(?:why|style|taste)\b|\b(?:an?|your|some|any|honest|artistic"
+            r"|creative)\s+(?:\w+\s+)?(?:critique|art director|creative director|artistic assessment|feedback on the"
+            r" (?:style|look|composition)|eye on)\b|\b(?:artistic|creative|honest)\s+(?:assessment|opinion|judgement"
+            r"|feedback|guidance|advice|critique)\b|\bjudge (?:how|whether|if|the (?:style|look))\b"
+            r"|\bwhere\b[^.!?]{0,30}\bpush the style\b",
             r"\b(?:art direction|creative direction|critique|style guide|mood ?boards?|visual language|brand"
-            r"|aesthetics?"
-            r"|consistent|taste|direction|composition|palette)\b",
+            r"|aesthetics?|consistent|taste|direction|composition|palette)\b",
         ),
     ),
     (
         EMBEDDINGS,
         _Signs(
-            rf"(?:embed|vectori[sz]e|index|cluster|deduplicate)\s+(?:{_THESE}\s+){{1,2}}"
-            rf"|(?:give\s+|return\s+)?(?:me\s+|us\s+)?{_OBJECT}(?:embeddings?|similarity scores?|(?:\w+-)?dimensional"
+            rf"(?:embed|vectori[sz]e|index|cluster|deduplicate)\s+(?:{_THESE}\s+){{1,2}}|(?:give\s+"
+            rf"|return\s+)?(?:me\s+|us\s+)?{_OBJECT}(?:embeddings?|similarity scores?|(?:\w+-)?dimensional"
             rf" vectors?){_ENDS}",
             r"\b(?:clip|siglip|image|text|multimodal|joint|product|photo|visual)\s+embeddings?\b(?!\s+(?:art|poster))"
-            r"|\bembeddings?\s+(?:for|of|from|so|and|that)\b|\b(?:into|as|to|in"
-            r"|onto)\s+(?:\w+\s+){0,3}(?:vectors?|shared"
-            r" space|embedding space|latent space)\b|\b(?:vector|embedding|feature)\s+(?:index|database|db|store|search"
-            r"|vectors?)\b|\b(?:semantic|similarity|multimodal|vector|reverse image|visual|image|natural"
-            r" language)\s+search\b"
-            r"(?!\s+(?:page|icon|bar|box|dog|party))|\bsimilarity (?:scores?|matrix|between)\b|\b(?:nearest|near)[- ]"
-            r"(?:neighbou?rs?|duplicates?)\b|\b(?:find|search|look|retrieve|rank|group|compare|show|return"
-            r"|match)\b[^.!?]{0,80}"
+            r"|\bembeddings?\s+(?:for|of|from|so|and|that)\b|\b(?:into|as|to|in|onto)\s+(?:\w+\s+){0,3}(?:vectors?"
+            r"|shared space|embedding space|latent space)\b|\b(?:vector|embedding|feature)\s+(?:index|database|db"
+            r"|store|search|vectors?)\b|\b(?:semantic|similarity|multimodal|vector|reverse image|visual|image|natural"
+            r" language)\s+search\b(?!\s+(?:page|icon|bar|box|dog|party))|\bsimilarity (?:scores?|matrix|between)\b"
+            r"|\b(?:nearest|near)[- ](?:neighbou?rs?|duplicates?)\b|\b(?:find|search|look|retrieve|rank|group|compare"
+            r"|show|return|match)\b[^.!?]{0,80}"
             rf"\b(?:similar|look(?:s|ing)? (?:most |a lot )?(?:like|alike)|by meaning|closest"
-            rf"|resembl\w+)\b[^.!?]{{0,40}}"
-            rf"(?:\b(?:{_PICTURE}|products?|items?|ones?|this|library|catalogue|archive|collection)\b)"
-            rf"|\b(?:search|query)\s+(?:through\s+|over\s+|in\s+)?(?:my|our|the|this"
+            rf"|resembl\w+)\b[^.!?]{{0,40}}(?:\b(?:{_PICTURE}|products?|items?|ones?|this|library|catalogue|archive"
+            rf"|collection)\b)|\b(?:search|query)\s+(?:through\s+|over\s+|in\s+)?(?:my|our|the|this"
             rf"|all)\s+(?:\w+\s+){{0,3}}(?:{_PICTURE}"
-            r"|library|archive|collection|catalogue|catalog)\b|\bsearchable\b|\bhow similar (?:is|are)\b|\bby meaning\b"
-            r"|\b\d+-dimensional vectors?\b",
+            r"|library|archive|collection|catalogue|catalog)\b|\bsearchable\b|\bhow similar (?:is|are)\b|\bby"
+            r" meaning\b|\b\d+-dimensional vectors?\b",
             r"\b(?:embeddings?|cosine|vectors|similarity|faiss|pgvector|clip|siglip|retrieval|dimensions|nearest"
             r"|top[- ]k)\b",
         ),
@@ -242,24 +225,19 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
             r"(?:which|what|how many|is there|are there|does|do|is|are)\b[^.!?]{0,70}\b(?:this|these|those|my|our)\s+"
             rf"(?:[\w,]+\s+){{0,3}}{_PICTURE}\b|(?:ocr|moderate)\s+{_THESE}\b",
             rf"\b(?:classify|categori[sz]e|label|tag|annotate|sort|caption|segment|transcribe|detect|recogni[sz]e"
-            rf"|identify"
-            rf"|count|locate|track|blur)\s+(?:what|who|where|which|whether|how many|{_THESE})\b(?!\s+(?:size"
-            rf"|colou?r) on)"
-            rf"|\b(?:detect|recogni[sz]e|identify|count|locate|find|read|extract|spot|highlight|tell|check|flag"
-            rf"|pick out)\b"
-            rf"[^.!?]{{1,70}}\b(?:in|on|from|off|of|whether|if|across)\s+(?:{_THESE}|a"
+            rf"|identify|count|locate|track|blur)\s+(?:what|who|where|which|whether|how many|{_THESE})\b(?!\s+(?:size"
+            rf"|colou?r) on)|\b(?:detect|recogni[sz]e|identify|count|locate|find|read|extract|spot|highlight|tell"
+            rf"|check|flag|pick out)\b[^.!?]{{1,70}}\b(?:in|on|from|off|of|whether|if|across)\s+(?:{_THESE}|a"
             rf"|an)\s+(?:[\w,]+\s+){{0,3}}?{_PICTURE}"
-            r"\b|\bbounding boxes\b|\b(?:object|face|pose|defect|logo|plate|text|anomaly|person|nudity|nsfw|image)\s+"
-            r"(?:detection|recognition|classification|segmentation|tracking)\b|\bflags? (?:the|those|any|every"
-            r"|all|up)\b"
-            r"|\b(?:image|object|picture|photo|face)\s+(?:classifiers?|detectors?)\b|\b(?:sort|split|group) them into\b"
-            r"|\b(?:tell|see|say|know|report)\b[^.!?]{0,20}\b(?:which|what|whether|how"
-            r" many)\b[^.!?]{0,60}\b(?:contains?|shows?|depicts?)\b"
-            r"|\bocr (?:over|on|for|of|all|these|the|this|my)\b"
+            r"\b|\bbounding boxes\b|\b(?:object|face|pose|defect|logo|plate|text|anomaly|person|nudity|nsfw"
+            r"|image)\s+(?:detection|recognition|classification|segmentation|tracking)\b|\bflags? (?:the|those|any"
+            r"|every|all|up)\b|\b(?:image|object|picture|photo|face)\s+(?:classifiers?|detectors?)\b|\b(?:sort|split"
+            r"|group) them into\b|\b(?:tell|see|say|know|report)\b[^.!?]{0,20}\b(?:which|what|whether|how"
+            r" many)\b[^.!?]{0,60}\b(?:contains?|shows?|depicts?)\b|\bocr (?:over|on|for|of|all|these|the|this|my)\b"
             r"|\bmasks? for (?:each|every|all)\b|\bwhat does it say\b|\bwhat(?:'s| is) (?:in|on) (?:this|these|my|the) "
             rf"(?:\w+\s+)?{_PICTURE}\b",
-            r"\b(?:as json|spreadsheet|csv|ocr|legible|defects?|cracked|count|labels?|photos?|pictures|camera|detect\w*"
-            r"|classif\w+|recogni\w+|in stock|out of stock|accuracy|false positives?)\b",
+            r"\b(?:as json|spreadsheet|csv|ocr|legible|defects?|cracked|count|labels?|photos?|pictures|camera"
+            r"|detect\w*|classif\w+|recogni\w+|in stock|out of stock|accuracy|false positives?)\b",
         ),
     ),
     (
@@ -267,38 +245,30 @@ _SIGNS: Sequence[tuple[Delegate, _Signs]] = (
         _Signs(
             r"(?:deploy|provision|autoscale|containeri[sz]e|dockeri[sz]e|orchestrate)\s+\w+",
             rf"\b(?:deploy|provision|scale|autoscale|install|host|configure|monitor|migrate|roll out|set up|setup"
-            rf"|spin up"
-            rf"|automate|run|move|upgrade|operate|manage|put)\b[^.!?]{{0,80}}\b(?:on|to|for|with|behind|across|of"
-            rf"|a|an|our|the"
-            rf"|your|into|in front of)\s+(?:[\w-]+\s+){{0,4}}?{_SERVICE}\b(?!\s+(?:rack|room|poster|icon|logo))"
+            rf"|spin up|automate|run|move|upgrade|operate|manage|put)\b[^.!?]{{0,80}}\b(?:on|to|for|with|behind"
+            rf"|across|of|a|an|our|the|your|into|in front of)\s+(?:[\w-]+\s+){{0,4}}?{_SERVICE}\b(?!\s+(?:rack|room"
+            rf"|poster|icon|logo))"
             r"|\bscal(?:e|es|ing) (?:up|down|out|it|to|from|the|our|with|automatically)\b[^.!?]{0,60}\b(?:gpus?"
-            r"|requests?|users"
-            r"|pods?|nodes?|traffic|load|queue)\b",
+            r"|requests?|users|pods?|nodes?|traffic|load|queue)\b",
             r"\b(?:kubernetes|k8s|docker\w*|terraform|helm|ansible|nginx|load balancers?|autoscal\w+|ci/cd|ci|tls"
-            r"|certs?"
-            r"|gpu|gpus|instances?|aws|gcp|azure|eu-west-\d|us-east-\d|prometheus|grafana|uptime|pods?|vpc"
-            r"|rollbacks?|deploy\w*"
-            r"|rate limit|staging|production|servers?|runpod|api|blue-green|on-call|alerts?|cluster|downtime"
-            r"|requests)\b",
+            r"|certs?|gpu|gpus|instances?|aws|gcp|azure|eu-west-\d|us-east-\d|prometheus|grafana|uptime|pods?|vpc"
+            r"|rollbacks?|deploy\w*|rate limit|staging|production|servers?|runpod|api|blue-green|on-call|alerts?"
+            r"|cluster|downtime|requests)\b",
         ),
     ),
     (
         FRONTEND,
         _Signs(
             rf"(?:build|make|create|code|develop|implement|program|design|add|write|get|have)\s+(?:me\s+"
-            rf"|us\s+)?{_OBJECT}"
-            rf"{_PAGE}{_ENDS}",
-            rf"\b(?:implement|code|develop|program|fix|debug|refactor|style)\b[^.!?]{{0,60}}\b(?:{_PAGE}"
-            rf"|components?|buttons?"
-            rf"|page|form|layout|site|app|javascript|css|html)\b|\b(?:integrate|embed|add|connect|wire|hook|put"
-            rf"|plug)\w*\b[^.!?]{{1,70}}\b(?:in|into"
-            rf"|to|on|onto)\s+(?:my|our|the|a|an)\s+(?:[\w']+\s+){{0,2}}{_PAGE}(?:'s)?\b|\bcode that\b|\bworking code\b"
+            rf"|us\s+)?{_OBJECT}{_PAGE}{_ENDS}",
+            rf"\b(?:implement|code|develop|program|fix|debug|refactor|style)\b[^.!?]{{0,60}}\b(?:{_PAGE}|components?"
+            rf"|buttons?|page|form|layout|site|app|javascript|css|html)\b|\b(?:integrate|embed|add|connect|wire|hook"
+            rf"|put|plug)\w*\b[^.!?]{{1,70}}\b(?:in|into|to|on|onto)\s+(?:my|our|the|a"
+            rf"|an)\s+(?:[\w']+\s+){{0,2}}{_PAGE}(?:'s)?\b|\bcode that\b|\bworking code\b"
             r"|\bin (?:react|vue|svelte|html|css|typescript|javascript|tailwind|next\.?js)\b",
-            r"\b(?:javascript|typescript|css|html|react|vue|svelte|tailwind|figma|responsive|accessib\w+"
-            r"|components?|safari"
-            r"|chrome|firefox|dark mode|keyboard navigation|web app|website|frontend|front-end|forms?|validation"
-            r"|home page"
-            r"|button|scroll\w*|toggle|next\.?js|dropdown|page|ui|lazy[- ]load\w*)\b",
+            r"\b(?:javascript|typescript|css|html|react|vue|svelte|tailwind|figma|responsive|accessib\w+|components?"
+            r"|safari|chrome|firefox|dark mode|keyboard navigation|web app|website|frontend|front-end|forms?"
+            r"|validation|home page|button|scroll\w*|toggle|next\.?js|dropdown|page|ui|lazy[- ]load\w*)\b",
         ),
     ),
 )
@@ -314,14 +284,12 @@ _COMPILED = [
 ]
 _SENTENCES = re.compile(
     r"(?<=[.!?;:\n])\s+|\n+|,?\s+(?=(?:(?:can|could|would|will) you|please)\b)|\b(?:asks|asking|requests|requires"
-    r"|calls) for\s+"
-    r"|,?\s+(?:and|then|but)\s+(?=(?:tell|give|return|train|deploy|classify|animate|fix)\b)"
+    r"|calls) for\s+|,?\s+(?:and|then|but)\s+(?=(?:tell|give|return|train|deploy|classify|animate|fix)\b)"
 )
 _DESCRIBES = re.compile(
-    r"(?:(?:hi|hello|hey|please|ok|okay|can you|could you|would you|i'd (?:like|love)|we'd (?:like|love)|give me"
-    r"|show me|get me)[\s,:!]*){0,4}(?:(?:draw|paint|sketch|illustrate|photograph|picture|imagine|depict|design|"
-    r"make|create|render|generate|produce)\s+(?:me\s+|us\s+)?)?(?:a|an|the|one|two|three|four|five|some|several"
-    r"|old|young"
+    r"(?:(?:hi|hello|hey|please|ok|okay|can you|could you|would you|i'd (?:like|love)|we'd (?:like|love)|give me|show"
+    r" me|get me)[\s,:!]*){0,4}(?:(?:draw|paint|sketch|illustrate|photograph|picture|imagine|depict|design|make"
+    r"|create|render|generate|produce)\s+(?:me\s+|us\s+)?)?(?:a|an|the|one|two|three|four|five|some|several|old|young"
     r"|close[- ]up|portrait|photo|photograph|picture|illustration|poster|icon|logo|banner|drawing|painting"
     r"|background)\b"
 )

@@ -3,7 +3,7 @@
 import msgspec
 
 from agents.planner.ledger.batches import Batch
-from agents.planner.ledger.records import Evidence
+from agents.planner.ledger.records import judged_evidence
 from agents.planner.ledger.states import AttemptState, JobStage, JobState
 from agents.planner.ledger.unit_of_work import JobRow, UnitOfWork
 from agents.planner.planning.consistency import is_nearer
@@ -26,13 +26,12 @@ def judge_remade(
     others; null where that picture stays, which is completed again."""
     ref = ref_of(work.job)
     nearer = assessment.accepted and is_nearer(assessment.embedding, standing.assessment.embedding, batch.tally.centre)
-    kept = msgspec.structs.replace(assessment, embedding=None, reference=msgspec.UNSET)
     batch.tally.count_verdict(nearer)
     books.change_attempt(
         ref,
         state=AttemptState.ACCEPTED if nearer else AttemptState.REJECTED,
         score=assessment.score,
-        evidence=_encode(Evidence(job=work.job, picture=work.picture, assessment=kept)),
+        evidence=_encode(judged_evidence(work.job, work.picture, assessment)),
     )
     if not nearer or row.state == JobState.CANCELLING:
         books.note("picture_rejected", batch, ref.index, now, attempt=ref.attempt, score=assessment.score)

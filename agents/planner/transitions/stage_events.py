@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from agents.planner.ledger.batches import Batch, load_candidates, load_evidence
-from agents.planner.ledger.records import Evidence, Outcome, decode_outcome, decode_work
+from agents.planner.ledger.records import Evidence, Outcome, decode_outcome, decode_work, judged_evidence
 from agents.planner.ledger.states import (
     ACTIVE_BATCH_STATES,
     IN_FLIGHT_JOB_STATES,
@@ -167,12 +167,11 @@ def on_image_scored(books: UnitOfWork, event: ImageScored, now: float) -> Effect
         following = judge_remade(books, batch, row, work, standing, assessment, now)
         return Effect(batch, [following]) if following is not None else Effect(batch, can_hand_out=True)
     batch.tally.count_verdict(assessment.accepted)
-    kept = msgspec.structs.replace(assessment, embedding=None, reference=msgspec.UNSET)
     books.change_attempt(
         event.ref,
         state=AttemptState.ACCEPTED if assessment.accepted else AttemptState.REJECTED,
         score=assessment.score,
-        evidence=_encode(Evidence(job=work.job, picture=work.picture, assessment=kept)),
+        evidence=_encode(judged_evidence(work.job, work.picture, assessment)),
     )
     if assessment.accepted:
         following = StoreImage(job=work.job, picture=work.picture, assessment=assessment)
