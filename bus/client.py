@@ -1,6 +1,7 @@
-"""What a client of the workshop does: send commands, watch statuses, progress and events, see who is there."""
+"""What a client of the workshop does: send commands, watch statuses and progress."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,22 +11,26 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
+from bus.accounts import LOCAL_CLIENT
 from bus.connection import Address, Connection, connect
-from bus.presence import PresenceBoard
-from bus.topology import PRESENCE_TTL_S
-from bus.view import View
 from protocol import codec, subjects
-from protocol.channels import ACP_EVENTS, ACP_STATUS
+from protocol.commands import Status
 from protocol.errors import AcpError, BadCommand, Unavailable
 from protocol.ids import is_id
-from protocol.messages import Event, Presence, Progress
+from protocol.messages import Progress
 from protocol.replies import Reply
 from protocol.results import GenerationStatus
 
 log = structlog.get_logger()
 
-LOCAL_CLIENT = "local"
-"""Whose batches are those of the command line."""
+STATUS_AGAIN_S = 5.0
+"""A watch of a status asks again after this time: statuses are said once, to whoever is connected."""
+
+STATUS_WAIT_S = 5.0
+"""Longest wait for one answer to that."""
+
+NO_PLANNER_S = 0.1
+"""Nobody is there once this time apart: then there is no planner."""
 
 MAX_BACKLOG = 10_000
 """Messages that a slow reader of a watch may leave unread; then the broker's side waits."""
@@ -34,17 +39,13 @@ MAX_BACKLOG = 10_000
 class Client:
     """One connection to a workshop. Open it with `Client.open`."""
 
-    def __init__(self, connection: Connection, tasks: asyncio.TaskGroup, presence_ttl_s: float) -> None:
+    def __init__(self, connection: Connection, tasks: asyncio.TaskGroup) -> None:
         self._connection = connection
         self._tasks = tasks
-        self._board = PresenceBoard(connection, presence_ttl_s)
-        self._board_task = tasks.create_task(self._board.run())
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, address: Address, *, wait_s: float = 5.0, presence_ttl_s: float = PRESENCE_TTL_S
-    ) -> AsyncGenerator["Client"]:
+    async def open(cls, address: Address, *, wait_s: float = 5.0) -> AsyncGenerator["Client"]:
         """A client for the time of an `async with`.
 
         Raises:
@@ -53,11 +54,7 @@ class Client:
         connection = await connect(address, name="client", wait_s=wait_s)
         try:
             async with asyncio.TaskGroup() as tasks:
-                client = cls(connection, tasks, presence_ttl_s)
-                try:
-                    yield client
-                finally:
-                    client._board_task.cancel()
+                yield cls(connection, tasks)
         finally:
             await connection.close()
 
@@ -76,18 +73,22 @@ class Client:
         return await ask_planner(self._connection, subjects.command(client_id), command, timeout)
 
     async def watch_status(self, client_id: str, batch: str) -> AsyncGenerator[GenerationStatus]:
-        """Statuses of a batch: the last one at once, then the newer ones, over restarts of the broker too. Endless."""
-        async for data in self._watch(ACP_STATUS, subjects.status(client_id, batch)):
-            status = codec.decode_reply(data)
-            if isinstance(status, GenerationStatus):
-                yield status
-
-    async def watch_events(self, client_id: str, batch: str) -> AsyncGenerator[Event]:
-        """Events of a batch from its first on. One may come twice after a restart of the broker. Endless."""
-        async for data in self._watch(ACP_EVENTS, subjects.batch_events(client_id, batch)):
-            event = codec.decode_message(data)
-            if isinstance(event, Event):
-                yield event
+        """Statuses of a batch: how it stands at once, where a planner answers, then each newer one, over restarts of
+        broker and planner too. Nothing is said twice in a row. Endless."""
+        arrived: asyncio.Queue[bytes] = asyncio.Queue(MAX_BACKLOG)
+        subscription = await self._connection.subscribe(subjects.status(client_id, batch), _unpack_into(arrived))
+        asking = self._tasks.create_task(self._ask_status(client_id, batch, arrived))
+        said: GenerationStatus | None = None
+        try:
+            while True:
+                status = codec.decode_reply(await arrived.get())
+                if isinstance(status, GenerationStatus) and status != said:
+                    said = status
+                    yield status
+        finally:
+            asking.cancel()
+            with contextlib.suppress(NatsError):
+                await subscription.unsubscribe()
 
     async def watch_progress(self, client_id: str, batch: str) -> AsyncGenerator[Progress]:
         """Progress of a batch's attempts from now on; lossy. Endless."""
@@ -101,19 +102,22 @@ class Client:
         finally:
             await subscription.unsubscribe()
 
-    async def presences(self) -> list[Presence]:
-        """Every live process of the workshop."""
-        return await self._board.presences()
-
-    async def _watch(self, stream: str, filter_subject: str) -> AsyncGenerator[bytes]:
-        arrived: asyncio.Queue[bytes] = asyncio.Queue(MAX_BACKLOG)
-        view = View(self._connection, stream, filter_subject, _unpack_into(arrived), start="all")
-        looking = self._tasks.create_task(view.run())
+    async def _ask_status(self, client_id: str, batch: str, arrived: asyncio.Queue[bytes]) -> None:
+        """Ask how a batch stands, at the start, after each reconnection, and now and then: what is published while
+        nobody is connected is not heard. Runs until cancelled."""
+        due = asyncio.Event()
+        forget = self._connection.on_reconnect(due.set)
         try:
             while True:
-                yield await arrived.get()
+                due.clear()
+                with contextlib.suppress(AcpError):
+                    reply = await self.request(Status(hash=batch), client_id, timeout=STATUS_WAIT_S)
+                    await arrived.put(codec.encode(reply))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STATUS_AGAIN_S):
+                        await due.wait()
         finally:
-            looking.cancel()
+            forget()
 
 
 async def ask_planner(
@@ -124,7 +128,11 @@ async def ask_planner(
     if len(payload) > codec.MAX_MESSAGE_BYTES:
         raise BadCommand("too_large", f"the command is larger than {codec.MAX_MESSAGE_BYTES} bytes")
     try:
-        answer = await connection.client.request(subject, payload, timeout=timeout, headers=headers)
+        try:
+            answer = await connection.client.request(subject, payload, timeout=timeout, headers=headers)
+        except NoRespondersError:  # also for a moment, while the server reads the logins again
+            await asyncio.sleep(NO_PLANNER_S)
+            answer = await connection.client.request(subject, payload, timeout=timeout, headers=headers)
     except NoRespondersError as error:
         raise Unavailable("timeout", "no planner runs", hint="start the workshop with `bottega up`") from error
     except (NatsError, TimeoutError) as error:

@@ -14,7 +14,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 
+from protocol import subjects
 from protocol.errors import Unavailable
 
 RECONNECT_WAIT_S = 0.2
@@ -31,6 +33,9 @@ REPEAT_LOG_S = 10.0
 
 API_WAIT_S = 1.0
 """Longest wait for one answer of the JetStream API: short, because whoever asks tries again."""
+
+OWN_API = "$JS.API"
+"""JetStream's API of an account that has streams."""
 
 LEAVE_WAIT_S = 1.0
 """Bound of the last round trip of a subscription."""
@@ -119,6 +124,7 @@ class Connection:
         self.client: Client = _Client()
         self.closed = asyncio.Event()
         self.closing = False
+        self._api = subjects.BROKER_API
         self._reconnect_listeners: set[Callable[[], None]] = set()
         self._error_logged: tuple[str, float] = ("", 0.0)
 
@@ -127,7 +133,7 @@ class Connection:
         self._reconnect_listeners.add(listener)
         return lambda: self._reconnect_listeners.discard(listener)
 
-    async def open(self, address: Address, *, name: str, inbox_prefix: str, wait_s: float) -> None:
+    async def open(self, address: Address, *, name: str, wait_s: float) -> None:
         """Connect; see `connect`."""
         refused = asyncio.Event()
 
@@ -142,7 +148,6 @@ class Connection:
                 user=address.user,
                 password=address.password,
                 name=name,
-                inbox_prefix=inbox_prefix,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=RECONNECT_WAIT_S,  # pyright: ignore[reportArgumentType]  # it takes fractions
                 connect_timeout=2,
@@ -212,7 +217,12 @@ class Connection:
         Raises:
             nats.errors.Error: it is refused, or nobody answers.
         """
-        answer = await self.client.request(f"$JS.API.{endpoint}", json.dumps(request).encode(), timeout=API_WAIT_S)
+        payload = json.dumps(request).encode()
+        try:
+            answer = await self.client.request(f"{self._api}.{endpoint}", payload, timeout=API_WAIT_S)
+        except NoRespondersError:  # the streams are in the asker's own account, or are not
+            self._api = OWN_API if self._api == subjects.BROKER_API else subjects.BROKER_API
+            answer = await self.client.request(f"{self._api}.{endpoint}", payload, timeout=API_WAIT_S)
         content: dict[str, Any] = json.loads(answer.data)
         if error := content.get("error"):
             raise ApiError(int(error.get("err_code", 0)), str(error.get("description", "")))
@@ -248,12 +258,12 @@ class Connection:
             log.warning("broker error", error=repr(error))
 
 
-async def connect(address: Address, *, name: str, inbox_prefix: str = "_INBOX", wait_s: float = 30.0) -> Connection:
+async def connect(address: Address, *, name: str, wait_s: float = 30.0) -> Connection:
     """Connect, trying for `wait_s`; afterwards reconnect without limit.
 
     Raises:
         Unavailable: nobody answers there; `LoginRefused` where the credentials are refused.
     """
     connection = Connection()
-    await connection.open(address, name=name, inbox_prefix=inbox_prefix, wait_s=wait_s)
+    await connection.open(address, name=name, wait_s=wait_s)
     return connection

@@ -1,5 +1,6 @@
 """What the operator of a workshop does: commands that no client may send, and the dead letters."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -8,9 +9,11 @@ from nats.errors import Error as NatsError
 from bus.client import ask_planner
 from bus.connection import Address, Connection, connect
 from bus.dead_letters import DeadLetters
-from bus.topology import inbox_prefix
+from bus.presence import PresenceBoard
+from bus.topology import PRESENCE_TTL_S
 from protocol import codec, subjects
 from protocol.errors import BadMessage, Unavailable
+from protocol.messages import Presence
 from protocol.operator import OperatorCommand
 from protocol.replies import Reply
 from protocol.reuse import RemadePicture, RemakePicture
@@ -19,23 +22,33 @@ from protocol.reuse import RemadePicture, RemakePicture
 class Operator:
     """One connection with the operator's login. Open it with `Operator.open`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, board: PresenceBoard) -> None:
         self._connection = connection
+        self._board = board
         self.dead_letters = DeadLetters(connection)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, address: Address, *, wait_s: float = 5.0) -> AsyncGenerator["Operator"]:
+    async def open(
+        cls, address: Address, *, wait_s: float = 5.0, presence_ttl_s: float = PRESENCE_TTL_S
+    ) -> AsyncGenerator["Operator"]:
         """An operator for the time of an `async with`.
 
         Raises:
             Unavailable: nobody answers at the address within `wait_s` seconds, or it refuses the credentials.
         """
-        connection = await connect(address, name="operator", inbox_prefix=inbox_prefix("operator"), wait_s=wait_s)
+        connection = await connect(address, name="operator", wait_s=wait_s)
+        board = PresenceBoard(connection, presence_ttl_s)
+        looking = asyncio.create_task(board.run())
         try:
-            yield cls(connection)
+            yield cls(connection, board)
         finally:
+            looking.cancel()
             await connection.close()
+
+    async def presences(self) -> list[Presence]:
+        """Every live process of the workshop."""
+        return await self._board.presences()
 
     async def request(self, command: OperatorCommand, timeout: float = 10.0) -> Reply:
         """Send a command and return the reply. A refusal is a reply as well.

@@ -10,14 +10,13 @@ from collections.abc import Callable
 
 import structlog
 from msgspec.structs import replace
-from nats.aio.msg import Msg
 
 from bus.agent import Agent
 from bus.connection import Connection
 from bus.publisher import Publication, Publisher
-from bus.view import View
+from bus.view import Kept, View
 from protocol import codec
-from protocol.channels import PRESENCE_PREFIX, PRESENCE_STREAM, STREAM_SUBJECTS
+from protocol.channels import PRESENCE_PREFIX, PRESENCE_STREAM
 from protocol.errors import AcpError
 from protocol.messages import Presence
 
@@ -34,9 +33,7 @@ class PresenceBoard:
         self._ttl_s = ttl_s
         self._entries: dict[str, tuple[Presence, float]] = {}
         self._asked_for = asyncio.Event()
-        self._view = View(
-            connection, PRESENCE_STREAM, STREAM_SUBJECTS[PRESENCE_STREAM], self._receive, start="last_per_subject"
-        )
+        self._view = View(connection, PRESENCE_STREAM, f"{PRESENCE_PREFIX}.*.>", self._receive)
 
     async def run(self) -> None:
         """Keep the board once somebody asked; runs until cancelled."""
@@ -55,8 +52,8 @@ class PresenceBoard:
         self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
         return [presence for _, (presence, _) in sorted(self._entries.items())]
 
-    async def _receive(self, message: Msg) -> None:
-        headers = message.headers or {}
+    async def _receive(self, message: Kept) -> None:
+        headers = message.headers
         if headers.get("KV-Operation") in ("DEL", "PURGE"):
             self._entries.pop(message.subject, None)
             return
@@ -66,7 +63,7 @@ class PresenceBoard:
             log.warning("a presence entry cannot be read", key=message.subject, error=str(error))
             return
         if isinstance(presence, Presence):
-            age = time.time() - message.metadata.timestamp.timestamp()
+            age = time.time() - message.at.timestamp()
             self._entries[message.subject] = (presence, time.monotonic() + time_left(age, self._ttl_s))
 
 

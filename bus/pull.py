@@ -17,6 +17,9 @@ from nats.errors import Error as NatsError
 
 from bus.agent import Intake
 from bus.connection import Connection
+from bus.consumers import put_consumer
+from protocol.consumers import PutConsumer
+from protocol.messages import Role
 
 log = structlog.get_logger()
 
@@ -28,9 +31,6 @@ MAX_SILENCE_S = 1.0
 
 CANCEL_WAIT_S = 2.0
 """What a cancelled handler gets to let go."""
-
-MAX_ACK_PENDING = 10_000
-"""Deliveries in hand over all processes of a role: far above their slots, which are the true bound."""
 
 RETRY_S = 0.1
 """First pause when the consumer cannot be made, doubled up to MAX_RETRY_S."""
@@ -52,6 +52,7 @@ class Pull:
     def __init__(
         self,
         connection: Connection,
+        role: Role,
         intake: Intake,
         handle: Callable[[Msg, Intake, Settle], Coroutine[Any, Any, None]],
         tasks: asyncio.TaskGroup,
@@ -61,6 +62,7 @@ class Pull:
     ) -> None:
         self.intake = intake
         self._connection = connection
+        self._role: Role = role
         self._handle = handle
         self._tasks = tasks
         self._ack_wait_s = ack_wait_s
@@ -128,29 +130,14 @@ class Pull:
                 await self._hand_back(message)
 
     async def _ensure_consumer(self) -> None:
-        """Create the durable consumer, or give the existing one today's settings."""
-        intake = self.intake
-        config: dict[str, object] = {
-            "name": intake.durable,
-            "durable_name": intake.durable,
-            "deliver_policy": "all",
-            "ack_policy": "explicit",
-            "ack_wait": int(self._ack_wait_s * _NANOSECONDS),
-            "max_deliver": -1,  # counted here, so that the last delivery ends in a dead letter
-            "max_ack_pending": MAX_ACK_PENDING,
-            "replay_policy": "instant",
-        }
-        endpoint = f"CONSUMER.CREATE.{intake.stream}.{intake.durable}"
-        match intake.filter_subjects:
-            case (only,):
-                config["filter_subject"] = only
-                endpoint += f".{only}"
-            case several:
-                config["filter_subjects"] = list(several)
-        await self._connection.request_api(endpoint, {"stream_name": intake.stream, "config": config})
-        # Asked for by itself: of a consumer that it has just recovered, nats-server 2.15 answers the creation with now.
-        info = await self._connection.request_api(f"CONSUMER.INFO.{intake.stream}.{intake.durable}", {})
-        self._consumer_created = info["created"]
+        """Have the durable consumer made, or the existing one given today's settings."""
+        wanted = PutConsumer(
+            stream=self.intake.stream,
+            durable=self.intake.durable,
+            filter_subjects=list(self.intake.filter_subjects),
+            ack_wait_s=self._ack_wait_s,
+        )
+        self._consumer_created = await put_consumer(self._connection, self._role, wanted)
         self._consumer_known.set()
 
     async def _read_inbox(self) -> None:

@@ -24,8 +24,8 @@ from bus.presence import PresenceAnnouncer, PresenceBoard
 from bus.publisher import Publisher
 from bus.pull import Pull
 from bus.service import Service
-from bus.topology import PRESENCE_TTL_S, inbox_prefix
-from bus.view import View
+from bus.topology import PRESENCE_TTL_S
+from bus.view import Kept, View
 from protocol import codec, subjects
 from protocol.channels import ACP_EVENTS
 from protocol.errors import AcpError, Unavailable
@@ -77,7 +77,6 @@ async def serve(agent: Agent, address: Address, options: RunnerOptions | None = 
     connection = await connect(
         address,
         name=f"{agent.role}.{instance}",
-        inbox_prefix=inbox_prefix(agent.role),
         wait_s=options.connect_wait_s,
     )
     stop = options.stop or asyncio.Event()
@@ -126,6 +125,7 @@ class _Serving:
         pulls = [
             Pull(
                 self._connection,
+                agent.role,
                 intake,
                 handling.handle,
                 tasks,
@@ -199,9 +199,9 @@ class _Serving:
                 log.warning("not a control message", type=type(content).__name__)
 
     def _view_of(self, watch: Watch) -> View:
-        async def observe(message: Msg) -> None:
+        async def observe(message: Kept) -> None:
             try:
-                content = decode(message.data, message.headers or {})
+                content = decode(message.data, message.headers)
             except AcpError as error:
                 log.warning("an event cannot be read", subject=message.subject, error=str(error))
                 return

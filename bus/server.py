@@ -21,9 +21,9 @@ from typing import IO, Any
 import structlog
 
 from bus import credentials, die_with_parent
+from bus.accounts import ADMIN, BROKER, server_accounts
 from bus.connection import Address
 from bus.credentials import HOST, Credentials
-from bus.topology import server_users
 from protocol.codec import MAX_MESSAGE_BYTES
 
 log = structlog.get_logger()
@@ -36,6 +36,9 @@ STOP_WAIT_S = 5.0
 
 PROBE_S = 0.02
 """Pause between two looks whether the server is ready or a process has ended."""
+
+PID_FILE = "nats.pid"
+"""Where the server itself writes its process id."""
 
 START_ATTEMPTS = 3
 """Another port is tried when somebody takes ours between the look and the start."""
@@ -93,7 +96,7 @@ class EmbeddedServer:
     @property
     def url(self) -> str:
         """The URL without credentials."""
-        return self._require_credentials().address("client").url
+        return self._require_credentials().address(ADMIN.name).url
 
     @property
     def log_file(self) -> Path:
@@ -106,8 +109,8 @@ class EmbeddedServer:
         return self.folder / "store"
 
     def address(self, login: str) -> Address:
-        """The address for one login of `bus.topology.LOGINS`."""
-        return self._require_credentials().address(login)
+        """The address for a login of `bus.accounts`."""
+        return (credentials.read_credentials(self.folder) or self._require_credentials()).address(login)
 
     async def start(self) -> None:
         """Start the server and return when it answers. A server left over from a dead parent is ended first.
@@ -207,18 +210,17 @@ class EmbeddedServer:
                     return
 
     def _choose_credentials(self) -> Credentials:
-        kept = credentials.read_credentials(self.folder)
-        settled = kept or credentials.new_credentials()
+        settled = credentials.ensure_credentials(self.folder)
         if not credentials.port_is_free(settled.port):
             log.warning("the kept port is taken by somebody else; another is chosen", port=settled.port)
             settled = dataclasses.replace(settled, port=credentials.free_port())
-        if settled != kept:
-            credentials.write_credentials(self.folder, settled)
+            with credentials.locked_credentials(self.folder):
+                credentials.write_credentials(self.folder, settled)
         return settled
 
     @property
     def _configuration(self) -> Path:
-        return self.folder / "nats.conf"
+        return configuration_file(self.folder)
 
     @property
     def _start_errors(self) -> Path:
@@ -228,8 +230,8 @@ class EmbeddedServer:
     async def _launch(self, binary: Path) -> bool:
         """Start the child; false when it ended before it was ready, such as for a port that was taken meanwhile."""
         known = self._require_credentials()
-        # The configuration language of nats-server is a superset of JSON.
-        credentials.write_private(self._configuration, json.dumps(server_configuration(self.folder, known), indent=1))
+        write_configuration(self.folder, known)
+        _rename_old_account(self.store_folder)
         with self._start_errors.open("w") as complaints:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -251,6 +253,38 @@ class EmbeddedServer:
         return True
 
 
+def configuration_file(folder: Path) -> Path:
+    """The configuration of the embedded server of this folder."""
+    return folder / "nats.conf"
+
+
+def write_configuration(folder: Path, known: Credentials) -> None:
+    """Write what the server reads at its start, and when it is told to read again."""
+    # The configuration language of nats-server is a superset of JSON.
+    credentials.write_private(configuration_file(folder), json.dumps(server_configuration(folder, known), indent=1))
+
+
+def signal_reload(folder: Path) -> bool:
+    """Tell the running server of this folder to read its configuration again; false where none runs."""
+    try:
+        pid = int((folder / PID_FILE).read_text())
+    except (OSError, ValueError):
+        return False
+    if not _runs_configuration(pid, configuration_file(folder.absolute())):
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGHUP)
+        return True
+    return False
+
+
+def _rename_old_account(store: Path) -> None:
+    """Streams of a home whose logins had one account in common, the server's own, become those of `ACP`."""
+    old, own = store / "jetstream" / "$G", store / "jetstream" / BROKER
+    if old.is_dir() and not own.exists():
+        old.rename(own)
+
+
 def server_configuration(folder: Path, known: Credentials) -> dict[str, Any]:
     """The configuration of the embedded server, as JSON data."""
     return {
@@ -266,7 +300,8 @@ def server_configuration(folder: Path, known: Credentials) -> dict[str, Any]:
             "max_file_store": MAX_FILE_STORE,
             "max_memory_store": 256 * 1024**2,
         },
-        "authorization": {"users": server_users(known.passwords)},
+        "pid_file": str(folder / PID_FILE),
+        "accounts": server_accounts(known.passwords),
     }
 
 

@@ -19,11 +19,11 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from opentelemetry.trace import SpanKind, StatusCode
 
+from bus.accounts import may_answer
 from bus.agent import Caller, Endpoint
 from bus.connection import Connection
 from bus.failpoint import pass_failpoint
 from bus.telemetry import Tracing
-from bus.topology import reply_prefixes
 from protocol import codec
 from protocol.errors import AcpError, BadMessage
 from protocol.replies import ErrorReply
@@ -90,7 +90,7 @@ class Service:
         for verb, answer in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
 
             async def respond(message: Msg, answer: Any = answer) -> None:
-                if may_answer(message.subject, message.reply):
+                if may_answer(message.reply):
                     await self._connection.send(message.reply, msgspec.json.encode(answer()))
 
             base = f"$SRV.{verb}"
@@ -142,11 +142,11 @@ class Service:
                     log.error("an endpoint failed", subject=message.subject, exc_info=failure)
                 span.set_status(StatusCode.ERROR)
                 statistics.errors += 1
-                statistics.last_error = str(error)
+                statistics.last_error = error.code  # any client may read it: the text can name another's things
                 payload = codec.encode(ErrorReply.of(error))
                 description = " ".join(str(error).split())
                 headers = {_SERVICE_ERROR: description, _SERVICE_ERROR_CODE: error.code}
-        if may_answer(message.subject, message.reply):
+        if may_answer(message.reply):
             await self._reply(message.reply, payload, headers)
         statistics.requests += 1
         statistics.nanoseconds += time.perf_counter_ns() - began
@@ -220,12 +220,6 @@ async def respond(endpoint: Endpoint[Any, Any], data: bytes, caller: Caller) -> 
             log.error(endpoint.failure_log, subject=caller.subject, exc_info=failure)
         reply = endpoint.on_error(codec.error_of(failure))
     return endpoint.encode(reply, encoding)
-
-
-def may_answer(subject: str, reply: str) -> bool:
-    """Whether the answer to a request on `subject` may go to `reply`. Whoever asks chooses that and the agent publishes
-    with its own rights: anywhere but the inbox of who may ask there, a client would speak with the agent's voice."""
-    return reply.startswith(reply_prefixes(subject))
 
 
 def _endpoint_name(subject: str) -> str:

@@ -1,72 +1,83 @@
-"""An ordered view of a stream: every message from the start (or the last per subject), then each new one, in order.
+"""An ordered view of a stream: every message that it keeps, from the first on, then each new one, in order.
 
-An ephemeral push consumer without acknowledgements. After a gap, a silent broker or a recreated stream, a new consumer
-goes on where the view stopped, so a reader may see a message twice and never misses one.
+Read by number, in batches (JetStream's batched direct get, ADR-31), so that a view needs no consumer: whoever may make
+one chooses where the broker delivers to. What is published rings a bell, and a look now and then finds what the bell
+did not. A reader may see a message twice after a stream was made again, and never misses one.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from bus.connection import Connection
+from bus.connection import ApiError, Connection
 
 log = structlog.get_logger()
 
-HEARTBEAT_S = 1.0
-"""How often an idle consumer says that it lives; three missed ones mean that it is gone."""
+BATCH = 256
+"""Messages of one answer."""
+
+LOOK_S = 1.0
+"""Pause between two looks while no bell rings."""
+
+ANSWER_WAIT_S = 2.0
+"""An answer that is silent this long is asked for again."""
+
+SETTLE_S = 0.02
+"""What was published is heard a moment before it can be read."""
+
+SETTLE_TRIES = 5
 
 RETRY_S = 0.25
-"""Pause before the next try when a consumer cannot be made, doubled up to MAX_RETRY_S."""
+"""Pause before the next try when the stream cannot be read, doubled up to MAX_RETRY_S."""
 
 MAX_RETRY_S = 2.0
 
-INACTIVE_S = 30.0
-"""The broker forgets a consumer without a reader after this time."""
+_NOT_FOUND = "404"
 
-_NANOSECONDS = 1_000_000_000
 
-StartAt = Literal["all", "last_per_subject"]
+@dataclass(frozen=True)
+class Kept:
+    """A message as a stream keeps it. `at`: when it was stored, by the broker's clock."""
+
+    subject: str
+    sequence: int
+    at: datetime
+    data: bytes = field(repr=False)
+    headers: Mapping[str, str]
 
 
 class View:
     """Reads `stream` where it matches `filter_subject` and gives each message to `receive`, one after the other."""
 
     def __init__(
-        self,
-        connection: Connection,
-        stream: str,
-        filter_subject: str,
-        receive: Callable[[Msg], Awaitable[None]],
-        *,
-        start: StartAt = "all",
+        self, connection: Connection, stream: str, filter_subject: str, receive: Callable[[Kept], Awaitable[None]]
     ) -> None:
         self._connection = connection
         self._stream = stream
         self._filter = filter_subject
         self._receive = receive
-        self._start: StartAt = start
         self._created = ""
         self._last_sequence = 0
-        self._expected_sequence = 1
-        self._remaining_count = 0
-        self._last_heard = 0.0
-        self._broken = asyncio.Event()
+        self._bell = asyncio.Event()
+        self._answers: asyncio.Queue[Msg] = asyncio.Queue()
         self.caught_up = asyncio.Event()
         """Set when everything that the stream held at the start was received."""
 
     async def run(self) -> None:
         """Look until cancelled."""
-        forget = self._connection.on_reconnect(self._broken.set)
+        forget = self._connection.on_reconnect(self._bell.set)
         delay = RETRY_S
         try:
             while True:
                 try:
-                    await self._consume()
+                    await self._look()
                     delay = RETRY_S
                 except (NatsError, TimeoutError, OSError) as error:
                     log.info("cannot look at the stream", stream=self._stream, error=repr(error))
@@ -75,76 +86,83 @@ class View:
         finally:
             forget()
 
-    async def _consume(self) -> None:
-        """One consumer's life."""
-        self._broken.clear()
-        stream = await self._connection.request_api(f"STREAM.INFO.{self._stream}", {})
-        anew = stream["created"] != self._created or stream["state"]["last_seq"] < self._last_sequence
-        if anew:  # another stream of the same name, or one that lost its end: its sequences begin again
-            self._created, self._last_sequence = stream["created"], 0
-        self._expected_sequence, self._remaining_count = 1, -1
+    async def _look(self) -> None:
+        """Read until something fails."""
+        self._answers = asyncio.Queue()
         inbox = self._connection.client.new_inbox()
-        subscription = await self._connection.subscribe(inbox, self._on_message)
+        subscriptions = [
+            await self._connection.subscribe(inbox, self._answers.put),
+            await self._connection.subscribe(self._filter, self._ring),
+        ]
         try:
-            name = inbox.rpartition(".")[2]
-            request = {"stream_name": self._stream, "config": self._configuration(name, inbox)}
-            made = await self._connection.request_api(f"CONSUMER.CREATE.{self._stream}.{name}.{self._filter}", request)
-            self._remaining_count += 1 + int(made.get("num_pending", 0)) + int(made["delivered"]["consumer_seq"])
-            self._note_progress()
-            await self._until_broken()
+            await self._recognise_stream()
+            while True:
+                rung = self._bell.is_set()
+                self._bell.clear()
+                found = await self._read_all(inbox)
+                for _ in range(SETTLE_TRIES if rung and not found else 0):
+                    await asyncio.sleep(SETTLE_S)
+                    if await self._read_all(inbox):
+                        break
+                try:
+                    async with asyncio.timeout(LOOK_S):
+                        await self._bell.wait()
+                except TimeoutError:
+                    await self._recognise_stream()
         finally:
-            with contextlib.suppress(NatsError):  # a connection closed for good must not stop the end of this task
-                await subscription.unsubscribe()
+            for subscription in subscriptions:
+                with contextlib.suppress(NatsError):  # a connection closed for good must not stop the end of this task
+                    await subscription.unsubscribe()
 
-    async def _until_broken(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._last_heard = loop.time()
-        while not self._broken.is_set():
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):
-                    await self._broken.wait()
-            except TimeoutError:
-                if loop.time() - self._last_heard > 3 * HEARTBEAT_S:
-                    return
+    async def _ring(self, _: Msg) -> None:
+        self._bell.set()
 
-    def _configuration(self, name: str, inbox: str) -> dict[str, Any]:
-        where: dict[str, Any] = {"deliver_policy": self._start}
-        if self._last_sequence:
-            where = {"deliver_policy": "by_start_sequence", "opt_start_seq": self._last_sequence + 1}
-        return {
-            "name": name,
-            "filter_subject": self._filter,
-            "deliver_subject": inbox,
-            "ack_policy": "none",
-            "replay_policy": "instant",
-            "max_deliver": 1,
-            "mem_storage": True,
-            "num_replicas": 1,
-            "idle_heartbeat": int(HEARTBEAT_S * _NANOSECONDS),
-            "inactive_threshold": int(INACTIVE_S * _NANOSECONDS),
-            **where,
-        }
+    async def _recognise_stream(self) -> None:
+        """Begin again where this is another stream of the same name, or one that lost its end."""
+        info = await self._connection.request_api(f"STREAM.INFO.{self._stream}", {})
+        if info["created"] != self._created or info["state"]["last_seq"] < self._last_sequence:
+            self._created, self._last_sequence = info["created"], 0
 
-    async def _on_message(self, message: Msg) -> None:
-        self._last_heard = asyncio.get_running_loop().time()
-        if message.headers and message.headers.get("Status") == "100":
-            if int(message.headers.get("Nats-Last-Consumer", "0")) >= self._expected_sequence:
-                self._broken.set()  # the tail was lost
-            return
-        if self._broken.is_set():
-            return
-        place = message.metadata.sequence
-        if place.consumer != self._expected_sequence:
-            self._broken.set()
-            return
-        self._expected_sequence += 1
-        self._last_sequence = place.stream
-        try:
-            await self._receive(message)
-        finally:
-            self._remaining_count -= 1
-            self._note_progress()
+    async def _read_all(self, inbox: str) -> int:
+        """Read what is new; how many messages that were."""
+        count = 0
+        while True:
+            request = {"seq": self._last_sequence + 1, "next_by_subj": self._filter, "batch": BATCH}
+            subject = f"$JS.API.DIRECT.GET.{self._stream}"
+            await self._connection.client.publish(subject, json.dumps(request).encode(), reply=inbox)
+            received, more = await self._read_answer()
+            count += received
+            if not more:
+                self.caught_up.set()
+                return count
 
-    def _note_progress(self) -> None:
-        if self._remaining_count == 0:
-            self.caught_up.set()
+    async def _read_answer(self) -> tuple[int, bool]:
+        """How many messages an answer brought, and whether there are more."""
+        count = 0
+        while True:
+            async with asyncio.timeout(ANSWER_WAIT_S):
+                message = await self._answers.get()
+            headers = message.headers or {}
+            status = headers.get("Status")
+            if status == _NOT_FOUND:
+                return count, False
+            if status == "204":
+                return count, int(headers.get("Nats-Num-Pending", "0")) > 0
+            if status is not None:
+                raise ApiError(int(status), headers.get("Description", ""))
+            kept = _kept(message)
+            if kept.sequence > self._last_sequence:
+                self._last_sequence = kept.sequence
+                count += 1
+                await self._receive(kept)
+
+
+def _kept(message: Msg) -> Kept:
+    headers = message.headers or {}
+    return Kept(
+        subject=headers["Nats-Subject"],
+        sequence=int(headers["Nats-Sequence"]),
+        at=datetime.fromisoformat(headers["Nats-Time-Stamp"]),
+        data=message.data,
+        headers=headers,
+    )

@@ -1,6 +1,6 @@
 """Who says what on which subject, as data, and the streams that keep it. Pure module.
 
-The AsyncAPI document and the rights of the logins on the broker (`bus/topology.py`) are derived from this.
+The AsyncAPI document and the rights of the logins on the broker (`bus/accounts.py`) are derived from this.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ import msgspec
 from protocol import subjects
 from protocol.commands import Command
 from protocol.components import members
+from protocol.consumers import ConsumerReply, PutConsumer
 from protocol.drafts import DraftedPrompts, DraftPrompts
 from protocol.flat_jobs import GenerateFlatImage, ScoreFlatImage, StoreFlatImage
 from protocol.messages import (
@@ -41,7 +42,11 @@ from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, RemadePicture, RemakePicture, StoredPictures
 from protocol.spending import CloseIntent, IntentReply, OpenIntent
 
-Party = Role | Literal["client", "operator", "supervisor"]
+Party = Role | Literal["client", "gateway", "operator", "supervisor"]
+"""Who speaks. A gateway speaks for any client, such as a door for programs of many users; so may the operator."""
+
+CLIENTS: tuple[Party, ...] = ("client", "gateway", "operator")
+"""Who sends the commands of clients, and reads what they are told."""
 
 ACP_WORK = "ACP_WORK"
 ACP_EVENTS = "ACP_EVENTS"
@@ -93,7 +98,7 @@ REPLY = Channel(
     "The reply subject of the request.",
     members(Reply),
     senders=("planner",),
-    receivers=("client", "operator"),
+    receivers=CLIENTS,
 )
 
 COMMAND = Channel(
@@ -103,7 +108,7 @@ COMMAND = Channel(
     "Request and reply: a client asks, the planner answers once the answer is on disk. Plain JSON, or zstd with "
     "the header Content-Encoding; answered in kind.",
     members(Command),
-    senders=("client",),
+    senders=CLIENTS,
     receivers=("planner",),
     reply=REPLY,
 )
@@ -196,7 +201,7 @@ _EVENTS = tuple(
         "What happened in a batch.",
         (event,),
         senders=_EVENT_SENDERS[event],
-        receivers=("planner", "qa", "client") if event is ImageScored else ("planner", "client"),
+        receivers=("planner", "qa") if event is ImageScored else ("planner",),
         stream=ACP_EVENTS,
     )
     for event, kind in subjects.EVENT_KINDS.items()
@@ -207,10 +212,10 @@ _BESIDE = (
         "status",
         subjects.status("{client}", "{hash}"),
         subjects.STATUSES,
-        "How a batch stands, at every change; the last one is kept for late subscribers.",
+        "How a batch stands, at every change. Whoever comes late asks with STATUS.",
         (GenerationStatus,),
         senders=("planner",),
-        receivers=("client",),
+        receivers=CLIENTS,
         stream=ACP_STATUS,
     ),
     Channel(
@@ -220,7 +225,7 @@ _BESIDE = (
         "How far an attempt is. Lossy, for displays.",
         (Progress,),
         senders=("generator",),
-        receivers=("client",),
+        receivers=CLIENTS,
     ),
     Channel(
         "control",
@@ -239,7 +244,7 @@ _BESIDE = (
         "Live processes, in a key-value bucket whose entries expire.",
         (Presence,),
         senders=ROLES,
-        receivers=("planner", "client"),
+        receivers=("planner", "operator"),
         stream=PRESENCE_STREAM,
     ),
 )
@@ -350,6 +355,31 @@ _REMAKE = (
     _REMADE_REPLY,
 )
 
+_CONSUMER_REPLY = Channel(
+    "consumer_reply",
+    None,
+    None,
+    "The reply subject of a request for a durable consumer.",
+    (ConsumerReply,),
+    senders=("supervisor",),
+    receivers=ROLES,
+)
+
+_CONSUMER = (
+    Channel(
+        "consumer",
+        f"{subjects.ROOT}.consumer.{{role}}",
+        f"{subjects.ROOT}.consumer.{{role}}",
+        "Request and reply: a role asks for a durable consumer of what it receives. Only the supervisor makes them, "
+        "because a consumer may deliver anywhere.",
+        (PutConsumer,),
+        senders=ROLES,
+        receivers=("supervisor",),
+        reply=_CONSUMER_REPLY,
+    ),
+    _CONSUMER_REPLY,
+)
+
 DEAD = Channel(
     "dead_letter",
     f"{subjects.ROOT}.dead.{{role}}",
@@ -372,6 +402,7 @@ CHANNELS: tuple[Channel, ...] = (
     *_STORED,
     *_DRAFT,
     *_REMAKE,
+    *_CONSUMER,
     DEAD,
 )
 """Every channel of the protocol."""

@@ -14,6 +14,7 @@ import zstandard
 
 from protocol.channels import DICTIONARY_MESSAGES
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command, GenerateImages
+from protocol.consumers import Consumers
 from protocol.dictionary import LEVEL, load, registry
 from protocol.drafts import Drafts
 from protocol.errors import AcpError, BadCommand, BadMessage, DiskFull, NotSupported, is_disk_full
@@ -60,6 +61,7 @@ _message_decoder: msgspec.json.Decoder[KnownMessage] = msgspec.json.Decoder(Know
 _spending_decoder: msgspec.json.Decoder[Spending] = msgspec.json.Decoder(Spending)
 _reuse_decoder: msgspec.json.Decoder[Reuse] = msgspec.json.Decoder(Reuse)
 _drafts_decoder: msgspec.json.Decoder[Drafts] = msgspec.json.Decoder(Drafts)
+_consumers_decoder: msgspec.json.Decoder[Consumers] = msgspec.json.Decoder(Consumers)
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -236,6 +238,15 @@ def decode_drafts(data: bytes) -> Drafts:
         BadMessage: the bytes are not one.
     """
     return _decode(data, _drafts_decoder, "a message about drafts of prompts")
+
+
+def decode_consumers(data: bytes) -> Consumers:
+    """A request for a durable consumer, or its answer.
+
+    Raises:
+        BadMessage: it is neither.
+    """
+    return _decode(data, _consumers_decoder, "a message about durable consumers")
 
 
 def _decode(data: bytes, decoder: msgspec.json.Decoder[Decoded], what: str) -> Decoded:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS, Command
+from protocol.consumers import Consumers
 from protocol.drafts import Drafts
 from protocol.flat_jobs import KnownMessage, KnownWork
 from protocol.messages import Control, Event
@@ -31,6 +32,7 @@ UNIONS: dict[str, Any] = {
     "Spending": Spending,
     "Reuse": Reuse,
     "Drafts": Drafts,
+    "Consumers": Consumers,
 }
 """Name of a union -> the union."""
 
@@ -47,7 +49,7 @@ def tag_of(kind: type[msgspec.Struct]) -> str:
 
 def components(ref_template: str) -> dict[str, Schema]:
     """Schemas by type name, referring to each other by `ref_template`, such as `#/$defs/{name}`."""
-    travelling = (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse, Drafts)
+    travelling = (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse, Drafts, Consumers)
     kinds = [kind for union in travelling for kind in members(union)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=ref_template)
     for kind in _reachable(kinds):
@@ -76,7 +78,7 @@ def json_schema() -> Schema:
         "description": "Messages of the bottega workshop. Validate a single one against its name under $defs.",
         "anyOf": [
             {"$ref": ref.format(name=name)}
-            for name in ("Command", "OperatorCommand", "Reply", "Message", "Spending", "Reuse", "Drafts")
+            for name in ("Command", "OperatorCommand", "Reply", "Message", "Spending", "Reuse", "Drafts", "Consumers")
         ],
         "$defs": {**unions(ref), **components(ref)},
     }

@@ -13,6 +13,7 @@ from typing import Any
 from protocol import asyncapi
 from protocol.commands import Command
 from protocol.components import json_schema, members, tag_of
+from protocol.consumers import Consumers
 from protocol.drafts import Drafts
 from protocol.flat_jobs import KnownMessage
 from protocol.operator import OperatorCommand
@@ -25,7 +26,7 @@ FRAMES = FOLDER.parent / "tests" / "protocol" / "golden"
 
 _TYPE_NAMES = {
     tag_of(kind): kind.__name__
-    for union in (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse, Drafts)
+    for union in (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse, Drafts, Consumers)
     for kind in members(union)
 }
 

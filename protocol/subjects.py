@@ -38,6 +38,9 @@ STORED = f"{ROOT}.stored"
 DRAFT = f"{ROOT}.draft"
 REMAKE = f"{ROOT}.remake"
 OPERATOR = f"{ROOT}.operator"
+CONSUMERS = f"{ROOT}.consumer.*"
+BROKER_API = f"{ROOT}.api"
+"""JetStream's API, where the streams are in another account than the asker."""
 
 JobEvent = ImageGenerated | ImageScored | ImageStored | JobFailed | JobCancelled
 """Events that speak of one attempt."""
@@ -83,6 +86,11 @@ def progress(client: str, batch: str) -> str:
 def control(role: Role) -> str:
     """Where control messages of a role go, beside the queue."""
     return f"{ROOT}.control.{role}"
+
+
+def consumer(role: Role) -> str:
+    """Where a role asks for its durable consumers."""
+    return f"{ROOT}.consumer.{role}"
 
 
 def dead_letter(role: Role) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from bus import telemetry, topology
 from bus.connection import Address, connect
+from bus.consumers import answer_consumers
 from bus.server import EmbeddedServer
 from tests.blocking_calls import BlockingCalls
 from tests.shared.database import server
@@ -45,12 +46,13 @@ async def nats_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
 
 
 @pytest.fixture
-async def workshop_server(nats_server: EmbeddedServer) -> EmbeddedServer:
-    """A running server with streams and presence bucket."""
+async def workshop_server(nats_server: EmbeddedServer) -> AsyncIterator[EmbeddedServer]:
+    """A running server with streams and presence bucket, whose agents get their consumers."""
     admin = await connect(nats_server.address("admin"), name="tests", wait_s=5)
     await topology.apply_topology(admin)
+    await answer_consumers(admin)
+    yield nats_server
     await admin.close()
-    return nats_server
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from agents.shared.settings import Settings
 from bus.agent import Agent
 from bus.client import Client
 from bus.connection import Address
+from bus.operator import Operator
 from bus.runner import RunnerOptions, serve
-from protocol.messages import ROLES, Role
+from protocol.messages import ROLES, Presence, Role
 
 
 def instant_settings(home: Path, **changes: object) -> Settings:
@@ -58,15 +59,21 @@ async def served(
             async with asyncio.timeout(30):
                 for event in ready.values():
                     await event.wait()
-            async with Client.open(login("client")) as client:
-                await all_announced(client, roles)
+            await all_announced(login("operator"), roles)
+            async with Client.open(login("operator")) as client:
                 yield client
         finally:
             stop.set()
 
 
-async def all_announced(client: Client, roles: tuple[Role, ...]) -> None:
+async def presences(operator: Address) -> list[Presence]:
+    """Who is there, as the operator sees it."""
+    async with Operator.open(operator) as looking:
+        return await looking.presences()
+
+
+async def all_announced(operator: Address, roles: tuple[Role, ...]) -> None:
     """Wait until each role is in the presence bucket, where the planner sees it too."""
-    async with asyncio.timeout(30):
-        while not {presence.role for presence in await client.presences()} >= set(roles):
+    async with asyncio.timeout(30), Operator.open(operator) as looking:
+        while not {presence.role for presence in await looking.presences()} >= set(roles):
             await asyncio.to_thread(lambda: None)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from agents.shared.supervisor.supervise import run_workshop
+from agents.shared.supervisor.supervise import Workshop, run_workshop
 from bus.client import Client
 from protocol.commands import GenerateImages, Requirements
 from protocol.plans import GenerationPlan
@@ -38,11 +38,11 @@ async def measure(pictures: int, window: int) -> None:
         settings = instant_settings(Path(folder), window=window)
         settings.blobs.symlink_to(pixels, target_is_directory=True)
         async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-            await workshop.wait_until_ready(client)
+            await workshop.wait_until_ready()
             await batch(client, 32)
-            before = await cpu_by_role(client)
+            before = await cpu_by_role(workshop)
             seconds, first_status = await batch(client, pictures)
-            after = await cpu_by_role(client)
+            after = await cpu_by_role(workshop)
     print(f"pictures {pictures}, window {window}: {seconds:.2f} s, {pictures / seconds:.0f} pictures/s")
     print(f"plan answered in {first_status * 1000:.0f} ms")
     spent = {role: (after[role] - before[role]) / pictures * 1e6 for role in sorted(before)}
@@ -70,9 +70,9 @@ async def batch(client: Client, pictures: int) -> tuple[float, float]:
     return time.perf_counter() - started, answered
 
 
-async def cpu_by_role(client: Client) -> dict[str, float]:
+async def cpu_by_role(workshop: Workshop) -> dict[str, float]:
     """CPU seconds, user and system, so far: of each agent, of the broker, and of this process, the client."""
-    spent = {presence.role: cpu_seconds(presence.pid) for presence in await client.presences()}
+    spent = {presence.role: cpu_seconds(presence.pid) for presence in await workshop.presences()}
     return {**spent, "broker": sum(map(cpu_seconds, broker_pids())), "client": cpu_seconds(os.getpid())}
 
 

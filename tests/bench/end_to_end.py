@@ -35,7 +35,7 @@ async def measure(pictures: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder, PlainLoop() as loop:
         settings = Settings(home=Path(folder))
         async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-            await workshop.wait_until_ready(client)
+            await workshop.wait_until_ready()
             await through_workshop(client, jobs[:4])
             for number in range(rounds):
                 loop_s = await asyncio.to_thread(loop.seconds, 0, half)

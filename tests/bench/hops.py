@@ -20,6 +20,7 @@ from bus import topology
 from bus.agent import Agent, Caller, Delivery, Endpoint, Inbound, Intake, Outbound, Outlet, encode_plain
 from bus.client import Client
 from bus.connection import connect
+from bus.consumers import answer_consumers
 from bus.runner import RunnerOptions, serve
 from bus.server import EmbeddedServer
 from bus.telemetry import configure_logging
@@ -95,6 +96,7 @@ async def measure(messages: int) -> None:
         async with EmbeddedServer(Path(folder)) as server:
             admin = await connect(server.address("admin"), name="bench")
             await topology.apply_topology(admin)
+            await answer_consumers(admin)
             counter = Counter(messages)
             stop = asyncio.Event()
             ready = [asyncio.Event(), asyncio.Event()]
@@ -104,7 +106,7 @@ async def measure(messages: int) -> None:
                     group.create_task(serve(agent, server.address(agent.role), options))
                 for event in ready:
                     await event.wait()
-                async with Client.open(server.address("client")) as client:
+                async with Client.open(server.address("operator")) as client:
                     await requests(client, messages)
                 await hops(counter, messages)
                 stop.set()

@@ -44,12 +44,12 @@ async def measure(seconds: float, picture: float) -> None:
         }
         settings = instant_settings(Path(folder), instant_s=picture, reconcile_s=5.0, stale_s=20.0)
         async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-            await workshop.wait_until_ready(client)
+            await workshop.wait_until_ready()
             alone = [await small_batch(client) for _ in range(ROUNDS_ALONE)]
             started = time.perf_counter()
             huge = await planned(client, QUANTITY, "acme")
             accepted = time.perf_counter() - started
-            async with memory(workshop, client) as read:
+            async with memory(workshop) as read:
                 beside: list[float] = []
                 while time.perf_counter() - started < seconds:
                     beside.append(await small_batch(client))
@@ -93,9 +93,9 @@ async def planned(client: Client, quantity: int, client_id: str) -> str:
 
 
 @asynccontextmanager
-async def memory(workshop: Workshop, client: Client) -> AsyncGenerator[dict[str, list[float]]]:
+async def memory(workshop: Workshop) -> AsyncGenerator[dict[str, list[float]]]:
     """MiB of memory of every process, read once a second while the body runs."""
-    pids = {presence.role: presence.pid for presence in await client.presences()}
+    pids = {presence.role: presence.pid for presence in await workshop.presences()}
     (pids["broker"],) = broker_pids()
     read: dict[str, list[float]] = {name: [] for name in sorted(pids)}
 

@@ -67,7 +67,7 @@ async def _record() -> Recorded:
             await admin.subscribe("acp.v1.>", keep)
             settings = Settings(home=Path(folder) / "home", nats_url=server.address("admin").url_with_credentials)
             async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-                await workshop.wait_until_ready(client)
+                await workshop.wait_until_ready()
                 for who, command in COMMANDS:
                     await _batch(client, who, {"requirements": {"quantity": 2}, **command})
             await admin.close()

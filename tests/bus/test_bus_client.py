@@ -22,13 +22,9 @@ from tests.bus.scripted import (
     BATCH,
     RawAnswer,
     Scripted,
-    admin_of,
     job,
-    put,
     raw_endpoint,
     served,
-    write_prompts,
-    written,
 )
 
 Login = Callable[[str], Address]
@@ -62,7 +58,7 @@ async def test_a_command_gets_its_reply_and_bytes_go_as_they_are(workshop_server
     async with (
         asyncio.timeout(20),
         served(planner_that_answers(answer), login("planner")),
-        Client.open(login("client")) as client,
+        Client.open(login("operator")) as client,
     ):
         assert await client.request(List(), client_id="me") == EMPTY_LIST
         assert await client.request(b'{"as":"it is"}') == EMPTY_LIST
@@ -85,7 +81,7 @@ async def test_a_cancelled_task_is_answered_in_its_last_words(workshop_server: E
     async with (
         asyncio.timeout(20),
         served(planner_that_answers(answer), login("planner")),
-        Client.open(login("client")) as client,
+        Client.open(login("operator")) as client,
     ):
         task = asyncio.create_task(ask_at_the_end(client))
         await asked.wait()
@@ -100,7 +96,7 @@ async def test_a_refusal_is_a_reply(workshop_server: EmbeddedServer, login: Logi
     async with (
         asyncio.timeout(20),
         served(planner_that_answers(refuse), login("planner")),
-        Client.open(login("client")) as client,
+        Client.open(login("operator")) as client,
     ):
         reply = await client.request(b"{}")
     assert isinstance(reply, ErrorReply)
@@ -108,7 +104,7 @@ async def test_a_refusal_is_a_reply(workshop_server: EmbeddedServer, login: Logi
 
 
 async def test_without_a_planner_a_command_fails_at_once(workshop_server: EmbeddedServer, login: Login) -> None:
-    async with asyncio.timeout(5), Client.open(login("client")) as client:
+    async with asyncio.timeout(5), Client.open(login("operator")) as client:
         with pytest.raises(Unavailable, match="no planner runs"):
             await client.request(List(), timeout=60)
 
@@ -123,7 +119,7 @@ async def test_a_planner_that_does_not_answer_is_not_waited_for_longer_than_aske
     async with (
         asyncio.timeout(20),
         served(planner_that_answers(never), login("planner"), drain_s=0.1),
-        Client.open(login("client")) as client,
+        Client.open(login("operator")) as client,
     ):
         with pytest.raises(Unavailable, match="did not answer"):
             await client.request(List(), timeout=0.2)
@@ -133,7 +129,7 @@ async def test_a_planner_that_does_not_answer_is_not_waited_for_longer_than_aske
 async def test_a_client_id_that_is_none_is_refused_before_it_becomes_a_subject(
     workshop_server: EmbeddedServer, login: Login, name: str
 ) -> None:
-    async with asyncio.timeout(10), Client.open(login("client")) as client:
+    async with asyncio.timeout(10), Client.open(login("operator")) as client:
         with pytest.raises(BadCommand):
             await client.request(List(), client_id=name)
 
@@ -141,7 +137,7 @@ async def test_a_client_id_that_is_none_is_refused_before_it_becomes_a_subject(
 async def test_a_command_too_large_for_the_broker_is_refused_here(
     workshop_server: EmbeddedServer, login: Login
 ) -> None:
-    async with asyncio.timeout(10), Client.open(login("client")) as client:
+    async with asyncio.timeout(10), Client.open(login("operator")) as client:
         with pytest.raises(AcpError) as refusal:
             await client.request(bytes(codec.MAX_MESSAGE_BYTES + 1))
     assert refusal.value.code == "too_large"
@@ -154,7 +150,7 @@ async def test_a_late_watcher_gets_the_last_status_and_then_the_newer_ones(
     async with (
         asyncio.timeout(20),
         served(planner, login("planner")),
-        Client.open(login("client")) as client,
+        Client.open(login("operator")) as client,
     ):
         for completed in (1, 2, 3):
             await planner.outlet.publish_status(status(completed), "local")
@@ -171,7 +167,7 @@ async def test_a_watch_of_a_status_goes_on_over_a_restart_of_the_broker(
     async with (
         asyncio.timeout(30),
         served(planner, login("planner")),
-        Client.open(login("client")) as client,
+        Client.open(login("operator")) as client,
         aclosing(client.watch_status("local", BATCH)) as statuses,
     ):
         await planner.outlet.publish_status(status(1), "local")
@@ -186,7 +182,7 @@ async def test_a_watch_of_a_status_goes_on_over_a_restart_of_the_broker(
 async def test_statuses_of_a_batch_are_published_in_the_order_they_were_said(
     workshop_server: EmbeddedServer, login: Login
 ) -> None:
-    address = login("client")
+    address = login("operator")
     plain = Nats()
     await plain.connect(address.url_with_credentials)
     heard = await plain.subscribe("acp.v1.status.>")  # pyright: ignore[reportUnknownMemberType]
@@ -206,26 +202,11 @@ async def test_progress_is_heard_by_who_watches(workshop_server: EmbeddedServer,
     async with (
         asyncio.timeout(20),
         served(generator, login("generator")),
-        Client.open(login("client")) as client,
+        Client.open(login("operator")) as client,
         aclosing(client.watch_progress("local", BATCH)) as heard,
     ):
         first = asyncio.ensure_future(anext(heard))
         while not first.done():  # lossy: what was said before the watch began is not heard
             await asyncio.to_thread(generator.outlet.publish_progress, progress)
-            await client.presences()
+            await asyncio.to_thread(lambda: None)
         assert await first == progress
-
-
-async def test_events_of_a_batch_are_seen_from_its_first_on(workshop_server: EmbeddedServer, login: Login) -> None:
-    events = [written(write_prompts(first)) for first in range(300)]
-    async with (
-        asyncio.timeout(30),
-        admin_of(workshop_server) as admin,
-        Client.open(login("client")) as client,
-    ):
-        await put(admin, *events[:200])
-        async with aclosing(client.watch_events("local", BATCH)) as seen:
-            found = [await anext(seen) for _ in range(200)]
-            await put(admin, *events[200:])
-            found += [await anext(seen) for _ in range(100)]
-    assert found == events

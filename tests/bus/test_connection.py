@@ -38,7 +38,7 @@ async def test_where_nobody_answers_it_says_so_in_time() -> None:
 
 
 async def test_wrong_credentials_are_refused_at_once(nats_server: EmbeddedServer) -> None:
-    wrong = dataclasses.replace(nats_server.address("client"), password="wrong")
+    wrong = dataclasses.replace(nats_server.address("operator"), password="wrong")
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable, match="refuses these credentials"):
             await connect(wrong, name="test", wait_s=60)
@@ -64,7 +64,7 @@ async def test_a_flush_that_was_given_up_leaves_the_connection_hearing(nats_serv
 
 
 async def test_it_waits_for_a_server_that_comes_up(nats_server: EmbeddedServer) -> None:
-    address = nats_server.address("client")
+    address = nats_server.address("operator")
     await nats_server.stop()
     async with asyncio.timeout(20):
         waiting = asyncio.ensure_future(connect(address, name="test", wait_s=15))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from bus.accounts import LOGINS
 from bus.connection import connect
 from bus.server import EmbeddedServer, ServerUnavailable
-from bus.topology import LOGINS
 
 PARENT = """
 import asyncio, sys
@@ -67,7 +67,7 @@ async def test_port_and_passwords_survive_a_restart(tmp_path: Path) -> None:
             before = {name: server.address(name) for name in LOGINS}
         async with EmbeddedServer(tmp_path / "nats") as server:
             assert {name: server.address(name) for name in LOGINS} == before
-            connection = await connect(before["client"], name="test", wait_s=5)
+            connection = await connect(before["operator"], name="test", wait_s=5)
             await connection.close()
 
 

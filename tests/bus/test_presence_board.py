@@ -10,8 +10,8 @@ import pytest
 
 from bus import topology
 from bus.agent import Delivery, Inbound, Outbound
-from bus.client import Client
 from bus.connection import Address
+from bus.operator import Operator
 from bus.presence import PresenceAnnouncer, time_left
 from bus.publisher import Publisher
 from bus.server import EmbeddedServer
@@ -21,11 +21,11 @@ from tests.bus.scripted import Scripted, admin_of, listen, put, served, write_pr
 Login = Callable[[str], Address]
 
 
-async def instances(client: Client) -> list[str]:
+async def instances(client: Operator) -> list[str]:
     return [presence.instance for presence in await client.presences()]
 
 
-async def until(client: Client, expected: list[str]) -> None:
+async def until(client: Operator, expected: list[str]) -> None:
     """Look again at each turn of the loop; the caller bounds it."""
     while await instances(client) != expected:
         await one_turn()
@@ -40,7 +40,7 @@ async def one_turn() -> None:
 
 async def test_the_board_shows_who_serves_and_drops_who_left(workshop_server: EmbeddedServer, login: Login) -> None:
     planner = Scripted("planner", intakes=())
-    async with asyncio.timeout(20), Client.open(login("client")) as client:
+    async with asyncio.timeout(20), Operator.open(login("operator")) as client:
         async with served(planner, login("planner"), instance="p1"):
             async with served(Scripted(), login("prompt"), instance="w1"):
                 assert await instances(client) == ["p1", "w1"]
@@ -53,7 +53,7 @@ async def test_a_process_that_dies_without_a_word_disappears(workshop_server: Em
     async with (
         asyncio.timeout(20),
         admin_of(workshop_server) as admin,
-        Client.open(login("client"), presence_ttl_s=1.0) as client,
+        Operator.open(login("operator"), presence_ttl_s=1.0) as client,
     ):
         await topology.apply_topology(admin, presence_ttl_s=1.0)
         publisher = Publisher(admin)
@@ -79,7 +79,7 @@ async def test_the_board_says_how_much_each_has_in_hand(workshop_server: Embedde
     async with (
         asyncio.timeout(20),
         admin_of(workshop_server) as admin,
-        Client.open(login("client")) as client,
+        Operator.open(login("operator")) as client,
         served(Scripted(handle=handle), login("prompt"), presence_ttl_s=0.6),
     ):
         await put(admin, write_prompts(0), write_prompts(1))
@@ -95,7 +95,7 @@ async def test_the_board_is_filled_again_after_the_store_was_wiped(
 ) -> None:
     async with (
         asyncio.timeout(30),
-        Client.open(login("client"), presence_ttl_s=1.0) as client,
+        Operator.open(login("operator"), presence_ttl_s=1.0) as client,
         served(Scripted(), login("prompt"), instance="w1", presence_ttl_s=1.0),
     ):
         assert await instances(client) == ["w1"]
@@ -111,7 +111,7 @@ async def test_the_board_is_filled_again_after_the_store_was_wiped(
 
 
 async def test_the_board_follows_over_a_restart_of_the_broker(workshop_server: EmbeddedServer, login: Login) -> None:
-    async with asyncio.timeout(30), Client.open(login("client")) as client:
+    async with asyncio.timeout(30), Operator.open(login("operator")) as client:
         async with served(Scripted(), login("prompt"), instance="before", presence_ttl_s=0.6):
             assert await instances(client) == ["before"]
             async with admin_of(workshop_server) as admin:

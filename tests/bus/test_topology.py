@@ -6,9 +6,9 @@ import pytest
 from nats.aio.client import Client
 
 from bus import topology
+from bus.accounts import LOGINS
 from bus.connection import ApiError, Connection, connect
 from bus.server import EmbeddedServer
-from bus.topology import LOGINS
 from protocol.channels import ACP_DEAD, ACP_EVENTS, ACP_STATUS, ACP_WORK, PRESENCE_STREAM
 from protocol.messages import ROLES
 from tests.bus.scripted import admin_of, put, stored, write_prompts

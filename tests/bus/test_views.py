@@ -34,12 +34,12 @@ async def test_a_watch_replays_the_past_and_follows_the_present(workshop_server:
     async with asyncio.timeout(30), admin_of(workshop_server) as admin:
         await put(admin, *(event(first) for first in range(500)))
         agent = Scripted("qa", intakes=(), watches=(PROMPTS,))
-        async with served(agent, login("qa")):
+        async with served(agent, login("admin")):
             assert await take(agent, 500) == [event(first) for first in range(500)]
             await put(admin, event(500))
             assert await take(agent, 1) == [event(500)]
         again = Scripted("qa", intakes=(), watches=(PROMPTS,))
-        async with served(again, login("qa")):
+        async with served(again, login("admin")):
             assert await take(again, 501) == [event(first) for first in range(501)]
 
 
@@ -47,7 +47,7 @@ async def test_a_watch_goes_on_where_it_stopped_when_the_broker_restarts(
     workshop_server: EmbeddedServer, login: Login
 ) -> None:
     agent = Scripted("qa", intakes=(), watches=(PROMPTS,))
-    async with asyncio.timeout(30), served(agent, login("qa")):
+    async with asyncio.timeout(30), served(agent, login("admin")):
         for first in range(3):
             async with admin_of(workshop_server) as admin:
                 await put(admin, event(first))
@@ -65,7 +65,7 @@ async def test_a_watch_begins_again_on_a_stream_that_was_made_anew(
     workshop_server: EmbeddedServer, login: Login
 ) -> None:
     agent = Scripted("qa", intakes=(), watches=(PROMPTS,))
-    async with asyncio.timeout(30), served(agent, login("qa")):
+    async with asyncio.timeout(30), served(agent, login("admin")):
         async with admin_of(workshop_server) as admin:
             await put(admin, event(0), event(1), event(2))
         await take(agent, 3)
@@ -83,7 +83,7 @@ async def test_a_watch_survives_the_loss_of_its_consumer(workshop_server: Embedd
     agent = Scripted("qa", intakes=(), watches=(PROMPTS,))
     async with (
         asyncio.timeout(30),
-        served(agent, login("qa")),
+        served(agent, login("admin")),
         admin_of(workshop_server) as admin,
     ):
         await put(admin, event(0))
@@ -104,7 +104,7 @@ async def test_an_observer_that_fails_misses_one_event_only(workshop_server: Emb
     agent = Fragile("qa", intakes=(), watches=(PROMPTS,))
     async with (
         asyncio.timeout(30),
-        served(agent, login("qa")),
+        served(agent, login("admin")),
         admin_of(workshop_server) as admin,
     ):
         js = admin.client.jetstream()  # pyright: ignore[reportUnknownMemberType]

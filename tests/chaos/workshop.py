@@ -23,6 +23,7 @@ from agents.shared.supervisor.restart import BackOff
 from bus import topology
 from bus.client import Client
 from bus.connection import Address, Connection, connect
+from bus.consumers import answer_consumers
 from bus.server import EmbeddedServer
 from protocol import codec, subjects
 from protocol.channels import ACP_EVENTS, ACP_WORK, PRESENCE_PREFIX
@@ -230,6 +231,7 @@ async def workshop(
         admin = await connect(server.address("admin"), name="chaos")
         stack.push_async_callback(admin.close)
         await topology.apply_topology(admin)
+        await answer_consumers(admin)
         shop = Workshop(home, server, admin)
         await shop.watch()
         for role, count in crew.items():
@@ -286,5 +288,5 @@ def _member(
 @asynccontextmanager
 async def customer(shop: Workshop) -> AsyncGenerator[Client]:
     """A client of the workshop, past the proxies."""
-    async with Client.open(shop.server.address("client")) as client:
+    async with Client.open(shop.server.address("operator")) as client:
         yield client

@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 
 from bus import topology
 from bus.connection import Address, connect
+from bus.consumers import answer_consumers
 from bus.server import EmbeddedServer
 from protocol.channels import PRESENCE_PREFIX
 from protocol.messages import Role
@@ -46,6 +47,7 @@ async def workshop(home: Path) -> AsyncGenerator[Workshop]:
         admin = await connect(server.address("admin"), name="fuzz")
         stack.push_async_callback(admin.close)
         await topology.apply_topology(admin)
+        await answer_consumers(admin)
         missing, complete = set(ROLES_TAKING_PART), asyncio.Event()
 
         async def announced(message: Msg) -> None:
@@ -59,7 +61,7 @@ async def workshop(home: Path) -> AsyncGenerator[Workshop]:
         }
         async with asyncio.timeout(READY_S):
             await complete.wait()
-        yield Workshop(server.address("client"), processes)
+        yield Workshop(server.address("operator"), processes)
 
 
 @asynccontextmanager

@@ -126,7 +126,7 @@ async def draw() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), device="cpu")
         async with run_workshop(settings, lambda notice: None) as workshop, Client.open(workshop.client) as client:
-            await workshop.wait_until_ready(client)
+            await workshop.wait_until_ready()
             painter = Painter(client, LocalBlobs(settings.blobs))
             rows = [await row(painter, *subject) for subject in SUBJECTS]
     cells = [cell for one in rows for cell in one.items()]

@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 
 from agents.shared.settings import Settings
 from bus.connection import Address, Connection, connect
-from bus.topology import inbox_prefix
 from protocol import codec, subjects
 from protocol.reuse import MAX_SOUGHT, FindStored, StoredPictures
 from tests.bus.scripted import served
@@ -29,7 +28,7 @@ async def asking(home: Path, login: Login) -> AsyncGenerator[Connection]:
     """The planner's connection, beside a storage agent."""
     agent = await storage_with(home)
     async with asyncio.timeout(20), served(agent, login("storage")):
-        connection = await connect(login("planner"), name="tests", inbox_prefix=inbox_prefix("planner"), wait_s=5)
+        connection = await connect(login("planner"), name="tests", wait_s=5)
         try:
             yield connection
         finally:
@@ -38,7 +37,7 @@ async def asking(home: Path, login: Login) -> AsyncGenerator[Connection]:
 
 async def statistics_of(login: Login) -> tuple[int, int, str]:
     """Requests, errors, and the last of these, as the endpoint counted them."""
-    admin = await connect(login("admin"), name="tests", wait_s=5)
+    admin = await connect(login("operator"), name="tests", wait_s=5)
     told = json.loads((await admin.client.request("$SRV.STATS.acp-storage", b"", timeout=5)).data)
     await admin.close()
     [endpoint] = told["endpoints"]

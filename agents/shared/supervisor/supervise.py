@@ -20,11 +20,13 @@ from agents.shared.supervisor.disk_watch import DiskWatch
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.restart import BackOff
 from bus import topology
-from bus.client import Client
+from bus.accounts import LOCAL_CLIENT, client_login
 from bus.connection import Address, connect
+from bus.consumers import answer_consumers
 from bus.disk_space import FULL_BYTES, free_bytes
+from bus.presence import PresenceBoard
 from protocol.errors import Unavailable
-from protocol.messages import ROLES, Role
+from protocol.messages import ROLES, Presence, Role
 
 log = structlog.get_logger()
 
@@ -58,11 +60,12 @@ class NoRoom(Unavailable):
 class Workshop:
     """A running workshop: where clients find it, and whether it is complete."""
 
-    def __init__(self, client: Address, children: Sequence[Child]) -> None:
+    def __init__(self, client: Address, children: Sequence[Child], board: PresenceBoard) -> None:
         self.client = client
         self._children = children
+        self._board = board
 
-    async def wait_until_ready(self, client: Client, patience: int | None = MAX_EARLY_DEATHS) -> None:
+    async def wait_until_ready(self, patience: int | None = MAX_EARLY_DEATHS) -> None:
         """Wait until every agent has announced itself; for ever where `patience` is null.
 
         Raises:
@@ -70,13 +73,17 @@ class Workshop:
         """
         here = socket.gethostname()
         while True:
-            present = {one.pid for one in await client.presences() if one.host == here}
+            present = {one.pid for one in await self.presences() if one.host == here}
             if all(child.pid in present for child in self._children):
                 return
             for child in self._children:
                 if patience is not None and child.deaths >= patience:
                     raise CannotStart(child)
             await asyncio.sleep(POLL_S)
+
+    async def presences(self) -> list[Presence]:
+        """Every live process of the workshop."""
+        return await self._board.presences()
 
     def kill(self) -> None:
         """End every agent at once."""
@@ -103,12 +110,15 @@ async def run_workshop(
             admin = await connect(broker.address("admin"), name="supervisor")
             try:
                 await topology.apply_topology(admin, settings.presence_ttl_s)
+                await answer_consumers(admin)
                 if broker.pid is None:
                     announce(Notice("nats", "ready", f"{broker.address('admin').url} (not ours)"))
                 _publish_address(settings, broker, stays)
                 children = [_child_of(role, settings, broker, policy, announce) for role in ROLES]
+                board = PresenceBoard(admin, settings.presence_ttl_s)
                 async with asyncio.TaskGroup() as group:
                     care = (
+                        group.create_task(board.run()),
                         group.create_task(topology.maintain_topology(admin, settings.presence_ttl_s)),
                         group.create_task(
                             broker.keep_alive(announce, policy, lambda: _publish_address_again(settings, broker, stays))
@@ -117,7 +127,7 @@ async def run_workshop(
                     )
                     lives = [group.create_task(child.keep_alive()) for child in children]
                     try:
-                        yield Workshop(broker.address("client"), children)
+                        yield Workshop(broker.address(client_login(LOCAL_CLIENT)), children, board)
                     finally:
                         await _drain_children(children, lives, settings.drain_s)
                         for task in care:
@@ -173,7 +183,7 @@ def _publish_address_again(settings: Settings, broker: Broker, stays: bool) -> N
 
 
 def _publish_address(settings: Settings, broker: Broker, stays: bool) -> None:
-    client = broker.address("client")
+    client = broker.address(client_login(LOCAL_CLIENT))
     write_address(
         settings.address_file,
         WorkshopAddress(

@@ -79,7 +79,7 @@ def statuses_of(result: ResultBody) -> list[str]:
 async def test_the_seeds_message_sent_by_a_stranger_gets_a_plan_and_statuses_that_add_up(
     client: Client, login: Login
 ) -> None:
-    address = login("client")
+    address = login("operator")
     stranger = await nats.connect(address.url, user=address.user, password=address.password)
     statuses = await stranger.subscribe("acp.v1.status.acme.*")
     await stranger.flush()
@@ -104,7 +104,7 @@ async def test_the_seeds_message_sent_by_a_stranger_gets_a_plan_and_statuses_tha
 
 
 async def test_an_answer_comes_in_the_encoding_of_the_question(client: Client, login: Login) -> None:
-    address = login("client")
+    address = login("operator")
     stranger = await nats.connect(address.url, user=address.user, password=address.password)
     plain = await stranger.request("acp.v1.command.local", b'{"cmd":"LIST"}', timeout=5)
     assert json.loads(plain.data) == {"batch_list": {"batches": [], "next": None}}
@@ -210,7 +210,7 @@ async def test_bad_commands_get_typed_errors_and_make_nothing(
 
 
 async def test_reserved_words_name_no_client(client: Client, login: Login) -> None:
-    address = login("client")
+    address = login("operator")
     stranger = await nats.connect(address.url, user=address.user, password=address.password)
     answer = await stranger.request("acp.v1.command.admin", b'{"cmd":"LIST"}', timeout=5)
     assert json.loads(answer.data)["error"]["code"] == "invalid_value"

@@ -17,7 +17,6 @@ from structlog.testing import capture_logs
 
 from agents.shared.settings import Settings
 from bus.connection import Address, Connection, connect
-from bus.topology import inbox_prefix
 from protocol import codec
 from tests.workshop import instant_settings, served
 
@@ -118,8 +117,7 @@ async def asking(home: Path, login: Login, case: Case) -> AsyncGenerator[tuple[C
     """The connection of who may ask, beside a planner."""
     settings = instant_settings(home, reconcile_s=1000.0)
     async with asyncio.timeout(20), served(settings, login, ("planner",)):
-        prefix = inbox_prefix(case.login)
-        connection = await connect(login(case.login), name="tests", inbox_prefix=prefix, wait_s=5)
+        connection = await connect(login(case.login), name="tests", wait_s=5)
         try:
             yield connection, settings
         finally:

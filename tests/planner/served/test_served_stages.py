@@ -22,7 +22,7 @@ from protocol.post import CorrectColour, Refine, RestoreFaces, Upscale
 from tests.generator.upscale.test_upscale import save_doubling
 from tests.planner.served.test_served import answered, finished, planned
 from tests.planner.served.test_served_pictures import order, painting, stored
-from tests.workshop import instant_settings, served
+from tests.workshop import instant_settings, presences, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -76,9 +76,9 @@ async def test_base_upscale_refinement_with_a_style_and_colours_are_one_command(
 
         # What the planner asks storage for is what storage keeps it by.
         job = job_of(read_record(file.read_bytes()))
-        known = digests([job], await client.presences())
+        known = digests([job], await presences(login("operator")))
         assert known == {0: pixel_digest(job.pixels, image.metadata.model_version or "")}
-        assert known != digests([job.with_pixels(post=steps[:1])], await client.presences())
+        assert known != digests([job.with_pixels(post=steps[:1])], await presences(login("operator")))
 
 
 async def test_what_cannot_follow_a_picture_is_refused_with_the_step_and_what_works(

@@ -27,7 +27,7 @@ from protocol.commands import (
 from protocol.plans import GenerationPlan, PlanBody
 from protocol.replies import ErrorReply, Reply
 from protocol.results import GenerationResult, GenerationStatus, ResultBody
-from tests.workshop import instant_settings, served
+from tests.workshop import instant_settings, presences, served
 
 R = TypeVar("R", bound=Reply)
 
@@ -116,17 +116,17 @@ async def test_a_plan_above_the_configured_cost_is_held(tmp_path: Path, login: C
         first, plan = await planned(client, order(2))
         if plan.state == "accepted":  # nothing was measured before the first batch
             await finished(client, first)
-            await measured(client)
+            await measured(login)
             _, plan = await planned(client, order(2))
         assert plan.state == "held"
         assert plan.approval
         assert any(note.startswith("held:") for note in plan.warnings)
 
 
-async def measured(client: Client) -> None:
+async def measured(login: Callable[[str], Address]) -> None:
     """Wait until a generator announces what a picture takes."""
     async with asyncio.timeout(20):
-        while not any(m.seconds_per_image for p in await client.presences() for m in p.models):
+        while not any(m.seconds_per_image for p in await presences(login("operator")) for m in p.models):
             await asyncio.to_thread(lambda: None)
 
 

@@ -16,7 +16,7 @@ from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import display_for, format_counts, state_of, words_of
 from agents.doors.cli.terminal.image_table import show_images
 from agents.doors.cli.terminal.progress_state import BatchProgress
-from agents.doors.cli.workshop.connection import ask, connect_client, require_address
+from agents.doors.cli.workshop.connection import ask, connect_client, connect_operator, require_address
 from agents.doors.cli.workshop.read_records import ask_or_read
 from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.disk_record import current_record, time_text
@@ -90,9 +90,9 @@ def result(batch: str, first: int, count: int, json: bool) -> None:
 async def _show_workshop(json: bool) -> int:
     settings = load_settings()
     address = find_workshop(settings.address_file)
-    async with connect_client(settings) as client:
+    async with connect_client(settings) as client, connect_operator(settings) as operator:
         processes = sorted(
-            (convert(one, ProcessInfo, from_attributes=True) for one in await client.presences()),
+            (convert(one, ProcessInfo, from_attributes=True) for one in await operator.presences()),
             key=lambda one: (ROLES.index(one.role), one.pid),
         )
         batches = await _recent_or_none(client)

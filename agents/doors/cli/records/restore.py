@@ -17,9 +17,9 @@ from agents.doors.cli.settings import load_settings
 from agents.shared.database.copying import Database, copy_in, is_empty, revision_of
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import lock_home
-from bus.client import Client
 from bus.connection import Address, LoginRefused
 from bus.failpoint import pass_failpoint
+from bus.operator import Operator
 from protocol.codec import encode
 from protocol.errors import AcpError
 
@@ -138,8 +138,8 @@ def _check_no_agents(settings: Settings) -> None:
 
 async def _check_no_agents_at(address: Address) -> None:
     try:
-        async with Client.open(address) as client:
-            working = sorted({one.role for one in await client.presences()} & {"planner", "storage"})
+        async with Operator.open(address) as operator:
+            working = sorted({one.role for one in await operator.presences()} & {"planner", "storage"})
     except LoginRefused:
         raise
     except AcpError:

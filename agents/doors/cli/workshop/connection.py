@@ -23,7 +23,7 @@ from bus.connection import Address
 from bus.operator import Operator
 from protocol.codec import encode
 from protocol.commands import Command, List
-from protocol.errors import AcpError
+from protocol.errors import AcpError, Unavailable
 from protocol.operator import OperatorCommand
 from protocol.replies import ErrorReply, Reply
 from protocol.results import BatchList
@@ -86,7 +86,7 @@ async def connect_or_start(settings: Settings, display: Display) -> AsyncGenerat
             Client.open(workshop.client) as client,
         ):
             with display.show_waiting("starting a workshop: nats-server and five agents"):
-                await workshop.wait_until_ready(client)
+                await workshop.wait_until_ready()
             yield client
 
 
@@ -150,7 +150,11 @@ async def _has_workshop(settings: Settings) -> bool:
     if settings.nats_url is None:
         return False
     async with Client.open(Address.parse(settings.nats_url), wait_s=settings.connect_s) as client:
-        return any(one.role == "planner" for one in await client.presences())
+        try:
+            await client.request(List(count=1), timeout=settings.connect_s)
+        except Unavailable:
+            return False
+        return True
 
 
 def _show_trouble(notice: Notice, display: Display) -> None:

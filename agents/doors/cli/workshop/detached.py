@@ -15,11 +15,11 @@ from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.logs import silence_logs
+from agents.doors.cli.workshop.login import login_address
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import HomeTaken, WorkshopAddress, find_workshop
 from agents.shared.supervisor.child import open_log
-from bus.client import Client
-from bus.connection import Address
+from bus.operator import Operator
 from protocol.codec import encode
 from protocol.errors import AcpError
 from protocol.messages import ROLES
@@ -128,7 +128,7 @@ async def _wait_until_ready(
         if supervisor.poll() is not None:
             raise _failure_of(log, began, "the workshop ended before it was ready")
         address = find_workshop(settings.address_file)
-        if address and address.supervisor == supervisor.pid and await _is_complete(address):
+        if address and address.supervisor == supervisor.pid and await _is_complete(settings):
             return address
         if time.monotonic() > deadline:
             hint = "it goes on trying: see bottega logs, and stop it with: bottega down"
@@ -136,11 +136,11 @@ async def _wait_until_ready(
         await asyncio.sleep(POLL_S)
 
 
-async def _is_complete(address: WorkshopAddress) -> bool:
+async def _is_complete(settings: Settings) -> bool:
     """Whether an agent of every role has announced itself."""
     try:
-        async with Client.open(Address(address.url, address.user, address.password), wait_s=1.0) as client:
-            return set(ROLES) <= {one.role for one in await client.presences()}
+        async with Operator.open(login_address("operator", settings), wait_s=1.0) as operator:
+            return set(ROLES) <= {one.role for one in await operator.presences()}
     except AcpError:
         return False
 

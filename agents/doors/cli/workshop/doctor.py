@@ -32,8 +32,8 @@ from agents.shared.supervisor.disk_record import (
     time_text,
 )
 from agents.shared.supervisor.full_disks import describe, format_room, format_time, recent
-from bus.client import Client
 from bus.connection import Address
+from bus.operator import Operator
 from bus.server import ServerUnavailable, server_binary
 from protocol.codec import encode
 from protocol.counts import format_count
@@ -178,8 +178,8 @@ def check_nats_server(settings: Settings) -> Check:
 async def _check_other_server(address: Address, wait_s: float) -> Check:
     """The server that is used instead of the embedded one, and who is there."""
     try:
-        async with Client.open(address, wait_s=wait_s) as client:
-            roles = sorted({one.role for one in await client.presences()})
+        async with Operator.open(address, wait_s=wait_s) as operator:
+            roles = sorted({one.role for one in await operator.presences()})
     except AcpError as error:
         return Check(name="nats-server", state="failed", detail=error.body.message, advice=error.body.hint)
     return Check(

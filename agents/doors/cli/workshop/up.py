@@ -15,7 +15,6 @@ from agents.doors.cli.terminal.logs import log_to_file
 from agents.shared.settings import Settings
 from agents.shared.supervisor.notice import Notice, NoticeKind
 from agents.shared.supervisor.supervise import Workshop, run_workshop
-from bus.client import Client
 
 EVENT_STYLES: dict[NoticeKind, str] = {
     "started": "cyan",
@@ -65,15 +64,14 @@ def format_notice(notice: Notice, clock: str) -> Text:
 
 async def _wait_until_ready(workshop: Workshop, stop: asyncio.Event) -> bool:
     """Wait for every agent; false when a signal came first."""
-    async with Client.open(workshop.client) as client:
-        ready = asyncio.ensure_future(workshop.wait_until_ready(client, patience=None))
-        stopped = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait((ready, stopped), return_when=asyncio.FIRST_COMPLETED)
-            return ready.done()
-        finally:
-            ready.cancel()
-            stopped.cancel()
+    ready = asyncio.ensure_future(workshop.wait_until_ready(patience=None))
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((ready, stopped), return_when=asyncio.FIRST_COMPLETED)
+        return ready.done()
+    finally:
+        ready.cancel()
+        stopped.cancel()
 
 
 def _call_on_signals(act: Callable[[], None]) -> None:

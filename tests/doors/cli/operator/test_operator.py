@@ -12,7 +12,6 @@ from agents.storage.png import with_text, without_text
 from agents.storage.record import texts_of
 from bus import credentials
 from bus.connection import connect
-from bus.topology import inbox_prefix
 from protocol import codec, subjects
 from protocol.accounts import ClientList, ClientReply
 from protocol.codec import decode_reply
@@ -37,7 +36,7 @@ async def publish(home: Home, subject: str, payload: bytes, headers: dict[str, s
     kept = credentials.read_credentials(home.folder / "nats")
     assert kept is not None
     operator = kept.address("operator")
-    connection = await connect(operator, name="tests", inbox_prefix=inbox_prefix("operator"), wait_s=5)
+    connection = await connect(operator, name="tests", wait_s=5)
     try:
         await connection.client.request(subject, payload, timeout=5, headers=headers)
     finally:

@@ -98,7 +98,7 @@ async def workshop(tmp_path: Path, login: Login, mute: bool) -> AsyncGenerator[t
         served(settings, login, ("planner", "prompt", "qa", "storage")) as client,
         Operator.open(login("operator")) as operator,
     ):
-        await all_announced(client, ("generator",))
+        await all_announced(login("operator"), ("generator",))
         yield client, operator, generator
 
 
