@@ -186,18 +186,25 @@ def _viewed_streams(party: Party) -> set[str]:
     return seen.get(party, set())
 
 
-def _streams(party: Party, client: str | None) -> Iterator[Import]:
-    """What a party hears of other accounts: what no stream keeps, statuses, and what tells a view to look."""
+def _heard_channels(party: Party) -> Iterator[Channel]:
+    """What a party hears of others: what no stream keeps, statuses, and what tells a view to look."""
     for channel in CHANNELS:
-        if channel.pattern is None or channel.reply is not None or party not in channel.receivers:
-            continue
-        subject = _pattern(channel, party, channel.receivers, client)
-        if channel.stream is None:
-            yield from (
-                Import(account_of(sender), subject) for sender in channel.senders if account_of(sender) != party
-            )
-        elif party in CLIENTS if channel.name == "status" else channel.stream in _viewed_streams(party):
-            yield Import(BROKER, subject)
+        heard = channel.stream is None or channel.name == "status" or channel.stream in _viewed_streams(party)
+        if channel.pattern is not None and channel.reply is None and party in channel.receivers and heard:
+            yield channel
+
+
+def _streams(party: Party, client: str | None) -> Iterator[Import]:
+    """The same as imports, each of the sender's account, also where a stream keeps it: no account exports as a stream
+    what another one asked of it as a service."""
+    for channel in _heard_channels(party):
+        for sender in channel.senders:
+            if channel.senders == ROLES:
+                subject = _pattern(channel, sender, channel.senders)
+            else:
+                subject = _pattern(channel, party, channel.receivers, client)
+            if account_of(sender) != party:
+                yield Import(account_of(sender), subject)
 
 
 def _publish(party: Party, services: Sequence[Import]) -> Iterator[str]:
@@ -224,13 +231,13 @@ def _deny(party: Party) -> Iterator[str]:
                 yield from (service.local for service in _consumer_services(stream, name))
 
 
-def _subscribe(party: Party, streams: Sequence[Import]) -> Iterator[str]:
-    """Where the user of a party listens: its inbox, what it imports, what it answers."""
+def _subscribe(party: Party, client: str | None) -> Iterator[str]:
+    """Where the user of a party listens: its inbox, what it hears, what it answers."""
     yield INBOX
-    yield from (stream.subject for stream in streams)
+    for channel in _heard_channels(party):
+        yield _pattern(channel, party, channel.receivers, client)
     for channel in CHANNELS:
-        heard = channel.reply is not None or (channel.stream is None and party in channel.senders)
-        if channel.pattern is not None and heard and party in channel.receivers:
+        if channel.pattern is not None and channel.reply is not None and party in channel.receivers:
             yield _pattern(channel, party, channel.receivers)
     if party in ROLES:
         yield SERVICE
@@ -238,15 +245,15 @@ def _subscribe(party: Party, streams: Sequence[Import]) -> Iterator[str]:
 
 def _login_of(name: str, party: Party, client: str | None = None) -> Login:
     """The login of a party, each right once."""
-    services, streams = tuple(dict.fromkeys(_services(party, client))), tuple(dict.fromkeys(_streams(party, client)))
+    services = tuple(dict.fromkeys(_services(party, client)))
     return Login(
         name=name,
         account=name,
         services=services,
-        streams=streams,
+        streams=tuple(dict.fromkeys(_streams(party, client))),
         publish=tuple(dict.fromkeys(_publish(party, services))),
         deny=tuple(dict.fromkeys(_deny(party))),
-        subscribe=tuple(dict.fromkeys(_subscribe(party, streams))),
+        subscribe=tuple(dict.fromkeys(_subscribe(party, client))),
     )
 
 

@@ -39,14 +39,17 @@ MAX_BACKLOG = 10_000
 class Client:
     """One connection to a workshop. Open it with `Client.open`."""
 
-    def __init__(self, connection: Connection, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, connection: Connection, tasks: asyncio.TaskGroup, client_id: str) -> None:
+        self.client_id = client_id
         self._connection = connection
         self._tasks = tasks
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, address: Address, *, wait_s: float = 5.0) -> AsyncGenerator["Client"]:
-        """A client for the time of an `async with`.
+    async def open(
+        cls, address: Address, *, client_id: str = LOCAL_CLIENT, wait_s: float = 5.0
+    ) -> AsyncGenerator["Client"]:
+        """A client for the time of an `async with`; it speaks as `client_id` where nothing else is said.
 
         Raises:
             Unavailable: nobody answers at the address within `wait_s` seconds, or it refuses the credentials.
@@ -54,12 +57,12 @@ class Client:
         connection = await connect(address, name="client", wait_s=wait_s)
         try:
             async with asyncio.TaskGroup() as tasks:
-                yield cls(connection, tasks)
+                yield cls(connection, tasks, client_id)
         finally:
             await connection.close()
 
     async def request(
-        self, command: msgspec.Struct | bytes, client_id: str = LOCAL_CLIENT, timeout: float = 10.0
+        self, command: msgspec.Struct | bytes, client_id: str | None = None, timeout: float = 10.0
     ) -> Reply:
         """Send a command and return the reply; bytes are sent as they are. A refusal is a reply as well.
 
@@ -68,9 +71,10 @@ class Client:
             BadMessage: the command is too large, or the reply cannot be read.
             Unavailable: no planner runs, or it does not answer within `timeout` seconds.
         """
-        if not is_id(client_id):
-            raise BadCommand("invalid_value", f"{client_id[:80]!r} cannot be a client id", path="$.client_id")
-        return await ask_planner(self._connection, subjects.command(client_id), command, timeout)
+        name = self.client_id if client_id is None else client_id
+        if not is_id(name):
+            raise BadCommand("invalid_value", f"{name[:80]!r} cannot be a client id", path="$.client_id")
+        return await ask_planner(self._connection, subjects.command(name), command, timeout)
 
     async def watch_status(self, client_id: str, batch: str) -> AsyncGenerator[GenerationStatus]:
         """Statuses of a batch: how it stands at once, where a planner answers, then each newer one, over restarts of

@@ -39,7 +39,7 @@ DRAFT = f"{ROOT}.draft"
 REMAKE = f"{ROOT}.remake"
 OPERATOR = f"{ROOT}.operator"
 CONSUMERS = f"{ROOT}.consumer.*"
-BROKER_API = f"{ROOT}.api"
+BROKER_API = "acp.api"
 """JetStream's API, where the streams are in another account than the asker."""
 
 JobEvent = ImageGenerated | ImageScored | ImageStored | JobFailed | JobCancelled

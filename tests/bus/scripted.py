@@ -132,6 +132,16 @@ async def admin_of(server: EmbeddedServer) -> AsyncGenerator[Connection]:
         await connection.close()
 
 
+@asynccontextmanager
+async def operator_of(server: EmbeddedServer) -> AsyncGenerator[Connection]:
+    """A connection that may send the commands of any client."""
+    connection = await connect(server.address("operator"), name="tests", wait_s=5)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def put(connection: Connection, *messages: Outbound) -> None:
     """Publish messages the way a planner would."""
     js = connection.client.jetstream()  # pyright: ignore[reportUnknownMemberType]

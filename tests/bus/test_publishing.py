@@ -87,7 +87,7 @@ async def test_an_agent_uses_the_dictionary_where_agents_alone_listen_unless_it_
     planner = Scripted("planner", intakes=())
     async with asyncio.timeout(20), admin_of(workshop_server) as admin:
         everything = await listen(admin, "acp.v1.>")
-        async with served(planner, login("planner"), dictionary=dictionary):
+        async with served(planner, login("admin"), dictionary=dictionary):
             await planner.outlet.publish(write_prompts())
             await planner.outlet.publish_control("generator", CancelBatch(hash=BATCH, client_id="local"))
             await planner.outlet.publish(written(write_prompts()))

@@ -34,9 +34,9 @@ PUBLISH: dict[str, set[str]] = {
         "$JS.API.CONSUMER.MSG.NEXT.ACP_EVENTS.planner",
         "$JS.API.DIRECT.GET.KV_acp_presence",
         "$KV.acp_presence.planner.>",
-        "acp.v1.api.CONSUMER.INFO.ACP_EVENTS.planner",
-        "acp.v1.api.STREAM.INFO.KV_acp_presence",
-        "acp.v1.api.STREAM.PURGE.ACP_WORK",
+        "acp.api.CONSUMER.INFO.ACP_EVENTS.planner",
+        "acp.api.STREAM.INFO.KV_acp_presence",
+        "acp.api.STREAM.PURGE.ACP_WORK",
         "acp.v1.consumer.planner",
         "acp.v1.control.*",
         "acp.v1.dead.planner",
@@ -54,7 +54,7 @@ PUBLISH: dict[str, set[str]] = {
         "$JS.ACK.ACP_WORK.prompt.>",
         "$JS.API.CONSUMER.MSG.NEXT.ACP_WORK.prompt",
         "$KV.acp_presence.prompt.>",
-        "acp.v1.api.CONSUMER.INFO.ACP_WORK.prompt",
+        "acp.api.CONSUMER.INFO.ACP_WORK.prompt",
         "acp.v1.consumer.prompt",
         "acp.v1.dead.prompt",
         "acp.v1.event.*.*.prompts_failed",
@@ -66,7 +66,7 @@ PUBLISH: dict[str, set[str]] = {
         "$JS.ACK.ACP_WORK.*.>",
         "$JS.API.CONSUMER.MSG.NEXT.ACP_WORK.*",
         "$KV.acp_presence.generator.>",
-        "acp.v1.api.CONSUMER.INFO.ACP_WORK.*",
+        "acp.api.CONSUMER.INFO.ACP_WORK.*",
         "acp.v1.consumer.generator",
         "acp.v1.dead.generator",
         "acp.v1.event.*.*.cancelled",
@@ -83,8 +83,8 @@ PUBLISH: dict[str, set[str]] = {
         "$JS.API.CONSUMER.MSG.NEXT.ACP_WORK.qa",
         "$JS.API.DIRECT.GET.ACP_EVENTS",
         "$KV.acp_presence.qa.>",
-        "acp.v1.api.CONSUMER.INFO.ACP_WORK.qa",
-        "acp.v1.api.STREAM.INFO.ACP_EVENTS",
+        "acp.api.CONSUMER.INFO.ACP_WORK.qa",
+        "acp.api.STREAM.INFO.ACP_EVENTS",
         "acp.v1.consumer.qa",
         "acp.v1.dead.qa",
         "acp.v1.event.*.*.failed",
@@ -97,7 +97,7 @@ PUBLISH: dict[str, set[str]] = {
         "$JS.ACK.ACP_WORK.storage.>",
         "$JS.API.CONSUMER.MSG.NEXT.ACP_WORK.storage",
         "$KV.acp_presence.storage.>",
-        "acp.v1.api.CONSUMER.INFO.ACP_WORK.storage",
+        "acp.api.CONSUMER.INFO.ACP_WORK.storage",
         "acp.v1.consumer.storage",
         "acp.v1.dead.storage",
         "acp.v1.event.*.*.contact_sheet",
@@ -108,9 +108,9 @@ PUBLISH: dict[str, set[str]] = {
         *FIND_SERVICES,
         "$JS.API.DIRECT.GET.ACP_DEAD",
         "$JS.API.DIRECT.GET.KV_acp_presence",
-        "acp.v1.api.STREAM.INFO.ACP_DEAD",
-        "acp.v1.api.STREAM.INFO.KV_acp_presence",
-        "acp.v1.api.STREAM.MSG.DELETE.ACP_DEAD",
+        "acp.api.STREAM.INFO.ACP_DEAD",
+        "acp.api.STREAM.INFO.KV_acp_presence",
+        "acp.api.STREAM.MSG.DELETE.ACP_DEAD",
         "acp.v1.command.*",
         "acp.v1.event.>",
         "acp.v1.operator",
@@ -147,11 +147,25 @@ SUBSCRIBE: dict[str, set[str]] = {
     "client_a": {"_INBOX.>", "acp.v1.progress.a.>", "acp.v1.status.a.>"},
 }
 
+STREAMS: dict[str, set[str]] = {
+    "planner": {f"$KV.acp_presence.{role}.>" for role in ROLES if role != "planner"} | {"acp.v1.control.planner"},
+    **{role: {f"acp.v1.control.{role}"} for role in ROLES if role != "planner"},
+    "operator": {
+        *(f"$KV.acp_presence.{role}.>" for role in ROLES),
+        *(f"acp.v1.dead.{role}" for role in ROLES),
+        "acp.v1.progress.>",
+        "acp.v1.status.>",
+    },
+    "gateway": {"acp.v1.progress.>", "acp.v1.status.>"},
+    "client_a": {"acp.v1.progress.a.>", "acp.v1.status.a.>"},
+}
+"""What an account hears of others."""
+
 DENY = {
     f"{right}{rest}"
     for name in ("prompt", "qa", "storage")
     for right, rest in (
-        (f"acp.v1.api.CONSUMER.INFO.ACP_WORK.{name}", ""),
+        (f"acp.api.CONSUMER.INFO.ACP_WORK.{name}", ""),
         (f"$JS.API.CONSUMER.MSG.NEXT.ACP_WORK.{name}", ""),
         (f"$JS.ACK.ACP_WORK.{name}", ".>"),
         (f"$JS.ACK.*.*.ACP_WORK.{name}", ".>"),
@@ -182,11 +196,10 @@ def test_there_is_no_login_of_an_unknown_name() -> None:
 def test_an_account_imports_what_its_user_may_say_beyond_it_and_hear(name: str) -> None:
     found = login_of(name)
     own = {"_R_.>", "_INBOX.>", "$SRV.>", ">"}
-    heard_inside = {channel.pattern for channel in CHANNELS if channel.reply and name in channel.receivers}
     said_inside = {"acp.v1.control.*", "acp.v1.progress.>"}
 
     assert {one.local for one in found.services} == set(found.publish) - own - said_inside
-    assert {one.subject for one in found.streams} == set(found.subscribe) - own - heard_inside
+    assert {one.subject for one in found.streams} == STREAMS.get(name, set())
 
 
 def test_no_login_but_the_supervisors_may_make_a_consumer() -> None:

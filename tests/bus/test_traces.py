@@ -21,6 +21,7 @@ from tests.bus.scripted import (
     Scripted,
     admin_of,
     listen,
+    operator_of,
     raw_endpoint,
     served,
     write_prompts,
@@ -67,13 +68,13 @@ async def test_a_command_its_work_and_its_events_share_a_trace(workshop_server: 
 
     async with (
         asyncio.timeout(20),
-        admin_of(workshop_server) as admin,
+        operator_of(workshop_server) as operator,
         asyncio.TaskGroup() as group,
         served(planner, login("planner"), tracer=recorders["planner"].tracer),
         served(Scripted(handle=answer), login("prompt"), tracer=recorders["prompt"].tracer),
     ):
         group.create_task(send_from_a_loop_of_its_own())
-        await admin.client.request("acp.v1.command.me", b"{}", headers={"traceparent": TRACEPARENT}, timeout=5)
+        await operator.client.request("acp.v1.command.me", b"{}", headers={"traceparent": TRACEPARENT}, timeout=5)
         wake.set()
         await counted.wait()
 
@@ -128,10 +129,10 @@ async def test_a_broken_traceparent_begins_a_new_trace(workshop_server: Embedded
     planner = Scripted("planner", intakes=(), endpoints=[raw_endpoint(subjects.COMMANDS, accept)])
     async with (
         asyncio.timeout(20),
-        admin_of(workshop_server) as admin,
+        operator_of(workshop_server) as operator,
         served(planner, login("planner"), tracer=recorder.tracer),
     ):
-        await admin.client.request("acp.v1.command.me", b"", headers={"traceparent": "00-nonsense"}, timeout=5)
+        await operator.client.request("acp.v1.command.me", b"", headers={"traceparent": "00-nonsense"}, timeout=5)
     assert recorder.spans()["process acp.v1.command"].parent is None
 
 
