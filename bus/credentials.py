@@ -56,6 +56,16 @@ def new_credentials(port: int | None = None) -> Credentials:
     return Credentials(port or free_port(), {name: new_password() for name in FIXED_LOGINS})
 
 
+def outside_address(url: str, folder: Path, login: str) -> Address:
+    """The address of a login on a server of somebody else's. A URL with credentials is the whole of it; without them
+    the login's own are those that this folder keeps, where it keeps any (see `bottega deploy nats-config`)."""
+    address = Address.parse(url)
+    kept = read_credentials(folder) if address.user is None else None
+    if kept is None or login not in kept.passwords:
+        return address
+    return Address(address.url, login, kept.passwords[login])
+
+
 def new_password() -> str:
     """A password that nobody guesses."""
     return secrets.token_urlsafe(24)

@@ -148,7 +148,7 @@ async def test_a_late_watcher_gets_the_last_status_and_then_the_newer_ones(
     workshop_server: EmbeddedServer, login: Login
 ) -> None:
     async def answer(payload: bytes, headers: Mapping[str, str], subject: str) -> tuple[bytes, Mapping[str, str]]:
-        assert json.loads(payload) == {"cmd": "STATUS", "hash": BATCH}
+        assert json.loads(payload)["cmd"] == "STATUS"
         return codec.encode(status(3)), {}
 
     planner = Scripted("planner", intakes=(), endpoints=[raw_endpoint(subjects.COMMANDS, answer)])

@@ -14,6 +14,7 @@ import pytest
 from bus import topology
 from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import Address
+from bus.consumers import answer_consumers
 from bus.server import EmbeddedServer
 from protocol import codec, subjects
 from protocol.channels import ACP_DEAD, ACP_EVENTS, ACP_WORK
@@ -224,6 +225,7 @@ async def test_an_agent_may_start_before_what_it_needs(nats_server: EmbeddedServ
             await nats_server.start()
         async with admin_of(nats_server) as admin:
             await topology.apply_topology(admin)
+            await answer_consumers(admin)
             await put(admin, write_prompts())
             await until_stored(admin, ACP_EVENTS, 1)
         stop.set()

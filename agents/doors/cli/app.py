@@ -16,7 +16,7 @@ from agents.doors.cli.records.flags import records_app
 from agents.doors.cli.rerun.flags import rerun_app
 from agents.doors.cli.sessions.flags import batch_app
 from agents.doors.cli.styles.flags import styles_app
-from agents.doors.cli.workshop.flags import workshop_app
+from agents.doors.cli.workshop.flags import deploy_app, workshop_app
 
 app = typer.Typer(
     name="bottega",
@@ -55,6 +55,7 @@ app.add_typer(workshop_app)
 app.add_typer(costs_app)
 app.add_typer(records_app)
 app.add_typer(clients_app, name="clients", rich_help_panel=help_panels.OPERATOR)
+app.add_typer(deploy_app, name="deploy", rich_help_panel=help_panels.OPERATOR)
 app.add_typer(dead_letters_app, name="dead-letters", rich_help_panel=help_panels.OPERATOR)
 
 

@@ -9,6 +9,7 @@ from agents.shared.settings import Settings
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.restart import BackOff
 from bus.connection import Address
+from bus.credentials import outside_address
 from bus.disk_space import FULL_BYTES, free_bytes
 from bus.server import EmbeddedServer, ServerUnavailable
 from protocol.errors import Unavailable
@@ -68,8 +69,8 @@ async def open_broker(settings: Settings, announce: Callable[[Notice], None]) ->
         Unavailable: the embedded server cannot be started.
     """
     if settings.nats_url is not None:
-        address = Address.parse(settings.nats_url)
-        yield Broker(lambda _: address, None)
+        url, folder = settings.nats_url, settings.nats_folder
+        yield Broker(lambda login: outside_address(url, folder, login), None)
         return
     server = EmbeddedServer(settings.nats_folder)
     await _start(server)

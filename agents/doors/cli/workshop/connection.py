@@ -18,8 +18,10 @@ from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.supervise import run_workshop
+from bus.accounts import LOCAL_CLIENT, client_login
 from bus.client import Client
 from bus.connection import Address
+from bus.credentials import outside_address
 from bus.operator import Operator
 from protocol.codec import encode
 from protocol.commands import Command, List
@@ -38,7 +40,9 @@ def workshop_address(settings: Settings) -> Address | None:
     """Where the workshop of this home is, or the server that the settings name; null where there is neither."""
     if found := find_workshop(settings.address_file):
         return Address(found.url, found.user, found.password)
-    return Address.parse(settings.nats_url) if settings.nats_url else None
+    if settings.nats_url is None:
+        return None
+    return outside_address(settings.nats_url, settings.nats_folder, client_login(LOCAL_CLIENT))
 
 
 def require_address(settings: Settings) -> Address:

@@ -10,6 +10,7 @@ from agents.doors.cli.shared_flags import JsonFlag, StandInFlag
 from protocol.messages import Role
 
 workshop_app = typer.Typer()
+deploy_app = typer.Typer(no_args_is_help=True, help="Run parts of a workshop elsewhere.")
 
 
 LogName = Literal["planner", "prompt", "generator", "qa", "storage", "supervisor", "up", "nats"]
@@ -96,3 +97,12 @@ def doctor(json: JsonFlag = False) -> None:
         from agents.doors.cli.workshop.doctor import doctor as run
 
         raise SystemExit(run(json))
+
+
+@deploy_app.command()
+def nats_config() -> None:
+    """Print accounts, users and rights for a nats-server of your own. It has passwords."""
+    with report_failures():
+        from agents.doors.cli.workshop.nats_config import print_nats_config as run
+
+        run()

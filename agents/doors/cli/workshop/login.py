@@ -5,6 +5,7 @@ from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
 from bus import credentials
 from bus.connection import Address
+from bus.credentials import outside_address
 
 
 def login_address(login: str, settings: Settings) -> Address:
@@ -14,7 +15,7 @@ def login_address(login: str, settings: Settings) -> Address:
         Failure: neither is there.
     """
     if settings.nats_url is not None:
-        return Address.parse(settings.nats_url)
+        return outside_address(settings.nats_url, settings.nats_folder, login)
     kept = credentials.read_credentials(settings.nats_folder)
     if kept is None or find_workshop(settings.address_file) is None:
         raise no_workshop(
