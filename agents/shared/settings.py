@@ -5,16 +5,18 @@ Read once, by the command line; everything below receives values.
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from protocol.ids import is_id
 
 Compiler = Literal["inductor", "aot_eager", "eager"]
 """Back ends of torch.compile; all but the first are for tests."""
@@ -39,6 +41,12 @@ def default_home() -> Path:
 def variable_names() -> list[str]:
     """The names of the environment's variables, among which misspelt settings may be."""
     return list(os.environ)
+
+
+def _check_client(name: str) -> str:
+    if not is_id(name):
+        raise ValueError("letters, digits, _ and -, 1 to 64 of them, and no word with a meaning of its own, such as all")
+    return name
 
 
 class Settings(BaseSettings):
@@ -96,6 +104,10 @@ class Settings(BaseSettings):
     gpu_price_per_hour: float | None = Field(default=None, ge=0, description="dollars; null leaves cost unmeasured")
     hold_over: float | None = Field(
         default=None, ge=0, description="dollars; a plan that is estimated to cost more waits for approval"
+    )
+    client: Annotated[str, AfterValidator(_check_client)] | None = Field(
+        default=None,
+        description="the client as which the terminal speaks; null is local, or the one whose login nats_url has",
     )
     open_door: bool | Literal["auto"] = Field(
         default="auto",

@@ -1,19 +1,21 @@
-"""Questions that the ledger answers alone, while no planner runs: STATUS, RESULT, LIST and COSTS."""
+"""Questions that the ledger answers alone, while no planner runs: STATUS, RESULT, LIST, COSTS and LIST_BATCHES."""
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from agents.planner.requests.batch_queries import read_list, read_result, read_status
 from agents.planner.requests.costs import read_costs
+from agents.planner.requests.replies import batch_list_reply
 from agents.shared.database.copying import Database, open_snapshots
 from protocol.commands import Costs, List, Result, Status
 from protocol.errors import Unavailable
+from protocol.operator import ListBatches
 from protocol.replies import Reply
 
 Readable = Status | Result | List | Costs
 
 
-def read_answer(ledger: Database, command: Readable, client: str) -> Reply:
+def read_answer(ledger: Database, command: Readable | ListBatches, client: str) -> Reply:
     """The reply that a planner would give now, from a connection that can write nothing.
 
     Raises:
@@ -29,7 +31,7 @@ def read_answer(ledger: Database, command: Readable, client: str) -> Reply:
         ) from error
 
 
-def _answer(connection: Connection, command: Readable, client: str) -> Reply:
+def _answer(connection: Connection, command: Readable | ListBatches, client: str) -> Reply:
     match command:
         case Status():
             return read_status(connection, command, client)
@@ -39,3 +41,5 @@ def _answer(connection: Connection, command: Readable, client: str) -> Reply:
             return read_list(connection, command, client)
         case Costs():
             return read_costs(connection, command, client)
+        case ListBatches():
+            return batch_list_reply(connection, None, command.first, command.count, command.hash)

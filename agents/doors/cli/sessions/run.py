@@ -42,11 +42,12 @@ MAX_JOBS = 20_000
 
 @dataclass(frozen=True)
 class SessionContext:
-    """Where sessions are kept, and who makes them."""
+    """Where sessions are kept, who makes them, and whose they are."""
 
     output: Path | None = None
     stand_in: str | None = None
     json: bool = False
+    client: str | None = None
 
 
 def start(wanted: SessionOptions, place: SessionContext) -> int:
@@ -72,7 +73,7 @@ def start(wanted: SessionOptions, place: SessionContext) -> int:
             config=config_of(wanted),
             jobs=[],
             summary=Summary(),
-            command=replace(command, command_id=_command_id(session)),
+            command=replace(command, command_id=_command_id(session), client_id=settings.client),
         )
         return _drive(sessions, log, settings, place)
 
@@ -117,7 +118,7 @@ def upgrade(session: str | None, quality: str, place: SessionContext) -> int:
             config=replace(parent.config, quality=quality),
             jobs=[_upgraded_job(job, number) for number, job in enumerate(made)],
             summary=Summary(total=len(made), pending=len(made)),
-            command=Upgrade(hash=parent.hash, resolution=quality, command_id=_command_id(name)),
+            command=Upgrade(hash=parent.hash, resolution=quality, command_id=_command_id(name), client_id=parent.command.client_id),
             parent=parent.session_id,
         )
         return _drive(sessions, log, settings, place)
@@ -140,7 +141,7 @@ def _command_id(session: str) -> str:
 
 
 def _open_index(place: SessionContext) -> tuple[Settings, SessionIndex]:
-    settings = load_settings(stand_in=place.stand_in)
+    settings = load_settings(stand_in=place.stand_in, client=place.client)
     return settings, SessionIndex.of_home(settings)
 
 
