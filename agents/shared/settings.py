@@ -45,7 +45,9 @@ def variable_names() -> list[str]:
 
 def _check_client(name: str) -> str:
     if not is_id(name):
-        raise ValueError("letters, digits, _ and -, 1 to 64 of them, and no word with a meaning of its own, such as all")
+        raise ValueError(
+            "letters, digits, _ and -, 1 to 64 of them, and no word with a meaning of its own, such as all"
+        )
     return name
 
 

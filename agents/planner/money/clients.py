@@ -16,7 +16,7 @@ from agents.planner.ledger.audit import last_client_changes, note
 from agents.planner.ledger.states import ClientState
 from agents.planner.ledger.tables import batches, clients
 from agents.shared.database.insert_once import insert_once
-from bus.client import LOCAL_CLIENT
+from bus.accounts import LOCAL_CLIENT
 from protocol.accounts import ClientBody, ClientChangeKind, ClientList, ClientListBody, ClientReply
 from protocol.errors import BadCommand, Refused
 from protocol.ids import is_id
@@ -120,9 +120,7 @@ def show(connection: Connection, client: str) -> ClientReply:
     Raises:
         Refused: `unknown_client`.
     """
-    return ClientReply(
-        client=_body(connection, client), changes=last_client_changes(connection, client, SHOWN_CHANGES)
-    )
+    return ClientReply(client=_body(connection, client), changes=last_client_changes(connection, client, SHOWN_CHANGES))
 
 
 def list_page(connection: Connection, first: int, count: int) -> ClientList:

@@ -59,9 +59,7 @@ class OperatorRequests:
                 )
             case FindWork():
                 return await self._ledger.read(lambda c: find_work(c, command))
-            case (
-                CreateClient() | LimitClient() | SuspendClient() | ResumeClient() | RotateClient() | RevokeClient()
-            ):
+            case CreateClient() | LimitClient() | SuspendClient() | ResumeClient() | RotateClient() | RevokeClient():
                 return await self._change_client(command)
 
     async def _change_client(self, command: clients.ClientChange) -> Reply:

@@ -53,14 +53,18 @@ def priority(batch: str, to: ServiceClass, client: str | None, json: bool) -> No
     _send_and_show(Priority(hash=batch, priority=to), client, json)
 
 
-def amend(batch: str, number: int | None, min_score: float | None, negative: str | None, client: str | None, json: bool) -> None:
+def amend(
+    batch: str, number: int | None, min_score: float | None, negative: str | None, client: str | None, json: bool
+) -> None:
     """Change what has not started."""
     if number is None and min_score is None and negative is None:
         raise bad_input("nothing to change", hint="give --number, --min-score or --negative")
     _send_and_show(Amend(hash=batch, quantity=number, min_score=min_score, negative_prompt=negative), client, json)
 
 
-def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images: list[str], client: str | None, json: bool) -> int:
+def upgrade(
+    batch: str, size: str | None, quality: RenderQuality | None, images: list[str], client: str | None, json: bool
+) -> int:
     """Make finished pictures again; returns the exit code."""
     if size is None and quality is None:
         raise bad_input("an upgrade needs a size or a quality", hint="--size 2048x2048, or --quality hd")

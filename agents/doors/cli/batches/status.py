@@ -100,9 +100,7 @@ async def _show_workshop(client: str | None, json: bool) -> int:
     settings = load_settings(client=client)
     address = find_workshop(settings.address_file)
     async with connect_client(settings) as connected:
-        processes = sorted(
-            await _processes(settings, connected), key=lambda one: (ROLES.index(one.role), one.pid)
-        )
+        processes = sorted(await _processes(settings, connected), key=lambda one: (ROLES.index(one.role), one.pid))
         batches = await _recent_or_none(connected)
         record = current_record(settings)
         shown = WorkshopStatus(

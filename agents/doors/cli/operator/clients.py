@@ -33,6 +33,7 @@ from protocol.replies import Reply
 
 Answer = TypeVar("Answer", bound=Reply)
 
+
 class ClientWithLogin(Struct, frozen=True, kw_only=True):
     """What `create`, `rotate` and the `resume` of a revoked client print with --json; `url` is its login, a secret."""
 

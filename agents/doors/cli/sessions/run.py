@@ -118,7 +118,9 @@ def upgrade(session: str | None, quality: str, place: SessionContext) -> int:
             config=replace(parent.config, quality=quality),
             jobs=[_upgraded_job(job, number) for number, job in enumerate(made)],
             summary=Summary(total=len(made), pending=len(made)),
-            command=Upgrade(hash=parent.hash, resolution=quality, command_id=_command_id(name), client_id=parent.command.client_id),
+            command=Upgrade(
+                hash=parent.hash, resolution=quality, command_id=_command_id(name), client_id=parent.command.client_id
+            ),
             parent=parent.session_id,
         )
         return _drive(sessions, log, settings, place)

@@ -39,7 +39,5 @@ def kept_address(login: str, settings: Settings) -> Address:
     operator = login_address("operator", settings)
     kept = credentials.read_credentials(settings.nats_folder)
     if kept is None:
-        raise bad_input(
-            f"{settings.home} keeps no logins", hint="ask in the home of the workshop: see BOTTEGA_HOME"
-        )
+        raise bad_input(f"{settings.home} keeps no logins", hint="ask in the home of the workshop: see BOTTEGA_HOME")
     return Address(operator.url, login, kept.address(login).password)
