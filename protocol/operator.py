@@ -1,4 +1,4 @@
-"""What the operator of a workshop asks of its planner: clients, their limits, costs and batches; whether work is still expected.
+"""What the operator of a workshop asks of its planner: clients, their limits, costs and batches, and dead letters.
 
 Told apart by `cmd`, answered by replies, and heard on a subject that no client may speak on. Pure module.
 """

@@ -29,7 +29,7 @@ def needs_operator(user: str | None, home: str) -> Failure | None:
     whose = "a gateway" if user == "gateway" else f"the client {user.removeprefix(CLIENT_PREFIX)}"
     return bad_input(
         f"BOTTEGA_NATS_URL is the login of {whose}; this is for the operator of the workshop",
-        hint=f"on the workshop's own machine leave BOTTEGA_NATS_URL out: the operator's login lies in {home}; elsewhere "
-        "give the URL the login operator, with its password from there",
+        hint="on the workshop's own machine leave BOTTEGA_NATS_URL out; elsewhere give the URL the login operator, "
+        f"whose password lies there in {home}",
         code="client_mismatch",
     )
