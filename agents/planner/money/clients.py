@@ -191,6 +191,8 @@ def _rotate(connection: Connection, name: str, now: float) -> None:
     if _is_revoked(connection, name):
         hint = f"bottega clients resume {name} lets it in again, with a new login"
         raise Refused("wrong_state", f"the client {name} is revoked", path="$.client_id", hint=hint)
+    if name == LOCAL_CLIENT:
+        _add(connection, CreateClient(client_id=name), now)  # it has a login before its first command
     if client_row(connection, name) is None:
         raise _unknown_client_refusal(name)
     note(connection, "client_rotated", name, now)
