@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from agents.planner.money.clients import is_door_open
 from agents.planner.requests.batch_queries import read_list, read_result, read_status
 from agents.planner.requests.costs import read_costs
 from agents.planner.requests.replies import batch_list_reply
@@ -29,6 +30,16 @@ def read_answer(ledger: Database, command: Readable | ListBatches, client: str) 
         raise Unavailable(
             "timeout", f"the ledger cannot be read: {error.orig}".strip(), hint="see BOTTEGA_LEDGER_URL: bottega config"
         ) from error
+
+
+def reads_open_door(ledger: Database, open_door: bool | None) -> bool:
+    """Whether a planner would let a name begin work that it does not know.
+
+    Raises:
+        OtherRevision: there is no ledger, or one that must be migrated first.
+    """
+    with open_snapshots([ledger]) as [connection]:
+        return is_door_open(connection, open_door)
 
 
 def _answer(connection: Connection, command: Readable | ListBatches, client: str) -> Reply:

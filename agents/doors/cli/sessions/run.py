@@ -182,7 +182,7 @@ async def _drive_batch(
     tracker = SessionTracker(sessions, log)
     display = batch_display.session_display(console, tracker, silent=silent)
     await tracker.write()  # before anything is asked for, so that nothing is made that no log knows of
-    async with connect_or_start(settings, display_for(console, silent=silent)) as client:
+    async with connect_or_start(_speaking_for(log, settings), display_for(console, silent=silent)) as client:
         clock.end_phase("starting")
         known = {int(job.id) - 1: job for job in log.jobs}
         quantity = await _ensure_planned(client, sessions, tracker, display)
@@ -280,9 +280,15 @@ async def _pause(client: Client, tracker: SessionTracker, display: Display) -> N
 
 async def _refresh_log(sessions: SessionStore, log: SessionLog, settings: Settings) -> SessionLog:
     tracker = SessionTracker(sessions, log)
-    async with connect_client(settings) as client:
+    async with connect_client(_speaking_for(log, settings)) as client:
         await _fetch_all_images(client, tracker)
     return tracker.log
+
+
+def _speaking_for(log: SessionLog, settings: Settings) -> Settings:
+    """The settings; where nobody says who speaks, it is the client whose session it is."""
+    whose = log.command.client_id
+    return settings if settings.client is not None or whose is None else settings.model_copy(update={"client": whose})
 
 
 def _upgraded_job(job: JobEntry, number: int) -> JobEntry:

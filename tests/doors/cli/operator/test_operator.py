@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from agents.doors.cli.workshop.doctor import check_clients
 from agents.storage.filing import read_record
 from agents.storage.png import with_text, without_text
 from agents.storage.record import texts_of
@@ -17,6 +18,7 @@ from protocol.accounts import ClientList, ClientReply
 from protocol.codec import decode_reply
 from protocol.messages import WritePrompts
 from tests.doors.cli.conftest import Home
+from tests.workshop import instant_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -84,6 +86,14 @@ def test_a_client_is_given_a_login_that_is_changed_ended_and_given_again(worksho
     assert changes == ["client_resumed", "client_revoked", "client_rotated", "client_created"]
     shown = workshop.run("clients", "show", "beta").stdout
     assert "created  limit none, weight 1, max in flight none" in shown
+
+
+def test_the_doctor_says_who_may_order(workshop: Home, home: Home) -> None:
+    workshop.run("clients", "create", "delta")
+    assert "only clients that are known" in check_clients(instant_settings(workshop.folder)).detail
+    assert "any name" in check_clients(instant_settings(workshop.folder, open_door=True)).detail
+    assert "any name" in check_clients(instant_settings(home.folder)).detail
+    assert "only clients that are known" in check_clients(instant_settings(home.folder, open_door=False)).detail
 
 
 def test_the_terminals_own_client_goes_on_with_its_new_password(workshop: Home) -> None:
