@@ -5,18 +5,16 @@ Read once, by the command line; everything below receives values.
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
-
-from protocol.ids import is_id
 
 Compiler = Literal["inductor", "aot_eager", "eager"]
 """Back ends of torch.compile; all but the first are for tests."""
@@ -41,14 +39,6 @@ def default_home() -> Path:
 def variable_names() -> list[str]:
     """The names of the environment's variables, among which misspelt settings may be."""
     return list(os.environ)
-
-
-def _check_client(name: str) -> str:
-    if not is_id(name):
-        raise ValueError(
-            "letters, digits, _ and -, 1 to 64 of them, and no word with a meaning of its own, such as all"
-        )
-    return name
 
 
 class Settings(BaseSettings):
@@ -107,8 +97,9 @@ class Settings(BaseSettings):
     hold_over: float | None = Field(
         default=None, ge=0, description="dollars; a plan that is estimated to cost more waits for approval"
     )
-    client: Annotated[str, AfterValidator(_check_client)] | None = Field(
+    client: str | None = Field(
         default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="the client as which the terminal speaks; null is local, or the one whose login nats_url has",
     )
     open_door: bool | Literal["auto"] = Field(

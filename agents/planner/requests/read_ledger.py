@@ -27,9 +27,7 @@ def read_answer(ledger: Database, command: Readable | ListBatches, client: str) 
         with open_snapshots([ledger]) as [connection]:
             return _answer(connection, command, client)
     except OperationalError as error:
-        raise Unavailable(
-            "timeout", f"the ledger cannot be read: {error.orig}".strip(), hint="see BOTTEGA_LEDGER_URL: bottega config"
-        ) from error
+        raise _unreadable(error) from error
 
 
 def reads_open_door(ledger: Database, open_door: bool | None) -> bool:
@@ -37,9 +35,19 @@ def reads_open_door(ledger: Database, open_door: bool | None) -> bool:
 
     Raises:
         OtherRevision: there is no ledger, or one that must be migrated first.
+        AcpError: the database cannot be reached.
     """
-    with open_snapshots([ledger]) as [connection]:
-        return is_door_open(connection, open_door)
+    try:
+        with open_snapshots([ledger]) as [connection]:
+            return is_door_open(connection, open_door)
+    except OperationalError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OperationalError) -> Unavailable:
+    return Unavailable(
+        "timeout", f"the ledger cannot be read: {error.orig}".strip(), hint="see BOTTEGA_LEDGER_URL: bottega config"
+    )
 
 
 def _answer(connection: Connection, command: Readable | ListBatches, client: str) -> Reply:

@@ -13,7 +13,6 @@ from typing import Literal
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import OperationalError
 
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED
 from agents.doors.cli.records.compare import take_inventory
@@ -283,8 +282,8 @@ def check_clients(settings: Settings) -> Check:
     try:
         ledger, _ = databases(settings)
         is_open = reads_open_door(ledger, None if settings.open_door == "auto" else settings.open_door)
-    except (OtherRevision, OperationalError):
-        is_open = settings.open_door is not False  # no records: nobody is known
+    except (OtherRevision, AcpError):
+        is_open = settings.open_door is not False  # without records nobody is known
     who = "any name may order" if is_open else "only clients that are known may order"
     return Check(name="clients", state="ok", detail=f"{who} (BOTTEGA_OPEN_DOOR={str(settings.open_door).lower()})")
 

@@ -2,14 +2,19 @@
 
 from agents.doors.cli.errors import Failure, bad_input
 from bus.accounts import CLIENT_PREFIX, LOCAL_CLIENT, client_of_login
+from protocol.ids import is_id
 
 
 def client_of_command(user: str | None, wanted: str | None) -> str:
     """The client as which a command is sent with the login `user`; `wanted` is what --client or BOTTEGA_CLIENT says.
 
     Raises:
-        Failure: the login is another client's, and speaks for nobody else.
+        Failure: no client can have that name, or the login is another client's, which speaks for nobody else.
     """
+    if wanted is not None and not is_id(wanted):
+        raise bad_input(
+            f"{wanted!r} names no client", hint="name one client; everyone's batches: bottega list --client all"
+        )
     own = None if user is None else client_of_login(user)
     if own is None:
         return wanted or LOCAL_CLIENT

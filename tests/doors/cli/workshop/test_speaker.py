@@ -33,6 +33,11 @@ def test_a_clients_login_does_not_speak_for_another(wanted: str) -> None:
     assert caught.value.body.hint
 
 
+def test_a_word_with_a_meaning_of_its_own_is_no_client() -> None:
+    with pytest.raises(Failure, match="'all' names no client"):
+        client_of_command("operator", "all")
+
+
 @pytest.mark.parametrize("user", ["client_acme", "client_local", "gateway"])
 def test_what_is_the_operators_says_which_login_is_missing_and_where_it_lies(user: str) -> None:
     refusal = needs_operator(user, "/home/nats")
