@@ -191,8 +191,14 @@ class Connection:
                     await self.client.flush()
             except (NatsError, TimeoutError, OSError) as error:
                 log.warning("the last flush failed", error=repr(error))
-        with contextlib.suppress(OSError):  # nats-py writes what is buffered to a broker that may be gone
+        try:
             await self.client.close()
+        except OSError:
+            pass  # nats-py writes what is buffered to a broker that may be gone
+        except asyncio.CancelledError:
+            # Nobody cancelled this: nats-py's reading task, ended by a broker that cut the connection meanwhile, was.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
 
     async def subscribe(
         self, subject: str, receive: Callable[[Msg], Awaitable[None]], *, queue: str = ""

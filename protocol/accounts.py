@@ -1,8 +1,8 @@
 """Clients and what their pictures cost. Pure module."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from protocol.parameters import CostsBy
 
@@ -12,7 +12,7 @@ class ClientBody(Struct, frozen=True, kw_only=True):
     ledger keeps. `limit` and `max_in_flight` are null where there is none."""
 
     client_id: str
-    state: Literal["active", "suspended"]
+    state: Literal["active", "suspended", "revoked"]
     limit: float | None
     spent: float
     held: float
@@ -22,10 +22,24 @@ class ClientBody(Struct, frozen=True, kw_only=True):
     created_at: str
 
 
+ClientChangeKind = Literal[
+    "client_created", "client_limited", "client_suspended", "client_resumed", "client_rotated", "client_revoked"
+]
+
+
+class ClientChanged(Struct, frozen=True, kw_only=True):
+    """A change of a client, as the audit log has it: when, which, and what it set; amounts are micro-dollars."""
+
+    at: str
+    what: ClientChangeKind
+    detail: dict[str, Any]
+
+
 class ClientReply(Struct, frozen=True, kw_only=True):
-    """`{"client": {…}}`."""
+    """`{"client": {…}}`. `changes` are the last ones, newest first, there only where the client is shown."""
 
     client: ClientBody
+    changes: list[ClientChanged] | UnsetType = UNSET
 
 
 class ClientListBody(Struct, frozen=True, kw_only=True):

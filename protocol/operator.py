@@ -1,4 +1,4 @@
-"""What the operator of a workshop asks of its planner: clients, their limits and costs; whether work is still expected.
+"""What the operator of a workshop asks of its planner: clients, their limits, costs and batches, and dead letters.
 
 Told apart by `cmd`, answered by replies, and heard on a subject that no client may speak on. Pure module.
 """
@@ -23,7 +23,7 @@ class ListClients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class ShowClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="SHOW_CLIENT"):
-    """One client: its limits, and what it spent."""
+    """One client: its limits, what it spent, and its last changes."""
 
     client_id: Id
 
@@ -71,9 +71,30 @@ class SuspendClient(
 
 
 class ResumeClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="RESUME_CLIENT"):
-    """Go on with a suspended client, its batches included."""
+    """Go on with a suspended or revoked client, its batches included."""
 
     client_id: Id
+
+
+class RotateClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="ROTATE_CLIENT"):
+    """Tell the ledger that a client gets another password; the login itself is the broker's."""
+
+    client_id: Id
+
+
+class RevokeClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="REVOKE_CLIENT"):
+    """Begin nothing more for a client, whose login ends as well: pictures in flight are finished."""
+
+    client_id: Id
+
+
+class ListBatches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="LIST_BATCHES"):
+    """The batches of every client, newest first, with whose they are."""
+
+    first: Offset = 0
+    count: Annotated[int, Meta(ge=1, le=200)] = 50
+    hash: Id | None = None
+    """One batch alone."""
 
 
 class FindWork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="FIND_WORK"):
@@ -88,6 +109,16 @@ class FindWork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 
 
 OperatorCommand = (
-    ListClients | ShowClient | ShowCosts | CreateClient | LimitClient | SuspendClient | ResumeClient | FindWork
+    ListClients
+    | ShowClient
+    | ShowCosts
+    | CreateClient
+    | LimitClient
+    | SuspendClient
+    | ResumeClient
+    | RotateClient
+    | RevokeClient
+    | ListBatches
+    | FindWork
 )
 """Everything that may be sent to `acp.v1.operator`."""

@@ -138,7 +138,8 @@ class GenerationResult(Struct, frozen=True, kw_only=True):
 
 
 class BatchSummary(Struct, frozen=True, kw_only=True):
-    """A batch in a list. `parent` is the batch whose pictures are made again."""
+    """A batch in a list. `parent` is the batch whose pictures are made again; `client_id`, whose it is, is there only
+    in the operator's list."""
 
     hash: str
     state: BatchState
@@ -152,6 +153,7 @@ class BatchSummary(Struct, frozen=True, kw_only=True):
     created_at: str
     priority: ServiceClass = "batch"
     parent: str | None = None
+    client_id: str | UnsetType = UNSET
 
 
 class BatchListBody(Struct, frozen=True, kw_only=True):

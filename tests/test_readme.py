@@ -259,7 +259,7 @@ def test_the_guide_names_every_setting_with_its_variable_and_default() -> None:
 
 
 def test_the_guide_has_a_page_for_each_kind_of_reader_and_its_index_leads_to_all() -> None:
-    pages = {"quick-start.md", "designer.md", "batch.md", "operator.md", "settings.md"}
+    pages = {"quick-start.md", "designer.md", "batch.md", "operator.md", "agents.md", "settings.md"}
     assert {file.name for file in GUIDE.iterdir()} == {*pages, "README.md"}
     assert pages <= set(links_of((GUIDE / "README.md").read_text()))
 

@@ -37,7 +37,7 @@ async def test_the_client_of_the_readme_follows_its_order_to_the_end_and_tells_a
     (client,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     url = tmp_path / "bin" / "bottega"
     url.parent.mkdir()
-    url.write_text(f"#!/bin/sh\necho '{login('client').url_with_credentials}'\n")
+    url.write_text(f"#!/bin/sh\necho '{login('client_local').url_with_credentials}'\n")
     url.chmod(0o755)
     path = f"{url.parent}{os.pathsep}{os.environ['PATH']}"
     misspelt = client.replace('"brief"', '"briefs"')

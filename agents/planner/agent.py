@@ -294,7 +294,7 @@ def _defaults(settings: Settings) -> Defaults:
         hold_over=settings.hold_over,
         price_per_hour=settings.gpu_price_per_hour,
         max_seconds=settings.max_seconds_per_image,
-        open_door=settings.open_door,
+        open_door=None if settings.open_door == "auto" else settings.open_door,
     )
 
 

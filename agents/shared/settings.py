@@ -97,8 +97,15 @@ class Settings(BaseSettings):
     hold_over: float | None = Field(
         default=None, ge=0, description="dollars; a plan that is estimated to cost more waits for approval"
     )
-    open_door: bool = Field(
-        default=True, description="false refuses clients that the operator did not create: bottega clients create"
+    client: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="the client as which the terminal speaks; null is local, or the one whose login nats_url has",
+    )
+    open_door: bool | Literal["auto"] = Field(
+        default="auto",
+        description="false refuses clients that bottega clients create did not create, true lets in any name; auto is "
+        "true while no client but local is known",
     )
     max_seconds_per_image: float = Field(
         default=120.0, gt=0, description="device seconds held for an attempt while none was measured"

@@ -12,6 +12,7 @@ INTERFACES: tuple[Requirement, ...] = (
             "test_micro_service::test_a_plain_nats_client_gets_an_answer",
             "test_readme::test_the_python_example_sends_a_command_that_is_understood",
             "test_readme_client::test_the_client_of_the_readme_follows_its_order_to_the_end_and_tells_a_refusal",
+            "test_guide_for_agents::test_every_example_of_the_guide_is_answered_as_it_is_shown_by_a_login_of_ones_own",
         ),
         missing="No MCP, A2A or HTTP server.",
     ),

@@ -20,13 +20,16 @@ INTERRUPTED = 130
 
 class Failure(Exception):
     """The command cannot go on. `body` says why; `exit_code` is one of this file's constants; `alternatives` are
-    what would work instead."""
+    what would work instead; `batch` is the one that was asked about."""
 
-    def __init__(self, body: ErrorBody, exit_code: int, alternatives: Sequence[str] = ()) -> None:
+    def __init__(
+        self, body: ErrorBody, exit_code: int, alternatives: Sequence[str] = (), batch: str | None = None
+    ) -> None:
         super().__init__(body.message)
         self.body = body
         self.exit_code = exit_code
         self.alternatives = alternatives
+        self.batch = batch
 
 
 def bad_input(
@@ -47,9 +50,9 @@ def failure_of_error(error: AcpError) -> Failure:
     return Failure(error.body, NO_WORKSHOP if error.retryable else BAD_INPUT)
 
 
-def failure_of_reply(body: ErrorBody) -> Failure:
-    """An error that a workshop answered with."""
-    return Failure(body, NO_WORKSHOP if body.retryable else BAD_INPUT)
+def failure_of_reply(body: ErrorBody, batch: str | None = None) -> Failure:
+    """An error that a workshop answered with, asked about `batch`."""
+    return Failure(body, NO_WORKSHOP if body.retryable else BAD_INPUT, batch=batch)
 
 
 @contextmanager

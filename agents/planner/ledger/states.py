@@ -56,6 +56,7 @@ class ClientState(StrEnum):
 
     ACTIVE = "active"  #: it may
     SUSPENDED = "suspended"  #: the operator does not let it
+    REVOKED = "revoked"  #: the operator does not let it, and took its login
 
 
 class ReservationState(StrEnum):
@@ -175,8 +176,9 @@ LEGAL_ATTEMPT: Mapping[AttemptState | None, frozenset[AttemptState]] = {
 
 LEGAL_CLIENT: Mapping[ClientState | None, frozenset[ClientState]] = {
     None: frozenset({ClientState.ACTIVE}),
-    ClientState.ACTIVE: frozenset({ClientState.SUSPENDED}),
-    ClientState.SUSPENDED: frozenset({ClientState.ACTIVE}),
+    ClientState.ACTIVE: frozenset({ClientState.SUSPENDED, ClientState.REVOKED}),
+    ClientState.SUSPENDED: frozenset({ClientState.ACTIVE, ClientState.REVOKED}),
+    ClientState.REVOKED: frozenset({ClientState.ACTIVE}),
 }
 """State of a client -> its next states."""
 

@@ -1,6 +1,7 @@
 """Clients: who may begin work, and what the operator changes about them. Each function runs inside a transaction.
 
-A suspended client begins nothing: its pictures in flight are finished, its batches wait until it is resumed.
+A suspended client begins nothing: its pictures in flight are finished, its batches wait until it is resumed. A revoked
+one is a suspended one that lost its login.
 """
 
 from collections.abc import Sequence
@@ -11,22 +12,27 @@ import sqlalchemy as sa
 from msgspec import UNSET, Struct
 from sqlalchemy import Connection, RowMapping
 
-from agents.planner.ledger.audit import note
+from agents.planner.ledger.audit import last_client_changes, note
 from agents.planner.ledger.states import ClientState
 from agents.planner.ledger.tables import batches, clients
 from agents.shared.database.insert_once import insert_once
-from protocol.accounts import ClientBody, ClientList, ClientListBody, ClientReply
+from bus.accounts import LOCAL_CLIENT
+from protocol.accounts import ClientBody, ClientChangeKind, ClientList, ClientListBody, ClientReply
 from protocol.errors import BadCommand, Refused
 from protocol.ids import is_id
 from protocol.money import dollars, micros
-from protocol.operator import CreateClient, LimitClient, ResumeClient, SuspendClient
+from protocol.operator import CreateClient, LimitClient, ResumeClient, RevokeClient, RotateClient, SuspendClient
 
-ClientChange = CreateClient | LimitClient | SuspendClient | ResumeClient
+ClientChange = CreateClient | LimitClient | SuspendClient | ResumeClient | RotateClient | RevokeClient
 """Commands that change a client."""
+
+SHOWN_CHANGES = 20
+"""The last changes that a client is shown with."""
 
 _OF_CLIENT = clients.c.client_id == sa.bindparam("of_client")
 _ADD = insert_once(clients)
 _CLIENT = sa.select(clients).where(_OF_CLIENT)
+_ANOTHER = sa.select(sa.literal(1)).select_from(clients).where(clients.c.client_id != LOCAL_CLIENT).limit(1)
 
 
 class _TallyCounts(Struct):
@@ -41,48 +47,54 @@ def client_row(connection: Connection, client: str) -> RowMapping | None:
     return connection.execute(_CLIENT, {"of_client": client}).mappings().first()
 
 
-def admit(connection: Connection, client: str, now: float, open_door: bool = True) -> None:
-    """Let a client begin work; with an open door one that sends its first command gets a row by itself.
+def admit(connection: Connection, client: str, now: float, open_door: bool | None = None) -> None:
+    """Let a client begin work; where the door is open, one that sends its first command gets a row by itself.
 
     Raises:
         Refused: `suspended`, or `unknown_client` where the door is closed.
     """
-    if open_door:
-        _add(connection, CreateClient(client_id=client), now)
     check_admitted(connection, client, open_door)
+    if client_row(connection, client) is None:
+        _add(connection, CreateClient(client_id=client), now)
 
 
-def check_admitted(connection: Connection, client: str, open_door: bool) -> None:
+def check_admitted(connection: Connection, client: str, open_door: bool | None) -> None:
     """See that a client may begin work, and change nothing.
 
     Raises:
         Refused: as `admit`.
     """
-    if not open_door and client_row(connection, client) is None:
+    if client_row(connection, client) is None and client != LOCAL_CLIENT and not is_door_open(connection, open_door):
         raise Refused(
             "unknown_client",
             f"the client {client} is not known here",
-            hint="ask whoever runs the workshop: bottega clients create",
+            hint=f"ask whoever runs the workshop to do: bottega clients create {client}",
         )
     refuse_suspended(connection, client)
 
 
+def is_door_open(connection: Connection, open_door: bool | None) -> bool:
+    """Whether a name that is not known may begin work: as the setting says, and where it says nothing as long as no
+    client but the terminal's is known."""
+    return connection.execute(_ANOTHER).first() is None if open_door is None else open_door
+
+
 def refuse_suspended(connection: Connection, client: str) -> None:
-    """Begin nothing, and go on with nothing, for a suspended client.
+    """Begin nothing, and go on with nothing, for a suspended or revoked client.
 
     Raises:
         Refused: `suspended`.
     """
     row = client_row(connection, client)
-    if row is not None and row["state"] == ClientState.SUSPENDED:
-        raise Refused("suspended", f"the client {client} is suspended", hint="ask whoever runs the workshop")
+    if row is not None and row["state"] != ClientState.ACTIVE:
+        raise Refused("suspended", f"the client {client} is {row['state']}", hint="ask whoever runs the workshop")
 
 
 def change(connection: Connection, command: ClientChange, now: float) -> ClientReply:
     """Do what the operator asks; the client as it is then. A second time changes nothing.
 
     Raises:
-        Refused: `unknown_client`; `wrong_state` for one that is there already.
+        Refused: `unknown_client`; `wrong_state` for one that is there already, or that cannot be revoked or rotated.
         BadCommand: a name that no client may have, or a change of nothing.
     """
     name = command.client_id
@@ -92,22 +104,23 @@ def change(connection: Connection, command: ClientChange, now: float) -> ClientR
         case LimitClient():
             _limit(connection, command, now)
         case SuspendClient():
-            _change_state(connection, name, ClientState.ACTIVE, ClientState.SUSPENDED, now)
+            _change_state(connection, name, [ClientState.ACTIVE], ClientState.SUSPENDED, now)
         case ResumeClient():
-            _change_state(connection, name, ClientState.SUSPENDED, ClientState.ACTIVE, now)
-    return show(connection, name)
+            _change_state(connection, name, [ClientState.SUSPENDED, ClientState.REVOKED], ClientState.ACTIVE, now)
+        case RotateClient():
+            _rotate(connection, name, now)
+        case RevokeClient():
+            _revoke(connection, name, now)
+    return ClientReply(client=_body(connection, name))
 
 
 def show(connection: Connection, client: str) -> ClientReply:
-    """One client.
+    """One client and its last changes.
 
     Raises:
         Refused: `unknown_client`.
     """
-    row = client_row(connection, client)
-    if row is None:
-        raise _unknown_client_refusal(client)
-    return ClientReply(client=_bodies(connection, [row])[0])
+    return ClientReply(client=_body(connection, client), changes=last_client_changes(connection, client, SHOWN_CHANGES))
 
 
 def list_page(connection: Connection, first: int, count: int) -> ClientList:
@@ -124,7 +137,10 @@ def _create(connection: Connection, command: CreateClient, now: float) -> None:
     if not is_id(name):
         raise BadCommand("invalid_value", f"{name!r} means something else", path="$.client_id", hint="another name")
     if not _add(connection, command, now):
-        hint = f"bottega clients limit {name}"
+        if _is_revoked(connection, name):
+            hint = f"bottega clients resume {name} lets it in again, with a new login"
+            raise Refused("wrong_state", f"the client {name} is revoked", path="$.client_id", hint=hint)
+        hint = f"bottega clients limit {name} changes what it may have, bottega clients rotate {name} its login"
         raise Refused("wrong_state", f"the client {name} is there already", path="$.client_id", hint=hint)
     limit = micros(command.limit.amount) if command.limit else None
     note(
@@ -156,10 +172,49 @@ def _limit(connection: Connection, command: LimitClient, now: float) -> None:
     note(connection, "client_limited", name, now, None, None, **values)
 
 
-def _change_state(connection: Connection, name: str, before: ClientState, after: ClientState, now: float) -> None:
-    turned = sa.update(clients).where(clients.c.client_id == name, clients.c.state == before)
+_NOTED: dict[ClientState, ClientChangeKind] = {
+    ClientState.ACTIVE: "client_resumed",
+    ClientState.SUSPENDED: "client_suspended",
+    ClientState.REVOKED: "client_revoked",
+}
+
+
+def _change_state(
+    connection: Connection, name: str, before: Sequence[ClientState], after: ClientState, now: float
+) -> None:
+    turned = sa.update(clients).where(clients.c.client_id == name, clients.c.state.in_(before))
     if connection.execute(turned.values(state=after, updated_at=now)).rowcount == 1:
-        note(connection, "client_suspended" if after == ClientState.SUSPENDED else "client_resumed", name, now)
+        note(connection, _NOTED[after], name, now)
+
+
+def _rotate(connection: Connection, name: str, now: float) -> None:
+    if _is_revoked(connection, name):
+        hint = f"bottega clients resume {name} lets it in again, with a new login"
+        raise Refused("wrong_state", f"the client {name} is revoked", path="$.client_id", hint=hint)
+    if name == LOCAL_CLIENT:
+        _add(connection, CreateClient(client_id=name), now)  # it has a login before its first command
+    if client_row(connection, name) is None:
+        raise _unknown_client_refusal(name)
+    note(connection, "client_rotated", name, now)
+
+
+def _revoke(connection: Connection, name: str, now: float) -> None:
+    if name == LOCAL_CLIENT:
+        hint = f"bottega clients suspend {name} lets it begin nothing more"
+        raise Refused("wrong_state", f"the client {name} is the terminal's own", path="$.client_id", hint=hint)
+    _change_state(connection, name, [ClientState.ACTIVE, ClientState.SUSPENDED], ClientState.REVOKED, now)
+
+
+def _is_revoked(connection: Connection, name: str) -> bool:
+    row = client_row(connection, name)
+    return row is not None and row["state"] == ClientState.REVOKED
+
+
+def _body(connection: Connection, client: str) -> ClientBody:
+    row = client_row(connection, client)
+    if row is None:
+        raise _unknown_client_refusal(client)
+    return _bodies(connection, [row])[0]
 
 
 def _add(connection: Connection, command: CreateClient, now: float) -> bool:

@@ -105,7 +105,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
 class Defaults:
     """Settings that decide where a command is silent. `price_per_hour` of the device is dollars, `max_seconds` what is
     held for an attempt before one was measured. A plan that is estimated above `hold_over` dollars is held. Without an
-    `open_door` a client must be made known before its first command."""
+    `open_door` a client must be made known before its first command; null leaves it open until the first one is."""
 
     stand_in: str | None
     min_score: float
@@ -113,7 +113,7 @@ class Defaults:
     hold_over: float | None = None
     price_per_hour: float | None = None
     max_seconds: float = 120.0
-    open_door: bool = True
+    open_door: bool | None = None
 
 
 def resolve(

@@ -1,4 +1,4 @@
-"""Answers the operator about clients and their costs, and about work that was given up."""
+"""Answers the operator about clients, their costs and batches, and about work that was given up."""
 
 import time
 
@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from agents.planner.money import clients
 from agents.planner.outbox.change import Change
 from agents.planner.outbox.outbox import enqueue
-from agents.planner.requests import cost_report
+from agents.planner.requests import cost_report, replies
 from agents.planner.requests.batch_changes import BatchChanges
 from agents.planner.requests.dead_letter_check import find_work
 from agents.planner.scheduling.rebuild_window import rebuild_window
@@ -19,9 +19,12 @@ from protocol.operator import (
     CreateClient,
     FindWork,
     LimitClient,
+    ListBatches,
     ListClients,
     OperatorCommand,
     ResumeClient,
+    RevokeClient,
+    RotateClient,
     ShowClient,
     ShowCosts,
     SuspendClient,
@@ -50,9 +53,13 @@ class OperatorRequests:
                 return await self._ledger.read(lambda c: clients.show(c, command.client_id))
             case ShowCosts():
                 return await self._ledger.read(lambda c: _cost_report(c, command))
+            case ListBatches():
+                return await self._ledger.read(
+                    lambda c: replies.batch_list_reply(c, None, command.first, command.count, command.hash)
+                )
             case FindWork():
                 return await self._ledger.read(lambda c: find_work(c, command))
-            case CreateClient() | LimitClient() | SuspendClient() | ResumeClient():
+            case CreateClient() | LimitClient() | SuspendClient() | ResumeClient() | RotateClient() | RevokeClient():
                 return await self._change_client(command)
 
     async def _change_client(self, command: clients.ClientChange) -> Reply:

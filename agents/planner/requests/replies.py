@@ -233,12 +233,18 @@ def _image_status(state: JobState, stage: JobStage, attempt: int, paused: bool) 
             return "retry" if attempt > 1 else "running"
 
 
-def batch_list_reply(connection: Connection, client: str, first: int, count: int) -> BatchList:
-    """A page of a client's batches, newest first: at most `count`, fewer where they would not fit into a reply."""
+def batch_list_reply(
+    connection: Connection, client: str | None, first: int, count: int, name: str | None = None
+) -> BatchList:
+    """A page of a client's batches, newest first: at most `count`, fewer where they would not fit into a reply. Without
+    a client those of all, or the one of that name, with whose they are."""
+    wanted = [] if client is None else [batches.c.client_id == client]
+    if name is not None:
+        wanted.append(batches.c.hash == name)
     rows = (
         connection.execute(
             sa.select(batches)
-            .where(batches.c.client_id == client)
+            .where(*wanted)
             .order_by(batches.c.created_at.desc(), batches.c.hash)
             .offset(first)
             .limit(count + 1)
@@ -246,13 +252,13 @@ def batch_list_reply(connection: Connection, client: str, first: int, count: int
         .mappings()
         .all()
     )
-    shown = fit_page([_summary(decode_batch(row)) for row in rows[:count]])
+    shown = fit_page([_summary(decode_batch(row), named=client is None) for row in rows[:count]])
     return BatchList(
         batch_list=BatchListBody(batches=shown, next=first + len(shown) if len(rows) > len(shown) else None)
     )
 
 
-def _summary(batch: Batch) -> BatchSummary:
+def _summary(batch: Batch, named: bool) -> BatchSummary:
     return BatchSummary(
         hash=batch.hash,
         state=batch.shown_state,
@@ -266,6 +272,7 @@ def _summary(batch: Batch) -> BatchSummary:
         created_at=batch.created_text,
         priority=batch.priority,
         parent=batch.parent,
+        client_id=batch.client_id if named else UNSET,
     )
 
 

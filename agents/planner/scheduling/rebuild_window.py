@@ -40,7 +40,7 @@ _RUNNING = sa.select(
     batches.c.not_before,
 ).where(batches.c.state == BatchState.RUNNING)
 _SHARES = sa.select(clients.c.client_id, clients.c.state, clients.c.weight, clients.c.max_in_flight).where(
-    sa.or_(clients.c.weight != 1, clients.c.max_in_flight.is_not(None), clients.c.state == ClientState.SUSPENDED)
+    sa.or_(clients.c.weight != 1, clients.c.max_in_flight.is_not(None), clients.c.state != ClientState.ACTIVE)
 )
 
 
@@ -65,6 +65,6 @@ def _running_demands(connection: Connection, now: float) -> Iterator[BatchDemand
 
 def _shares(connection: Connection) -> dict[str, Share]:
     return {
-        name: Share(weight, 0 if state == ClientState.SUSPENDED else most)
+        name: Share(weight, most if state == ClientState.ACTIVE else 0)
         for name, state, weight, most in connection.execute(_SHARES)
     }

@@ -54,7 +54,7 @@ def accept(
     window: Window,
     now: float,
     originals: list[Job] | None = None,
-    open_door: bool = True,
+    open_door: bool | None = None,
 ) -> tuple[Batch, Change]:
     """Commit a new plan, or find the one that this command id already made. `originals` are the jobs of the pictures
     that an upgrade names; one of a whole batch finds them by itself.

@@ -3,18 +3,19 @@
 import msgspec
 import pytest
 from msgspec import UNSET
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from agents.planner.ledger import tables
 from agents.planner.ledger.tables import audit, jobs
 from agents.planner.money import clients
 from agents.planner.money.clients import ClientChange
+from agents.planner.requests.replies import batch_list_reply
 from agents.planner.scheduling.rebuild_window import rebuild_window
 from agents.planner.transitions import accept as intake
 from protocol.accounts import ClientBody
 from protocol.commands import Budget, Cancel, Pause, Priority, Resume, Retry
 from protocol.errors import AcpError, Code
-from protocol.operator import CreateClient, LimitClient, ResumeClient, SuspendClient
+from protocol.operator import CreateClient, LimitClient, ResumeClient, RevokeClient, RotateClient, SuspendClient
 from tests.planner.priced import PRICE, PricedWorld, priced_batch, priced_world
 from tests.planner.workbench import NAME, new_batch
 
@@ -71,7 +72,13 @@ def test_what_a_limit_leaves_out_stays(world: PricedWorld) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [LimitClient(client_id="nobody", weight=2), SuspendClient(client_id="nobody"), ResumeClient(client_id="nobody")],
+    [
+        LimitClient(client_id="nobody", weight=2),
+        SuspendClient(client_id="nobody"),
+        ResumeClient(client_id="nobody"),
+        RotateClient(client_id="nobody"),
+        RevokeClient(client_id="nobody"),
+    ],
     ids=lambda command: type(command).__name__,
 )
 def test_a_client_that_is_not_there_cannot_be_changed(world: PricedWorld, command: ClientChange) -> None:
@@ -153,17 +160,75 @@ def test_a_held_plan_of_a_suspended_client_is_not_approved(world: PricedWorld) -
     assert caught.value.code == "suspended"
 
 
-def test_behind_a_closed_door_only_clients_that_were_made_known_begin_work(world: PricedWorld) -> None:
-    def accept(connection: Connection) -> str:
-        batch, _ = intake.accept(connection, new_batch(1), None, "payload", world.window, world.now, open_door=False)
-        return batch.hash
+def enter(world: PricedWorld, client: str, open_door: bool | None) -> Code | None:
+    """Why a client may not begin work; null where it may."""
+    batch = new_batch(1, name=f"of_{client}", client=client)
+    try:
+        world.transact(lambda c: intake.accept(c, batch, None, "payload", world.window, world.now, open_door=open_door))
+    except AcpError as error:
+        return error.code
+    return None
 
-    with pytest.raises(AcpError) as caught:
-        world.transact(accept)
-    assert caught.value.code == "unknown_client"
+
+def test_behind_a_closed_door_only_clients_that_were_made_known_begin_work(world: PricedWorld) -> None:
+    assert enter(world, "acme", open_door=False) == "unknown_client"
     assert world.rows(tables.clients) == []
+    operate(world, CreateClient(client_id="acme"))
+    assert enter(world, "acme", open_door=False) is None
+
+
+def test_the_terminals_own_client_may_always_begin_work(world: PricedWorld) -> None:
+    operate(world, CreateClient(client_id="acme"))
+    assert enter(world, "local", open_door=False) is None
+
+
+def test_a_door_of_which_nothing_is_said_is_closed_by_the_first_client_that_is_made_known(world: PricedWorld) -> None:
+    assert enter(world, "local", open_door=None) is None
+    assert world.transact(lambda c: clients.is_door_open(c, None))
+    operate(world, CreateClient(client_id="acme"))
+    assert enter(world, "beta", open_door=None) == "unknown_client"
+    assert enter(world, "acme", open_door=None) is None
+    assert enter(world, "beta", open_door=True) is None
+
+
+def test_a_revoked_client_is_given_nothing_more_until_it_is_resumed(world: PricedWorld) -> None:
+    operate(world, CreateClient(client_id="acme"))
+    assert operate(world, RevokeClient(client_id="acme")).state == "revoked"
+    assert enter(world, "acme", open_door=True) == "suspended"
+    assert operate(world, SuspendClient(client_id="acme")).state == "revoked"
+    assert refusal(world, CreateClient(client_id="acme")) == "wrong_state"
+    assert refusal(world, RotateClient(client_id="acme")) == "wrong_state"
+    assert operate(world, ResumeClient(client_id="acme")).state == "active"
+    assert enter(world, "acme", open_door=True) is None
+
+
+def test_the_terminals_own_client_is_not_revoked(world: PricedWorld) -> None:
     operate(world, CreateClient(client_id="local"))
-    assert world.transact(accept) == NAME
+    assert refusal(world, RevokeClient(client_id="local")) == "wrong_state"
+
+
+def test_a_client_is_shown_with_its_last_changes_and_with_no_other_clients(world: PricedWorld) -> None:
+    operate(world, CreateClient(client_id="acme", weight=2))
+    operate(world, CreateClient(client_id="beta"))
+    for command in (RotateClient, SuspendClient, ResumeClient, RevokeClient):
+        operate(world, command(client_id="acme"))
+    changes = world.transact(lambda c: clients.show(c, "acme")).changes
+    assert changes
+    assert [change.what.removeprefix("client_") for change in changes] == [
+        "revoked", "resumed", "suspended", "rotated", "created",
+    ]  # fmt: skip
+    assert changes[-1].detail["weight"] == 2
+
+
+def test_the_operator_lists_the_batches_of_every_client_with_whose_they_are(world: PricedWorld) -> None:
+    for client in ("acme", "beta"):
+        assert enter(world, client, open_door=True) is None
+    everyone = world.transact(lambda c: batch_list_reply(c, None, 0, 10)).batch_list.batches
+    one = world.transact(lambda c: batch_list_reply(c, None, 0, 10, "of_beta")).batch_list.batches
+    own = world.transact(lambda c: batch_list_reply(c, "acme", 0, 10)).batch_list.batches
+    assert {batch.client_id for batch in everyone} == {"acme", "beta"}
+    assert [batch.client_id for batch in one] == ["beta"]
+    assert [batch.client_id for batch in own] == [UNSET]
 
 
 def test_every_change_says_in_the_audit_log_what_it_set(world: PricedWorld) -> None:

@@ -25,42 +25,46 @@ MAX_INDEX_DIGITS = 7
 """Digits of an index; a batch has at most a million pictures."""
 
 
-def pause(batch: str, json: bool) -> None:
+def pause(batch: str, client: str | None, json: bool) -> None:
     """Pause a batch and show where it stands."""
-    _send_and_show(Pause(hash=batch), json)
+    _send_and_show(Pause(hash=batch), client, json)
 
 
-def resume(batch: str, json: bool) -> None:
+def resume(batch: str, client: str | None, json: bool) -> None:
     """Go on with a batch and show where it stands."""
-    _send_and_show(Resume(hash=batch), json)
+    _send_and_show(Resume(hash=batch), client, json)
 
 
-def retry(batch: str, image: str | None, json: bool) -> None:
+def retry(batch: str, image: str | None, client: str | None, json: bool) -> None:
     """Try what failed again, or one picture."""
-    _send_and_show(Retry(hash=batch, image_id=image_id_of(batch, image) if image else None), json)
+    _send_and_show(Retry(hash=batch, image_id=image_id_of(batch, image) if image else None), client, json)
 
 
-def cancel(batch: str, pending: bool, image: str | None, json: bool) -> None:
+def cancel(batch: str, pending: bool, image: str | None, client: str | None, json: bool) -> None:
     """Stop a batch, what of it has not started, or one picture."""
     if pending and image:
         raise bad_input("--pending and --image are two different wishes", hint="leave one of them out")
     one = image_id_of(batch, image) if image else None
-    _send_and_show(Cancel(hash=batch, what="pending" if pending else "all", image_id=one), json)
+    _send_and_show(Cancel(hash=batch, what="pending" if pending else "all", image_id=one), client, json)
 
 
-def priority(batch: str, to: ServiceClass, json: bool) -> None:
+def priority(batch: str, to: ServiceClass, client: str | None, json: bool) -> None:
     """Move a batch to another class."""
-    _send_and_show(Priority(hash=batch, priority=to), json)
+    _send_and_show(Priority(hash=batch, priority=to), client, json)
 
 
-def amend(batch: str, number: int | None, min_score: float | None, negative: str | None, json: bool) -> None:
+def amend(
+    batch: str, number: int | None, min_score: float | None, negative: str | None, client: str | None, json: bool
+) -> None:
     """Change what has not started."""
     if number is None and min_score is None and negative is None:
         raise bad_input("nothing to change", hint="give --number, --min-score or --negative")
-    _send_and_show(Amend(hash=batch, quantity=number, min_score=min_score, negative_prompt=negative), json)
+    _send_and_show(Amend(hash=batch, quantity=number, min_score=min_score, negative_prompt=negative), client, json)
 
 
-def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images: list[str], json: bool) -> int:
+def upgrade(
+    batch: str, size: str | None, quality: RenderQuality | None, images: list[str], client: str | None, json: bool
+) -> int:
     """Make finished pictures again; returns the exit code."""
     if size is None and quality is None:
         raise bad_input("an upgrade needs a size or a quality", hint="--size 2048x2048, or --quality hd")
@@ -71,7 +75,7 @@ def upgrade(batch: str, size: str | None, quality: RenderQuality | None, images:
         render_quality=quality,
         command_id=f"upgrade_{secrets.token_hex(8)}",
     )
-    plan = asyncio.run(_ask(command, GenerationPlan))
+    plan = asyncio.run(_ask(command, GenerationPlan, client))
     if json:
         sys.stdout.write(encode(plan).decode() + "\n")
         return BAD_INPUT if plan.generation_plan.state == "refused" else ALL_STORED
@@ -98,10 +102,10 @@ def image_id_of(batch: str, image: str) -> str:
     return image
 
 
-def _send_and_show(command: Command, json: bool) -> None:
-    print_status(asyncio.run(_ask(command, GenerationStatus)), json)
+def _send_and_show(command: Command, client: str | None, json: bool) -> None:
+    print_status(asyncio.run(_ask(command, GenerationStatus, client)), json)
 
 
-async def _ask(command: Command, kind: type[Answer]) -> Answer:
-    async with connect_client(load_settings()) as client:
-        return await ask(client, command, kind)
+async def _ask(command: Command, kind: type[Answer], client: str | None) -> Answer:
+    async with connect_client(load_settings(client=client)) as connected:
+        return await ask(connected, command, kind)

@@ -6,7 +6,7 @@ import typer
 
 from agents.doors.cli import help_panels
 from agents.doors.cli.errors import report_failures
-from agents.doors.cli.shared_flags import JsonFlag, YesFlag
+from agents.doors.cli.shared_flags import ClientFlag, JsonFlag, YesFlag
 from agents.doors.cli.wording import BATCH
 from protocol.parameters import ServiceClass
 
@@ -24,12 +24,12 @@ CommandSource = Annotated[
 
 
 @batches_app.command(rich_help_panel=help_panels.MAKE)
-def send(source: CommandSource) -> None:
+def send(source: CommandSource, client: ClientFlag = None) -> None:
     """Send a JSON command and print the reply as it came."""
     with report_failures(json=True):
         from agents.doors.cli.batches.send import send as run
 
-        raise SystemExit(run(source))
+        raise SystemExit(run(source, client))
 
 
 @batches_app.command(rich_help_panel=help_panels.MAKE)
@@ -38,13 +38,14 @@ def plan(
     hold: Annotated[
         bool, typer.Option("--hold", help="Keep the plan for an hour, its money held, and print its approval.")
     ] = False,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Show what a GENERATE_IMAGES command would do and cost, and keep nothing of it."""
     with report_failures(json):
         from agents.doors.cli.batches.send import plan as run
 
-        raise SystemExit(run(source, hold, json))
+        raise SystemExit(run(source, hold, client, json))
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
@@ -53,25 +54,27 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Show progress of HASH, or of the newest batch, until its end.")
     ] = False,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Where a batch stands, or which processes run."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.status import status as run
 
-        raise SystemExit(run(batch, watch, json))
+        raise SystemExit(run(batch, watch, client, json))
 
 
 @batches_app.command("list", rich_help_panel=help_panels.BATCHES)
 def list_batches(
     count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many batches, newest first.")] = 20,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
-    """The batches of this home, newest first."""
+    """The batches of a client, newest first; with --client all those of everyone, for the operator."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.status import list_batches as run
 
-        run(count, json)
+        run(count, client, json)
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
@@ -79,13 +82,14 @@ def result(
     batch: Annotated[str, typer.Argument(metavar="HASH", help="The batch, as generate, plan and list show it.")],
     first: Annotated[int, typer.Option(min=0, help="Index of the first picture.")] = 0,
     count: Annotated[int, typer.Option("-n", "--number", min=1, max=200, help="How many pictures.")] = 100,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """The pictures of a batch, made or not, a page at a time."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.status import result as run
 
-        run(batch, first, count, json)
+        run(batch, first, count, client, json)
 
 
 @batches_app.command("open", rich_help_panel=help_panels.BATCHES)
@@ -105,40 +109,41 @@ def open_batch(
 def approve(
     batch: BatchHash,
     approval: Annotated[str, typer.Argument(metavar="APPROVAL", help="As the held plan showed it.")],
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Start a plan that was held."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.send import approve as run
 
-        raise SystemExit(run(batch, approval, json))
+        raise SystemExit(run(batch, approval, client, json))
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
-def pause(batch: BatchHash, json: JsonFlag = False) -> None:
+def pause(batch: BatchHash, client: ClientFlag = None, json: JsonFlag = False) -> None:
     """Hand out no further pictures of a batch; those in the making are finished."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import pause as run
 
-        run(batch, json)
+        run(batch, client, json)
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
-def resume(batch: BatchHash, json: JsonFlag = False) -> None:
+def resume(batch: BatchHash, client: ClientFlag = None, json: JsonFlag = False) -> None:
     """Go on with a paused batch."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import resume as run
 
-        run(batch, json)
+        run(batch, client, json)
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
-def retry(batch: BatchHash, image: ImageId = None, json: JsonFlag = False) -> None:
+def retry(batch: BatchHash, image: ImageId = None, client: ClientFlag = None, json: JsonFlag = False) -> None:
     """Try the failed pictures of a batch again, or one of them."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import retry as run
 
-        run(batch, image, json)
+        run(batch, image, client, json)
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
@@ -146,22 +151,23 @@ def cancel(
     batch: BatchHash,
     pending: Annotated[bool, typer.Option("--pending", help="Only what has not started.")] = False,
     image: ImageId = None,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Stop a batch, what of it has not started, or one picture."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import cancel as run
 
-        run(batch, pending, image, json)
+        run(batch, pending, image, client, json)
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
-def priority(batch: BatchHash, to: PriorityClass, json: JsonFlag = False) -> None:
+def priority(batch: BatchHash, to: PriorityClass, client: ClientFlag = None, json: JsonFlag = False) -> None:
     """Move a batch between the interactive and the batch class."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import priority as run
 
-        run(batch, to, json)
+        run(batch, to, client, json)
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
@@ -171,6 +177,7 @@ def amend(
     min_score: Annotated[float | None, typer.Option(help="Below this score, 0 to 1, a picture is made again.")] = None,
     negative: Annotated[str | None, typer.Option(help="What the pictures should not show.")] = None,
     yes: YesFlag = False,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Change what of a batch has not started."""
@@ -179,7 +186,7 @@ def amend(
         from agents.doors.cli.confirm import confirm_number
 
         confirm_number(number or 1, yes)
-        run(batch, number, min_score, negative, json)
+        run(batch, number, min_score, negative, client, json)
 
 
 @batches_app.command(rich_help_panel=help_panels.BATCHES)
@@ -194,10 +201,11 @@ def upgrade(
         list[str] | None,
         typer.Option("--image", metavar="ID", help="One picture, by its id or its index; repeatable. Left out: all."),
     ] = None,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Make finished pictures again, larger or better, with the same seeds and prompts."""
     with report_failures(json, BATCH):
         from agents.doors.cli.batches.control import upgrade as run
 
-        raise SystemExit(run(batch, size, quality, image or [], json))
+        raise SystemExit(run(batch, size, quality, image or [], client, json))

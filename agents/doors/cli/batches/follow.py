@@ -11,7 +11,7 @@ from agents.doors.cli.errors import NO_WORKSHOP, Failure, no_workshop
 from agents.doors.cli.terminal.display import Display
 from agents.doors.cli.terminal.progress_state import BatchProgress, count_finished
 from agents.doors.cli.workshop.connection import ask
-from bus.client import LOCAL_CLIENT, Client
+from bus.client import Client
 from protocol.commands import Result
 from protocol.results import GenerationResult, Image, ResultBody, StatusBody
 
@@ -118,12 +118,12 @@ async def _show_page(result: ResultBody, board: BatchProgress, display: Display,
 
 
 async def _watch_progress(client: Client, batch: str, board: BatchProgress) -> None:
-    async for progress in client.watch_progress(LOCAL_CLIENT, batch):
+    async for progress in client.watch_progress(client.client_id, batch):
         board.apply_progress(progress)
 
 
 async def _watch_status(client: Client, batch: str, board: BatchProgress, news: asyncio.Event) -> None:
-    async for status in client.watch_status(LOCAL_CLIENT, batch):
+    async for status in client.watch_status(client.client_id, batch):
         board.apply_status(status.generation_status)
         news.set()
 

@@ -20,9 +20,9 @@ from protocol.replies import ErrorReply, Reply
 from protocol.results import GenerationStatus
 
 
-def send(source: str) -> int:
+def send(source: str, client: str | None) -> int:
     """Print the reply as it came; returns the exit code."""
-    reply = asyncio.run(_send_command(read_command(source)))
+    reply = asyncio.run(_send_command(read_command(source), client))
     sys.stdout.write(encode(reply).decode() + "\n")
     match reply:
         case ErrorReply(error=error):
@@ -33,7 +33,7 @@ def send(source: str) -> int:
             return ALL_STORED
 
 
-def plan(source: str, hold: bool, json: bool) -> int:
+def plan(source: str, hold: bool, client: str | None, json: bool) -> int:
     """Show the plan of a GENERATE_IMAGES command, of which nothing is kept, unless `hold` lets it wait until it is
     approved; returns the exit code."""
     command = decode_command(read_command(source))
@@ -45,8 +45,8 @@ def plan(source: str, hold: bool, json: bool) -> int:
         asked = replace(command, dry_run=True)
 
     async def run() -> GenerationPlan:
-        async with connect_client(load_settings()) as client:
-            return await ask(client, asked, GenerationPlan)
+        async with connect_client(load_settings(client=client)) as connected:
+            return await ask(connected, asked, GenerationPlan)
 
     answer = asyncio.run(run())
     if json:
@@ -58,12 +58,12 @@ def plan(source: str, hold: bool, json: bool) -> int:
     return ALL_STORED
 
 
-def approve(batch: str, approval: str, json: bool) -> int:
+def approve(batch: str, approval: str, client: str | None, json: bool) -> int:
     """Start a held plan; returns the exit code."""
 
     async def run() -> GenerationStatus:
-        async with connect_client(load_settings()) as client:
-            return await ask(client, Approve(hash=batch, approval=approval), GenerationStatus)
+        async with connect_client(load_settings(client=client)) as connected:
+            return await ask(connected, Approve(hash=batch, approval=approval), GenerationStatus)
 
     answer = asyncio.run(run())
     if json:
@@ -99,6 +99,6 @@ def _as_utf_8(data: bytes) -> bytes:
         return data
 
 
-async def _send_command(payload: bytes) -> Reply:
-    async with connect_client(load_settings()) as client:
-        return await client.request(payload)
+async def _send_command(payload: bytes, client: str | None) -> Reply:
+    async with connect_client(load_settings(client=client)) as connected:
+        return await connected.request(payload)

@@ -16,20 +16,26 @@ from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import display_for, format_counts, state_of, words_of
 from agents.doors.cli.terminal.image_table import show_images
 from agents.doors.cli.terminal.progress_state import BatchProgress
-from agents.doors.cli.workshop.connection import ask, connect_client, connect_operator, require_address
-from agents.doors.cli.workshop.read_records import ask_or_read
+from agents.doors.cli.workshop.connection import ask, connect_client, require_address
+from agents.doors.cli.workshop.login import login_address
+from agents.doors.cli.workshop.read_records import ask_or_read, list_everyones
+from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.disk_record import current_record, time_text
 from agents.shared.supervisor.full_disks import FullDisk, describe, format_time, recent
 from bus.client import Client
-from protocol.capabilities import ProcessInfo
+from bus.operator import Operator
+from protocol.capabilities import CapabilityReport, ProcessInfo
 from protocol.codec import encode
-from protocol.commands import List, Result, Status
+from protocol.commands import Capabilities, List, Result, Status
 from protocol.messages import ROLES
+from protocol.operator import ListBatches
 from protocol.results import ENDED_STATES, BatchList, BatchSummary, GenerationResult, GenerationStatus
 
 RECENT_BATCHES = 5
 """Batches that `bottega status` shows."""
+EVERY_CLIENT = "all"
+"""In place of a client: the operator's list of everyone's batches."""
 LIST_HEADER = ("batch", "state", "stored", "when", "what")
 
 
@@ -52,16 +58,19 @@ class WorkshopStatus(Struct, frozen=True, kw_only=True):
     unstored_since: str | None
 
 
-def status(batch: str | None, watch: bool, json: bool) -> int:
+def status(batch: str | None, watch: bool, client: str | None, json: bool) -> int:
     """Show the workshop, or a batch once, or a batch (the newest one) until its end; returns the exit code."""
     if watch:
-        return asyncio.run(_watch_batch(batch, json))
-    return asyncio.run(_show_workshop(json) if batch is None else _show_batch(batch, json))
+        return asyncio.run(_watch_batch(batch, client, json))
+    return asyncio.run(_show_workshop(client, json) if batch is None else _show_batch(batch, client, json))
 
 
-def list_batches(count: int, json: bool) -> None:
-    """Show the client's batches, newest first."""
-    batches = asyncio.run(ask_or_read(List(count=count), BatchList))
+def list_batches(count: int, client: str | None, json: bool) -> None:
+    """Show a client's batches or, as the operator, those of all, newest first."""
+    if client == EVERY_CLIENT:
+        batches = asyncio.run(list_everyones(ListBatches(count=count)))
+    else:
+        batches = asyncio.run(ask_or_read(List(count=count), BatchList, client))
     if json:
         sys.stdout.write(encode(batches).decode() + "\n")
     elif batches.batch_list.batches:
@@ -70,9 +79,9 @@ def list_batches(count: int, json: bool) -> None:
         open_console().print('no batches yet; make one: bottega generate "a red car on a green field"', markup=False)
 
 
-def result(batch: str, first: int, count: int, json: bool) -> None:
+def result(batch: str, first: int, count: int, client: str | None, json: bool) -> None:
     """Show a page of a batch's pictures."""
-    page = asyncio.run(ask_or_read(Result(hash=batch, first=first, count=count), GenerationResult))
+    page = asyncio.run(ask_or_read(Result(hash=batch, first=first, count=count), GenerationResult, client))
     if json:
         sys.stdout.write(encode(page).decode() + "\n")
         return
@@ -87,15 +96,12 @@ def result(batch: str, first: int, count: int, json: bool) -> None:
     )
 
 
-async def _show_workshop(json: bool) -> int:
-    settings = load_settings()
+async def _show_workshop(client: str | None, json: bool) -> int:
+    settings = load_settings(client=client)
     address = find_workshop(settings.address_file)
-    async with connect_client(settings) as client, connect_operator(settings) as operator:
-        processes = sorted(
-            (convert(one, ProcessInfo, from_attributes=True) for one in await operator.presences()),
-            key=lambda one: (ROLES.index(one.role), one.pid),
-        )
-        batches = await _recent_or_none(client)
+    async with connect_client(settings) as connected:
+        processes = sorted(await _processes(settings, connected), key=lambda one: (ROLES.index(one.role), one.pid))
+        batches = await _recent_or_none(connected)
         record = current_record(settings)
         shown = WorkshopStatus(
             processes=processes,
@@ -112,18 +118,18 @@ async def _show_workshop(json: bool) -> int:
     return ALL_STORED
 
 
-async def _show_batch(batch: str, json: bool) -> int:
-    answer = await ask_or_read(Status(hash=batch), GenerationStatus)
+async def _show_batch(batch: str, client: str | None, json: bool) -> int:
+    answer = await ask_or_read(Status(hash=batch), GenerationStatus, client)
     print_status(answer, json)
     state = state_of(answer.generation_status)
     return ALL_STORED if state not in ENDED_STATES or state == "completed" else SOME_FAILED
 
 
-async def _watch_batch(batch: str | None, json: bool) -> int:
+async def _watch_batch(batch: str | None, client: str | None, json: bool) -> int:
     display = display_for(open_console(stderr=True), silent=json)
-    async with connect_client(load_settings()) as client:
-        batch = batch or await _newest_hash(client)
-        seen = (await fetch_page(client, batch)).generation_result
+    async with connect_client(load_settings(client=client)) as connected:
+        batch = batch or await _newest_hash(connected)
+        seen = (await fetch_page(connected, batch)).generation_result
         if seen.state == "held":
             raise bad_input(
                 f"the plan of {batch} is held: nothing is made before it is approved",
@@ -132,10 +138,21 @@ async def _watch_batch(batch: str | None, json: bool) -> int:
             )
         board = BatchProgress(quantity=seen.quantity)
         with display.show_batch(batch, board):
-            followed = await follow(client, batch, board, display)
+            followed = await follow(connected, batch, board, display)
     final = GenerationStatus(hash=batch, generation_status=followed.status)
     print_status(final, json)
     return ALL_STORED if followed.all_stored else SOME_FAILED
+
+
+async def _processes(settings: Settings, client: Client) -> list[ProcessInfo]:
+    """The live processes: as the operator sees them, who needs no planner for it; as a client's login what the planner
+    says."""
+    try:
+        address = login_address("operator", settings)
+    except Failure:
+        return (await ask(client, Capabilities(), CapabilityReport)).capabilities.processes
+    async with Operator.open(address, wait_s=settings.connect_s) as operator:
+        return [convert(one, ProcessInfo, from_attributes=True) for one in await operator.presences()]
 
 
 async def _newest_hash(client: Client) -> str:
@@ -213,10 +230,13 @@ def _print_workshop(console: Console, workshop: WorkshopStatus) -> None:
 
 
 def format_batches(batches: list[BatchSummary], width: int) -> list[str]:
-    """The lines of a list. The brief is cut on a short line; a hash never is, because people copy it."""
+    """The lines of a list, with whose each is where that is said. The brief is cut on a short line; a hash never is,
+    because people copy it."""
+    named = any(batch.client_id for batch in batches)
     rows = [
         (
             batch.hash,
+            *([batch.client_id or ""] if named else []),
             words_of(batch.state),
             f"{batch.completed}/{batch.quantity}" + (f", {batch.failed} failed" if batch.failed else ""),
             format_moment(batch.created_at, year=False),
@@ -224,7 +244,7 @@ def format_batches(batches: list[BatchSummary], width: int) -> list[str]:
         )
         for batch in batches
     ]
-    return format_rows(LIST_HEADER, rows, width)
+    return format_rows((LIST_HEADER[0], "client", *LIST_HEADER[1:]) if named else LIST_HEADER, rows, width)
 
 
 def _print_batches(console: Console, batches: list[BatchSummary]) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from agents.doors.cli import help_panels
 from agents.doors.cli.errors import report_failures
-from agents.doors.cli.shared_flags import JsonFlag, StandInFlag, YesFlag
+from agents.doors.cli.shared_flags import ClientFlag, JsonFlag, StandInFlag, YesFlag
 from agents.doors.cli.wording import GENERATE
 
 generate_app = typer.Typer()
@@ -269,6 +269,7 @@ def generate(
         ),
     ] = None,
     stand_in: StandInFlag = None,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """Make pictures from one sentence, with the running workshop or with one for the occasion."""
@@ -326,4 +327,4 @@ def generate(
         )
         if not hold:
             confirm_number(count_asked(command), yes)
-        raise SystemExit(run(command, out, stand_in, json))
+        raise SystemExit(run(command, out, stand_in, client, json))

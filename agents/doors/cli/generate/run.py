@@ -35,9 +35,9 @@ MAX_CANCEL_WAIT_S = 5.0
 """How long Ctrl-C waits for the planner to hear of it."""
 
 
-def generate(command: GenerateImages, out: Path | None, stand_in: str | None, json: bool) -> int:
+def generate(command: GenerateImages, out: Path | None, stand_in: str | None, client: str | None, json: bool) -> int:
     """Make the pictures, show them or print the JSON object; returns the exit code."""
-    settings = load_settings(stand_in=stand_in)
+    settings = load_settings(stand_in=stand_in, client=client)
     if out is not None:
         with report_unwritable(out):
             out.mkdir(parents=True, exist_ok=True)

@@ -5,22 +5,26 @@ import math
 import sys
 from typing import TypeVar
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from rich.table import Table
 
 from agents.doors.cli.amounts import format_moment, format_money
 from agents.doors.cli.errors import bad_input
+from agents.doors.cli.operator.logins import end_login, has_login, put_login
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.workshop.connection import ask_operator, connect_operator
-from protocol.accounts import ClientBody, ClientList, ClientReply
+from protocol.accounts import ClientBody, ClientChanged, ClientList, ClientReply
 from protocol.codec import encode
+from protocol.money import dollars
 from protocol.operator import (
     CreateClient,
     LimitClient,
     ListClients,
     OperatorCommand,
     ResumeClient,
+    RevokeClient,
+    RotateClient,
     ShowClient,
     SuspendClient,
 )
@@ -28,6 +32,14 @@ from protocol.parameters import Limit
 from protocol.replies import Reply
 
 Answer = TypeVar("Answer", bound=Reply)
+
+
+class ClientWithLogin(Struct, frozen=True, kw_only=True):
+    """What `create`, `rotate` and the `resume` of a revoked client print with --json; `url` is its login, a secret."""
+
+    client: ClientBody
+    url: str
+
 
 NO_LIMIT = "none"
 """The word that removes a limit."""
@@ -66,7 +78,17 @@ def create(client: str, limit: str | None, weight: int | None, max_in_flight: st
         weight=weight or 1,
         max_in_flight=_parse_max_in_flight(max_in_flight) or None,
     )
-    _send_and_show(command, json)
+    _print(asyncio.run(_create(command)), json)
+
+
+def rotate(client: str, json: bool) -> None:
+    """Give a client a new password; the old one ends at once."""
+    _print(asyncio.run(_rotate(client)), json)
+
+
+def revoke(client: str, json: bool) -> None:
+    """End a client's login at once, and begin nothing more for it."""
+    _print(asyncio.run(_revoke(client)), json)
 
 
 def limit(client: str, limit: str | None, weight: int | None, max_in_flight: str | None, json: bool) -> None:
@@ -88,8 +110,8 @@ def suspend(client: str, json: bool) -> None:
 
 
 def resume(client: str, json: bool) -> None:
-    """Go on with a client."""
-    _send_and_show(ResumeClient(client_id=client), json)
+    """Go on with a client; one that was revoked gets a new login."""
+    _print(asyncio.run(_resume(client)), json)
 
 
 def _parse_budget(text: str | None) -> Limit | UnsetType | None:
@@ -119,8 +141,42 @@ def _parse_max_in_flight(text: str | None) -> int | UnsetType | None:
     return int(text)
 
 
+async def _create(command: CreateClient) -> ClientWithLogin:
+    settings = load_settings()
+    async with connect_operator(settings) as operator:
+        made = await ask_operator(operator, command, ClientReply)
+    return ClientWithLogin(client=made.client, url=await put_login(settings, command.client_id))
+
+
+async def _rotate(client: str) -> ClientWithLogin:
+    settings = load_settings()
+    async with connect_operator(settings) as operator:
+        changed = await ask_operator(operator, RotateClient(client_id=client), ClientReply)
+    return ClientWithLogin(client=changed.client, url=await put_login(settings, client))
+
+
+async def _revoke(client: str) -> ClientReply:
+    settings = load_settings()
+    async with connect_operator(settings) as operator:
+        revoked = await ask_operator(operator, RevokeClient(client_id=client), ClientReply)
+    await end_login(settings, client)
+    return revoked
+
+
+async def _resume(client: str) -> ClientReply | ClientWithLogin:
+    settings = load_settings()
+    async with connect_operator(settings) as operator:
+        resumed = await ask_operator(operator, ResumeClient(client_id=client), ClientReply)
+    if await asyncio.to_thread(has_login, settings, client):
+        return resumed
+    return ClientWithLogin(client=resumed.client, url=await put_login(settings, client))
+
+
 def _send_and_show(command: OperatorCommand, json: bool) -> None:
-    answer = asyncio.run(_ask(command, ClientReply))
+    _print(asyncio.run(_ask(command, ClientReply)), json)
+
+
+def _print(answer: ClientReply | ClientWithLogin, json: bool) -> None:
     if json:
         sys.stdout.write(encode(answer).decode() + "\n")
         return
@@ -134,7 +190,27 @@ def _send_and_show(command: OperatorCommand, json: bool) -> None:
     ):
         table.add_row(name, figure)
     table.add_row("since", format_moment(client.created_at))
-    open_console().print(table)
+    console = open_console()
+    console.print(table)
+    if isinstance(answer, ClientWithLogin):
+        console.print("\nits login, a secret that is shown again by: bottega url --client " + client.client_id)
+        console.print(answer.url, markup=False, highlight=False, soft_wrap=True)
+    elif answer.changes:
+        console.print("\nlast changes, the newest first", style="dim")
+        for change in answer.changes:
+            console.print(_change_line(change), markup=False, highlight=False, soft_wrap=True)
+
+
+def _change_line(change: ClientChanged) -> str:
+    """`11-30 21:22 UTC  limited  limit 5.00 USD, weight 2`."""
+    figures = [_figure(name, value) for name, value in change.detail.items()]
+    return f"{format_moment(change.at)}  {change.what.removeprefix('client_')}  {', '.join(figures)}".rstrip()
+
+
+def _figure(name: str, value: object) -> str:
+    if name == "limit_micros":
+        return f"limit {format_money(dollars(value)) if isinstance(value, int) else NO_LIMIT}"
+    return f"{name.replace('_', ' ')} {NO_LIMIT if value is None else value}"
 
 
 def _figures(client: ClientBody) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import typer
 
 from agents.doors.cli import help_panels
 from agents.doors.cli.errors import report_failures
-from agents.doors.cli.shared_flags import JsonFlag
+from agents.doors.cli.shared_flags import ClientFlag, JsonFlag
 from agents.doors.cli.wording import OPERATOR
 from protocol.parameters import CostsBy
 
@@ -32,10 +32,11 @@ def costs(
     by: GroupBy = "provider",
     first: First = 0,
     count: Count = 50,
+    client: ClientFlag = None,
     json: JsonFlag = False,
 ) -> None:
     """What pictures cost, and what is held and left."""
     with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.costs import show_costs as run
 
-        run(None, batch, since, until, by, first, count, json)
+        run(client, batch, since, until, by, first, count, json)

@@ -37,8 +37,30 @@ def show_costs(
     count: int,
     json: bool,
 ) -> None:
-    """Show a page of one's own costs, or as the operator of those of a client."""
-    fields: dict[str, Any] = {
+    """Show a page of the costs of the client that speaks."""
+    command = Costs(**_fields(batch, since, until, by, first, count))
+    _show(asyncio.run(ask_or_read(command, CostReport, client)), json)
+
+
+def show_costs_of(
+    client: str,
+    batch: str | None,
+    since: str | None,
+    until: str | None,
+    by: CostsBy,
+    first: int,
+    count: int,
+    json: bool,
+) -> None:
+    """Show as the operator a page of a client's costs."""
+    command = ShowCosts(client_id=client, **_fields(batch, since, until, by, first, count))
+    _show(asyncio.run(_ask(command)), json)
+
+
+def _fields(
+    batch: str | None, since: str | None, until: str | None, by: CostsBy, first: int, count: int
+) -> dict[str, Any]:
+    return {
         "hash": batch,
         "since": parse_time("--since", since),
         "until": parse_time("--until", until, ends=True),
@@ -46,8 +68,9 @@ def show_costs(
         "first": first,
         "count": count,
     }
-    command = Costs(**fields) if client is None else ShowCosts(client_id=client, **fields)
-    answer = asyncio.run(_ask(command))
+
+
+def _show(answer: CostReport, json: bool) -> None:
     if json:
         sys.stdout.write(encode(answer).decode() + "\n")
     else:
@@ -119,8 +142,6 @@ def _format_dollars(amount: float | None) -> str:
     return "-" if amount is None else f"{amount:.6f}"
 
 
-async def _ask(command: Costs | ShowCosts) -> CostReport:
-    if isinstance(command, Costs):
-        return await ask_or_read(command, CostReport)
+async def _ask(command: ShowCosts) -> CostReport:
     async with connect_operator(load_settings()) as operator:
         return await ask_operator(operator, command, CostReport)

@@ -42,7 +42,7 @@ def list_clients(
 
 @clients_app.command()
 def show(client: ClientId, json: JsonFlag = False) -> None:
-    """What a client may have, and what it spent."""
+    """What a client may have, what it spent, and what was changed about it last."""
     with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import show as run
 
@@ -62,7 +62,7 @@ def costs(
 ) -> None:
     """What a client's pictures cost, as it sees it with `bottega costs`."""
     with report_failures(json, OPERATOR):
-        from agents.doors.cli.operator.costs import show_costs as run
+        from agents.doors.cli.operator.costs import show_costs_of as run
 
         run(client, batch, since, until, by, first, count, json)
 
@@ -75,7 +75,7 @@ def create(
     max_in_flight: MaxInFlight = None,
     json: JsonFlag = False,
 ) -> None:
-    """Make a client known before its first command."""
+    """Make a client known and give it a login, whose URL is printed."""
     with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import create as run
 
@@ -108,9 +108,27 @@ def suspend(client: ClientId, json: JsonFlag = False) -> None:
 
 @clients_app.command()
 def resume(client: ClientId, json: JsonFlag = False) -> None:
-    """Go on with a suspended client and its batches."""
+    """Go on with a suspended or revoked client and its batches; a revoked one gets a new login."""
     with report_failures(json, OPERATOR):
         from agents.doors.cli.operator.clients import resume as run
+
+        run(client, json)
+
+
+@clients_app.command()
+def rotate(client: ClientId, json: JsonFlag = False) -> None:
+    """Give a client a new password, which is printed; the old one ends at once."""
+    with report_failures(json, OPERATOR):
+        from agents.doors.cli.operator.clients import rotate as run
+
+        run(client, json)
+
+
+@clients_app.command()
+def revoke(client: ClientId, json: JsonFlag = False) -> None:
+    """End a client's login at once, and begin nothing more for it; its pictures in flight are finished."""
+    with report_failures(json, OPERATOR):
+        from agents.doors.cli.operator.clients import revoke as run
 
         run(client, json)
 

@@ -43,9 +43,9 @@ class DryRun(Struct, frozen=True, kw_only=True):
     not_honoured: list[str]
 
 
-def dry_run(wanted: SessionOptions, stand_in: str | None, json: bool) -> int:
+def dry_run(wanted: SessionOptions, stand_in: str | None, client: str | None, json: bool) -> int:
     """Show what a session would do; returns the exit code."""
-    settings = load_settings(stand_in=stand_in)
+    settings = load_settings(stand_in=stand_in, client=client)
     display = display_for(open_console(stderr=True), silent=json)
     plan, images = asyncio.run(_plan_dry_run(command_of(wanted), settings, display))
     shown = DryRun(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from agents.doors.cli.errors import report_failures
-from agents.doors.cli.shared_flags import StandInFlag, YesFlag
+from agents.doors.cli.shared_flags import ClientFlag, StandInFlag, YesFlag
 from agents.doors.cli.wording import SESSION, SINGLE
 
 batch_app = typer.Typer(help="Sessions: catalogues of prompts times combos of reference pictures, logged job by job.")
@@ -47,6 +47,7 @@ def start(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, time and cost; make nothing.")] = False,
     yes: YesFlag = False,
     stand_in: StandInFlag = None,
+    client: ClientFlag = None,
     json: Json = False,
 ) -> None:
     """Run every prompt of some catalogues with every combo; without --wardrobe, --ui-style, --combos prompts alone."""
@@ -72,9 +73,9 @@ def start(
             reuse=reuse,
         )
         if dry_run:
-            raise SystemExit(run_dry(wanted, stand_in, json))
+            raise SystemExit(run_dry(wanted, stand_in, client, json))
         confirm_number(number, yes)
-        raise SystemExit(sessions.start(wanted, sessions.SessionContext(output, stand_in, json)))
+        raise SystemExit(sessions.start(wanted, sessions.SessionContext(output, stand_in, json, client)))
 
 
 @batch_app.command()
@@ -89,6 +90,7 @@ def single(
     reuse: Reuse = True,
     output: OutputFolder = None,
     stand_in: StandInFlag = None,
+    client: ClientFlag = None,
     json: Json = False,
 ) -> None:
     """Make the picture of one prompt and one combo, as a session of one job."""
@@ -108,18 +110,22 @@ def single(
             min_score=min_score,
             reuse=reuse,
         )
-        raise SystemExit(sessions.start(wanted, sessions.SessionContext(output, stand_in, json)))
+        raise SystemExit(sessions.start(wanted, sessions.SessionContext(output, stand_in, json, client)))
 
 
 @batch_app.command()
 def resume(
-    session: SessionId = None, output: OutputFolder = None, stand_in: StandInFlag = None, json: Json = False
+    session: SessionId = None,
+    output: OutputFolder = None,
+    stand_in: StandInFlag = None,
+    client: ClientFlag = None,
+    json: Json = False,
 ) -> None:
     """Go on with a session that was interrupted, and try its failed jobs again."""
     with report_failures(json, SESSION):
         from agents.doors.cli.sessions import run as sessions
 
-        raise SystemExit(sessions.resume(session, sessions.SessionContext(output, stand_in, json)))
+        raise SystemExit(sessions.resume(session, sessions.SessionContext(output, stand_in, json, client)))
 
 
 @batch_app.command()
@@ -128,22 +134,25 @@ def retry(
     job: Annotated[str | None, typer.Option(help="One failed job, such as 015. Left out: all that failed.")] = None,
     output: OutputFolder = None,
     stand_in: StandInFlag = None,
+    client: ClientFlag = None,
     json: Json = False,
 ) -> None:
     """Try failed jobs of a session again."""
     with report_failures(json, SESSION):
         from agents.doors.cli.sessions import run as sessions
 
-        raise SystemExit(sessions.retry(session, job, sessions.SessionContext(output, stand_in, json)))
+        raise SystemExit(sessions.retry(session, job, sessions.SessionContext(output, stand_in, json, client)))
 
 
 @batch_app.command()
-def status(session: SessionId = None, output: OutputFolder = None, json: Json = False) -> None:
+def status(
+    session: SessionId = None, output: OutputFolder = None, client: ClientFlag = None, json: Json = False
+) -> None:
     """Where a session stands."""
     with report_failures(json, SESSION):
         from agents.doors.cli.sessions import run as sessions
 
-        raise SystemExit(sessions.status(session, sessions.SessionContext(output, None, json)))
+        raise SystemExit(sessions.status(session, sessions.SessionContext(output, None, json, client)))
 
 
 @batch_app.command("list")
@@ -167,10 +176,11 @@ def upgrade(
     to_quality: Annotated[str, typer.Option(help="2K, 4K, or WxH.")] = "4K",
     output: OutputFolder = None,
     stand_in: StandInFlag = None,
+    client: ClientFlag = None,
     json: Json = False,
 ) -> None:
     """Make the completed pictures of a session again at a higher quality, as a session of its own."""
     with report_failures(json, {**SESSION, "resolution": "--to-quality"}):
         from agents.doors.cli.sessions import run as sessions
 
-        raise SystemExit(sessions.upgrade(session, to_quality, sessions.SessionContext(output, stand_in, json)))
+        raise SystemExit(sessions.upgrade(session, to_quality, sessions.SessionContext(output, stand_in, json, client)))

@@ -42,11 +42,12 @@ MAX_JOBS = 20_000
 
 @dataclass(frozen=True)
 class SessionContext:
-    """Where sessions are kept, and who makes them."""
+    """Where sessions are kept, who makes them, and whose they are."""
 
     output: Path | None = None
     stand_in: str | None = None
     json: bool = False
+    client: str | None = None
 
 
 def start(wanted: SessionOptions, place: SessionContext) -> int:
@@ -72,7 +73,7 @@ def start(wanted: SessionOptions, place: SessionContext) -> int:
             config=config_of(wanted),
             jobs=[],
             summary=Summary(),
-            command=replace(command, command_id=_command_id(session)),
+            command=replace(command, command_id=_command_id(session), client_id=settings.client),
         )
         return _drive(sessions, log, settings, place)
 
@@ -117,7 +118,9 @@ def upgrade(session: str | None, quality: str, place: SessionContext) -> int:
             config=replace(parent.config, quality=quality),
             jobs=[_upgraded_job(job, number) for number, job in enumerate(made)],
             summary=Summary(total=len(made), pending=len(made)),
-            command=Upgrade(hash=parent.hash, resolution=quality, command_id=_command_id(name)),
+            command=Upgrade(
+                hash=parent.hash, resolution=quality, command_id=_command_id(name), client_id=parent.command.client_id
+            ),
             parent=parent.session_id,
         )
         return _drive(sessions, log, settings, place)
@@ -140,7 +143,7 @@ def _command_id(session: str) -> str:
 
 
 def _open_index(place: SessionContext) -> tuple[Settings, SessionIndex]:
-    settings = load_settings(stand_in=place.stand_in)
+    settings = load_settings(stand_in=place.stand_in, client=place.client)
     return settings, SessionIndex.of_home(settings)
 
 
@@ -179,7 +182,7 @@ async def _drive_batch(
     tracker = SessionTracker(sessions, log)
     display = batch_display.session_display(console, tracker, silent=silent)
     await tracker.write()  # before anything is asked for, so that nothing is made that no log knows of
-    async with connect_or_start(settings, display_for(console, silent=silent)) as client:
+    async with connect_or_start(_speaking_for(log, settings), display_for(console, silent=silent)) as client:
         clock.end_phase("starting")
         known = {int(job.id) - 1: job for job in log.jobs}
         quantity = await _ensure_planned(client, sessions, tracker, display)
@@ -277,9 +280,15 @@ async def _pause(client: Client, tracker: SessionTracker, display: Display) -> N
 
 async def _refresh_log(sessions: SessionStore, log: SessionLog, settings: Settings) -> SessionLog:
     tracker = SessionTracker(sessions, log)
-    async with connect_client(settings) as client:
+    async with connect_client(_speaking_for(log, settings)) as client:
         await _fetch_all_images(client, tracker)
     return tracker.log
+
+
+def _speaking_for(log: SessionLog, settings: Settings) -> Settings:
+    """The settings; where nobody says who speaks, it is the client whose session it is."""
+    whose = log.command.client_id
+    return settings if settings.client is not None or whose is None else settings.model_copy(update={"client": whose})
 
 
 def _upgraded_job(job: JobEntry, number: int) -> JobEntry:

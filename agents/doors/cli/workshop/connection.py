@@ -1,32 +1,29 @@
 """A client of the running workshop, or of one that is started for the occasion."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
-from msgspec import Struct
-
-from agents.doors.cli.errors import NO_WORKSHOP, Failure, failure_of_error, failure_of_reply, no_workshop
-from agents.doors.cli.settings import load_settings
+from agents.doors.cli.errors import Failure, bad_input, failure_of_error, failure_of_reply, no_workshop
 from agents.doors.cli.terminal.display import Display
 from agents.doors.cli.terminal.logs import log_to_file, silence_logs
 from agents.doors.cli.workshop.login import login_address
+from agents.doors.cli.workshop.speaker import client_of_command
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.supervise import run_workshop
-from bus.accounts import LOCAL_CLIENT, client_login
+from bus import credentials
+from bus.accounts import LOCAL_CLIENT
 from bus.client import Client
 from bus.connection import Address
-from bus.credentials import outside_address
 from bus.operator import Operator
-from protocol.codec import encode
 from protocol.commands import Command, List
 from protocol.errors import AcpError, Unavailable
-from protocol.operator import OperatorCommand
+from protocol.operator import ListBatches, OperatorCommand
 from protocol.replies import ErrorReply, Reply
 from protocol.results import BatchList
 
@@ -36,13 +33,38 @@ RETRY_S = 0.3
 """Pause before a planner that does not answer is asked again."""
 
 
+@dataclass(frozen=True)
+class Speaker:
+    """The login of a command, and the client that it speaks for."""
+
+    address: Address
+    client_id: str
+
+
 def workshop_address(settings: Settings) -> Address | None:
     """Where the workshop of this home is, or the server that the settings name; null where there is neither."""
     if found := find_workshop(settings.address_file):
         return Address(found.url, found.user, found.password)
-    if settings.nats_url is None:
-        return None
-    return outside_address(settings.nats_url, settings.nats_folder, client_login(LOCAL_CLIENT))
+    return Address.parse(settings.nats_url) if settings.nats_url else None
+
+
+def speaker_of(settings: Settings) -> Speaker:
+    """Who speaks: in a home with a broker of its own the terminal's client by its own login and every other one by the
+    operator's; elsewhere the login of the URL.
+
+    Raises:
+        Failure: nothing to talk to, or the login is another client's.
+    """
+    address = require_address(settings)
+    found = find_workshop(settings.address_file)
+    if found is None or found.nats is None:
+        return Speaker(address, client_of_command(address.user, settings.client))
+    if settings.client in (None, LOCAL_CLIENT):
+        return Speaker(address, LOCAL_CLIENT)
+    kept = credentials.read_credentials(settings.nats_folder)
+    if kept is None:
+        raise no_workshop(f"the logins of the workshop in {settings.home} cannot be read", hint="see bottega doctor")
+    return Speaker(kept.address("operator"), settings.client or LOCAL_CLIENT)
 
 
 def require_address(settings: Settings) -> Address:
@@ -61,15 +83,41 @@ def require_address(settings: Settings) -> Address:
 
 @asynccontextmanager
 async def connect_client(settings: Settings) -> AsyncGenerator[Client]:
-    """A client of the running workshop.
+    """A client of the running workshop. What it is refused because a batch is another client's says whose.
 
     Raises:
         Failure: there is none.
         AcpError: it does not answer.
     """
     silence_logs()
-    async with Client.open(require_address(settings), wait_s=settings.connect_s) as client:
-        yield client
+    speaker = speaker_of(settings)
+    async with Client.open(speaker.address, client_id=speaker.client_id, wait_s=settings.connect_s) as client:
+        try:
+            yield client
+        except Failure as failure:
+            raise await _with_owner(failure, settings) from None
+
+
+async def _with_owner(failure: Failure, settings: Settings) -> Failure:
+    """A failure about a batch; where it is another client's, and the operator is at hand, it says whose."""
+    if failure.body.code != "unknown_batch" or failure.batch is None:
+        return failure
+    try:
+        async with Operator.open(login_address("operator", settings), wait_s=settings.connect_s) as operator:
+            found = await ask_operator(operator, ListBatches(hash=failure.batch), BatchList)
+    except (Failure, AcpError):
+        return failure
+    return owned_by_another(failure, failure.batch, found)
+
+
+def owned_by_another(failure: Failure, batch: str, found: BatchList) -> Failure:
+    """What an operator is told instead of a client that a batch is not known; `found` is what the ledger has of it."""
+    for one in found.batch_list.batches:
+        if one.client_id:
+            return bad_input(
+                f"the batch {batch} is {one.client_id}'s", hint=f"add --client {one.client_id}", code="unknown_batch"
+            )
+    return failure
 
 
 @asynccontextmanager
@@ -85,13 +133,11 @@ async def connect_or_start(settings: Settings, display: Display) -> AsyncGenerat
             yield client
         return
     with log_to_file(settings.home / "logs" / "supervisor.log"):
-        async with (
-            run_workshop(settings, lambda notice: _show_trouble(notice, display), stays=False) as workshop,
-            Client.open(workshop.client) as client,
-        ):
+        async with run_workshop(settings, lambda notice: _show_trouble(notice, display), stays=False) as workshop:
             with display.show_waiting("starting a workshop: nats-server and five agents"):
                 await workshop.wait_until_ready()
-            yield client
+            async with connect_client(settings) as client:
+                yield client
 
 
 async def ask(client: Client, command: Command, kind: type[Answer], patience_s: float = 0.0) -> Answer:
@@ -112,7 +158,7 @@ async def ask(client: Client, command: Command, kind: type[Answer], patience_s: 
                 return reply
             if not isinstance(reply, ErrorReply):
                 raise TypeError(f"a {type(reply).__name__} is no answer to {type(command).__name__}")
-            failure = failure_of_reply(reply.error)
+            failure = failure_of_reply(reply.error, getattr(command, "hash", None))
         if not failure.body.retryable or time.monotonic() > deadline:
             raise failure
         await asyncio.sleep(RETRY_S)
@@ -153,7 +199,8 @@ async def _has_workshop(settings: Settings) -> bool:
         return True
     if settings.nats_url is None:
         return False
-    async with Client.open(Address.parse(settings.nats_url), wait_s=settings.connect_s) as client:
+    speaker = speaker_of(settings)
+    async with Client.open(speaker.address, client_id=speaker.client_id, wait_s=settings.connect_s) as client:
         try:
             await client.request(List(count=1), timeout=settings.connect_s)
         except Unavailable:
@@ -165,36 +212,3 @@ def _show_trouble(notice: Notice, display: Display) -> None:
     """While a batch is made, only trouble is worth a line."""
     if notice.what in ("died", "killed", "full", "stuck"):
         display.print_line(f"{notice.unit} {notice.what}: {notice.detail}")
-
-
-class WorkshopUrl(Struct, frozen=True, kw_only=True):
-    """What `bottega url --json` prints."""
-
-    url: str
-
-
-def show_url(json: bool) -> None:
-    """Print the URL of the running workshop with the client's credentials, a secret for whoever asked for it, once its
-    planner answers.
-
-    Raises:
-        Failure: there is no workshop, or its planner does not answer in time.
-    """
-    settings = load_settings()
-    address = require_address(settings)
-    asyncio.run(_wait_for_planner(address, settings))
-    shown = WorkshopUrl(url=address.url_with_credentials)
-    sys.stdout.write(f"{encode(shown).decode() if json else shown.url}\n")
-
-
-async def _wait_for_planner(address: Address, settings: Settings) -> None:
-    async with connect_client(settings) as client:
-        try:
-            await ask(client, List(count=1), BatchList, settings.connect_s)
-        except Failure as failure:
-            if failure.exit_code != NO_WORKSHOP:
-                return  # a refusal is an answer
-            raise no_workshop(
-                f"there is a server at {address.url}, but no planner answered within {settings.connect_s:g} s",
-                hint="if the workshop is just starting, ask again; else see bottega status and bottega logs planner",
-            ) from failure

@@ -16,11 +16,14 @@ from rich.table import Table
 
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED
 from agents.doors.cli.records.compare import take_inventory
+from agents.doors.cli.records.databases import databases
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.console import open_console
 from agents.doors.cli.terminal.display import Display, display_for
 from agents.doors.cli.terminal.logs import silence_logs
+from agents.planner.requests.read_ledger import reads_open_door
 from agents.pocket.paths import MODEL, SCORER
+from agents.shared.database.copying import OtherRevision
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.disk_record import (
@@ -111,6 +114,7 @@ def run_checks(settings: Settings, display: Display) -> Iterator[Check]:
         _check_pocket,
         _check_device,
         _check_workshop,
+        check_clients,
         _check_records,
     )
     for look in looks:
@@ -271,6 +275,17 @@ def _check_workshop(settings: Settings) -> Check:
         state="ok",
         detail="none runs; generate starts one for the occasion, bottega up one that stays",
     )
+
+
+def check_clients(settings: Settings) -> Check:
+    """Who may order: any name, or only those that the operator made known."""
+    try:
+        ledger, _ = databases(settings)
+        is_open = reads_open_door(ledger, None if settings.open_door == "auto" else settings.open_door)
+    except (OtherRevision, AcpError):
+        is_open = settings.open_door is not False  # without records nobody is known
+    who = "any name may order" if is_open else "only clients that are known may order"
+    return Check(name="clients", state="ok", detail=f"{who} (BOTTEGA_OPEN_DOOR={str(settings.open_door).lower()})")
 
 
 def _check_records(settings: Settings) -> Check:

@@ -82,12 +82,20 @@ def agent(
 
 
 @workshop_app.command(rich_help_panel=help_panels.WORKSHOP)
-def url(json: JsonFlag = False) -> None:
-    """The NATS URL with client credentials, for other clients of the running workshop."""
+def url(
+    client: Annotated[
+        str | None, typer.Option("--client", metavar="ID", help="The login of this client. Left out: local's.")
+    ] = None,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="The login of a program that speaks for clients of its own.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """The NATS URL with the login of a client, a secret: for programs that order pictures."""
     with report_failures(json):
-        from agents.doors.cli.workshop.connection import show_url as run
+        from agents.doors.cli.workshop.url import show_url as run
 
-        run(json)
+        run(client, gateway, json)
 
 
 @workshop_app.command(rich_help_panel=help_panels.WORKSHOP)

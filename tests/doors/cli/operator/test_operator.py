@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from agents.doors.cli.workshop.doctor import check_clients
 from agents.storage.filing import read_record
 from agents.storage.png import with_text, without_text
 from agents.storage.record import texts_of
@@ -17,6 +18,7 @@ from protocol.accounts import ClientList, ClientReply
 from protocol.codec import decode_reply
 from protocol.messages import WritePrompts
 from tests.doors.cli.conftest import Home
+from tests.workshop import instant_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -69,10 +71,63 @@ def test_a_client_is_made_limited_suspended_and_resumed(workshop: Home) -> None:
         assert "0.00 USD" in shown
 
 
+def test_a_client_is_given_a_login_that_is_changed_ended_and_given_again(workshop: Home) -> None:
+    def login_of(*arguments: str) -> str:
+        done = workshop.run("clients", *arguments, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)["url"]
+
+    first, second = login_of("create", "beta"), login_of("rotate", "beta")
+    assert first != second == json.loads(workshop.run("url", "--client", "beta", "--json").stdout)["url"]
+    assert client_of(workshop, "revoke", "beta").client.state == "revoked"
+    assert workshop.run("url", "--client", "beta").returncode == 2
+    assert login_of("resume", "beta") not in (first, second)
+    changes = [change.what for change in client_of(workshop, "show", "beta").changes or []]
+    assert changes == ["client_resumed", "client_revoked", "client_rotated", "client_created"]
+    shown = workshop.run("clients", "show", "beta").stdout
+    assert "created  limit none, weight 1, max in flight none" in shown
+
+
+def test_the_doctor_says_who_may_order(workshop: Home, home: Home) -> None:
+    workshop.run("clients", "create", "delta")
+    assert "only clients that are known" in check_clients(instant_settings(workshop.folder)).detail
+    assert "any name" in check_clients(instant_settings(workshop.folder, open_door=True)).detail
+    assert "any name" in check_clients(instant_settings(home.folder)).detail
+    assert "only clients that are known" in check_clients(instant_settings(home.folder, open_door=False)).detail
+
+
+def test_the_terminals_own_client_goes_on_with_its_new_password(workshop: Home) -> None:
+    before = workshop.run("url").stdout
+    assert workshop.run("clients", "rotate", "local").returncode == 0
+    assert workshop.run("url").stdout != before
+    assert workshop.run("list").returncode == 0
+
+
+def test_an_operator_orders_sees_and_steers_for_every_client(workshop: Home) -> None:
+    workshop.run("clients", "create", "gamma")
+    made = workshop.run("generate", "a red mug", "--platform", "pocket", "--client", "gamma", "--json")
+    assert made.returncode == 0, made.stdout
+    batch = json.loads(made.stdout)["hash"]
+    assert batch in workshop.run("list", BOTTEGA_CLIENT="gamma").stdout
+    assert batch not in workshop.run("list").stdout
+    everyone = json.loads(workshop.run("list", "--client", "all", "--json").stdout)["batch_list"]["batches"]
+    assert {one["hash"]: one["client_id"] for one in everyone}[batch] == "gamma"
+    assert "gamma" in workshop.run("list", "--client", "all").stdout
+    for command in (["status", batch], ["result", batch], ["cancel", batch], ["status", batch, "--watch"]):
+        refused = workshop.run(*command)
+        assert (refused.returncode, f"{batch} is gamma's" in refused.stderr) == (2, True)
+        assert "--client gamma" in refused.stderr
+    for command in (["status", batch], ["result", batch], ["status", batch, "--watch"], ["costs"]):
+        assert workshop.run(*command, "--client", "gamma").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
         (["create", "twice"], "wrong_state"),
+        (["rotate", "nobody"], "unknown_client"),
+        (["revoke", "nobody"], "unknown_client"),
+        (["revoke", "local"], "wrong_state"),
         (["show", "nobody"], "unknown_client"),
         (["create", "a.b"], "invalid_value"),
         (["create", "admin"], "invalid_value"),
