@@ -36,7 +36,7 @@ DEPLOYMENT: tuple[Requirement, ...] = (
         "Each agent has a login with the least rights on the broker; each client has its own, which the operator alone "
         "makes, changes and ends, with its limits; addresses and errors repeat no password or token.",
         (
-            "test_topology::test_a_login_may_say_what_its_work_needs_and_nothing_else",
+            "test_row_05_broker_rights::test_a_login_says_what_its_table_allows_and_nothing_else",
             "test_served_clients::test_the_operator_makes_limits_suspends_and_resumes_a_client",
             "test_row_07_identity::test_a_client_cannot_speak_on_the_subject_of_another",
             "test_row_07_identity::test_a_revoked_login_is_cut_off_and_refused_until_the_client_gets_a_new_one",

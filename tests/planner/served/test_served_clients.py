@@ -111,7 +111,7 @@ async def test_a_client_cannot_raise_its_own_limit(tmp_path: Path, login: Login)
         Operator.open(login("operator")) as operator,
     ):
         await asked(operator, CreateClient(client_id="acme", limit=Budget(amount=1.0)), ClientReply)
-        address = login("operator")
+        address = login("client_local")
         stranger: Nats = await nats.connect(address.url, user=address.user, password=address.password, error_cb=note)
         await stranger.publish(subjects.OPERATOR, raised, reply=stranger.new_inbox())
         await stranger.flush()
