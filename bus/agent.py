@@ -130,6 +130,11 @@ class Caller:
         return self.subject.rsplit(".", 1)[-1]
 
 
+def no_asker(_: Caller) -> str:
+    """One queue for all: where those who ask are few and trusted."""
+    return ""
+
+
 def encode_plain(reply: msgspec.Struct, encoding: codec.Encoding) -> tuple[bytes, Mapping[str, str]]:
     """A reply as plain JSON, however the request came."""
     return codec.encode(reply), {codec.VERSION_HEADER: codec.VERSION}
@@ -161,6 +166,8 @@ class Endpoint(Generic[Question, Answer]):
     on_error: Callable[[AcpError], Answer] | None = None
     """An error as a reply of this endpoint: an ordinary one, which counts as answered. Null is the micro-service's own
     error reply (ADR-32), which counts as failed in the statistics and in the trace."""
+    queue_by: Callable[[Caller], str] = no_asker
+    """Whose request it is: each asker has a bounded queue of his own, and they are served in turn."""
     failure_log: str = "an endpoint failed"
     """The log line of a failure that is no `AcpError` and that `on_error` makes a reply of."""
 

@@ -14,7 +14,7 @@ Pure module.
 import errno
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 Code = Literal[
     "ambiguous_charge",
@@ -26,6 +26,7 @@ Code = Literal[
     "delegate",
     "disk_full",
     "exceeds_budget",
+    "expired",
     "internal",
     "invalid_json",
     "invalid_value",
@@ -35,6 +36,7 @@ Code = Literal[
     "not_supported",
     "out_of_memory",
     "pixels_missing",
+    "queue_full",
     "suspended",
     "timeout",
     "too_large",
@@ -50,7 +52,8 @@ Code = Literal[
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True):
-    """What went wrong. `path` is a JSON path into the message, such as `$.requirements.quantity`."""
+    """What went wrong. `path` is a JSON path into the message, such as `$.requirements.quantity`. `retry_after_s` is
+    there where the answer says when to ask again."""
 
     code: Code
     message: str
@@ -58,6 +61,7 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
     hint: str | None = None
     retryable: bool = False
     delegate_to: str | None = None
+    retry_after_s: float | UnsetType = UNSET
 
 
 class AcpError(Exception):
@@ -72,10 +76,17 @@ class AcpError(Exception):
         hint: str | None = None,
         retryable: bool = False,
         delegate_to: str | None = None,
+        retry_after_s: float | UnsetType = UNSET,
     ) -> None:
         super().__init__(message)
         self.body = ErrorBody(
-            code=code, message=message, path=path, hint=hint, retryable=retryable, delegate_to=delegate_to
+            code=code,
+            message=message,
+            path=path,
+            hint=hint,
+            retryable=retryable,
+            delegate_to=delegate_to,
+            retry_after_s=retry_after_s,
         )
 
     @property
@@ -114,8 +125,10 @@ class NotSupported(AcpError):
 class Unavailable(AcpError):
     """May work later."""
 
-    def __init__(self, code: Code, message: str, *, hint: str | None = None) -> None:
-        super().__init__(code, message, hint=hint, retryable=True)
+    def __init__(
+        self, code: Code, message: str, *, hint: str | None = None, retry_after_s: float | UnsetType = UNSET
+    ) -> None:
+        super().__init__(code, message, hint=hint, retryable=True, retry_after_s=retry_after_s)
 
 
 def is_disk_full(error: BaseException) -> bool:

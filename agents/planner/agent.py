@@ -232,6 +232,7 @@ class Planner(Agent):
                 answer=self._answer_client,
                 encode=encode_in_kind,
                 on_error=ErrorReply.of,
+                queue_by=lambda caller: caller.client_id[:64],
                 failure_log="command failed",
             ),
             Endpoint(
