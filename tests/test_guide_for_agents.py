@@ -84,9 +84,12 @@ async def test_every_example_of_the_guide_is_answered_as_it_is_shown_by_a_login_
             actual = await answer_to(request)
             known |= names_of(shown, actual)
             wrong += faults(shown, actual, request["cmd"])
+        late = await connection.request("acp.v1.command.acme", b'{"cmd": "LIST"}', headers={"Acp-Expires": "1"})
         await connection.close()
 
     assert wrong == []
+    assert json.loads(late.data)["error"]["code"] == "expired"
+    assert "`Acp-Expires`" in GUIDE
     alone = [block for before, block in pairwise([{}, *BLOCKS]) if "cmd" not in {*before, *block}]
     assert [next(iter(block)) for block in alone] == ["generation_status", "type"]
     for block in alone:

@@ -16,7 +16,7 @@ from protocol.messages import ROLES, Presence, Role
 
 
 def instant_settings(home: Path, **changes: object) -> Settings:
-    """Flat pictures without a model, accepted unseen, and short waits."""
+    """Flat pictures without a model, accepted unseen, short waits, and clients of any name."""
     values: dict[str, object] = {
         "home": home,
         "generator": "instant",
@@ -24,6 +24,7 @@ def instant_settings(home: Path, **changes: object) -> Settings:
         "reconcile_s": 0.5,
         "stale_s": 2.0,
         "drain_s": 5.0,
+        "open_door": True,
     }
     return Settings(**(values | changes))  # pyright: ignore[reportArgumentType]
 

@@ -205,6 +205,11 @@ def test_a_revoked_login_is_cut_off_and_refused_until_the_client_gets_a_new_one(
 
 
 async def cut_off(connection: Nats) -> None:
-    """Return once the server has ended the connection; the test's own timeout bounds it."""
-    while connection.is_connected:
-        await asyncio.to_thread(lambda: None)
+    """Return once the server has ended the connection.
+
+    Raises:
+        TimeoutError: it goes on.
+    """
+    async with asyncio.timeout(10):
+        while connection.is_connected:
+            await asyncio.to_thread(lambda: None)

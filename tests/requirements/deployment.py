@@ -40,7 +40,6 @@ DEPLOYMENT: tuple[Requirement, ...] = (
             "test_row_05_broker_rights::test_a_login_hears_what_its_table_allows_and_nothing_else",
             "test_served_clients::test_the_operator_makes_limits_suspends_and_resumes_a_client",
             "test_row_07_identity::test_a_revoked_login_is_cut_off_and_refused_until_the_client_gets_a_new_one",
-            "test_operator::test_a_client_is_given_a_login_that_is_changed_ended_and_given_again",
             "test_settings::test_a_key_in_a_wrong_place_is_refused_and_not_repeated",
             "test_connection::test_an_address_does_not_show_its_password",
         ),

@@ -304,13 +304,13 @@ def test_the_url_opens_a_connection_for_any_client(workshop: Home):
     async def talk(url: str) -> bytes:
         connection = await connect(Address.parse(url), name="a stranger", wait_s=5)
         try:
-            answer = await connection.client.request("acp.v1.command.stranger", b'{"cmd": "LIST"}', timeout=5)
+            answer = await connection.client.request("acp.v1.command.local", b'{"cmd": "LIST"}', timeout=5)
             return answer.data
         finally:
             await connection.close()
 
     url = workshop.run("url").stdout.strip()
-    assert re.fullmatch(r"nats://client:[\w-]+@127\.0\.0\.1:\d+", url)
+    assert re.fullmatch(r"nats://client_local:[\w-]+@127\.0\.0\.1:\d+", url)
     assert json.loads(workshop.run("url", "--json").stdout) == {"url": url}
     assert isinstance(decode_reply(asyncio.run(talk(url))), BatchList)
 

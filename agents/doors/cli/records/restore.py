@@ -14,6 +14,7 @@ from agents.doors.cli.errors import bad_input
 from agents.doors.cli.records.backup import describe_backup
 from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest, sha256_of
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.workshop.login import login_address
 from agents.shared.database.copying import Database, copy_in, is_empty, revision_of
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import lock_home
@@ -133,7 +134,7 @@ def _check_empty(database: Database) -> None:
 def _check_no_agents(settings: Settings) -> None:
     """Agents of a server of someone else's hold no lock of this home."""
     if settings.nats_url is not None:
-        asyncio.run(_check_no_agents_at(Address.parse(settings.nats_url)))
+        asyncio.run(_check_no_agents_at(login_address("operator", settings)))
 
 
 async def _check_no_agents_at(address: Address) -> None:

@@ -16,10 +16,10 @@ from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.supervise import run_workshop
-from bus import credentials
-from bus.accounts import LOCAL_CLIENT
+from bus.accounts import LOCAL_CLIENT, client_login
 from bus.client import Client
 from bus.connection import Address
+from bus.credentials import outside_address
 from bus.operator import Operator
 from protocol.commands import Command, List
 from protocol.errors import AcpError, Unavailable
@@ -45,26 +45,31 @@ def workshop_address(settings: Settings) -> Address | None:
     """Where the workshop of this home is, or the server that the settings name; null where there is neither."""
     if found := find_workshop(settings.address_file):
         return Address(found.url, found.user, found.password)
-    return Address.parse(settings.nats_url) if settings.nats_url else None
+    if settings.nats_url is None:
+        return None
+    return outside_address(settings.nats_url, settings.nats_folder, client_login(LOCAL_CLIENT))
 
 
 def speaker_of(settings: Settings) -> Speaker:
-    """Who speaks: in a home with a broker of its own the terminal's client by its own login and every other one by the
-    operator's; elsewhere the login of the URL.
+    """Who speaks: where this home keeps the logins, the terminal's client by its own and every other one by the
+    operator's; elsewhere whom the login of the URL may speak for.
 
     Raises:
         Failure: nothing to talk to, or the login is another client's.
     """
     address = require_address(settings)
-    found = find_workshop(settings.address_file)
-    if found is None or found.nats is None:
+    if not _keeps_logins(settings):
         return Speaker(address, client_of_command(address.user, settings.client))
-    if settings.client in (None, LOCAL_CLIENT):
-        return Speaker(address, LOCAL_CLIENT)
-    kept = credentials.read_credentials(settings.nats_folder)
-    if kept is None:
-        raise no_workshop(f"the logins of the workshop in {settings.home} cannot be read", hint="see bottega doctor")
-    return Speaker(kept.address("operator"), settings.client or LOCAL_CLIENT)
+    client = client_of_command(None, settings.client)
+    return Speaker(address if client == LOCAL_CLIENT else login_address("operator", settings), client)
+
+
+def _keeps_logins(settings: Settings) -> bool:
+    """Whether the logins lie in this home, for a broker of its own or one whose URL has none."""
+    found = find_workshop(settings.address_file)
+    if found is not None and found.nats is not None:
+        return True
+    return settings.nats_url is not None and Address.parse(settings.nats_url).user is None
 
 
 def require_address(settings: Settings) -> Address:

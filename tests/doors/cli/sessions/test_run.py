@@ -64,6 +64,14 @@ def pictures(output: Path) -> list[str]:
     return sorted(file.relative_to(output).as_posix() for file in output.rglob("*.png"))
 
 
+def test_a_session_of_another_client_stays_that_clients(workshop: Home, tmp_path: Path) -> None:
+    made = told(workshop.run("batch", "start", *ORANGE, "--output", str(tmp_path), "--client", "acme", "--json"))
+    [listed] = told(workshop.run("list", "--client", "acme", "--json"))["batch_list"]["batches"]
+    assert made["hash"] == listed["hash"]
+    again = told(workshop.run("batch", "resume", "--output", str(tmp_path), "--json"))
+    assert (again["hash"], again["summary"]["completed"]) == (made["hash"], len(made["jobs"]))
+
+
 @pytest.mark.timeout(400)
 def test_a_session_that_is_killed_in_the_middle_left_a_true_log_and_goes_on_to_its_end(home: Home) -> None:
     write_home(home.folder)
