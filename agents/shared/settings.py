@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     max_seconds_per_image: float = Field(
         default=120.0, gt=0, description="device seconds held for an attempt while none was measured"
     )
+    shared_home: bool = Field(
+        default=False, description="let the group read what lies in the home; false leaves it to its owner alone"
+    )
     intent_s: float = Field(
         default=900.0, gt=0, description="seconds after which a paid call without a known end counts as charged"
     )

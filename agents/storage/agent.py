@@ -183,9 +183,9 @@ class Storage(Agent):
         data = await self._blobs.get(message.picture.blob)
         record, path = await asyncio.to_thread(self._file_picture, message, data)
         entry = row_of(message, record, path.relative_to(self._files.root))
-        if held is not None and held.path is not None and held.path != entry.path:
+        if held is not None and held.path != entry.path and (before := self._files.find(held.path)) is not None:
             # Before its row is replaced: a death in between is mended by the next delivery.
-            await asyncio.to_thread(remove_picture, self._files, self._files.root / held.path)
+            await asyncio.to_thread(remove_picture, self._files, before)
         held = await self._catalogue.add(entry, replaces=replaces)
         if held.path != entry.path:
             await asyncio.to_thread(remove_picture, self._files, path)
@@ -193,7 +193,7 @@ class Storage(Agent):
 
     async def _discard_picture(self, message: StoreImage, held: CatalogueRow | None) -> None:
         data = await self._blobs.get(message.picture.blob)
-        kept = self._files.root / held.path if held is not None and held.path is not None else None
+        kept = self._files.find(held.path) if held is not None else None
 
         def discard() -> None:
             record = record_of(message, dominant_colour(data))
@@ -206,7 +206,7 @@ class Storage(Agent):
         return record, file_picture(self._files, self._template, record, data)
 
     def _image_stored(self, entry: CatalogueRow) -> ImageStored:
-        path = self._files.root / entry.path if entry.path else None
+        path = self._files.find(entry.path)
         return ImageStored(
             ref=JobRef(
                 hash=entry.hash,
@@ -231,7 +231,9 @@ class Storage(Agent):
 
     async def _ensure_at_hand(self, entry: CatalogueRow) -> bool:
         """Whether the pixels of a picture that nobody removed are in the blob store; from its file they come back."""
-        path = self._files.root / entry.path if entry.path else None
+        path = await asyncio.to_thread(self._files.find, entry.path)
+        if path is None and entry.path is not None:
+            return False
         if path is not None and not await asyncio.to_thread(path.is_file):
             return False
         if await self._blobs.touch(entry.blob):

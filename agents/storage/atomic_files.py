@@ -4,6 +4,7 @@ name by one atomic call."""
 import os
 from pathlib import Path
 
+from agents.shared.contained_path import contained_path
 from bus.durable_folders import make_folder, sync_folder
 from bus.failpoint import pass_failpoint
 from bus.partial_files import PartialFiles
@@ -18,6 +19,11 @@ class AtomicFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._partial_files = PartialFiles(root / PARTIAL_FOLDER)
+
+    def find(self, name: str | None) -> Path | None:
+        """The path of a relative name; null for none, and for one that leads out of the root, as a catalogue that came
+        from elsewhere may have."""
+        return None if name is None else contained_path(self.root, name)
 
     def create(self, target: Path, data: bytes) -> None:
         """Write a file under a name that is free.

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from msgspec import UNSET
 
+from agents.shared.contained_path import is_plain
 from agents.storage import names
 from agents.storage.atomic_files import AtomicFiles
 from agents.storage.batch_page import PICTURES_PER_PAGE, BatchFacts, PagePicture, page_facts, page_name, write_page
@@ -75,7 +76,7 @@ class OverviewWriter:
 
     def _frame_of(self, row: CatalogueRow) -> SheetFrame:
         return SheetFrame(
-            path=self.files.root / row.path if row.path else None,
+            path=self.files.find(row.path),
             index=row.index,
             seed=row.seed,
             score=row.score,
@@ -93,5 +94,6 @@ def is_overview(name: str) -> bool:
 
 
 def _page_picture(row: CatalogueRow, folder: Path) -> PagePicture:
-    path = None if row.path is None else str(PurePosixPath(row.path).relative_to(folder.as_posix()))
+    below = row.path is not None and is_plain(row.path) and PurePosixPath(row.path).is_relative_to(folder.as_posix())
+    path = str(PurePosixPath(row.path or "").relative_to(folder.as_posix())) if below else None
     return PagePicture(path=path, below_bar=row.disposition == "kept", record=row.record)

@@ -76,8 +76,10 @@ class Retention:
 
     async def _find_expired(self, page: Sequence[CatalogueRow], before: float) -> list[tuple[CatalogueRow, int]]:
         """The pictures that were not filed since, with their bytes; those without a file have none of their own."""
-        files = [(entry, self._files.root / entry.path) for entry in page if entry.path is not None]
-        sized = await asyncio.to_thread(lambda: [(entry, _expired_size(path, before)) for entry, path in files])
+        filed = [entry for entry in page if entry.path is not None]
+        sized = await asyncio.to_thread(
+            lambda: [(entry, _expired_size(self._files.find(entry.path), before)) for entry in filed]
+        )
         alone = [entry for entry in page if entry.path is None]
         return [(entry, size) for entry, size in sized if size is not None] + [
             (entry, 0) for entry in alone if not await self._is_recent(entry.blob, before)
@@ -88,11 +90,9 @@ class Retention:
 
     def _unlink(self, entries: Sequence[CatalogueRow]) -> None:
         for entry in entries:
-            if entry.path is None:
-                continue
-            path = self._files.root / entry.path
-            remove_picture(self._files, path)
-            self._remove_empty_folders(path.parent)
+            if (path := self._files.find(entry.path)) is not None:
+                remove_picture(self._files, path)
+                self._remove_empty_folders(path.parent)
 
     def _remove_empty_folders(self, folder: Path) -> None:
         """Remove folders that hold nothing any more, or only the overview of pictures that are gone."""
@@ -107,8 +107,11 @@ class Retention:
             folder = folder.parent
 
 
-def _expired_size(path: Path, before: float) -> int | None:
-    """Bytes of a picture and its sidecar; null where it was filed since. What is gone already has none."""
+def _expired_size(path: Path | None, before: float) -> int | None:
+    """Bytes of a picture and its sidecar; null where it was filed since. What is gone already has none, and neither has
+    what never lay in the pictures' folder."""
+    if path is None:
+        return 0
     try:
         found = path.stat()
         if found.st_mtime >= before:

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from agents.doors.cli.errors import bad_input
+from agents.doors.cli.file_modes import give_to_person
 from bus.durable_files import partial_file
 from bus.durable_folders import make_folder
 from protocol.errors import is_disk_full
@@ -20,7 +21,9 @@ def copy_to_folder(path: str | None, folder: Path) -> str | None:
     if path is None or not Path(path).is_file():
         return path
     source = Path(path)
-    make_folder(folder.absolute())
+    if not folder.is_dir():
+        make_folder(folder.absolute())
+        give_to_person(folder)
     for name in _candidate_names(source):
         target = folder.absolute() / name
         if not target.exists():
@@ -64,6 +67,7 @@ def _copy_to_free_name(source: Path, target: Path) -> None:
         partial_file(target, lambda written: shutil.copyfileobj(read, written)) as partial,
         suppress(FileExistsError),
     ):
+        give_to_person(partial)
         os.link(partial, target)
 
 

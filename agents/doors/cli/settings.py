@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from agents.doors.cli.errors import bad_input
+from agents.doors.cli.file_modes import protect_files
 from agents.doors.cli.unknown_settings import unknown_keys, unknown_variables
 from agents.shared.settings import Settings, default_home, variable_names
 
@@ -49,7 +50,9 @@ def read_settings(**flags: Any) -> Settings:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
+        protect_files(settings.shared_home)
+        return settings
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

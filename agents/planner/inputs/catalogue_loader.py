@@ -13,6 +13,7 @@ from agents.planner.inputs.unread_files import name_list, unread_pictures, unrea
 from agents.planner.planning import prompt_catalogue
 from agents.planner.planning.command_texts import Note, group_notes, is_blank, read_catalogue_text
 from agents.planner.planning.prompt_catalogue import CatalogueSelection
+from agents.shared.contained_path import lies_within
 from agents.shared.picture import MAX_BYTES, Undecodable, decode
 from agents.shared.picture_formats import FORMATS, PICTURE_SUFFIXES
 from agents.shared.text_file import decode_text
@@ -115,7 +116,7 @@ class CatalogueLoader:
 
     def _read_prompts(self, folder: Path) -> Iterator[CatalogueEntry]:
         for file in _list_files(folder, (".md",)):
-            text = prompt_catalogue.prompt_of(_read_text(file, MAX_PROMPT_FILE_BYTES, "$.catalogue"))
+            text = prompt_catalogue.prompt_of(_read_text(file, self._catalogues, MAX_PROMPT_FILE_BYTES, "$.catalogue"))
             if is_blank(text):
                 raise _unusable_refusal(
                     file, "it has no prompt", "$.catalogue", "write one below the title, or remove the file"
@@ -136,7 +137,7 @@ class CatalogueLoader:
                 id=place.stem if place.is_file() else place.name,
                 wardrobe=wardrobe,
                 ui_style=ui_style,
-                description=await asyncio.to_thread(_read_description, place, wardrobe),
+                description=await asyncio.to_thread(_read_description, place, self._combos, wardrobe),
                 references=[],
             )
             for place, wardrobe, ui_style in places
@@ -198,7 +199,7 @@ class CatalogueLoader:
         known = self._known_references.get(stamp)
         if known is not None and await self._blobs.touch(known[0].blob):
             return known
-        data = await asyncio.to_thread(_read, file, MAX_BYTES)
+        data = await asyncio.to_thread(_read, file, self._combos, MAX_BYTES, "$.combos")
         try:
             picture = await asyncio.to_thread(decode, data)
         except Undecodable as error:
@@ -218,13 +219,14 @@ def _combo_paths(styles: Iterable[tuple[Path, str, str]]) -> Iterator[tuple[Path
             yield place, wardrobe, style
 
 
-def _read_description(place: Path, wardrobe: str) -> str:
+def _read_description(place: Path, root: Path, wardrobe: str) -> str:
     """What is worn: in the words of the combo's folder, else of its wardrobe's, else the wardrobe's name."""
     folders = [place.parent.parent] if place.is_file() else [place, place.parent.parent]
     for folder in folders:
         for name in DESCRIPTION_FILES:
             if (folder / name).is_file():
-                return prompt_catalogue.prompt_of(_read_text(folder / name, MAX_PROMPT_FILE_BYTES, "$.combos"))[:1000]
+                text = _read_text(folder / name, root, MAX_PROMPT_FILE_BYTES, "$.combos")
+                return prompt_catalogue.prompt_of(text)[:1000]
     return wardrobe.replace("-", " ").replace("_", " ")
 
 
@@ -241,8 +243,8 @@ def _list_files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     return sorted(file for file in found if file.suffix.lower() in endings)
 
 
-def _read_text(file: Path, limit: int, path: str) -> str:
-    data = _read(file, limit)
+def _read_text(file: Path, root: Path, limit: int, path: str) -> str:
+    data = _read(file, root, limit, path)
     try:
         if len(data) > limit:
             raise _unusable_refusal(file, f"larger than {limit} bytes", path)
@@ -251,8 +253,10 @@ def _read_text(file: Path, limit: int, path: str) -> str:
         raise _unusable_refusal(file, "not UTF-8", path, "save it as UTF-8, or remove it") from error
 
 
-def _read(file: Path, limit: int) -> bytes:
+def _read(file: Path, root: Path, limit: int, path: str) -> bytes:
     """The bytes of a file, one more than `limit` at most."""
+    if not lies_within(root, file):
+        raise _unusable_refusal(file, f"a link leads out of {root.name}", path, "put the file itself there")
     with file.open("rb") as opened:
         return opened.read(limit + 1)
 

@@ -2,8 +2,10 @@
 the agents say at their end is still heard."""
 
 import asyncio
+import contextlib
 import os
 import socket
+import stat
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -106,6 +108,7 @@ async def run_workshop(
     if free_bytes(settings.home) < FULL_BYTES:
         raise NoRoom(settings.home)
     with lock_home(settings.address_file):
+        _close_home(settings)
         async with open_broker(settings, announce) as broker:
             admin = await connect(broker.address("admin"), name="supervisor")
             try:
@@ -134,6 +137,14 @@ async def run_workshop(
                             task.cancel()
             finally:
                 await admin.close()
+
+
+def _close_home(settings: Settings) -> None:
+    """Take from others what they may do in a home that was made with wider rights. A home of somebody else stays as it
+    is, and so does one on a file system without rights."""
+    kept = 0o750 if settings.shared_home else 0o700
+    with contextlib.suppress(OSError):
+        settings.home.chmod(stat.S_IMODE(settings.home.stat().st_mode) & kept)
 
 
 async def _drain_children(children: Sequence[Child], lives: Sequence[asyncio.Task[None]], seconds: float) -> None:

@@ -1,11 +1,13 @@
 """Do ledger, catalogue and files agree? What `bottega doctor` says of it, also while the workshop runs."""
 
 import time
+from pathlib import Path
 
 from msgspec import Struct
 
 from agents.doors.cli.records.databases import databases
 from agents.planner.ledger.completed import completed_pictures
+from agents.shared.contained_path import contained_path
 from agents.shared.database.copying import OtherRevision, open_snapshots
 from agents.shared.settings import Settings
 from agents.storage.inventory import catalogued_pictures, picture_files
@@ -44,6 +46,11 @@ def take_inventory(settings: Settings) -> Inventory | None:
     return Inventory(
         pictures=len(rows),
         lost=sum(picture not in places for picture in done),
-        missing=sum(path is not None and not (settings.pictures / path).is_file() for _, path in rows),
+        missing=sum(path is not None and not _is_file(settings.pictures, path) for _, path in rows),
         unknown=sum(path not in paths for path in files),
     )
+
+
+def _is_file(pictures: Path, name: str) -> bool:
+    path = contained_path(pictures, name)
+    return path is not None and path.is_file()

@@ -5,7 +5,9 @@ Everything is checked before anything is changed. Each database is replaced in o
 
 import asyncio
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,6 +17,7 @@ from agents.doors.cli.records.backup import describe_backup
 from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest, sha256_of
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.workshop.login import login_address
+from agents.shared.contained_path import is_plain
 from agents.shared.database.copying import Database, copy_in, is_empty, revision_of
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import lock_home
@@ -70,6 +73,7 @@ def restore_records(folder: Path, settings: Settings, force: bool) -> dict[str, 
         # What is checked is the copy that is read, whatever happens to the backup meanwhile.
         for database in kept:
             _copy_verified(folder, manifest, database.name, scratch)
+        _check_rows(scratch)
         if not force:
             for database in kept:
                 _check_empty(database)
@@ -121,6 +125,24 @@ def _copy_verified(folder: Path, manifest: Manifest, name: str, scratch: Path) -
     shutil.copyfile(source, copy)
     if sha256_of(copy) != manifest.databases[name].sha256:
         raise bad_input(f"{source} is damaged: its SHA-256 is not that of {MANIFEST}", hint="use another backup")
+
+
+def _check_rows(scratch: Path) -> None:
+    """See that the copies are databases, and that no row of the catalogue names a file elsewhere."""
+    try:
+        with closing(sqlite3.connect(f"file:{file_of(scratch, 'catalogue')}?mode=ro", uri=True)) as catalogue:
+            rows = catalogue.execute("SELECT path FROM images WHERE path IS NOT NULL")
+            strays = [path for (path,) in rows if not isinstance(path, str) or not is_plain(path)]
+        with closing(sqlite3.connect(f"file:{file_of(scratch, 'ledger')}?mode=ro", uri=True)) as ledger:
+            ledger.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise bad_input(f"the backup holds no readable database: {error}", hint="use another backup") from None
+    if strays:
+        raise bad_input(
+            f"{len(strays)} pictures of the backup's catalogue lie outside of the pictures' folder, such as "
+            f"{str(strays[0])[:200]!r}",
+            hint="this backup was changed by hand: use another one",
+        )
 
 
 def _check_empty(database: Database) -> None:
