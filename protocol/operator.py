@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.ids import Id
-from protocol.parameters import CostsBy, Limit, Offset
+from protocol.parameters import BlobName, CostsBy, Limit, Offset
 
 Weight = Annotated[int, Meta(ge=1, le=1000, description="pictures in each of the client's turns")]
 InFlight = Annotated[int, Meta(ge=1, le=10_000, description="pictures in flight at once")]
@@ -49,6 +49,13 @@ class CreateClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     weight: Weight = 1
     max_in_flight: InFlight | None = None
     """Null is no bound but the workshop's own."""
+
+
+class OwnBlob(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="OWN_BLOB"):
+    """A client brought these pixels, which lie in the blob store: it may name them by their hash."""
+
+    client_id: Id
+    blob: BlobName
 
 
 class LimitClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd", tag="LIMIT_CLIENT"):
@@ -119,6 +126,7 @@ OperatorCommand = (
     | RotateClient
     | RevokeClient
     | ListBatches
+    | OwnBlob
     | FindWork
 )
 """Everything that may be sent to `acp.v1.operator`."""

@@ -87,13 +87,16 @@ class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strength; 0.6 to 0.9 is typical."""
 
 
+BlobName = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, hexadecimal")]
+
+
 class ImageSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A picture. Exactly one field is given."""
 
     image_id: Id | None = None
     """A picture that the workshop made."""
-    blob: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, hexadecimal")] | None = None
-    """A picture in the blob store, by its SHA-256."""
+    blob: BlobName | None = None
+    """A picture in the blob store, by its SHA-256, that the client brought or had made."""
     url: Annotated[str, Meta(max_length=2000)] | None = None
     """A picture that the workshop may fetch."""
 

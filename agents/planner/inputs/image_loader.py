@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import load_batch
+from agents.planner.ledger.blob_owners import is_owner
 from agents.planner.ledger.records import Outcome, decode_evidence
 from agents.planner.ledger.states import JobState
 from agents.planner.ledger.tables import attempts, jobs
@@ -106,6 +107,8 @@ class ImageLoader:
                     hint='{"image_id": "gen_batch_…_000000"}',
                 )
         try:
+            if source.blob is not None and not await self._ledger.read(lambda c: is_owner(c, client, blob)):
+                raise BlobMissing(f"there is no blob {blob}")  # as of one that is nowhere: it must not tell whose it is
             return await self._blobs.get(blob, limit=MAX_BYTES)
         except BlobMissing as error:
             # Pixels of a picture that ended leave the blob store; its file stays.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from agents.planner.ledger import retention
+from agents.planner.ledger.blob_owners import forget_owners
 from agents.planner.ledger.retention import PICTURES_PER_STEP
 from agents.planner.ledger.states import ENDED_JOB_STATES
 from agents.shared.database.group_commit import GroupCommit
@@ -115,10 +116,15 @@ class RetentionLoop:
 
     async def _release_blobs(self, names: Iterable[str], before: float, removed: RemovedCounts, dry_run: bool) -> None:
         act = self._blobs.idle_bytes if dry_run else self._blobs.remove_idle
+        gone: list[str] = []
         for name in names:
             freed = await act(name, before)
+            if freed:
+                gone.append(name)
             removed.blobs += freed > 0
             removed.blob_bytes += freed
+        if gone and not dry_run:
+            await self._ledger.write(lambda connection: forget_owners(connection, gone))
 
     async def _read_mark(self, name: str) -> float:
         return await self._ledger.read(lambda connection: retention.read_mark(connection, name))

@@ -189,6 +189,16 @@ outbox = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
 )
 
+blob_owners = sa.Table(
+    "blob_owners",
+    metadata,
+    sa.Column("client_id", sa.String(64), primary_key=True),
+    sa.Column("blob", sa.String(64), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Index("blob_owners_by_blob", "blob"),
+)
+"""Whose pixels a blob has: of who brought them, and of who had them made."""
+
 marks = sa.Table(
     "marks",
     metadata,

@@ -4,6 +4,7 @@ import time
 
 from sqlalchemy import Connection
 
+from agents.planner.ledger.blob_owners import add_owners
 from agents.planner.money import clients
 from agents.planner.outbox.change import Change
 from agents.planner.outbox.outbox import enqueue
@@ -13,8 +14,9 @@ from agents.planner.requests.dead_letter_check import find_work
 from agents.planner.scheduling.rebuild_window import rebuild_window
 from agents.planner.scheduling.window import Window
 from agents.shared.database.group_commit import GroupCommit
+from bus.accounts import LOCAL_CLIENT
 from bus.agent import Caller
-from protocol.accounts import CostReport
+from protocol.accounts import ClientReply, CostReport
 from protocol.operator import (
     CreateClient,
     FindWork,
@@ -22,6 +24,7 @@ from protocol.operator import (
     ListBatches,
     ListClients,
     OperatorCommand,
+    OwnBlob,
     ResumeClient,
     RevokeClient,
     RotateClient,
@@ -57,6 +60,8 @@ class OperatorRequests:
                 return await self._ledger.read(
                     lambda c: replies.batch_list_reply(c, None, command.first, command.count, command.hash)
                 )
+            case OwnBlob():
+                return await self._ledger.write(lambda c: _own_blob(c, command))
             case FindWork():
                 return await self._ledger.read(lambda c: find_work(c, command))
             case CreateClient() | LimitClient() | SuspendClient() | ResumeClient() | RotateClient() | RevokeClient():
@@ -73,6 +78,16 @@ class OperatorRequests:
         reply, change = await self._ledger.write(work)
         await self._changes.publish(change)
         return reply
+
+
+def _own_blob(connection: Connection, command: OwnBlob) -> ClientReply:
+    """Note whose the pixels are; refused where there is no such client."""
+    now = time.time()
+    if command.client_id == LOCAL_CLIENT:
+        clients.admit(connection, LOCAL_CLIENT, now)
+    reply = clients.show(connection, command.client_id)
+    add_owners(connection, [(command.client_id, command.blob)], now)
+    return reply
 
 
 def _cost_report(connection: Connection, command: ShowCosts) -> CostReport:

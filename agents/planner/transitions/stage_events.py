@@ -215,6 +215,8 @@ def on_image_stored(books: UnitOfWork, event: ImageStored, now: float) -> Effect
     )
     if standing_of(row) is not None:
         books.change_job(row, now, reused=None)
+    if isinstance(work, StoreImage):
+        books.add_owner(batch, work.picture.blob)
     _end_job(books, row, JobState.COMPLETED if accepted else JobState.FAILED, outcome, now)
     if accepted:
         reused = isinstance(work, StoreImage) and work.reused is not None

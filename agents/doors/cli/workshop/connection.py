@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from agents.doors.cli.errors import Failure, bad_input, failure_of_error, failure_of_reply, no_workshop
+from agents.doors.cli.generate.source_images import brought_blobs
+from agents.doors.cli.settings import load_settings
 from agents.doors.cli.terminal.display import Display
 from agents.doors.cli.terminal.logs import log_to_file, silence_logs
 from agents.doors.cli.workshop.login import login_address
@@ -21,9 +23,10 @@ from bus.client import Client
 from bus.connection import Address
 from bus.credentials import outside_address
 from bus.operator import Operator
-from protocol.commands import Command, List
+from protocol.accounts import ClientReply
+from protocol.commands import Command, GenerateImages, List
 from protocol.errors import AcpError, Unavailable
-from protocol.operator import ListBatches, OperatorCommand
+from protocol.operator import ListBatches, OperatorCommand, OwnBlob
 from protocol.replies import ErrorReply, Reply
 from protocol.results import BatchList
 
@@ -153,6 +156,8 @@ async def ask(client: Client, command: Command, kind: type[Answer], patience_s: 
         Failure: the workshop answered with an error, or not at all.
     """
     deadline = time.monotonic() + patience_s
+    if isinstance(command, GenerateImages) and (brought := sorted(brought_blobs(command))):
+        await _own_blobs(client.client_id, brought)
     while True:
         try:
             reply = await client.request(command)
@@ -167,6 +172,13 @@ async def ask(client: Client, command: Command, kind: type[Answer], patience_s: 
         if not failure.body.retryable or time.monotonic() > deadline:
             raise failure
         await asyncio.sleep(RETRY_S)
+
+
+async def _own_blobs(client_id: str, blobs: Sequence[str]) -> None:
+    """Say that a client brought the files that lie in the blob store, so that it may name them."""
+    async with connect_operator(load_settings()) as operator:
+        for blob in blobs:
+            await ask_operator(operator, OwnBlob(client_id=client_id, blob=blob), ClientReply)
 
 
 @asynccontextmanager

@@ -1,0 +1,40 @@
+"""Whose pixels a blob has; of pictures that were made, as their attempts say."""
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+
+_PAGE = 1000
+
+
+def upgrade() -> None:
+    owners = op.create_table(
+        "blob_owners",
+        sa.Column("client_id", sa.String(64), primary_key=True),
+        sa.Column("blob", sa.String(64), primary_key=True),
+        sa.Column("at", sa.Float, nullable=False),
+    )
+    op.create_index("blob_owners_by_blob", "blob_owners", ["blob"])
+    connection = op.get_bind()
+    known: set[tuple[str, str]] = set()
+    made = sa.text(
+        "SELECT batches.client_id, attempts.evidence, batches.updated_at FROM attempts "
+        "JOIN batches ON batches.hash = attempts.hash WHERE attempts.evidence IS NOT NULL"
+    )
+    for page in connection.execute(made).partitions(_PAGE):
+        rows: list[dict[str, object]] = []
+        for client, evidence, at in page:
+            blob = json.loads(bytes(evidence)).get("picture", {}).get("blob")
+            if blob is not None and (client, blob) not in known:
+                known.add((client, blob))
+                rows.append({"client_id": client, "blob": blob, "at": at})
+        if rows:
+            connection.execute(sa.insert(owners), rows)
+
+
+def downgrade() -> None:
+    op.drop_table("blob_owners")
