@@ -186,7 +186,7 @@ def _viewed_streams(party: Party) -> set[str]:
     return seen.get(party, set())
 
 
-def _heard_channels(party: Party) -> Iterator[Channel]:
+def _incoming_channels(party: Party) -> Iterator[Channel]:
     """What a party hears of others: what no stream keeps, statuses, and what tells a view to look."""
     for channel in CHANNELS:
         heard = channel.stream is None or channel.name == "status" or channel.stream in _viewed_streams(party)
@@ -197,7 +197,7 @@ def _heard_channels(party: Party) -> Iterator[Channel]:
 def _streams(party: Party, client: str | None) -> Iterator[Import]:
     """The same as imports, each of the sender's account, also where a stream keeps it: no account exports as a stream
     what another one asked of it as a service."""
-    for channel in _heard_channels(party):
+    for channel in _incoming_channels(party):
         for sender in channel.senders:
             if channel.senders == ROLES:
                 subject = _pattern(channel, sender, channel.senders)
@@ -234,7 +234,7 @@ def _deny(party: Party) -> Iterator[str]:
 def _subscribe(party: Party, client: str | None) -> Iterator[str]:
     """Where the user of a party listens: its inbox, what it hears, what it answers."""
     yield INBOX
-    for channel in _heard_channels(party):
+    for channel in _incoming_channels(party):
         yield _pattern(channel, party, channel.receivers, client)
     for channel in CHANNELS:
         if channel.pattern is not None and channel.reply is not None and party in channel.receivers:

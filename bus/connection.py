@@ -106,7 +106,12 @@ class _Client(Client):
     ) -> Msg:
         task = asyncio.current_task()
         heard = task.cancelling() if task else 0  # those that were caught before: the last words of a cancelled task
-        answer = await super().request(subject, payload, timeout, old_style, headers)
+        try:
+            answer = await super().request(subject, payload, timeout, old_style, headers)
+        except NatsError as error:  # an answer as well, such as that nobody is there
+            if task is not None and task.cancelling() > heard:
+                raise asyncio.CancelledError from error
+            raise
         if task is not None and task.cancelling() > heard:
             raise asyncio.CancelledError
         return answer

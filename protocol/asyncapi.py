@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import msgspec
 
-from protocol.channels import CHANNELS, COMMAND, DEAD, OPERATOR, REPLY, Channel, Party
+from protocol.channel import Channel, Party
+from protocol.channels import CHANNELS, COMMAND, DEAD, OPERATOR, REPLY
 from protocol.codec import ENCODING_HEADER, MAX_MESSAGE_BYTES, VERSION, VERSION_HEADER
 from protocol.components import Schema, components, tag_of
 from protocol.ids import ID_PATTERN

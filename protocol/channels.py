@@ -4,12 +4,9 @@ The AsyncAPI document and the rights of the logins on the broker (`bus/accounts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
-
-import msgspec
 
 from protocol import subjects
+from protocol.channel import CLIENTS, Channel, Party
 from protocol.commands import Command
 from protocol.components import members
 from protocol.consumers import ConsumerReply, PutConsumer
@@ -31,7 +28,6 @@ from protocol.messages import (
     Progress,
     PromptsFailed,
     PromptsWritten,
-    Role,
     ScoreImage,
     StoreImage,
     WritePrompts,
@@ -41,12 +37,6 @@ from protocol.replies import Reply
 from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, RemadePicture, RemakePicture, StoredPictures
 from protocol.spending import CloseIntent, IntentReply, OpenIntent
-
-Party = Role | Literal["client", "gateway", "operator", "supervisor"]
-"""Who speaks. A gateway speaks for any client, such as a door for programs of many users; so may the operator."""
-
-CLIENTS: tuple[Party, ...] = ("client", "gateway", "operator")
-"""Who sends the commands of clients, and reads what they are told."""
 
 ACP_WORK = "ACP_WORK"
 ACP_EVENTS = "ACP_EVENTS"
@@ -64,31 +54,6 @@ STREAM_SUBJECTS: Mapping[str, str] = {
     PRESENCE_STREAM: f"{PRESENCE_PREFIX}.>",
 }
 """Stream -> the subjects that it keeps."""
-
-
-@dataclass(frozen=True)
-class Channel:
-    """What is said on a subject, and who says and hears it.
-
-    `address` is the subject with `{parameters}`, and `pattern` the NATS pattern that rights and consumers name: it
-    covers the address. `{role}` in a pattern is a role of the workshop. Both are null for a channel of replies, which
-    go to the inbox of whoever asked; `reply` is the channel of the replies to this one. `stream` keeps what is said,
-    if any does.
-
-    `dictionary`: its messages may be compressed with the dictionary of `protocol.dictionary`. Only where agents alone
-    may listen, and where it makes them smaller.
-    """
-
-    name: str
-    address: str | None
-    pattern: str | None
-    description: str
-    messages: tuple[type[msgspec.Struct], ...]
-    senders: tuple[Party, ...]
-    receivers: tuple[Party, ...]
-    stream: str | None = None
-    reply: "Channel | None" = None
-    dictionary: bool = False
 
 
 REPLY = Channel(

@@ -14,7 +14,8 @@ from bus.accounts import LOGINS, login_of, may_answer
 from bus.consumers import refuse_foreign
 from bus.service import QUEUE_GROUP
 from protocol.asyncapi import COMMAND_QUEUE
-from protocol.channels import ACP_EVENTS, ACP_WORK, CHANNELS, PRESENCE_STREAM, Channel
+from protocol.channel import Channel
+from protocol.channels import ACP_EVENTS, ACP_WORK, CHANNELS, PRESENCE_STREAM
 from protocol.consumers import PutConsumer
 from protocol.errors import BadMessage
 from protocol.messages import ROLES, Role

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from protocol.commands import Command
+from protocol.consumers import Consumers
 from protocol.drafts import Drafts
 from protocol.flat_jobs import KnownMessage
 from protocol.operator import OperatorCommand
@@ -21,7 +22,7 @@ FILES = sorted(GOLDEN.glob("*.json"))
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     kind.__name__: kind
-    for union in (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse, Drafts)
+    for union in (Command, OperatorCommand, Reply, KnownMessage, Spending, Reuse, Drafts, Consumers)
     for kind in typing.get_args(union)
 }
 """Type name -> every type that travels by itself."""

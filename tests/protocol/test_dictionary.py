@@ -10,7 +10,8 @@ import pytest
 import zstandard
 
 from protocol import codec, dictionary_training
-from protocol.channels import CHANNELS, DICTIONARY_MESSAGES, Channel
+from protocol.channel import Channel
+from protocol.channels import CHANNELS, DICTIONARY_MESSAGES
 from protocol.dictionary import LEVEL, dictionary_file, load, registry, registry_file
 from protocol.dictionary_samples import messages
 from protocol.errors import BadMessage

@@ -10,6 +10,7 @@ import pytest
 
 from protocol import codec
 from protocol.commands import GenerateImages
+from protocol.consumers import Consumers
 from protocol.drafts import Drafts
 from protocol.flat_jobs import FlatJob, FlatWork, KnownMessage, current_message
 from protocol.messages import Job
@@ -50,11 +51,13 @@ def test_every_type_has_a_frame_with_every_field() -> None:
 
 
 def heard(data: bytes, kind: type[msgspec.Struct]) -> object:
-    """What an agent understands; paid calls, stored pictures and drafts have doors of their own."""
+    """What an agent understands; paid calls, stored pictures, drafts and consumers have doors of their own."""
     if kind in Reuse.__args__:
         return codec.decode_reuse(data)
     if kind in Drafts.__args__:
         return codec.decode_drafts(data)
+    if kind in Consumers.__args__:
+        return codec.decode_consumers(data)
     return codec.decode_spending(data) if kind in Spending.__args__ else codec.decode_message(data)
 
 
@@ -153,6 +156,6 @@ def decoded_job() -> msgspec.Struct:
 def test_every_message_between_agents_says_its_type_in_its_first_field() -> None:
     tagged = [file for file in FILES if kind_of(file).__struct_config__.tag_field == "type"]
 
-    between_agents = (KnownMessage, Spending, Reuse, Drafts)
+    between_agents = (KnownMessage, Spending, Reuse, Drafts, Consumers)
     assert {type(decoded(file)) for file in tagged} == {kind for union in between_agents for kind in union.__args__}
     assert all(codec.encode(decoded(file)).startswith(b'{"type":"') for file in tagged)

@@ -14,11 +14,12 @@ from typing import Any, cast
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
-from bus import topology
+from bus import accounts, topology
 from bus.agent import Delivery
 from bus.handling import dead_letter_headers
 from protocol import subjects
-from protocol.channels import CHANNELS, Channel
+from protocol.channel import Channel
+from protocol.channels import CHANNELS
 from protocol.commands import NOT_BUILT_COMMANDS, NOT_BUILT_FIELDS
 from protocol.components import UNIONS, members
 from protocol.errors import BadMessage
@@ -218,6 +219,9 @@ def test_the_streams_and_rights_of_the_broker_are_those_of_the_channel(channel: 
     }
     assert keepers == ({channel.stream} if channel.stream else set())
     for sender in channel.senders:
-        login = topology.LOGINS["admin" if sender == "supervisor" else sender]
+        name = {"supervisor": "admin", "client": "client_local"}.get(sender, sender)
+        login = accounts.login_of(name)
         address = channel.address.replace("{role}", sender) if channel.senders == ROLES else channel.address
+        if sender == "client":
+            address = address.replace("{client}", "local")
         assert any(covers(pattern, address) for pattern in login.publish), sender

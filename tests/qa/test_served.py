@@ -74,7 +74,7 @@ async def test_verdicts_are_told_and_accepted_pictures_move_on(workshop_server: 
     generator, storage = Neighbour(), Shelf()
     async with (
         asyncio.timeout(30),
-        served(generator, workshop_server.address("generator")),
+        served(generator, workshop_server.address("admin")),
         served(storage, workshop_server.address("storage")),
         served(Qa(blobs, scorer=None), workshop_server.address("qa")),
     ):
@@ -100,7 +100,7 @@ async def test_a_restarted_qa_refuses_the_copy_of_what_it_accepted_before(
     blobs = LocalBlobs(tmp_path / "blobs")
     generator = Neighbour()
     blob = await blobs.put(encoded(disc()))
-    async with asyncio.timeout(30), served(generator, workshop_server.address("generator")):
+    async with asyncio.timeout(30), served(generator, workshop_server.address("admin")):
         async with served(Qa(blobs, scorer=None), workshop_server.address("qa")):
             await generator.outlet.publish(order(blob, index=0))
             first = await generator.events.get()

@@ -60,7 +60,7 @@ def request(code: str, **fields: Any) -> Request:
 
 CASES = [
     Case(
-        "client",
+        "gateway",
         "acp.v1.command.local",
         (
             request("unknown_command", cmd="LISTS"),
@@ -76,7 +76,7 @@ CASES = [
         in_kind=True,
     ),
     Case(
-        "client",
+        "gateway",
         "acp.v1.command.all",
         (request("invalid_value", cmd="LIST"), request("invalid_value", cmd="CAPABILITIES")),
         {"cmd": "COSTS"},
@@ -138,7 +138,7 @@ async def error_of(connection: Connection, case: Case, data: bytes, headers: Map
 
 async def statistics_of(login: Login, subject: str) -> tuple[int, int]:
     """Requests and errors that the planner's endpoint counted."""
-    admin = await connect(login("admin"), name="tests", wait_s=5)
+    admin = await connect(login("operator"), name="tests", wait_s=5)
     told = json.loads((await admin.client.request("$SRV.STATS.acp-planner", b"", timeout=5)).data)
     await admin.close()
     kind = subject.split(".")[2]

@@ -15,6 +15,7 @@ from agents.doors.cli.records.restore import restore_records
 from bus import topology
 from bus.client import Client
 from bus.connection import Address, connect
+from bus.consumers import answer_consumers
 from bus.server import EmbeddedServer
 from protocol.commands import GenerateImages, Requirements
 from protocol.plans import GenerationPlan
@@ -71,5 +72,6 @@ async def another_server(folder: Path) -> AsyncGenerator[Callable[[str], Address
     async with EmbeddedServer(folder) as server:
         admin = await connect(server.address("admin"), name="tests", wait_s=5)
         await topology.apply_topology(admin)
-        await admin.close()
+        await answer_consumers(admin)
         yield server.address
+        await admin.close()
