@@ -146,6 +146,7 @@ def test_a_client_sends_nothing_that_is_the_operators(workshop: Home, acme: str)
         ["url", "--client", "local"],
         ["url", "--gateway"],
         ["dead-letters", "list"],
+        ["restore", "a_backup"],
     ],
 )
 def test_the_terminal_speaks_with_a_clients_login_for_that_client_alone(

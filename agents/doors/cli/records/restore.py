@@ -16,12 +16,13 @@ from agents.doors.cli.errors import bad_input
 from agents.doors.cli.records.backup import describe_backup
 from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest, sha256_of
 from agents.doors.cli.settings import load_settings
-from agents.doors.cli.workshop.login import login_address
+from agents.doors.cli.speaker import needs_operator
 from agents.shared.contained_path import is_plain
 from agents.shared.database.copying import Database, copy_in, is_empty, revision_of
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import lock_home
 from bus.connection import Address, LoginRefused
+from bus.credentials import outside_address
 from bus.failpoint import pass_failpoint
 from bus.operator import Operator
 from protocol.codec import encode
@@ -156,7 +157,10 @@ def _check_empty(database: Database) -> None:
 def _check_no_agents(settings: Settings) -> None:
     """Agents of a server of someone else's hold no lock of this home."""
     if settings.nats_url is not None:
-        asyncio.run(_check_no_agents_at(login_address("operator", settings)))
+        address = outside_address(settings.nats_url, settings.nats_folder, "operator")
+        if refusal := needs_operator(address.user, str(settings.nats_folder)):
+            raise refusal
+        asyncio.run(_check_no_agents_at(address))
 
 
 async def _check_no_agents_at(address: Address) -> None:

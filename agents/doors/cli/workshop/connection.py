@@ -10,10 +10,10 @@ from typing import TypeVar
 from agents.doors.cli.errors import Failure, bad_input, failure_of_error, failure_of_reply, no_workshop
 from agents.doors.cli.generate.source_images import brought_blobs
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.speaker import client_of_command
 from agents.doors.cli.terminal.display import Display
 from agents.doors.cli.terminal.logs import log_to_file, silence_logs
 from agents.doors.cli.workshop.login import login_address
-from agents.doors.cli.workshop.speaker import client_of_command
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
 from agents.shared.supervisor.notice import Notice

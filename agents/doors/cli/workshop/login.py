@@ -1,7 +1,7 @@
 """The address of a login of the broker, for users that are neither a client nor the supervisor."""
 
 from agents.doors.cli.errors import bad_input, no_workshop
-from agents.doors.cli.workshop.speaker import needs_operator
+from agents.doors.cli.speaker import needs_operator
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import find_workshop
 from bus import credentials

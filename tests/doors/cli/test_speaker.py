@@ -3,7 +3,7 @@
 import pytest
 
 from agents.doors.cli.errors import Failure
-from agents.doors.cli.workshop.speaker import client_of_command, needs_operator
+from agents.doors.cli.speaker import client_of_command, needs_operator
 
 
 @pytest.mark.parametrize(
