@@ -28,6 +28,7 @@ SHARED = (
     "agents.shared.edges",
     "agents.shared.device_time",
     "agents.shared.periodic",
+    "agents.shared.sandbox",
 )
 """What every agent may import."""
 
@@ -45,6 +46,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.shared.edges": (),
     "agents.shared.device_time": ("protocol",),
     "agents.shared.periodic": (),
+    "agents.shared.sandbox": ("agents.shared.sandbox", "agents.shared.picture"),
     "agents.shared.database": ("agents.shared.database", "bus.failpoint", "protocol.errors"),
     "agents.shared.supervisor": ("protocol", "bus", "agents.shared.settings", "agents.shared.supervisor"),
     "agents.pocket": ("agents.pocket", "agents.shared.edges"),

@@ -31,6 +31,9 @@ MAX_PIXELS = 32_000_000
 MAX_SIDE = 16_384
 """WebP's own bound is 16383."""
 
+MAX_CHUNKS = 65_536
+"""Chunks of a PNG: 64 MB in pieces of 8 KB, as libpng writes them, are 8,192."""
+
 Fault = Literal["too_large", "unknown_format", "broken"]
 
 _ORIENTATION = 0x0112
@@ -88,6 +91,7 @@ def media_type_of(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = 
     """
     if len(data) > max_bytes:
         raise Undecodable("too_large", f"{len(data)} bytes, more than {max_bytes}")
+    _check_chunks(data)
     with _raise_undecodable(data), Image.open(BytesIO(data), formats=FORMATS) as image:
         _check_size(image.size, max_pixels)
         image.verify()
@@ -146,6 +150,18 @@ def _raise_undecodable(data: bytes) -> Generator[None]:
         raise Undecodable("too_large", str(error)) from error
     except _DECODER_ERRORS as error:
         raise Undecodable("broken", f"{type(error).__name__}: {error}") from error
+
+
+def _check_chunks(data: bytes) -> None:
+    """Refuse a PNG of more chunks than any writer makes: each costs time, however small it is."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return
+    at = 8
+    for _ in range(MAX_CHUNKS):
+        if at + 8 > len(data):
+            return
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    raise Undecodable("too_large", f"more than {MAX_CHUNKS} chunks")
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

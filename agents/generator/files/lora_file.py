@@ -34,6 +34,9 @@ _PAIRS: tuple[tuple[str, str, Naming], ...] = (
 )
 """Ends of the names of a pair's two tensors, down then up."""
 
+MAX_RANK = 16_384
+"""Wider than any layer of a model that is known; a rank beyond its layer adds nothing."""
+
 MAX_TAGS_BYTES = 4 << 20
 MAX_TRIGGERS = 5
 MAX_TRIGGER = 500
@@ -100,6 +103,7 @@ def describe(header: Header) -> LoraFile:
         first = ", ".join(repr(key[:64]) for key in list(header.tensors)[:2])
         raise NotALora(f"no pair of tensors in it is named as a LoRA's (it begins with {first or 'nothing'})")
     _check_complete(names, firsts, pairs)
+    _check_ranks(pairs)
     base_models = _base_models(header.metadata)
     layers = {layer: (down.shape[1], up.shape[0]) for layer, (down, up) in pairs.items()}
     check_supported(layers, base_models)
@@ -112,6 +116,17 @@ def describe(header: Header) -> LoraFile:
         or _platform_by_text_width(layers),
         triggers=_triggers(header.metadata),
     )
+
+
+def _check_ranks(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+    """Refuse a rank that no layer can use.
+
+    Raises:
+        NotALora: it is 0, or more than `MAX_RANK`.
+    """
+    for layer, (down, _) in pairs.items():
+        if not 1 <= down.shape[0] <= MAX_RANK:
+            raise NotALora(f"its layer {layer[:64]!r} has the rank {down.shape[0]}; ranks are 1 to {MAX_RANK}")
 
 
 def _check_complete(names: Mapping[str, str], firsts: Mapping[Naming, str], pairs: Collection[str]) -> None:

@@ -35,11 +35,13 @@ CHUNK_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Bounds:
-    """How large a file may be, in bytes, and how many tensors it may hold."""
+    """How large a file may be, in bytes, and how many tensors it may hold.
+
+    Names of the largest checkpoints take less than 1 MB; trainers write megabytes of tags into a LoRA's header."""
 
     file: int
-    header: int = 16 << 20
-    tensors: int = 50_000
+    header: int = 8 << 20
+    tensors: int = 20_000
 
 
 ADAPTER_BOUNDS = Bounds(file=4 << 30)
@@ -150,6 +152,8 @@ def _parse_tensor(name: str, entry: _TensorEntry) -> Tensor:
         raise UnsoundFile("bad_tensor", f"a tensor is called {name[:64]!r}")
     if entry.dtype not in DTYPE_BYTES:
         raise UnsoundFile("bad_tensor", f"the tensor {name!r} has the type {entry.dtype[:16]!r}, which is not taken")
+    if len(entry.shape) > 1 and 0 in entry.shape:
+        raise UnsoundFile("bad_tensor", f"the tensor {name!r} of shape {entry.shape} is empty")
     begin, end = entry.data_offsets
     if end - begin != prod(entry.shape) * DTYPE_BYTES[entry.dtype]:
         raise UnsoundFile("bad_tensor", f"the tensor {name!r} of shape {entry.shape} cannot fill {end - begin} bytes")

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from agents.shared.picture import MAX_BYTES, MAX_PIXELS, Rgb, Undecodable, decode
+from agents.shared.picture import MAX_BYTES, MAX_PIXELS, Rgb, Undecodable
+from agents.shared.sandbox.pool import PARSERS
 from bus.blobs import BlobMissing, Blobs
 from protocol.errors import AcpError
 
@@ -30,7 +31,8 @@ async def load_pixels(blobs: Blobs, blob: str, path: str, encoder: Path | None =
     """
     try:
         data = await blobs.get(blob, limit=MAX_BYTES)
-        return await asyncio.to_thread(_decode_for_encoder, data, encoder)
+        rgb = (await PARSERS.parse(data)).rgb
+        return await asyncio.to_thread(_crop_for, rgb, encoder)
     except BlobMissing as error:
         raise AcpError(
             "pixels_missing",
@@ -59,8 +61,7 @@ def crop_for_encoder(rgb: Rgb, side: int) -> Rgb:
     return scaled[top : top + side, left : left + side].copy()
 
 
-def _decode_for_encoder(data: bytes, encoder: Path | None) -> Rgb:
-    rgb = decode(data).rgb
+def _crop_for(rgb: Rgb, encoder: Path | None) -> Rgb:
     side = _encoder_side(encoder) if encoder is not None else None
     return rgb if side is None else crop_for_encoder(rgb, side)
 

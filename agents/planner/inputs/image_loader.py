@@ -14,8 +14,10 @@ from agents.planner.ledger.states import JobState
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.planning.source_images import NO_SOURCE_IMAGES, LoadedImage, SourceImages, check_lines, check_mask
 from agents.shared.database.group_commit import GroupCommit
-from agents.shared.picture import MAX_BYTES, Rgb, Undecodable, decode
+from agents.shared.picture import MAX_BYTES, Rgb, Undecodable
 from agents.shared.picture_formats import FORMATS
+from agents.shared.sandbox.pool import PARSERS
+from agents.shared.sandbox.wire import Wanted
 from bus.blobs import BlobMissing, Blobs
 from protocol.commands import GenerateImages
 from protocol.errors import BadCommand, Refused
@@ -52,12 +54,12 @@ class ImageLoader:
         if command.init_image is not None:
             init, _ = await self._load_image(command.init_image, client, "$.init_image")
         if command.mask is not None:
-            mask, pixels = await self._load_image(command.mask, client, "$.mask")
+            mask, pixels = await self._load_image(command.mask, client, "$.mask", "brightest")
             check_mask(pixels)
         controls: list[LoadedImage] = []
         for position, control in enumerate(command.controls):
             path = f"$.controls[{position}].image"
-            found, pixels = await self._load_image(control.image, client, path)
+            found, pixels = await self._load_image(control.image, client, path, "sample")
             if control.kind == "canny":
                 await asyncio.to_thread(check_lines, pixels, control.preprocessed, path)
             controls.append(found)
@@ -71,10 +73,13 @@ class ImageLoader:
         }
         return SourceImages(init, mask, tuple(controls), tuple(references), colours)
 
-    async def _load_image(self, source: ImageSource, client: str, path: str) -> tuple[LoadedImage, Rgb]:
+    async def _load_image(
+        self, source: ImageSource, client: str, path: str, wanted: Wanted = "size"
+    ) -> tuple[LoadedImage, Rgb]:
+        """A picture, and those of its pixels that are wanted."""
         data = await self._read_source(source, client, path)
         try:
-            decoded = await asyncio.to_thread(decode, data)
+            parsed = await PARSERS.parse(data, wanted, client)
         except Undecodable as error:
             raise Refused(
                 "invalid_value",
@@ -82,9 +87,8 @@ class ImageLoader:
                 path=path,
                 hint=f"give {', '.join(FORMATS)}",
             ) from error
-        width, height = decoded.size
         # Put also where it is there, so that its time begins anew.
-        return LoadedImage(await self._blobs.put(data), width, height, decoded.frames), decoded.rgb
+        return LoadedImage(await self._blobs.put(data), parsed.width, parsed.height, parsed.frames), parsed.rgb
 
     async def _read_source(self, source: ImageSource, client: str, path: str) -> bytes:
         match source:
