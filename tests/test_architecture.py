@@ -29,6 +29,7 @@ SHARED = (
     "agents.shared.device_time",
     "agents.shared.periodic",
     "agents.shared.sandbox",
+    "agents.shared.contained_path",
 )
 """What every agent may import."""
 
@@ -43,6 +44,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.shared.picture_formats": (),
     "agents.shared.colour_profiles": (),
     "agents.shared.text_file": (),
+    "agents.shared.contained_path": (),
     "agents.shared.edges": (),
     "agents.shared.device_time": ("protocol",),
     "agents.shared.periodic": (),

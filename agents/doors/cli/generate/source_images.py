@@ -10,11 +10,9 @@ from agents.doors.cli.settings import load_settings
 from agents.shared.picture import MAX_BYTES, Undecodable, media_type_of
 from agents.shared.picture_formats import FORMATS
 from bus.local_blobs import LocalBlobs
-from protocol.commands import GenerateImages
 from protocol.ids import is_id
 from protocol.nearest import nearest
 from protocol.parameters import ControlKind, ControlNet, ImageSource, Placement, Reference, ReferenceRole
-from protocol.post import CorrectColour
 
 _WEIGHT = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
@@ -82,11 +80,3 @@ def parse_placement(text: str) -> Placement:
     if not (left.isdecimal() and top.isdecimal()):
         raise bad_input(f"--place {text} is not LEFT,TOP", hint="pixels, such as 32,0; or middle")
     return Placement(left=int(left), top=int(top))
-
-
-def brought_blobs(command: GenerateImages) -> set[str]:
-    """The blobs that a command names by their hash. Pure."""
-    sources = [command.init_image, command.mask, *(control.image for control in command.controls)]
-    sources += [reference.image for reference in command.references]
-    sources += [step.towards for step in command.post if isinstance(step, CorrectColour)]
-    return {source.blob for source in sources if source is not None and source.blob is not None}
