@@ -35,8 +35,10 @@ INTERFACES: tuple[Requirement, ...] = (
     ),
     Requirement(
         "U4",
-        "Whoever waits sees progress: on the command line, and as messages over NATS.",
+        "Whoever waits sees progress: on the command line, where nothing that a stranger wrote acts on the terminal, "
+        "and as messages over NATS.",
         (
+            "test_row_21_terminal::test_no_command_lets_it_through",
             "test_commands::test_generate_says_in_plain_lines_what_happens_where_there_is_no_terminal",
             "test_run::test_plain_lines_say_what_happens_where_there_is_no_terminal",
             "test_bus_client::test_progress_is_heard_by_who_watches",

@@ -1,9 +1,10 @@
 """The `bottega` command, assembled from its rooms. Each has its flags in a file `flags.py`, which imports what a
 command needs only when it runs: `--help` is quick."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from agents.doors.cli import help_panels
 from agents.doors.cli.batches.flags import batches_app
@@ -16,10 +17,26 @@ from agents.doors.cli.records.flags import records_app
 from agents.doors.cli.rerun.flags import rerun_app
 from agents.doors.cli.sessions.flags import batch_app
 from agents.doors.cli.styles.flags import styles_app
+from agents.doors.cli.terminal.control_characters import show_control_characters
+from agents.doors.cli.terminal.shown_stream import protect_terminal
 from agents.doors.cli.workshop.flags import deploy_app, workshop_app
+
+
+class Commands(TyperGroup):
+    """All commands. Typer shows what it does not understand by itself, on a console of its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        protect_terminal()
+        try:
+            return super().invoke(ctx)
+        except typer.TyperException as error:
+            error.message = show_control_characters(error.message)
+            raise
+
 
 app = typer.Typer(
     name="bottega",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

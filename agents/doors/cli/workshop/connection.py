@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from agents.doors.cli.errors import Failure, bad_input, failure_of_error, failure_of_reply, no_workshop
 from agents.doors.cli.brought_blobs import brought_blobs
+from agents.doors.cli.errors import Failure, bad_input, failure_of_error, failure_of_reply, no_workshop
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.speaker import client_of_command
 from agents.doors.cli.terminal.display import Display
