@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bus import credentials, topology
+from bus.agent import Delivery, Inbound, Outbound
 from bus.connection import LoginRefused, connect
 from bus.consumers import answer_consumers
 from bus.credentials import outside_address
@@ -48,15 +49,15 @@ async def outside_server(home: Path, folder: Path) -> AsyncGenerator[str]:
 async def test_a_server_of_ones_own_keeps_the_logins_apart_as_the_embedded_one_does(tmp_path: Path) -> None:
     home = tmp_path / "home"
 
-    async def write(message: object, _: object) -> list[object]:
-        return [written(message)]  # pyright: ignore[reportArgumentType]
+    async def write(message: Inbound, _: Delivery) -> list[Outbound]:
+        return [written(message)]
 
     async with asyncio.timeout(40), outside_server(home, tmp_path) as url:
         logins = {name: outside_address(url, home / "nats", name) for name in credentials.FIXED_LOGINS}
         admin = await connect(logins["admin"], name="tests", wait_s=10)
         await topology.apply_topology(admin)
         await answer_consumers(admin)
-        agent = Scripted(handle=write)  # pyright: ignore[reportArgumentType]
+        agent = Scripted(handle=write)
         async with served(agent, logins["prompt"]):
             await put(admin, write_prompts())
             await until_stored(admin, ACP_EVENTS, 1)

@@ -6,13 +6,11 @@ import shutil
 import signal
 from collections.abc import Callable
 
-from nats.aio.msg import Msg
-
 from bus import topology
 from bus.agent import Watch
 from bus.connection import Address, connect
 from bus.server import EmbeddedServer
-from bus.view import View
+from bus.view import Kept, View
 from protocol import subjects
 from protocol.channels import ACP_EVENTS
 from protocol.messages import Event
@@ -117,7 +115,7 @@ async def test_an_observer_that_fails_misses_one_event_only(workshop_server: Emb
 async def test_a_view_ends_when_it_is_told_to_though_its_connection_is_closed_for_good(
     workshop_server: EmbeddedServer, login: Login
 ) -> None:
-    async def ignore(message: Msg) -> None:
+    async def ignore(message: Kept) -> None:
         assert message
 
     connection = await connect(login("admin"), name="tests", wait_s=5)

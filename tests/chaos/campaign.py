@@ -14,10 +14,11 @@ from protocol.messages import Role
 from tests.chaos import later
 from tests.chaos.checker import Found, Row, check, snapshot, store_holds_what_is_named
 from tests.chaos.customers import Customers
+from tests.chaos.mischief import misbehave
 from tests.chaos.money import check_money
 from tests.chaos.provider import Call
 from tests.chaos.schedule import CLOCK_S, Fault, Order, orders
-from tests.chaos.workshop import PATIENCE_S, Member, Workshop, customer, workshop
+from tests.chaos.workshop import PATIENCE_S, Member, Workshop, clients_of, workshop
 
 CREW: Mapping[Role, int] = {"planner": 1, "prompt": 1, "generator": 2, "qa": 1, "storage": 2}
 """Processes by role: two where a frozen one must not hold the others up, and where its late words must do no harm."""
@@ -72,10 +73,11 @@ async def campaign(
     `journal` are the charges of a paid provider.
     """
     outcome, began = Outcome(seed), time.monotonic()
-    async with workshop(home, settings or {}, crew=crew, arm=arm, options=options) as shop, customer(shop) as client:
-        customers, enough = Customers(shop, client), asyncio.Event()
+    async with workshop(home, settings or {}, crew=crew, arm=arm, options=options) as shop, clients_of(shop) as clients:
+        customers, enough = Customers(shop, clients), asyncio.Event()
         until = enough if placed is None else asyncio.Event()
         serving = asyncio.create_task(customers.serve(placed or orders(seed, MANY), until))
+        mischief = asyncio.create_task(misbehave(shop, outcome.done))
         try:
             try:
                 await misery(shop, outcome)
@@ -85,6 +87,7 @@ async def campaign(
             await _ended(serving, end_s, outcome)
         finally:
             serving.cancel()
+            mischief.cancel()
         await _said_again(shop, outcome, end_s)
         for subject, payload, headers in shop.dead_letters:
             if not payload or not headers.get("Acp-Dead-Reason"):

@@ -4,7 +4,7 @@ every status that could not be true.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bus.client import Client
 from protocol.commands import Approve, Cancel, Command, GenerateImages, Quality, Requirements, Result
@@ -25,9 +25,9 @@ RESULT_S = 5.0
 class Customers:
     """What was ordered, what was answered, what was told wrong."""
 
-    def __init__(self, shop: Workshop, client: Client) -> None:
+    def __init__(self, shop: Workshop, clients: Mapping[str, Client]) -> None:
         self._shop = shop
-        self._client = client
+        self._clients = clients
         self.answers: defaultdict[str, set[str]] = defaultdict(set)
         self.problems: list[str] = []
         self.finished = 0
@@ -88,7 +88,7 @@ class Customers:
         """I9: no count of finished pictures goes back, and the counts add up. Cancels where the order says so."""
         most = 0
         cancelled = order.cancel_after is None
-        async for status in self._client.watch_status(order.client, batch):
+        async for status in self._clients[order.client].watch_status(order.client, batch):
             body = status.generation_status
             failed = body.failed if isinstance(body.failed, int) else 0
             dropped = body.cancelled if isinstance(body.cancelled, int) else 0
@@ -105,7 +105,7 @@ class Customers:
         """The answer of one of these kinds; asked again as long as there is another or none."""
         while True:
             try:
-                reply = await self._client.request(command, order.client, timeout=ANSWER_S)
+                reply = await self._clients[order.client].request(command, timeout=ANSWER_S)
             except Unavailable:
                 await self._shop.moment()
                 continue

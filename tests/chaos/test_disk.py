@@ -14,7 +14,7 @@ from protocol.messages import Role
 from tests.chaos.checker import Found, check
 from tests.chaos.customers import Customers
 from tests.chaos.schedule import Order
-from tests.chaos.workshop import customer, workshop
+from tests.chaos.workshop import clients_of, workshop
 from tests.doors.cli.conftest import ANSWER_S, Home, line_with
 from tests.small_disk import enlarge, fill, small_disk
 
@@ -35,8 +35,8 @@ def little_room(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_full_disk_leaves_no_partial_picture_and_the_batch_ends_once_there_is_room(little_room: Path) -> None:
-    async with workshop(little_room, {}, crew=CREW) as shop, customer(shop) as client:
-        customers = Customers(shop, client)
+    async with workshop(little_room, {}, crew=CREW) as shop, clients_of(shop) as clients:
+        customers = Customers(shop, clients)
         serving = asyncio.create_task(customers.serve([ORDER], asyncio.Event()))
         pictures = little_room / "pictures"
         async with asyncio.timeout(90):

@@ -20,7 +20,7 @@ from nats.errors import Error as NatsError
 from agents.shared.supervisor.child import Child
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.restart import BackOff
-from bus import topology
+from bus import credentials, topology
 from bus.client import Client
 from bus.connection import Address, Connection, connect
 from bus.consumers import answer_consumers
@@ -44,6 +44,10 @@ REMEMBERED = 4000
 
 Said = tuple[str, bytes, dict[str, str]]
 """(subject, payload, headers) of something published."""
+
+
+CLIENTS = ("anna", "ben", "mallory")
+"""Clients with a login of their own; the last one misbehaves."""
 
 
 @dataclass
@@ -227,6 +231,8 @@ async def workshop(
     `options` are those of the launcher by role.
     """
     async with AsyncExitStack() as stack:
+        for client in CLIENTS:
+            await asyncio.to_thread(credentials.put_client, home / "nats", client)
         server = await stack.enter_async_context(EmbeddedServer(home / "nats"))
         admin = await connect(server.address("admin"), name="chaos")
         stack.push_async_callback(admin.close)
@@ -269,6 +275,7 @@ def _member(
         return environment_of(
             shop.home,
             **settings,
+            BOTTEGA_OPEN_DOOR="true",
             BOTTEGA_NATS_URL=proxy.address(direct).url_with_credentials,
             BOTTEGA_FAILPOINT=armed.popleft() if armed else "",
             CHAOS_CLOCK_S=str(shop.crew[name].clock_s),
@@ -286,7 +293,17 @@ def _member(
 
 
 @asynccontextmanager
+async def clients_of(shop: Workshop) -> AsyncGenerator[dict[str, Client]]:
+    """The clients of the workshop, each by its own login, past the proxies."""
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(Client.open(shop.server.address(f"client_{name}"), client_id=name))
+            for name in (*CLIENTS, "local")
+        }
+
+
+@asynccontextmanager
 async def customer(shop: Workshop) -> AsyncGenerator[Client]:
-    """A client of the workshop, past the proxies."""
+    """Whoever speaks for any client, past the proxies."""
     async with Client.open(shop.server.address("operator")) as client:
         yield client

@@ -63,7 +63,7 @@ def parse(data: bytes, wanted: str) -> tuple[Answer, memoryview]:
     rows, columns, _ = kept.shape
     return (
         Answer(None, "", found.media_type, width, height, found.frames, found.adapted, rows, columns),
-        memoryview(kept.reshape(-1)) if kept.size else memoryview(b""),
+        kept.reshape(-1).data if kept.size else memoryview(b""),
     )
 
 

@@ -48,11 +48,10 @@ def read_frame(stream: BinaryIO, limit: int = MAX_FRAME) -> bytearray:
     length = int.from_bytes(prefix, "little")
     if length > limit:
         raise ValueError(f"a frame of {length} bytes, more than {limit}")
-    data = bytearray(length)
-    view, at = memoryview(data), 0
-    while at < length:
-        got = stream.readinto(view[at:])  # type: ignore[attr-defined]
+    data = bytearray()
+    while len(data) < length:
+        got = stream.read(length - len(data))
         if not got:
             raise EOFError
-        at += got
+        data += got
     return data
