@@ -2,6 +2,7 @@
 elsewhere, as that person's umask says."""
 
 import os
+import resource
 from pathlib import Path
 
 _given_umask: list[int] = []
@@ -9,7 +10,9 @@ _given_umask: list[int] = []
 
 
 def protect_files(shared_home: bool) -> None:
-    """From now on this process, and those it starts, make files for their owner, or for his group as well."""
+    """From now on this process, and those it starts, make files for their owner, or for his group as well; and no core
+    files, in which everything would stand that was in memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     before = os.umask(0o027 if shared_home else 0o077)
     if not _given_umask:
         _given_umask.append(before)

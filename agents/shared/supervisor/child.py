@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,10 @@ from agents.shared.supervisor.restart import BackOff
 from protocol.errors import is_disk_full
 
 MAX_LOG_BYTES = 8 * 1024 * 1024
-"""A log larger than this is set aside as `<name>.old.log` at the next start of its process."""
+"""A log larger than this is set aside as `<name>.old.log`."""
+
+LOG_LOOK_S = 5.0
+"""Pause between two looks at the size of the log of a process that lives."""
 
 OLD_SUFFIX = ".old.log"
 
@@ -97,7 +101,26 @@ class Child:
         self._announce(Notice(self.unit, "started", f"pid {self._process.pid}"))
         if self._draining.is_set():
             self._process.terminate()
-        return await self._process.wait()
+        looking = asyncio.create_task(self._bound_log())
+        try:
+            return await self._process.wait()
+        finally:
+            looking.cancel()
+
+    async def _bound_log(self) -> None:
+        """Set the log aside whenever it has grown too large; runs until cancelled."""
+        while True:
+            await asyncio.sleep(LOG_LOOK_S)
+            await asyncio.to_thread(set_aside_full_log, self.log)
+
+
+def set_aside_full_log(path: Path) -> None:
+    """Keep what a log that grew too large holds as the old one, and empty it. The process goes on writing into the same
+    file, at its end; what it writes in the moment between the two is lost."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > MAX_LOG_BYTES:
+            shutil.copyfile(path, path.with_suffix(OLD_SUFFIX))
+            os.truncate(path, 0)
 
 
 @contextlib.contextmanager

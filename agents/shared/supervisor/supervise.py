@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from agents.shared.supervisor.address import WorkshopAddress, lock_home, write_a
 from agents.shared.supervisor.broker import Broker, open_broker
 from agents.shared.supervisor.child import Child
 from agents.shared.supervisor.disk_watch import DiskWatch
+from agents.shared.supervisor.environment import environment_of
 from agents.shared.supervisor.notice import Notice
 from agents.shared.supervisor.restart import BackOff
 from bus import topology
@@ -157,28 +158,15 @@ async def _drain_children(children: Sequence[Child], lives: Sequence[asyncio.Tas
     await asyncio.wait(lives)
 
 
-def environment_of(role: Role, settings: Settings, address: Address, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of an agent: the workshop's settings that flags changed, and its own login. QA judges on one
-    thread unless a person chose otherwise, so that it does not slow down a generator on the CPU."""
-    environment = {
-        **inherited,
-        "BOTTEGA_HOME": str(settings.home),
-        "BOTTEGA_NATS_URL": address.url_with_credentials,
-    }
-    if settings.stand_in is not None:
-        environment["BOTTEGA_STAND_IN"] = settings.stand_in
-    if role == "qa":
-        environment.setdefault("OMP_NUM_THREADS", "1")
-    return environment
-
-
 def _child_of(
     role: Role, settings: Settings, broker: Broker, policy: BackOff, announce: Callable[[Notice], None]
 ) -> Child:
     return Child(
         unit=role,
         command=(sys.executable, "-m", "agents.doors.cli", "agent", role, "--lifeline"),
-        environment=lambda: environment_of(role, settings, broker.address(role), os.environ),
+        environment=lambda: environment_of(
+            role, str(settings.home), settings.stand_in, broker.address(role), os.environ
+        ),
         log=settings.home / "logs" / f"{role}.log",
         policy=policy,
         announce=announce,
