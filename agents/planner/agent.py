@@ -31,6 +31,7 @@ from agents.planner.scheduling.reuse_lookup import look_up_stored
 from agents.planner.scheduling.window import Window
 from agents.planner.transitions import client_commands
 from agents.planner.transitions.apply_events import apply_events
+from agents.planner.transitions.bounds import Bounds
 from agents.planner.transitions.recovery import OverdueWork, find_overdue
 from agents.shared.database.engine import migrate, open_engine
 from agents.shared.database.group_commit import GroupCommit
@@ -92,6 +93,7 @@ class Serving:
             catalogue_loader=CatalogueLoader(settings.catalogues, settings.combos, blobs),
             image_loader=ImageLoader(ledger, blobs),
             earlier_seconds=EarlierSeconds(ledger),
+            bounds=Bounds(settings.max_held_plans, settings.max_unfinished_batches, settings.max_known_clients),
         )
         return cls(
             settings=settings,

@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     max_seconds_per_image: float = Field(
         default=120.0, gt=0, description="device seconds held for an attempt while none was measured"
     )
+    max_held_plans: int = Field(default=100, ge=1, description="plans of a client that may wait for its approval")
+    max_unfinished_batches: int = Field(default=1000, ge=1, description="batches of a client that have not ended")
+    max_known_clients: int = Field(
+        default=1000, ge=1, description="clients above which an open door lets in no name that is not known"
+    )
     shared_home: bool = Field(
         default=False, description="let the group read what lies in the home; false leaves it to its owner alone"
     )

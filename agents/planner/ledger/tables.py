@@ -195,7 +195,6 @@ blob_owners = sa.Table(
     sa.Column("client_id", sa.String(64), primary_key=True),
     sa.Column("blob", sa.String(64), primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
-    sa.Index("blob_owners_by_blob", "blob"),
 )
 """Whose pixels a blob has: of who brought them, and of who had them made."""
 

@@ -128,6 +128,7 @@ async def accept_batch(
             now,
             originals,
             resources.defaults.open_door,
+            resources.bounds,
         )
         return batch, enqueue(connection, change, now)
 

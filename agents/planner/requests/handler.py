@@ -14,6 +14,7 @@ from agents.planner.planning.recipe import Defaults
 from agents.planner.requests.batch_changes import BatchChanges
 from agents.planner.requests.earlier_seconds import EarlierSeconds
 from agents.planner.scheduling.window import Window
+from agents.planner.transitions.bounds import Bounds
 from agents.shared.database.group_commit import GroupCommit
 from bus.agent import Outlet
 from protocol.commands import Command
@@ -32,6 +33,7 @@ class RequestResources:
     catalogue_loader: CatalogueLoader
     image_loader: ImageLoader
     earlier_seconds: EarlierSeconds
+    bounds: Bounds
 
 
 Handler = Callable[[RequestResources, Any, str], Awaitable[Reply]]

@@ -8,13 +8,15 @@ from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch, require_batch
 from agents.planner.ledger.states import PROMPTS_PER_PAGE, BatchState
 from agents.planner.ledger.tables import batches, commands
-from agents.planner.money.clients import admit, refuse_suspended
+from agents.planner.money.clients import admit, client_row, refuse_suspended
 from agents.planner.money.reservations import reserve
 from agents.planner.outbox.change import Change
 from agents.planner.scheduling.hand_out import advance
 from agents.planner.scheduling.upgrade import add_page, write_originals
 from agents.planner.scheduling.window import Window
 from agents.planner.scheduling.work_messages import prompts_request
+from agents.planner.transitions.bounds import Bounds, refuse_more_clients, refuse_too_many
+from bus.accounts import LOCAL_CLIENT
 from protocol.errors import Refused
 from protocol.messages import Job
 
@@ -55,6 +57,7 @@ def accept(
     now: float,
     originals: list[Job] | None = None,
     open_door: bool | None = None,
+    bounds: Bounds | None = None,
 ) -> tuple[Batch, Change]:
     """Commit a new plan, or find the one that this command id already made. `originals` are the jobs of the pictures
     that an upgrade names; one of a whole batch finds them by itself.
@@ -62,9 +65,14 @@ def accept(
     Raises:
         Refused: `command_conflict` where the id was used for another payload; `exceeds_budget`, `suspended`;
             `unknown_client` where the door is not open.
+        Unavailable: `queue_full` where the client has more than `bounds` leave it.
     """
     if (first := find_batch_of_command(connection, batch.client_id, command_id, payload)) is not None:
         return first, Change(client_id=first.client_id)
+    if bounds is not None:
+        refuse_too_many(connection, batch, bounds)
+        if batch.client_id != LOCAL_CLIENT and client_row(connection, batch.client_id) is None:
+            refuse_more_clients(connection, bounds)
     admit(connection, batch.client_id, now, open_door)
     if batch.parent is None:
         batch.tally.ask_prompts(batch.written)

@@ -1,4 +1,5 @@
-"""Whose pixels a blob has; of pictures that were made, as their attempts say."""
+"""Whose pixels a blob has; of pictures that were made, as their attempts say. And how much a client has going, found
+by its name and their states."""
 
 import json
 
@@ -19,6 +20,7 @@ def upgrade() -> None:
         sa.Column("at", sa.Float, nullable=False),
     )
     op.create_index("blob_owners_by_blob", "blob_owners", ["blob"])
+    op.create_index("batches_by_client_state", "batches", ["client_id", "state"])
     connection = op.get_bind()
     known: set[tuple[str, str]] = set()
     made = sa.text(
@@ -37,4 +39,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("batches_by_client_state", "batches")
     op.drop_table("blob_owners")
