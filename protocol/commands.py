@@ -14,6 +14,7 @@ from protocol.animation import Animation
 from protocol.ids import Id, Label, WantedSeed
 from protocol.parameters import (
     MAX_QUANTITY,
+    NO_NUL,
     Budget,
     Catalogue,
     Combos,
@@ -140,7 +141,7 @@ class GenerateImages(
     again. Only where a seed is given, because no other picture can be the same."""
     signed_urls: bool = False
     """Whether results carry URLs that expire."""
-    metadata: Annotated[dict[Annotated[str, Meta(max_length=128)], Scalar], Meta(max_length=64)] = {}
+    metadata: Annotated[dict[Annotated[str, Meta(max_length=128, pattern=NO_NUL)], Scalar], Meta(max_length=64)] = {}
     """The caller's own, kept and returned."""
 
 

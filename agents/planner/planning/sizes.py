@@ -25,8 +25,8 @@ MIN_AREA = 0.5
 MIN_SIDE = 16
 MAX_SIDE = 16384
 
-_PIXELS = re.compile(r"^(\d{1,5})\s*[xX×]\s*(\d{1,5})$")
-_ASPECT = re.compile(r"^(\d{1,4}(?:\.\d{1,3})?):(\d{1,4}(?:\.\d{1,3})?)$")
+_PIXELS = re.compile(r"(\d{1,5})[ \t]*[xX×][ \t]*(\d{1,5})\Z", re.ASCII)
+_ASPECT = re.compile(r"(\d{1,4}(?:\.\d{1,3})?):(\d{1,4}(?:\.\d{1,3})?)\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ def parse(text: str) -> SizeWish:
     Raises:
         BadCommand: none of them, or sides and aspects beyond the bounds.
     """
-    if side := LONG_SIDES.get(text.strip().upper()):
+    if side := LONG_SIDES.get(text.strip(" ").upper()):
         return SizeWish(aspect=1.0, side=side)
-    if match := _PIXELS.match(text.strip()):
+    if match := _PIXELS.match(text.strip(" ")):
         width, height = int(match[1]), int(match[2])
         if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
             raise _bad_size(text, f"sides must be {MIN_SIDE} to {MAX_SIDE} pixels")
         return SizeWish(aspect=_check_aspect(text, width / height), width=width, height=height)
-    if match := _ASPECT.match(text.strip()):
+    if match := _ASPECT.match(text.strip(" ")):
         across, down = float(match[1]), float(match[2])
         if across == 0 or down == 0:
             raise _bad_size(text, "an aspect has two positive numbers")

@@ -48,9 +48,13 @@ def deadline_warnings(command: GenerateImages, seconds: float | None, now: float
     ]
 
 
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
 def epoch_seconds(moment: datetime | None) -> float | None:
-    """Seconds since the epoch."""
-    return moment.timestamp() if moment is not None else None
+    """Seconds since the epoch; of a moment that UTC has no year for, those of the nearest one that it has."""
+    return None if moment is None else min(max(moment.timestamp(), _EARLIEST), _LATEST)
 
 
 def _iso_time(seconds: float) -> str:

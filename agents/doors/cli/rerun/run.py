@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from agents.doors.cli.copies import report_unwritable
 from agents.doors.cli.errors import ALL_STORED, SOME_FAILED, bad_input
+from agents.doors.cli.rerun.bounds import find_excess
 from agents.doors.cli.rerun.source_files import BlobsWithFiles
 from agents.doors.cli.rerun.warm import has_warm_workshop, is_remade
 from agents.doors.cli.settings import load_settings
@@ -191,10 +192,19 @@ def _read_picture(image: Path) -> tuple[Record, Frames, bytes]:
         record, pixels, filed = read_record(data), decode_frames(data), without_text(data)
     except OSError as error:
         raise bad_input(f"{image} cannot be read: {error.strerror}", path=str(image)) from error
-    except (BrokenPng, msgspec.MsgspecError, Undecodable) as error:
+    except RecursionError:
+        raise bad_input(
+            f"{image} does not say how it was made: it is nested too deeply",
+            hint="give a PNG file of this workshop's pictures",
+        ) from None
+    except (BrokenPng, msgspec.MsgspecError, Undecodable, ValueError) as error:
         raise bad_input(
             f"{image} does not say how it was made: {error}", hint="give a PNG file of this workshop's pictures"
         ) from error
+    if (excess := find_excess(record.pixels)) is not None:
+        raise bad_input(
+            f"{image} asks for more than a command may: {excess}", hint="give a file as this workshop wrote it"
+        )
     if record.provider != "local":
         raise bad_input(
             f"{image} was made by {record.provider}, not by a model of this workshop",
