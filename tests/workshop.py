@@ -10,9 +10,13 @@ from agents.shared.settings import Settings
 from bus.agent import Agent
 from bus.client import Client
 from bus.connection import Address
+from bus.local_blobs import LocalBlobs
 from bus.operator import Operator
 from bus.runner import RunnerOptions, serve
+from protocol.accounts import ClientReply
 from protocol.messages import ROLES, Presence, Role
+from protocol.operator import OwnBlob
+from protocol.parameters import ImageSource
 
 
 def instant_settings(home: Path, **changes: object) -> Settings:
@@ -65,6 +69,14 @@ async def served(
                 yield client
         finally:
             stop.set()
+
+
+async def bring(operator: Address, blobs: LocalBlobs, data: bytes, client: str = "local") -> ImageSource:
+    """A picture that a client brought, as a command names it."""
+    blob = await blobs.put(data)
+    async with Operator.open(operator) as asking:
+        assert isinstance(await asking.request(OwnBlob(client_id=client, blob=blob)), ClientReply)
+    return ImageSource(blob=blob)
 
 
 async def presences(operator: Address) -> list[Presence]:

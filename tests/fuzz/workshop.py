@@ -72,6 +72,7 @@ async def _process(role: Role, server: EmbeddedServer, home: Path) -> AsyncGener
         "BOTTEGA_NATS_URL": server.address(role).url_with_credentials,
         "BOTTEGA_GENERATOR": "instant",
         "BOTTEGA_STAND_IN": "pocket",
+        "BOTTEGA_OPEN_DOOR": "true",
         "BOTTEGA_GPU_PRICE_PER_HOUR": "0",
         "BOTTEGA_LOG_LEVEL": "error",
     }

@@ -191,7 +191,9 @@ class World:
             self.inbox.append(event)
 
     def start(self, batch: Batch, command_id: str | None = None) -> None:
-        _, change = self.transact(lambda c: accept.accept(c, batch, command_id, "payload", self.window, self.now))
+        _, change = self.transact(
+            lambda c: accept.accept(c, batch, command_id, "payload", self.window, self.now, open_door=True)
+        )
         self.follow(change)
 
     def step(self) -> bool:

@@ -109,6 +109,7 @@ PROTOCOL: tuple[Requirement, ...] = (
         (
             "test_micro_service::test_every_agent_answers_ping_info_and_stats",
             "test_micro_service::test_one_process_of_a_role_answers_each_request",
+            "test_row_03_floods::test_a_flood_of_messages_is_refused_in_part_and_others_are_answered_beside_it",
             "test_served_endpoints::test_what_cannot_be_read_or_done_is_an_ordinary_reply_that_counts_as_answered",
             "test_served_endpoint::test_what_is_no_question_is_a_service_error",
         ),

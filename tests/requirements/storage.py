@@ -12,6 +12,7 @@ STORAGE: tuple[Requirement, ...] = (
             "test_stored_picture::test_a_client_is_told_of_its_own_pictures_alone",
             "test_reuse::test_no_client_is_given_what_another_has",
             "test_names::test_what_is_no_id_never_becomes_a_folder",
+            "test_row_18_whose_pixels::test_a_blob_of_another_is_refused_in_the_words_of_one_that_is_nowhere",
         ),
         missing="No S3-compatible store.",
     ),

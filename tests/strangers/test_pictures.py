@@ -19,6 +19,7 @@ from agents.generator.orders.reference_images import load_pixels
 from agents.generator.registry.hosted import HostedModel
 from agents.planner.inputs.catalogue_loader import CatalogueLoader
 from agents.planner.inputs.image_loader import ImageLoader
+from agents.planner.ledger.blob_owners import add_owners
 from agents.shared.database.group_commit import GroupCommit
 from agents.shared.picture import Undecodable, decode
 from bus.local_blobs import LocalBlobs
@@ -113,6 +114,8 @@ async def test_a_picture_that_was_taken_sideways_is_planned_upright_wherever_a_c
         post=[CorrectColour(towards=turned)],
     )
     async with GroupCommit(new_engine(f"sqlite:///{tmp_path}/ledger.db")) as ledger:
+        brought = [("local", str(one.blob)) for one in (turned, mask, moving)]
+        await ledger.write(lambda connection: add_owners(connection, brought, 0.0))
         given = await ImageLoader(ledger, blobs).load(whole, "local")
         first_frames = await ImageLoader(ledger, blobs).load(replace(whole, init_image=moving), "local")
 

@@ -16,7 +16,7 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
-from protocol.errors import DiskFull
+from protocol.errors import DiskFull, Refused
 
 MAX_BUSY_S = 5.0
 """Longest wait for another writer before a transaction fails as busy."""
@@ -118,8 +118,17 @@ def _sqlite_engine(url: URL, busy_s: float) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _: Any) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError:
+            raise  # locked, or without room: it may work later
+        except sqlite3.DatabaseError as error:
+            raise Refused(
+                "wrong_state",
+                f"the database {url.database} is damaged: {error}",
+                hint="move it away, and bring back a copy: bottega restore FOLDER",
+            ) from error
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - a listener

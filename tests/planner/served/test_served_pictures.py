@@ -23,7 +23,7 @@ from protocol.plans import GenerationPlan
 from protocol.replies import ErrorReply
 from protocol.results import Image as Stored
 from tests.planner.served.test_served import answered, finished, planned, small
-from tests.workshop import instant_settings, served
+from tests.workshop import bring, instant_settings, served
 
 Pixels = NDArray[np.uint8]
 
@@ -46,10 +46,10 @@ async def stored(client: Client, command: GenerateImages) -> tuple[Stored, Pixel
     return image, decode(Path(image.path).read_bytes()).rgb
 
 
-async def put(blobs: LocalBlobs, pixels: Pixels) -> ImageSource:
+async def put(login: Callable[[str], Address], blobs: LocalBlobs, pixels: Pixels) -> ImageSource:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "png")
-    return ImageSource(blob=await blobs.put(file.getvalue()))
+    return await bring(login("operator"), blobs, file.getvalue())
 
 
 async def test_pictures_are_made_from_pictures_by_command(tmp_path: Path, login: Callable[[str], Address]) -> None:
@@ -68,7 +68,7 @@ async def test_pictures_are_made_from_pictures_by_command(tmp_path: Path, login:
 
         mask = np.zeros((128, 128, 3), np.uint8)
         mask[:40] = 255
-        _, half = await stored(client, order(init_image=source, mask=await put(blobs, mask)))
+        _, half = await stored(client, order(init_image=source, mask=await put(login, blobs, mask)))
         assert np.array_equal(half[40:], car_pixels[40:])
         assert not np.array_equal(half[:40], car_pixels[:40])
 
@@ -79,7 +79,7 @@ async def test_pictures_are_made_from_pictures_by_command(tmp_path: Path, login:
         assert wide_pixels.shape == (128, 192, 3)
         assert np.array_equal(wide_pixels[:, 32:160], car_pixels)
 
-        edges = ControlNet(kind="canny", image=await put(blobs, car_pixels))
+        edges = ControlNet(kind="canny", image=await put(login, blobs, car_pixels))
         _, followed = await stored(client, order("a green car on a pink background", controls=[edges]))
         _, free = await stored(client, order("a green car on a pink background"))
         lines = canny(car_pixels)
@@ -107,7 +107,7 @@ async def test_a_source_that_leads_nowhere_is_refused_with_the_field_and_what_to
     settings = instant_settings(tmp_path / "home")
     async with served(settings, login) as client:
         blobs = LocalBlobs(settings.blobs)
-        grey = await put(blobs, np.full((128, 128, 3), 128, np.uint8))
+        grey = await put(login, blobs, np.full((128, 128, 3), 128, np.uint8))
         batch, _ = await planned(client, order())
         [mine] = (await finished(client, batch)).images
         refused = {
@@ -132,8 +132,8 @@ async def test_a_source_that_leads_nowhere_is_refused_with_the_field_and_what_to
         assert reply.generation_plan.refusal is not None
         assert reply.generation_plan.refusal.code == "unknown_image"
 
-        text = await blobs.put(b"no picture at all")
-        plan = await answered(client, order(init_image=ImageSource(blob=text)), GenerationPlan)
+        text = await bring(login("operator"), blobs, b"no picture at all")
+        plan = await answered(client, order(init_image=text), GenerationPlan)
         assert plan.generation_plan.refusal is not None
         assert "PNG, JPEG, WEBP" in (plan.generation_plan.refusal.hint or "")
 

@@ -43,7 +43,7 @@ async def test_every_picture_of_a_batch_follows_its_character(tmp_path: Path, lo
     async with served(settings, login) as client:
         blobs = LocalBlobs(settings.blobs)
         noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-        image = await put(blobs, noise)
+        image = await put(login, blobs, noise)
 
         def order(*references: Reference) -> GenerateImages:
             return GenerateImages(

@@ -43,6 +43,11 @@ ROWS: list[tuple[sa.Table, dict[str, Any]]] = [
 """Rows in every table that is changed and in every table that refers to one."""
 
 
+LATER_TABLES = {"blob_owners"}
+LATER_INDEXES = {"batches_by_client_state"}
+"""What revisions after the one that is tested bring."""
+
+
 @pytest.fixture
 def engine(database: str, at_revision: Callable[[str, str], None]) -> Iterator[Engine]:
     """An old ledger that is in use."""
@@ -60,6 +65,7 @@ def contents(engine: Engine) -> dict[str, list[dict[str, Any]]]:
         return {
             table.name: [dict(row) for row in connection.execute(sa.select(table)).mappings()]
             for table in tables.metadata.sorted_tables
+            if table.name not in LATER_TABLES
         }
 
 
@@ -74,10 +80,15 @@ def structure(engine: Engine) -> dict[str, object]:
                 (key["constrained_columns"], key["referred_table"], key["referred_columns"])
                 for key in found.get_foreign_keys(name)
             ),
-            sorted((str(index["name"]), index["column_names"]) for index in found.get_indexes(name)),
+            sorted(
+                (str(index["name"]), index["column_names"])
+                for index in found.get_indexes(name)
+                if index["name"] not in LATER_INDEXES
+            ),
             [key["name"] for key in found.get_unique_constraints(name)],
         )
         for name in tables.metadata.tables
+        if name not in LATER_TABLES
     }
 
 
@@ -120,4 +131,5 @@ def test_the_checks_can_be_taken_away_again(engine: Engine) -> None:
             command.downgrade(config, REVISION)
 
     assert (contents(engine), structure(engine)) == (before, built)
-    assert [sa.inspect(engine).get_check_constraints(name) for name in tables.metadata.tables] == [[]] * 12
+    names = [name for name in tables.metadata.tables if name not in LATER_TABLES]
+    assert [sa.inspect(engine).get_check_constraints(name) for name in names] == [[]] * 12
