@@ -41,7 +41,9 @@ async def test_a_flood_of_messages_is_refused_in_part_and_others_are_answered_be
 
     settings = instant_settings(tmp_path / "home")
     async with asyncio.timeout(60), served(settings, login, ("planner", "prompt", "generator")) as other:
-        flooder = await nats.connect(login("client_local").url_with_credentials)
+        flooder = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
+            login("client_local").url_with_credentials
+        )
         inbox = flooder.new_inbox()
         await flooder.subscribe(inbox, cb=note)  # pyright: ignore[reportUnknownMemberType]
         for number in range(MESSAGES):

@@ -140,6 +140,6 @@ BEYOND: tuple[Requirement, ...] = (
             "test_fair_share::test_time_of_the_device_is_shared_and_not_steps",
             "test_served::test_reserved_words_name_no_client",
         ),
-        missing="Clients share one login, so that they may hear each other's statuses, and nobody sees the shares.",
+        missing="Nobody sees the shares.",
     ),
 )
