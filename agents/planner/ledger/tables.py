@@ -192,8 +192,8 @@ outbox = sa.Table(
 blob_owners = sa.Table(
     "blob_owners",
     metadata,
-    sa.Column("client_id", sa.String(64), primary_key=True),
     sa.Column("blob", sa.String(64), primary_key=True),
+    sa.Column("client_id", sa.String(64), primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
 )
 """Whose pixels a blob has: of who brought them, and of who had them made."""

@@ -15,11 +15,10 @@ _PAGE = 1000
 def upgrade() -> None:
     owners = op.create_table(
         "blob_owners",
-        sa.Column("client_id", sa.String(64), primary_key=True),
         sa.Column("blob", sa.String(64), primary_key=True),
+        sa.Column("client_id", sa.String(64), primary_key=True),
         sa.Column("at", sa.Float, nullable=False),
     )
-    op.create_index("blob_owners_by_blob", "blob_owners", ["blob"])
     op.create_index("batches_by_client_state", "batches", ["client_id", "state"])
     connection = op.get_bind()
     known: set[tuple[str, str]] = set()
