@@ -33,13 +33,27 @@ _BUSY_STATES = {"40001", "40P01", "55P03"}
 _DISK_FULL_STATE = "53100"
 """PostgreSQL's disk_full."""
 
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
 _ALEMBIC_LOCK = threading.Lock()
 """Alembic keeps the running migration in module globals: one at a time in a process."""
 
 
+class DamagedDatabase(Refused):
+    """A file that is no whole SQLite database. It is left as it is."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(
+            "internal",
+            f"{url.database} is damaged, or is no database",
+            hint="stop the workshop, move that file and those beside it that end in -wal and -shm away, then: "
+            "bottega restore BACKUP",
+        )
+
+
 def open_engine(url: str, *, busy_s: float = MAX_BUSY_S) -> Engine:
     """An engine of a SQLAlchemy URL, such as `sqlite:///ledger.db` or `postgresql://user@host/name`. Whatever finds no
-    room on its disk raises `DiskFull`."""
+    room on its disk raises `DiskFull`, and whatever finds no whole database in a file `DamagedDatabase`."""
     parsed = make_url(url)
     engine = (
         _sqlite_engine(parsed, busy_s) if parsed.get_backend_name() == "sqlite" else _postgresql_engine(parsed, busy_s)
@@ -49,6 +63,8 @@ def open_engine(url: str, *, busy_s: float = MAX_BUSY_S) -> Engine:
     def _explain(context: ExceptionContext) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
         if _is_full(context.original_exception):
             raise DiskFull from context.original_exception
+        if _is_damaged(context.original_exception):
+            raise DamagedDatabase(parsed) from context.original_exception
 
     return engine
 
@@ -67,6 +83,10 @@ def _is_full(error: BaseException) -> bool:
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
     return getattr(error, "sqlstate", None) == _DISK_FULL_STATE
+
+
+def _is_damaged(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def migrate(engine: Engine, scripts: Path) -> None:

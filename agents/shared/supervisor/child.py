@@ -20,6 +20,9 @@ LOG_LOOK_S = 5.0
 
 OLD_SUFFIX = ".old.log"
 
+DEATHS_TOLD = 3
+"""Deaths in a row after which it is told what the process said: it has no accident but a reason."""
+
 MAX_LOG_TAIL_BYTES = 2000
 """How much of a log's end is looked at for its last line."""
 
@@ -61,7 +64,9 @@ class Child:
                 return
             self.deaths = self._policy.deaths_in_a_row(self.deaths, time.monotonic() - born)
             pause = self._policy.pause_s(self.deaths)
-            self._announce(Notice(self.unit, "died", f"{_format_exit(code)}; again in {pause:.1f} s; log: {self.log}"))
+            why = f"; {self.last_error()}" if self.deaths == DEATHS_TOLD else ""
+            told = f"{_format_exit(code)}; again in {pause:.1f} s; log: {self.log}{why}"
+            self._announce(Notice(self.unit, "died", told))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._draining.wait()

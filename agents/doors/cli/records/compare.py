@@ -20,12 +20,14 @@ DAY_S = 86_400.0
 
 class Inventory(Struct, frozen=True, kw_only=True):
     """`pictures` are rows of the catalogue; `lost` are completed pictures without a row, `missing` rows without their
-    file, `unknown` files without a row."""
+    file, `unknown` files without a row. `unledgered` are pictures beside a ledger that knows of none, where it forgets
+    nothing by itself."""
 
     pictures: int
     lost: int
     missing: int
     unknown: int
+    unledgered: int = 0
 
 
 def take_inventory(settings: Settings) -> Inventory | None:
@@ -35,12 +37,15 @@ def take_inventory(settings: Settings) -> Inventory | None:
     """
     now = time.time()
     since = now - settings.retain_days * DAY_S if settings.retain_days is not None else 0.0
+    forgets_nothing = settings.retain_days is None and settings.retain_ledger_days is None
     files = [hash(path) for path in picture_files(settings.pictures, now - GRACE_S)]
     try:
         with open_snapshots(databases(settings)) as [ledger, catalogue]:
             done = [hash(picture) for picture in completed_pictures(ledger, since)]
             rows = [(hash((name, index)), path) for name, index, path in catalogued_pictures(catalogue)]
-    except OtherRevision:
+    except OtherRevision as error:
+        if error.found is None and error.database.name == "ledger" and files and forgets_nothing:
+            return Inventory(pictures=0, lost=0, missing=0, unknown=0, unledgered=len(files))
         return None
     places, paths = {place for place, _ in rows}, {hash(path) for _, path in rows}
     return Inventory(
@@ -48,6 +53,7 @@ def take_inventory(settings: Settings) -> Inventory | None:
         lost=sum(picture not in places for picture in done),
         missing=sum(path is not None and not _is_file(settings.pictures, path) for _, path in rows),
         unknown=sum(path not in paths for path in files),
+        unledgered=len(rows) if forgets_nothing and not done else 0,
     )
 
 

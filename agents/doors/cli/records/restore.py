@@ -132,10 +132,11 @@ def _check_rows(scratch: Path) -> None:
     """See that the copies are databases, and that no row of the catalogue names a file elsewhere."""
     try:
         with closing(sqlite3.connect(f"file:{file_of(scratch, 'catalogue')}?mode=ro", uri=True)) as catalogue:
+            _check_whole(catalogue)
             rows = catalogue.execute("SELECT path FROM images WHERE path IS NOT NULL")
             strays = [path for (path,) in rows if not isinstance(path, str) or not is_plain(path)]
         with closing(sqlite3.connect(f"file:{file_of(scratch, 'ledger')}?mode=ro", uri=True)) as ledger:
-            ledger.execute("PRAGMA schema_version").fetchone()
+            _check_whole(ledger)
     except sqlite3.DatabaseError as error:
         raise bad_input(f"the backup holds no readable database: {error}", hint="use another backup") from None
     if strays:
@@ -144,6 +145,13 @@ def _check_rows(scratch: Path) -> None:
             f"{str(strays[0])[:200]!r}",
             hint="this backup was changed by hand: use another one",
         )
+
+
+def _check_whole(copy: sqlite3.Connection) -> None:
+    """Raises `sqlite3.DatabaseError` where a file is cut off or its pages do not hang together."""
+    (told,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    if told != "ok":
+        raise sqlite3.DatabaseError(str(told)[:200])
 
 
 def _check_empty(database: Database) -> None:

@@ -52,7 +52,7 @@ TORCH_WAIT_S = 120.0
 SLOW_CHECKS = {
     "check_nats_server": "asking nats-server",
     "_check_device": "loading torch, to see the device",
-    "_check_records": "comparing ledger, catalogue and files",
+    "check_records": "comparing ledger, catalogue and files",
 }
 """Checks that take seconds, and what is told meanwhile."""
 MIN_FREE_BYTES = 2 * 1024**3
@@ -120,7 +120,7 @@ def run_checks(settings: Settings, display: Display) -> Iterator[Check]:
         _check_device,
         _check_workshop,
         check_clients,
-        _check_records,
+        check_records,
     )
     for look in looks:
         waiting = SLOW_CHECKS.get(look.__name__)
@@ -310,8 +310,11 @@ def check_clients(settings: Settings) -> Check:
     return Check(name="clients", state="ok", detail=f"{who} (BOTTEGA_OPEN_DOOR={str(settings.open_door).lower()})")
 
 
-def _check_records(settings: Settings) -> Check:
-    found = take_inventory(settings)
+def check_records(settings: Settings) -> Check:
+    try:
+        found = take_inventory(settings)
+    except AcpError as error:
+        return Check(name="records", state="failed", detail=error.body.message, advice=error.body.hint)
     if found is None:
         return Check(
             name="records", state="ok", detail="none yet, or not migrated: the workshop does that when it starts"
@@ -320,6 +323,7 @@ def _check_records(settings: Settings) -> Check:
         "completed pictures are not in the catalogue": found.lost,
         "pictures of the catalogue have no file": found.missing,
         "files are not in the catalogue": found.unknown,
+        "pictures lie beside a ledger that knows of none": found.unledgered,
     }
     told = [f"{count} {what}" for what, count in wrong.items() if count]
     if not told:
@@ -332,7 +336,9 @@ def _check_records(settings: Settings) -> Check:
         name="records",
         state="warning",
         detail="; ".join(told),
-        advice="after a restore copy the pictures that are missing; a file says in itself and beside it whose it is",
+        advice="the ledger was deleted or made anew: bottega restore BACKUP brings an older one back"
+        if found.unledgered
+        else "after a restore copy the pictures that are missing; a file says in itself and beside it whose it is",
     )
 
 

@@ -4,9 +4,12 @@ import re
 
 HIDDEN = "***"
 
-_LOGIN = re.compile(r"(?<=://)(?!/)\S*@")
+_LOGIN = re.compile(r"(?<=://)(?!/).*@", re.DOTALL)
 _USER = re.compile(r"(?<=://)[^:/@\s]+(?=:)")
-_PASSWORD = re.compile(r"(?<=[?&])([^=&\s]*(?:password|token|secret|key)[^=&\s]*)=[^&\s]*", re.IGNORECASE)
+_PASSWORD = re.compile(
+    r"(?<=[?&#])([^=&#]*(?:password|passwd|pwd|token|secret|key|sig|credential|auth)[^=&#]*)=[^&#]*",
+    re.IGNORECASE,
+)
 
 
 def hide_credentials(text: str) -> str:
