@@ -64,7 +64,12 @@ class DeadLetters:
         Raises:
             Unavailable: the broker does not answer.
         """
-        info = await self._request_api(f"STREAM.INFO.{ACP_DEAD}", {"deleted_details": True})
+        try:
+            info = await self._request_api(f"STREAM.INFO.{ACP_DEAD}", {"deleted_details": True})
+        except ApiError as error:
+            raise Unavailable(
+                "timeout", f"the dead letters cannot be read: {error}", hint="a workshop makes their stream: bottega up"
+            ) from error
         state = info["state"]
         removed: set[int] = set(state.get("deleted") or ())
         last: int = state["last_seq"] if before is None else min(before - 1, state["last_seq"])

@@ -12,7 +12,7 @@ from bus.dead_letters import DeadLetter, DeadLetters
 from bus.operator import Operator
 from bus.server import EmbeddedServer
 from protocol.channels import ACP_DEAD, ACP_EVENTS, ACP_WORK
-from protocol.errors import BadCommand, Refused
+from protocol.errors import BadCommand, Refused, Unavailable
 from tests.bus.scripted import Scripted, admin_of, put, served, stored, until_stored, write_prompts, written
 
 Login = Callable[[str], Address]
@@ -104,3 +104,10 @@ async def test_only_places_of_work_and_events_are_spoken_on(operator: Operator) 
     assert letter is not None
     with pytest.raises(Refused):
         await operator.dead_letters.republish(replace(letter, subject="acp.v1.control.qa"))
+
+
+async def test_where_a_server_has_no_streams_it_is_told_what_makes_them(nats_server: EmbeddedServer) -> None:
+    async with asyncio.timeout(30), Operator.open(nats_server.address("operator")) as operator:
+        with pytest.raises(Unavailable, match="dead letters") as told:
+            await seen(operator.dead_letters)
+        assert told.value.body.hint

@@ -6,6 +6,7 @@ An added file is a link to the user's file where the disk allows it, so that it 
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -276,9 +277,20 @@ def _copy_configuration(folder: Path, to: Path) -> None:
 
 
 def _link(file: Path, place: Path) -> None:
-    """The same file at another place; a copy where the disks differ."""
+    """The same file at another place; a copy where the disks differ. One that lies there already stays.
+
+    Raises:
+        Refused: another file lies at that place.
+    """
     try:
         os.link(file, place)
+    except FileExistsError:
+        if not (place.exists() and file.samefile(place)):
+            raise Refused(
+                "wrong_state",
+                f"another file lies at {place}",
+                hint=f"choose another with --name; or make that one known: bottega models add {shlex.quote(str(place))}",
+            ) from None
     except OSError:
         shutil.copyfile(file, place)
 

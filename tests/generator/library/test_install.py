@@ -171,6 +171,22 @@ def test_what_was_added_is_gone_after_it_is_removed_and_the_rest_stays(shelves: 
     assert lora.is_file()
 
 
+def test_a_lora_that_lies_in_its_folder_already_is_made_known_and_no_other_file_is_written_over(
+    shelves: ModelLibrary, lora: Path
+):
+    shelves.loras.mkdir(parents=True, exist_ok=True)
+    lies = shelves.loras / "glow.safetensors"
+    shutil.copyfile(lora, lies)
+    before = lies.read_bytes()
+
+    with pytest.raises(AcpError, match="another file lies at"):
+        add(shelves, lora, "glow", "pocket", nowhere)
+    assert add(shelves, lies, None, "pocket", nowhere).path == lies
+
+    assert lies.read_bytes() == before
+    assert "glow" in shelves.load_registry().loras.installed
+
+
 def changed(path: Path, file: str, change: Callable[[dict], dict]) -> None:
     (path / file).write_text(json.dumps(change(json.loads((path / file).read_text()))))
 
