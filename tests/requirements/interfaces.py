@@ -78,6 +78,7 @@ INTERFACES: tuple[Requirement, ...] = (
             "test_detached::test_a_workshop_outlives_the_terminal_until_down_and_its_records_are_readable_after",
             "test_detached::test_a_workshop_that_cannot_start_says_why_and_leaves_nothing_running",
             "test_read_records::test_a_ledger_of_another_version_is_not_guessed_at",
+            "test_row_02_damaged_records::test_a_damaged_ledger_is_told_in_words_and_stays_as_it_is",
             "test_logs::test_the_last_lines_of_one_log_or_of_all_are_printed",
             "test_operator::test_a_picture_is_made_again_by_the_workshop_that_runs_where_it_makes_the_same",
         ),

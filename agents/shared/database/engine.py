@@ -44,7 +44,11 @@ class DamagedDatabase(Refused):
 
     def __init__(self, url: URL) -> None:
         super().__init__(
+<<<<<<< HEAD
             "internal",
+=======
+            "wrong_state",
+>>>>>>> 47528f6e9a053c6cb6ff85191d2aa46778247fce
             f"{url.database} is damaged, or is no database",
             hint="stop the workshop, move that file and those beside it that end in -wal and -shm away, then: "
             "bottega restore BACKUP",
@@ -138,17 +142,8 @@ def _sqlite_engine(url: URL, busy_s: float) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _: Any) -> None:  # pyright: ignore[reportUnusedFunction] - a listener
         connection.isolation_level = None
-        try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-                connection.execute(f"PRAGMA {pragma}")
-        except sqlite3.OperationalError:
-            raise  # locked, or without room: it may work later
-        except sqlite3.DatabaseError as error:
-            raise Refused(
-                "wrong_state",
-                f"the database {url.database} is damaged: {error}",
-                hint="move it away, and bring back a copy: bottega restore FOLDER",
-            ) from error
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - a listener

@@ -175,16 +175,16 @@ def test_a_lora_that_lies_in_its_folder_already_is_made_known_and_no_other_file_
     shelves: ModelLibrary, lora: Path
 ):
     shelves.loras.mkdir(parents=True, exist_ok=True)
-    lies = shelves.loras / "glow.safetensors"
+    lies = shelves.loras / "light_of_mine.safetensors"
     shutil.copyfile(lora, lies)
     before = lies.read_bytes()
 
     with pytest.raises(AcpError, match="another file lies at"):
-        add(shelves, lora, "glow", "pocket", nowhere)
+        add(shelves, lora, "light_of_mine", "pocket", nowhere)
     assert add(shelves, lies, None, "pocket", nowhere).path == lies
 
     assert lies.read_bytes() == before
-    assert "glow" in shelves.load_registry().loras.installed
+    assert "light_of_mine" in shelves.load_registry().loras.installed
 
 
 def changed(path: Path, file: str, change: Callable[[dict], dict]) -> None:

@@ -1,0 +1,93 @@
+"""What a flood of one client costs another: `python -m tests.bench.floods`.
+
+One client publishes as fast as one connection can, twice; beside it another asks for a plan every 100 ms. Prints the
+rate of the flood, the other's latency during it and 2 s after it, and the planner's memory.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import nats
+
+from agents.shared.supervisor.supervise import Workshop, run_workshop
+from bus.client import Client
+from protocol.commands import GenerateImages, Requirements
+from protocol.plans import GenerationPlan
+from tests.workshop import instant_settings
+
+PAUSE_S = 0.1
+AFTER_S = 2.0
+
+
+async def measure(messages: int) -> None:
+    """Print what two equal floods cost."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = instant_settings(Path(folder))
+        async with run_workshop(settings, lambda notice: None) as workshop:
+            await workshop.wait_until_ready()
+            pids = {presence.role: presence.pid for presence in await workshop.presences()}
+            flooder = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
+                workshop.client.url_with_credentials, pending_size=64 * 1024 * 1024
+            )
+            async with Client.open(workshop.login("gateway"), client_id="other") as client:
+                print(f"alone: {_format(await _asked(client, asyncio.sleep(2)))}; planner {_mib(pids['planner'])} MiB")
+                for number in (1, 2):
+                    began = time.perf_counter()
+                    times = await _asked(client, _flood(flooder, messages))
+                    seconds = time.perf_counter() - began
+                    await asyncio.sleep(AFTER_S)
+                    after = await _asked(client, asyncio.sleep(2))
+                    print(
+                        f"flood {number}: {messages} messages at {messages / seconds:.0f}/s; other {_format(times)}; "
+                        f"{AFTER_S:g} s later {_format(after)}; planner {_mib(pids['planner'])} MiB"
+                    )
+            await flooder.close()
+
+
+async def _flood(flooder: nats.NATS, messages: int) -> None:
+    inbox = flooder.new_inbox()
+    for number in range(messages):
+        await flooder.publish("acp.v1.command.local", b"{}", reply=inbox)
+        if number % 500 == 0:
+            await asyncio.sleep(0)
+    await flooder.flush(timeout=60)
+
+
+async def _asked(client: Client, meanwhile: object) -> list[float]:
+    """Seconds of each plan that was asked for while something else went on."""
+    times: list[float] = []
+    running = asyncio.ensure_future(meanwhile)  # pyright: ignore[reportArgumentType]
+    while not running.done():
+        began = time.perf_counter()
+        command = GenerateImages(
+            brief="a mug", dry_run=True, platform="pocket", requirements=Requirements(quantity=1)
+        )
+        assert isinstance(await client.request(command, timeout=60), GenerationPlan)
+        times.append(time.perf_counter() - began)
+        await asyncio.sleep(PAUSE_S)
+    await running
+    return times
+
+
+def _format(times: list[float]) -> str:
+    ordered = sorted(times)
+    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+    return (
+        f"n {len(times)}, p50 {statistics.median(times) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, "
+        f"max {ordered[-1] * 1000:.0f} ms"
+    )
+
+
+def _mib(pid: int) -> int:
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) // 1024
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=300_000)
+    asyncio.run(measure(parser.parse_args().messages))
