@@ -13,8 +13,9 @@ from pathlib import Path
 
 import nats
 
-from agents.shared.supervisor.supervise import Workshop, run_workshop
+from agents.shared.supervisor.supervise import run_workshop
 from bus.client import Client
+from bus.credentials import outside_address
 from protocol.commands import GenerateImages, Requirements
 from protocol.plans import GenerationPlan
 from tests.workshop import instant_settings
@@ -23,7 +24,7 @@ PAUSE_S = 0.1
 AFTER_S = 2.0
 
 
-async def measure(messages: int) -> None:
+async def measure(messages: int, rate: float) -> None:
     """Print what two equal floods cost."""
     with tempfile.TemporaryDirectory() as folder:
         settings = instant_settings(Path(folder))
@@ -33,11 +34,12 @@ async def measure(messages: int) -> None:
             flooder = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
                 workshop.client.url_with_credentials, pending_size=64 * 1024 * 1024
             )
-            async with Client.open(workshop.login("gateway"), client_id="other") as client:
+            gateway = outside_address(workshop.client.url, settings.nats_folder, "gateway")
+            async with Client.open(gateway, client_id="other") as client:
                 print(f"alone: {_format(await _asked(client, asyncio.sleep(2)))}; planner {_mib(pids['planner'])} MiB")
                 for number in (1, 2):
                     began = time.perf_counter()
-                    times = await _asked(client, _flood(flooder, messages))
+                    times = await _asked(client, _flood(flooder, messages, rate))
                     seconds = time.perf_counter() - began
                     await asyncio.sleep(AFTER_S)
                     after = await _asked(client, asyncio.sleep(2))
@@ -48,12 +50,14 @@ async def measure(messages: int) -> None:
             await flooder.close()
 
 
-async def _flood(flooder: nats.NATS, messages: int) -> None:
-    inbox = flooder.new_inbox()
+async def _flood(flooder: nats.NATS, messages: int, rate: float) -> None:
+    """Messages, at most `rate` a second where that is not 0."""
+    inbox, began = flooder.new_inbox(), time.perf_counter()
     for number in range(messages):
         await flooder.publish("acp.v1.command.local", b"{}", reply=inbox)
         if number % 500 == 0:
-            await asyncio.sleep(0)
+            ahead = number / rate - (time.perf_counter() - began) if rate else 0
+            await asyncio.sleep(max(0, ahead))
     await flooder.flush(timeout=60)
 
 
@@ -63,9 +67,7 @@ async def _asked(client: Client, meanwhile: object) -> list[float]:
     running = asyncio.ensure_future(meanwhile)  # pyright: ignore[reportArgumentType]
     while not running.done():
         began = time.perf_counter()
-        command = GenerateImages(
-            brief="a mug", dry_run=True, platform="pocket", requirements=Requirements(quantity=1)
-        )
+        command = GenerateImages(brief="a mug", dry_run=True, platform="pocket", requirements=Requirements(quantity=1))
         assert isinstance(await client.request(command, timeout=60), GenerationPlan)
         times.append(time.perf_counter() - began)
         await asyncio.sleep(PAUSE_S)
@@ -90,4 +92,6 @@ def _mib(pid: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=300_000)
-    asyncio.run(measure(parser.parse_args().messages))
+    parser.add_argument("--rate", type=float, default=0, help="messages a second; 0 is as fast as one connection can")
+    given = parser.parse_args()
+    asyncio.run(measure(given.messages, given.rate))

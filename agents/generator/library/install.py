@@ -289,12 +289,8 @@ def _link(file: Path, place: Path) -> None:
             raise Refused(
                 "wrong_state",
                 f"another file lies at {place}",
-<<<<<<< HEAD
-                hint=f"choose another with --name; or make that one known: bottega models add {shlex.quote(str(place))}",
-=======
                 hint="choose another with --name; or make that one known: "
                 f"bottega models add {shlex.quote(str(place))}",
->>>>>>> 47528f6e9a053c6cb6ff85191d2aa46778247fce
             ) from None
     except OSError:
         shutil.copyfile(file, place)

@@ -44,12 +44,8 @@ def split_models_and_loras(command: GenerateImages, workshop: Capabilities) -> t
 def _lora_hint(name: str, workshop: Capabilities) -> str:
     known = nearest(name, workshop.loras) if workshop.loras else "no LoRA is known"
     file = shlex.quote(f"{name}.safetensors")
-<<<<<<< HEAD
-    return f"{known}; another is added by: bottega models add {file}, also where it lies in loras/, then restart the generator"
-=======
     added = f"bottega models add {file}, also where it lies in loras/"
     return f"{known}; another is added by: {added}, then restart the generator"
->>>>>>> 47528f6e9a053c6cb6ff85191d2aa46778247fce
 
 
 def wanted_model(

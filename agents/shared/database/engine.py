@@ -44,11 +44,7 @@ class DamagedDatabase(Refused):
 
     def __init__(self, url: URL) -> None:
         super().__init__(
-<<<<<<< HEAD
-            "internal",
-=======
             "wrong_state",
->>>>>>> 47528f6e9a053c6cb6ff85191d2aa46778247fce
             f"{url.database} is damaged, or is no database",
             hint="stop the workshop, move that file and those beside it that end in -wal and -shm away, then: "
             "bottega restore BACKUP",
