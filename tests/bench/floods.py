@@ -9,9 +9,12 @@ import asyncio
 import statistics
 import tempfile
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import nats
+from nats.aio.client import Client as Nats
 
 from agents.shared.supervisor.supervise import run_workshop
 from bus.client import Client
@@ -50,7 +53,7 @@ async def measure(messages: int, rate: float) -> None:
             await flooder.close()
 
 
-async def _flood(flooder: nats.NATS, messages: int, rate: float) -> None:
+async def _flood(flooder: Nats, messages: int, rate: float) -> None:
     """Messages, at most `rate` a second where that is not 0."""
     inbox, began = flooder.new_inbox(), time.perf_counter()
     for number in range(messages):
@@ -61,10 +64,10 @@ async def _flood(flooder: nats.NATS, messages: int, rate: float) -> None:
     await flooder.flush(timeout=60)
 
 
-async def _asked(client: Client, meanwhile: object) -> list[float]:
+async def _asked(client: Client, meanwhile: Coroutine[Any, Any, None]) -> list[float]:
     """Seconds of each plan that was asked for while something else went on."""
     times: list[float] = []
-    running = asyncio.ensure_future(meanwhile)  # pyright: ignore[reportArgumentType]
+    running = asyncio.create_task(meanwhile)
     while not running.done():
         began = time.perf_counter()
         command = GenerateImages(brief="a mug", dry_run=True, platform="pocket", requirements=Requirements(quantity=1))
