@@ -38,7 +38,7 @@ async def put_client(folder: Path, client: str) -> Address | None:
     """
     known = await asyncio.to_thread(credentials.put_client, folder, client)
     address = known.address(client_login(client))
-    if not await asyncio.to_thread(_reload, folder, known):
+    if not await asyncio.to_thread(_reload, folder):
         return None
     connection = await _connect_once_accepted(address)
     try:
@@ -55,18 +55,24 @@ async def remove_client(folder: Path, client: str) -> None:
         Unavailable: the running server still takes it.
     """
     before = await asyncio.to_thread(credentials.read_credentials, folder)
-    known = await asyncio.to_thread(credentials.remove_client, folder, client)
+    await asyncio.to_thread(credentials.remove_client, folder, client)
     login = client_login(client)
-    if before is None or login not in before.passwords or not await asyncio.to_thread(_reload, folder, known):
+    if before is None or login not in before.passwords or not await asyncio.to_thread(_reload, folder):
         return
     async with _within(f"the server still takes the login of {client}"):
         while not await _is_refused(before.address(login)):  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(SETTLE_S)
 
 
-def _reload(folder: Path, known: credentials.Credentials) -> bool:
-    write_configuration(folder, known)
-    return signal_reload(folder)
+def _reload(folder: Path) -> bool:
+    """Have the running server read the logins that are kept now; false where none runs. Under the lock, read again:
+    of two changes at once the later one must not write what it read before the other."""
+    with credentials.locked_credentials(folder):
+        known = credentials.read_credentials(folder)
+        if known is None:
+            return False
+        write_configuration(folder, known)
+        return signal_reload(folder)
 
 
 async def _connect_once_accepted(address: Address) -> Connection:

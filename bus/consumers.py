@@ -5,6 +5,7 @@ and a changed one can take the messages of another role. So a role says which of
 configuration is written here.
 """
 
+import re
 from collections.abc import Sequence
 
 import structlog
@@ -30,6 +31,9 @@ MAX_ACK_WAIT_S = 24 * 3600.0
 
 _NANOSECONDS = 1_000_000_000
 
+_PLAIN = re.compile(r"[A-Za-z0-9_$*>.-]{1,256}")
+"""What a name or a filter is made of: nothing that could end a line of NATS's own protocol."""
+
 
 def refuse_foreign(role: Role, wanted: PutConsumer) -> None:
     """See that a role asks for a consumer of its own: of that name, and over nothing but what it receives.
@@ -43,7 +47,8 @@ def refuse_foreign(role: Role, wanted: PutConsumer) -> None:
         if channel.stream == wanted.stream and role in channel.receivers and channel.pattern is not None
     ]
     covered = all(_covers_all(received, subject) for subject in wanted.filter_subjects)
-    if not durable_is_of(role, wanted.stream, wanted.durable) or not covered:
+    plain = all(_PLAIN.fullmatch(name) for name in (wanted.durable, *wanted.filter_subjects))
+    if not plain or not durable_is_of(role, wanted.stream, wanted.durable) or not covered:
         raise BadMessage(
             "invalid_value",
             f"the role {role} has no consumer {wanted.durable!r} over {wanted.filter_subjects} of {wanted.stream}",

@@ -233,7 +233,8 @@ class EmbeddedServer:
     async def _launch(self, binary: Path) -> bool:
         """Start the child; false when it ended before it was ready, such as for a port that was taken meanwhile."""
         known = self._require_credentials()
-        write_configuration(self.folder, known)
+        with credentials.locked_credentials(self.folder):
+            write_configuration(self.folder, credentials.read_credentials(self.folder) or known)
         _rename_old_account(self.store_folder)
         with self._start_errors.open("w") as complaints:
             process = await asyncio.create_subprocess_exec(

@@ -6,6 +6,7 @@ Without `OTEL_EXPORTER_OTLP_ENDPOINT` no span is recorded; trace ids flow all th
 import logging
 import os
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -21,6 +22,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from bus.repeated_warnings import RepeatedWarnings
 from bus.trace_ids import MAX_BATCHES, TraceIds, current_trace
 
 _propagator = TraceContextTextMapPropagator()
@@ -44,6 +46,7 @@ def configure_logging(role: str, level: str = "info") -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            RepeatedWarnings(time.monotonic),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_origin(role),
             _add_trace,

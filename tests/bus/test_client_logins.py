@@ -10,7 +10,7 @@ from nats.errors import Error as NatsError
 
 from bus import client_logins, credentials
 from bus.connection import Address, LoginRefused, connect
-from bus.server import EmbeddedServer, signal_reload
+from bus.server import EmbeddedServer, signal_reload, write_configuration
 from protocol.channels import ACP_DEAD
 from tests.bus.scripted import Scripted, admin_of, operator_of, raw_endpoint, served, stored
 
@@ -149,3 +149,16 @@ async def test_streams_of_a_home_without_accounts_are_still_there(
         async with admin_of(workshop_server) as admin:
             assert await stored(admin, ACP_DEAD) == 1
         assert not (store / "$G").exists()
+
+
+def test_of_two_changes_at_once_neither_brings_back_what_the_other_took_away(tmp_path: Path) -> None:
+    for client in ("acme", "mallory"):
+        credentials.put_client(tmp_path, client)
+    stale = credentials.read_credentials(tmp_path)
+    assert stale is not None
+    credentials.remove_client(tmp_path, "mallory")
+    write_configuration(tmp_path, stale)
+
+    asyncio.run(client_logins.put_client(tmp_path, "acme"))
+    assert "client_mallory" not in (tmp_path / "nats.conf").read_text()
+    assert "client_acme" in (tmp_path / "nats.conf").read_text()

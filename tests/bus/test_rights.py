@@ -242,6 +242,9 @@ def test_an_agent_answers_into_inboxes_alone(reply: str, allowed: bool) -> None:
         ("qa", ACP_WORK, "qa", ["acp.v1.work.qa.>", "acp.v1.work.storage.>"], False),
         ("qa", ACP_WORK, "qa", [], False),
         ("qa", ACP_EVENTS, "qa", ["acp.v1.event.*.*.scored"], False),
+        ("qa", ACP_WORK, "qa", ["acp.v1.work.qa.>\r\nPUB x 0\r\n"], False),
+        ("qa", ACP_WORK, "qa", ["acp.v1.work.qa.a b"], False),
+        ("generator", ACP_WORK, "generate_x\r\nPUB y 0", ["acp.v1.work.generate.x.>"], False),
         ("prompt", PRESENCE_STREAM, "prompt", ["$KV.acp_presence.>"], False),
     ],
 )

@@ -8,7 +8,7 @@ from agents.planner.ledger.audit import note
 from agents.planner.ledger.batches import Batch, require_batch
 from agents.planner.ledger.states import PROMPTS_PER_PAGE, BatchState
 from agents.planner.ledger.tables import batches, commands
-from agents.planner.money.clients import admit, client_row, refuse_suspended
+from agents.planner.money.clients import admit, check_admitted, client_row, refuse_suspended
 from agents.planner.money.reservations import reserve
 from agents.planner.outbox.change import Change
 from agents.planner.scheduling.hand_out import advance
@@ -71,8 +71,9 @@ def accept(
         return first, Change(client_id=first.client_id)
     if bounds is not None:
         refuse_too_many(connection, batch, bounds)
-        if batch.client_id != LOCAL_CLIENT and client_row(connection, batch.client_id) is None:
-            refuse_more_clients(connection, bounds)
+    check_admitted(connection, batch.client_id, open_door)
+    if bounds is not None and batch.client_id != LOCAL_CLIENT and client_row(connection, batch.client_id) is None:
+        refuse_more_clients(connection, bounds)
     admit(connection, batch.client_id, now, open_door)
     if batch.parent is None:
         batch.tally.ask_prompts(batch.written)

@@ -171,7 +171,8 @@ async def ask(client: Client, command: Command, kind: type[Answer], patience_s: 
             failure = failure_of_reply(reply.error, getattr(command, "hash", None))
         if not failure.body.retryable or time.monotonic() > deadline:
             raise failure
-        await asyncio.sleep(RETRY_S)
+        told = failure.body.retry_after_s or RETRY_S
+        await asyncio.sleep(min(told, max(RETRY_S, deadline - time.monotonic())))
 
 
 async def _own_blobs(client_id: str, blobs: Sequence[str]) -> None:
