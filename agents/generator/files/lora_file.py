@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, cast
 
 from agents.generator.architectures.file_marks import Layers
@@ -178,6 +179,11 @@ def _platform_by_text_width(layers: Layers) -> str | None:
     return next(filter(None, map(platform_of_text_width, widths)), None)
 
 
+MAX_TITLE = 256
+MAX_FOLDERS = 256
+"""Characters of a file's title, and folders of its pictures, that are looked at for its trigger words."""
+
+
 def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """The words that the file says wake it: its own phrase, else tags that were on every picture and that its trainer
     named it after. What is on every picture alone may be `1girl`; none is better than a wrong one."""
@@ -185,9 +191,9 @@ def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
         return (phrase,)
     folders = _json_object(metadata.get("ss_tag_frequency", ""))
     counted = _json_object(metadata.get("ss_dataset_dirs", ""))
-    title = metadata.get("ss_output_name", "")
+    title = metadata.get("ss_output_name", "")[:MAX_TITLE]
     found: list[str] = []
-    for folder, counts in folders.items():
+    for folder, counts in islice(folders.items(), MAX_FOLDERS):
         if isinstance(counts, dict):
             numbers = cast("dict[str, Any]", counts)
             found += _tags_of_every_picture(numbers, _picture_count(counted.get(folder)), (folder, title))

@@ -22,7 +22,7 @@ CATALOGUE_PREFIX = "catalog"
 WARDROBE_SUFFIX = "combo"
 UI_STYLE_SUFFIX = "ui combos"
 
-_FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*(?:\n|\Z)", re.DOTALL)
+_FRONT_MATTER = re.compile(r"\A---[ \t\r]*\n.*?\n---[ \t\r]*(?:\n|\Z)", re.DOTALL)
 _TITLE = re.compile(r"\A\s*#[^\n]*(?:\n|\Z)")
 _WORDS = re.compile(r"[A-Za-z0-9]+(?:\.[0-9]+)*")
 _FULL_POSE = re.compile(r"\b(straight|full[ -]?(height|length|body))\b", re.IGNORECASE)

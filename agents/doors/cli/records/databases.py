@@ -54,7 +54,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         with (folder / MANIFEST).open("rb") as file:
             return msgspec.json.decode(file.read(MAX_MANIFEST_BYTES), type=Manifest)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, RecursionError):
         return None
 
 
