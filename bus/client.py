@@ -82,12 +82,14 @@ class Client:
         arrived: asyncio.Queue[bytes] = asyncio.Queue(MAX_BACKLOG)
         subscription = await self._connection.subscribe(subjects.status(client_id, batch), _unpack_into(arrived))
         asking = self._tasks.create_task(self._ask_status(client_id, batch, arrived))
-        said: GenerationStatus | None = None
+        said, most = None, 0
         try:
             while True:
                 status = codec.decode_reply(await arrived.get())
-                if isinstance(status, GenerationStatus) and status != said:
-                    said = status
+                if not isinstance(status, GenerationStatus) or status == said:
+                    continue
+                if (completed := status.generation_status.completed) >= most:  # else it was overtaken by an answer
+                    said, most = status, completed
                     yield status
         finally:
             asking.cancel()

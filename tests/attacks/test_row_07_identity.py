@@ -4,8 +4,9 @@ has the login. What a body says does not count."""
 # nats-py leaves its options untyped.
 
 import asyncio
+import gc
 import json
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,9 +18,20 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from bus.connection import Address, LoginRefused, connect
 from tests.doors.cli.conftest import Home, home, workshop
 
+UNCLOSED = "ignore::pytest.PytestUnraisableExceptionWarning"
+"""nats-py leaves the sockets of refused connections to the garbage collector, which complains of them."""
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What a test leaves is complained of in that test, and in none after it."""
+    yield
+    gc.collect()
+
+
 __all__ = ["home", "workshop"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.filterwarnings(UNCLOSED)]
 
 ORDER = {"cmd": "GENERATE_IMAGES", "brief": "a red mug", "platform": "pocket"}
 
