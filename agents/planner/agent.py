@@ -91,7 +91,7 @@ class Serving:
             defaults=_defaults(settings),
             window=window,
             catalogue_loader=CatalogueLoader(settings.catalogues, settings.combos, blobs),
-            image_loader=ImageLoader(ledger, blobs),
+            image_loader=ImageLoader(ledger, blobs, settings.pictures),
             earlier_seconds=EarlierSeconds(ledger),
             bounds=Bounds(settings.max_held_plans, settings.max_unfinished_batches, settings.max_known_clients),
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from agents.shared.contained_path import is_plain
 from agents.shared.periodic import run_periodically
 from agents.storage.atomic_files import AtomicFiles
 from agents.storage.catalogue import Catalogue, CatalogueRow
@@ -75,8 +76,9 @@ class Retention:
         await self._catalogue.remove([entry.image_id for entry in entries])
 
     async def _find_expired(self, page: Sequence[CatalogueRow], before: float) -> list[tuple[CatalogueRow, int]]:
-        """The pictures that were not filed since, with their bytes; those without a file have none of their own."""
-        filed = [entry for entry in page if entry.path is not None]
+        """The pictures that were not filed since, with their bytes; those without a file have none of their own, and
+        those behind a link are left alone."""
+        filed = [entry for entry in page if entry.path is not None and not self._is_behind_link(entry.path)]
         sized = await asyncio.to_thread(
             lambda: [(entry, _expired_size(self._files.find(entry.path), before)) for entry in filed]
         )
@@ -84,6 +86,10 @@ class Retention:
         return [(entry, size) for entry, size in sized if size is not None] + [
             (entry, 0) for entry in alone if not await self._is_recent(entry.blob, before)
         ]
+
+    def _is_behind_link(self, name: str) -> bool:
+        """Whether a picture lies where a link of the operator's leads: row and file stay together, both untouched."""
+        return is_plain(name) and self._files.find(name) is None
 
     async def _is_recent(self, blob: str, before: float) -> bool:
         return await self._blobs.has(blob) and not await self._blobs.idle_bytes(blob, before)

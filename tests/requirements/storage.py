@@ -109,7 +109,7 @@ STORAGE: tuple[Requirement, ...] = (
         (
             "test_prune::test_what_a_dry_run_counts_is_removed_by_the_next_run_and_gone_after_it",
             "test_served_retention::test_no_picture_in_flight_misses_its_pixels_and_at_the_end_none_are_left",
-            "test_retention::test_a_picture_goes_with_its_sidecar_row_sheet_and_empty_folders_when_its_days_are_over",
+            "test_row_08_backups::test_no_change_to_a_backup_gets_further_than_its_check",
             "test_restored::test_a_batch_that_was_backed_up_halfway_is_finished_elsewhere_with_each_picture_once",
             "test_backup::test_a_backup_says_what_is_in_it_and_is_restored_where_there_is_nothing",
             "test_compare::test_each_disagreement_between_ledger_catalogue_and_files_is_counted",

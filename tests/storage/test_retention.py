@@ -65,6 +65,16 @@ async def test_a_picture_goes_with_its_sidecar_row_sheet_and_empty_folders_when_
     assert [found.name for found in (tmp_path / "pictures").iterdir()] == [".partial"]
 
 
+async def test_pictures_behind_a_link_keep_their_rows_and_files_when_their_days_are_over(tmp_path: Path) -> None:
+    (path,) = await filed(tmp_path, store_image(data=png()))
+    (tmp_path / "pictures" / "local").rename(tmp_path / "moved")
+    (tmp_path / "pictures" / "local").symlink_to(tmp_path / "moved")
+    async with retention(tmp_path) as (removing, catalogue):
+        assert await removing.run_once(THEN + 31 * DAY_S) == RemovedPictures()
+        assert await catalogue.count("local", "gen_batch_1") == 1
+    assert path.is_file()
+
+
 async def test_pictures_are_removed_in_steps_and_those_that_stay_keep_their_sheet(tmp_path: Path) -> None:
     late = "2027-03-01T00:00:00+00:00"
     old = [store_image(data=png(), index=index) for index in range(PAGE_SIZE + 1)]

@@ -38,3 +38,16 @@ def needs_operator(user: str | None, home: str) -> Failure | None:
         f"whose password lies there in {home}",
         code="client_mismatch",
     )
+
+
+def file_refusal(user: str | None) -> Failure | None:
+    """Why files cannot be brought with a login; null where they can. They lie in the blob store of the workshop's own
+    machine, and whose they are is said by its operator."""
+    if needs_operator(user, "") is None:
+        return None
+    return bad_input(
+        "with the login of a client or a gateway no file can be brought",
+        hint="name a picture of this client by its id, as bottega result shows it; or have the operator of the "
+        "workshop run this with --client and the file",
+        code="client_mismatch",
+    )

@@ -131,7 +131,7 @@ class CatalogueLoader:
     async def _load_combos(self, wanted: Combos) -> tuple[list[CatalogueCombo], list[str]]:
         """The combos that are asked for, and what is to be said of their files."""
         styles = await asyncio.to_thread(lambda: list(self._style_folders(wanted)))
-        places = await asyncio.to_thread(lambda: list(_combo_paths(styles)))
+        places = await asyncio.to_thread(lambda: list(_combo_paths(styles, self._combos)))
         combos = [
             CatalogueCombo(
                 id=place.stem if place.is_file() else place.name,
@@ -211,11 +211,13 @@ class CatalogueLoader:
         return made, note
 
 
-def _combo_paths(styles: Iterable[tuple[Path, str, str]]) -> Iterator[tuple[Path, str, str]]:
+def _combo_paths(styles: Iterable[tuple[Path, str, str]], root: Path) -> Iterator[tuple[Path, str, str]]:
     """(combo folder or picture, wardrobe, ui style) of all that the folders of styles hold."""
     for folder, wardrobe, style in styles:
+        _check_within(root, folder, "$.combos")
         places = [folder / name for name in _list_folders(folder)] + _list_files(folder, PICTURE_SUFFIXES)
         for place in sorted(places, key=lambda place: place.name):
+            _check_within(root, place, "$.combos")
             yield place, wardrobe, style
 
 
@@ -255,10 +257,15 @@ def _read_text(file: Path, root: Path, limit: int, path: str) -> str:
 
 def _read(file: Path, root: Path, limit: int, path: str) -> bytes:
     """The bytes of a file, one more than `limit` at most."""
-    if not lies_within(root, file):
-        raise _unusable_refusal(file, f"a link leads out of {root.name}", path, "put the file itself there")
+    _check_within(root, file, path)
     with file.open("rb") as opened:
         return opened.read(limit + 1)
+
+
+def _check_within(root: Path, place: Path, path: str) -> None:
+    """Not even the names of what lies elsewhere are told."""
+    if not lies_within(root, place):
+        raise _unusable_refusal(place, f"a link leads out of {root.name}", path, "put the file itself there")
 
 
 def _unusable_refusal(place: Path, problem: str, path: str, hint: str = "mend or remove it") -> Refused:

@@ -13,6 +13,7 @@ from agents.planner.ledger.records import Outcome, decode_evidence
 from agents.planner.ledger.states import JobState
 from agents.planner.ledger.tables import attempts, jobs
 from agents.planner.planning.source_images import NO_SOURCE_IMAGES, LoadedImage, SourceImages, check_lines, check_mask
+from agents.shared.contained_path import contained_path
 from agents.shared.database.group_commit import GroupCommit
 from agents.shared.picture import MAX_BYTES, Rgb, Undecodable
 from agents.shared.picture_formats import FORMATS
@@ -30,11 +31,12 @@ BlobAndFile = tuple[str, str | None]
 
 
 class ImageLoader:
-    """Pictures of a ledger's batches and of a blob store."""
+    """Pictures of a ledger's batches, of a blob store and below a folder of filed pictures."""
 
-    def __init__(self, ledger: GroupCommit, blobs: Blobs) -> None:
+    def __init__(self, ledger: GroupCommit, blobs: Blobs, pictures: Path) -> None:
         self._ledger = ledger
         self._blobs = blobs
+        self._pictures = pictures
 
     async def load(self, command: GenerateImages, client: str) -> SourceImages:
         """The pictures that a command of `client` names.
@@ -116,7 +118,7 @@ class ImageLoader:
             return await self._blobs.get(blob, limit=MAX_BYTES)
         except BlobMissing as error:
             # Pixels of a picture that ended leave the blob store; its file stays.
-            data = await asyncio.to_thread(_read, Path(file)) if file else None
+            data = await asyncio.to_thread(_read, self._pictures, Path(file)) if file else None
             if data is None:
                 raise Refused(
                     "pixels_missing",
@@ -155,10 +157,16 @@ def _find_completed(connection: Connection, client: str, name: str, path: str) -
     return decode_evidence(evidence).picture.blob, told.path
 
 
-def _read(file: Path) -> bytes | None:
-    """The bytes of a file, one more than a picture may have at most; null where it is gone."""
+def _read(pictures: Path, file: Path) -> bytes | None:
+    """The bytes of a filed picture, one more than a picture may have at most; null where it is gone, or lies elsewhere
+    than below the pictures' folder, as a ledger that was changed by hand may say."""
+    if (
+        not file.is_relative_to(pictures)
+        or (found := contained_path(pictures, str(file.relative_to(pictures)))) is None
+    ):
+        return None
     try:
-        with file.open("rb") as opened:
+        with found.open("rb") as opened:
             return opened.read(MAX_BYTES + 1)
     except OSError:
         return None

@@ -7,16 +7,16 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.tables import blob_owners
-from agents.shared.database.insert_once import insert_once
+from agents.shared.database.insert_once import insert_newest
 
-_ADD = insert_once(blob_owners)
+_ADD = insert_newest(blob_owners, blob_owners.c.at)
 
 MAX_NAMES = 500
 """Names in one statement."""
 
 
 def add_owners(connection: Connection, owned: Iterable[tuple[str, str]], now: float) -> None:
-    """Note (client, blob) pairs; those that are known stay as they are."""
+    """Note (client, blob) pairs; of those that are known the time."""
     rows = [{"client_id": client, "blob": blob, "at": now} for client, blob in owned]
     if rows:
         connection.execute(_ADD, rows)
@@ -28,8 +28,9 @@ def is_owner(connection: Connection, client: str, blob: str) -> bool:
     return connection.execute(found).first() is not None
 
 
-def forget_owners(connection: Connection, blobs: Iterable[str]) -> None:
-    """Forget whose the pixels were that are gone."""
+def forget_owners(connection: Connection, blobs: Iterable[str], before: float) -> None:
+    """Forget whose the pixels were that are gone. Who brought or made them again since `before` still has them."""
     names = sorted(blobs)
     for first in range(0, len(names), MAX_NAMES):
-        connection.execute(sa.delete(blob_owners).where(blob_owners.c.blob.in_(names[first : first + MAX_NAMES])))
+        named = blob_owners.c.blob.in_(names[first : first + MAX_NAMES])
+        connection.execute(sa.delete(blob_owners).where(named, blob_owners.c.at < before))

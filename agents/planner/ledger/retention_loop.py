@@ -124,7 +124,7 @@ class RetentionLoop:
             removed.blobs += freed > 0
             removed.blob_bytes += freed
         if gone and not dry_run:
-            await self._ledger.write(lambda connection: forget_owners(connection, gone))
+            await self._ledger.write(lambda connection: forget_owners(connection, gone, before))
 
     async def _read_mark(self, name: str) -> float:
         return await self._ledger.read(lambda connection: retention.read_mark(connection, name))

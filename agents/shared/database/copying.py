@@ -9,9 +9,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from agents.shared.database.engine import alembic_config, migrate, open_engine, version_table
+from agents.shared.database.foreign_file import UnusableFile
 
 PAGE_SIZE = 1000
 """Rows in memory at once."""
@@ -67,9 +70,22 @@ def copy_out(source: Connection, database: Database, file: Path) -> dict[str, in
         migrate(engine, database.scripts)
         with engine.begin() as target:
             counts = _replace_rows(source, target, database.tables)
-        with closing(engine.raw_connection()) as raw:
-            raw.cursor().execute("PRAGMA journal_mode=DELETE")
+        _close_journal(engine)
     return counts
+
+
+def migrate_file(file: Path, database: Database) -> None:
+    """Bring a SQLite file to this version's revision, and leave it closed and standing alone.
+
+    Raises:
+        UnusableFile: it does not hold what its revision says.
+    """
+    with _open_engine(f"sqlite:///{file}") as engine:
+        try:
+            migrate(engine, database.scripts)
+        except (SQLAlchemyError, CommandError, ValueError, LookupError, TypeError) as error:
+            raise UnusableFile(f"it cannot be brought to this version: {str(error)[:200]}") from error
+        _close_journal(engine)
 
 
 def copy_in(file: Path, database: Database) -> dict[str, int]:
@@ -123,6 +139,11 @@ def _open_engine(url: str) -> Generator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def _close_journal(engine: Engine) -> None:
+    with closing(engine.raw_connection()) as raw:
+        raw.cursor().execute("PRAGMA journal_mode=DELETE")
 
 
 def _replace_rows(source: Connection, target: Connection, tables: sa.MetaData) -> dict[str, int]:

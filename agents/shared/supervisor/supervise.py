@@ -141,11 +141,13 @@ async def run_workshop(
 
 
 def _close_home(settings: Settings) -> None:
-    """Take from others what they may do in a home that was made with wider rights. A home of somebody else stays as it
-    is, and so does one on a file system without rights."""
+    """Take from others what they may do in a home that was made with wider rights, and with what lies directly in it. A
+    home of somebody else stays as it is, and so does one on a file system without rights."""
     kept = 0o750 if settings.shared_home else 0o700
     with contextlib.suppress(OSError):
-        settings.home.chmod(stat.S_IMODE(settings.home.stat().st_mode) & kept)
+        for path in (settings.home, *settings.home.iterdir()):
+            if not path.is_symlink():
+                path.chmod(stat.S_IMODE(path.stat().st_mode) & kept)
 
 
 async def _drain_children(children: Sequence[Child], lives: Sequence[asyncio.Task[None]], seconds: float) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.doors.cli.errors import Failure
-from agents.doors.cli.speaker import client_of_command, needs_operator
+from agents.doors.cli.speaker import client_of_command, file_refusal, needs_operator
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,15 @@ def test_what_is_the_operators_says_which_login_is_missing_and_where_it_lies(use
 @pytest.mark.parametrize("user", [None, "operator", "somebody"])
 def test_other_logins_may_be_the_operators(user: str | None) -> None:
     assert needs_operator(user, "/home/nats") is None
+
+
+@pytest.mark.parametrize("user", ["client_acme", "gateway"])
+def test_a_login_that_brings_no_files_is_told_what_it_can_do_instead(user: str) -> None:
+    refused = file_refusal(user)
+    assert refused is not None
+    assert "by its id" in str(refused.body.hint)
+
+
+@pytest.mark.parametrize("user", [None, "operator"])
+def test_the_operator_brings_files(user: str | None) -> None:
+    assert file_refusal(user) is None

@@ -7,8 +7,10 @@ from typing import get_args
 
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
+from agents.doors.cli.speaker import file_refusal
 from agents.shared.picture import MAX_BYTES, Undecodable, media_type_of
 from agents.shared.picture_formats import FORMATS
+from bus.connection import Address
 from bus.local_blobs import LocalBlobs
 from protocol.ids import is_id
 from protocol.nearest import nearest
@@ -21,11 +23,14 @@ def parse_source(text: str) -> ImageSource:
     """The picture in a file, or that of an id.
 
     Raises:
-        Failure: neither, or no picture.
+        Failure: neither, or no picture; or the login is one that brings no files.
     """
     file = Path(text)
     if not file.is_file() and is_id(text):
         return ImageSource(image_id=text)
+    settings = load_settings()
+    if settings.nats_url and (refusal := file_refusal(Address.parse(settings.nats_url).user)):
+        raise refusal
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
@@ -36,7 +41,7 @@ def parse_source(text: str) -> ImageSource:
         ) from None
     except Undecodable as error:
         raise bad_input(f"{text} cannot be used: {error}", path=text, hint=f"give {', '.join(FORMATS)}") from None
-    return ImageSource(blob=asyncio.run(LocalBlobs(load_settings().blobs).put(data)))
+    return ImageSource(blob=asyncio.run(LocalBlobs(settings.blobs).put(data)))
 
 
 def parse_control(text: str) -> ControlNet:

@@ -51,10 +51,13 @@ def databases(settings: Settings) -> list[Database]:
 
 def read_manifest(folder: Path) -> Manifest | None:
     """What the backup in a folder says of itself; null where it is none."""
+    file = folder / MANIFEST
+    if not file.is_file():  # a pipe would be waited for
+        return None
     try:
-        with (folder / MANIFEST).open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_MANIFEST_BYTES), type=Manifest)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, RecursionError):
+        with file.open("rb") as opened:
+            return msgspec.json.decode(opened.read(MAX_MANIFEST_BYTES), type=Manifest)
+    except (OSError, msgspec.DecodeError, RecursionError):
         return None
 
 

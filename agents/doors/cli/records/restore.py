@@ -1,24 +1,26 @@
 """`bottega restore`: ledger and catalogue from a backup, into SQLite or PostgreSQL, where no workshop runs.
 
-Everything is checked before anything is changed. Each database is replaced in one transaction, the catalogue first.
+A backup is as untrusted as an upload: a copy of everything is checked before anything is changed. Each database is
+replaced in one transaction, the catalogue first.
 """
 
 import asyncio
+import hashlib
 import shutil
-import sqlite3
 import sys
-from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
 
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.records.backup import describe_backup
-from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest, sha256_of
+from agents.doors.cli.records.backup_rows import fault_of_row
+from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest
+from agents.doors.cli.records.home_paths import move_paths
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.speaker import needs_operator
-from agents.shared.contained_path import is_plain
-from agents.shared.database.copying import Database, copy_in, is_empty, revision_of
+from agents.shared.database.copying import Database, copy_in, is_empty, migrate_file, revision_of
+from agents.shared.database.foreign_file import UnusableFile, check_rows, check_schema
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import lock_home
 from bus.connection import Address, LoginRefused
@@ -26,7 +28,7 @@ from bus.credentials import outside_address
 from bus.failpoint import pass_failpoint
 from bus.operator import Operator
 from protocol.codec import encode
-from protocol.errors import AcpError
+from protocol.errors import AcpError, Refused
 
 
 class RestoreResult(Struct, frozen=True, kw_only=True):
@@ -74,7 +76,8 @@ def restore_records(folder: Path, settings: Settings, force: bool) -> dict[str, 
         # What is checked is the copy that is read, whatever happens to the backup meanwhile.
         for database in kept:
             _copy_verified(folder, manifest, database.name, scratch)
-        _check_rows(scratch)
+            _check_content(file_of(scratch, database.name), database)
+        move_paths(file_of(scratch, "ledger"), file_of(scratch, "catalogue"), settings.pictures)
         if not force:
             for database in kept:
                 _check_empty(database)
@@ -120,38 +123,32 @@ def _check_revisions(manifest: Manifest, database: Database) -> None:
 
 
 def _copy_verified(folder: Path, manifest: Manifest, name: str, scratch: Path) -> None:
-    source, copy = file_of(folder, name), file_of(scratch, name)
+    source, said = file_of(folder, name), manifest.databases[name]
     if not source.is_file():
         raise bad_input(f"{source} is missing", hint="name a whole backup")
-    shutil.copyfile(source, copy)
-    if sha256_of(copy) != manifest.databases[name].sha256:
+    size = source.stat().st_size
+    if size != said.bytes:
+        raise bad_input(
+            f"{source} is damaged: it has {size} bytes, {MANIFEST} says {said.bytes}", hint="use another backup"
+        )
+    shutil.copyfile(source, file_of(scratch, name))
+    with file_of(scratch, name).open("rb") as copy:
+        digest = hashlib.file_digest(copy, "sha256").hexdigest()
+    if digest != said.sha256:
         raise bad_input(f"{source} is damaged: its SHA-256 is not that of {MANIFEST}", hint="use another backup")
 
 
-def _check_rows(scratch: Path) -> None:
-    """See that the copies are databases, and that no row of the catalogue names a file elsewhere."""
+def _check_content(copy: Path, database: Database) -> None:
+    """See that a copy is a database as this program writes it, and bring it to this version's revision."""
     try:
-        with closing(sqlite3.connect(f"file:{file_of(scratch, 'catalogue')}?mode=ro", uri=True)) as catalogue:
-            _check_whole(catalogue)
-            rows = catalogue.execute("SELECT path FROM images WHERE path IS NOT NULL")
-            strays = [path for (path,) in rows if not isinstance(path, str) or not is_plain(path)]
-        with closing(sqlite3.connect(f"file:{file_of(scratch, 'ledger')}?mode=ro", uri=True)) as ledger:
-            _check_whole(ledger)
-    except sqlite3.DatabaseError as error:
-        raise bad_input(f"the backup holds no readable database: {error}", hint="use another backup") from None
-    if strays:
+        check_schema(copy)
+        migrate_file(copy, database)
+        check_rows(copy, database.tables, fault_of_row)
+    except (UnusableFile, Refused) as error:
         raise bad_input(
-            f"{len(strays)} pictures of the backup's catalogue lie outside of the pictures' folder, such as "
-            f"{str(strays[0])[:200]!r}",
-            hint="this backup was changed by hand: use another one",
-        )
-
-
-def _check_whole(copy: sqlite3.Connection) -> None:
-    """Raises `sqlite3.DatabaseError` where a file is cut off or its pages do not hang together."""
-    (told,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-    if told != "ok":
-        raise sqlite3.DatabaseError(str(told)[:200])
+            f"the backup's {database.name} cannot be used: {error}",
+            hint="it is damaged, or was changed by hand: use another backup",
+        ) from None
 
 
 def _check_empty(database: Database) -> None:
