@@ -23,7 +23,13 @@ class ClientBody(Struct, frozen=True, kw_only=True):
 
 
 ClientChangeKind = Literal[
-    "client_created", "client_limited", "client_suspended", "client_resumed", "client_rotated", "client_revoked"
+    "client_created",
+    "client_admitted",
+    "client_limited",
+    "client_suspended",
+    "client_resumed",
+    "client_rotated",
+    "client_revoked",
 ]
 
 

@@ -56,6 +56,8 @@ def admit(connection: Connection, client: str, now: float, open_door: bool | Non
     check_admitted(connection, client, open_door)
     if client_row(connection, client) is None:
         _add(connection, CreateClient(client_id=client), now)
+        if client != LOCAL_CLIENT:
+            note(connection, "client_admitted", client, now)
 
 
 def check_admitted(connection: Connection, client: str, open_door: bool | None) -> None:
