@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from agents.planner.inputs.catalogue_loader import CatalogueLoader
 from agents.planner.inputs.image_loader import ImageLoader
+from agents.planner.ledger.made_pixels import MadePixels
 from agents.planner.ledger.retention_loop import RetentionLoop
 from agents.planner.money.intents import mark_silent_ambiguous
 from agents.planner.outbox.change import Change
@@ -74,6 +75,7 @@ class Serving:
     outlet: Outlet
     relay: Relay
     changes: BatchChanges
+    made: MadePixels
     client_requests: ClientRequests
     operator_requests: OperatorRequests
     paid_call_requests: PaidCallRequests
@@ -83,7 +85,7 @@ class Serving:
     def of(cls, settings: Settings, ledger: GroupCommit, outlet: Outlet) -> "Serving":
         """Built around an open ledger."""
         window, relay, blobs = Window(settings.window), Relay(ledger, outlet), LocalBlobs(settings.blobs)
-        changes = BatchChanges(relay)
+        changes, made = BatchChanges(relay), MadePixels(ledger)
         resources = RequestResources(
             ledger=ledger,
             outlet=outlet,
@@ -91,7 +93,7 @@ class Serving:
             defaults=_defaults(settings),
             window=window,
             catalogue_loader=CatalogueLoader(settings.catalogues, settings.combos, blobs),
-            image_loader=ImageLoader(ledger, blobs, settings.pictures),
+            image_loader=ImageLoader(ledger, made, blobs, settings.pictures),
             earlier_seconds=EarlierSeconds(ledger),
             bounds=Bounds(settings.max_held_plans, settings.max_unfinished_batches, settings.max_known_clients),
         )
@@ -102,6 +104,7 @@ class Serving:
             outlet=outlet,
             relay=relay,
             changes=changes,
+            made=made,
             client_requests=ClientRequests(resources),
             operator_requests=OperatorRequests(ledger, changes, window),
             paid_call_requests=PaidCallRequests(ledger),
@@ -115,6 +118,8 @@ class Serving:
         except NeedsLookup as unsought:
             stored = await look_up_stored(self.outlet, unsought.jobs)
             changes = await self.ledger.write_each(self._apply_events, WithLookup(unsought.page, stored))
+        for change in changes:
+            self.made.note(change.client_id, change.filed)
         await self.changes.publish(*changes)
 
     def _apply_events(
@@ -131,9 +136,9 @@ class Serving:
 
     @asynccontextmanager
     async def background_work(self) -> AsyncGenerator[None]:
-        """Relay, reconciler and retention, beside the body."""
+        """Relay, owners, reconciler and retention, beside the body."""
         async with asyncio.TaskGroup() as group:
-            work = (self.relay.run(), self._reconcile_forever(), self.retention.run())
+            work = (self.relay.run(), self.made.run(), self._reconcile_forever(), self.retention.run())
             beside = [group.create_task(one) for one in work]
             try:
                 yield

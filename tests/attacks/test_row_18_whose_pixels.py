@@ -11,6 +11,7 @@ from PIL import Image
 
 from agents.planner.inputs.image_loader import ImageLoader
 from agents.planner.ledger.blob_owners import add_owners, forget_owners, is_owner
+from agents.planner.ledger.made_pixels import MadePixels
 from agents.shared.database.group_commit import GroupCommit
 from bus.connection import Address
 from bus.local_blobs import LocalBlobs
@@ -92,7 +93,7 @@ async def test_in_every_field_that_takes_a_picture_only_its_owner_names_it(tmp_p
     foreign, own = await blobs.put(picture(200)), await blobs.put(picture(100, stripes=8))
     async with GroupCommit(new_engine(f"sqlite:///{tmp_path}/ledger.db")) as ledger:
         await ledger.write(lambda connection: add_owners(connection, [("acme", foreign), ("other", own)], 0.0))
-        loader = ImageLoader(ledger, blobs, tmp_path / "pictures")
+        loader = ImageLoader(ledger, MadePixels(ledger), blobs, tmp_path / "pictures")
         for path, command in orders_by_field(foreign, own).items():
             with pytest.raises(Refused) as refused:
                 await loader.load(command, "other")

@@ -20,6 +20,7 @@ from agents.generator.registry.hosted import HostedModel
 from agents.planner.inputs.catalogue_loader import CatalogueLoader
 from agents.planner.inputs.image_loader import ImageLoader
 from agents.planner.ledger.blob_owners import add_owners
+from agents.planner.ledger.made_pixels import MadePixels
 from agents.shared.database.group_commit import GroupCommit
 from agents.shared.picture import Undecodable, decode
 from bus.local_blobs import LocalBlobs
@@ -116,8 +117,10 @@ async def test_a_picture_that_was_taken_sideways_is_planned_upright_wherever_a_c
     async with GroupCommit(new_engine(f"sqlite:///{tmp_path}/ledger.db")) as ledger:
         brought = [("local", str(one.blob)) for one in (turned, mask, moving)]
         await ledger.write(lambda connection: add_owners(connection, brought, 0.0))
-        given = await ImageLoader(ledger, blobs, tmp_path).load(whole, "local")
-        first_frames = await ImageLoader(ledger, blobs, tmp_path).load(replace(whole, init_image=moving), "local")
+        given = await ImageLoader(ledger, MadePixels(ledger), blobs, tmp_path).load(whole, "local")
+        first_frames = await ImageLoader(ledger, MadePixels(ledger), blobs, tmp_path).load(
+            replace(whole, init_image=moving), "local"
+        )
 
     loaded = [given.init, given.mask, *given.controls, *given.references, *given.colour_targets.values()]
     assert [(one.width, one.height) for one in loaded if one is not None] == [(96, 128)] * 5

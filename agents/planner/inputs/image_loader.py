@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from agents.planner.ledger.batches import load_batch
-from agents.planner.ledger.blob_owners import is_owner
+from agents.planner.ledger.made_pixels import MadePixels
 from agents.planner.ledger.records import Outcome, decode_evidence
 from agents.planner.ledger.states import JobState
 from agents.planner.ledger.tables import attempts, jobs
@@ -33,8 +33,9 @@ BlobAndFile = tuple[str, str | None]
 class ImageLoader:
     """Pictures of a ledger's batches, of a blob store and below a folder of filed pictures."""
 
-    def __init__(self, ledger: GroupCommit, blobs: Blobs, pictures: Path) -> None:
+    def __init__(self, ledger: GroupCommit, made: MadePixels, blobs: Blobs, pictures: Path) -> None:
         self._ledger = ledger
+        self._made = made
         self._blobs = blobs
         self._pictures = pictures
 
@@ -113,7 +114,7 @@ class ImageLoader:
                     hint='{"image_id": "gen_batch_…_000000"}',
                 )
         try:
-            if source.blob is not None and not await self._ledger.read(lambda c: is_owner(c, client, blob)):
+            if source.blob is not None and not await self._made.is_owner(client, blob):
                 raise BlobMissing(f"there is no blob {blob}")  # as of one that is nowhere: it must not tell whose it is
             return await self._blobs.get(blob, limit=MAX_BYTES)
         except BlobMissing as error:

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger import audit
 from agents.planner.ledger.batches import OF_ATTEMPT, Batch, load_batch, require_batch, save_batches
-from agents.planner.ledger.blob_owners import add_owners
 from agents.planner.ledger.records import PROMPTS_DECODER, decode_jobs
 from agents.planner.ledger.states import AttemptState, JobStage, JobState
 from agents.planner.ledger.tables import attempts, jobs, prompt_pages
@@ -84,7 +83,6 @@ class UnitOfWork:
         self._pages: dict[str, _PromptPage] = {}
         self._originals: dict[str, tuple[int, list[Job]]] = {}
         self._audit_rows: list[audit.AuditRow] = []
-        self._owned_blobs: set[tuple[str, str]] = set()
 
     def find_batch(self, name: str) -> Batch | None:
         """The batch, or null. The same object every time."""
@@ -159,10 +157,6 @@ class UnitOfWork:
         """Tell the audit log of a picture."""
         self._audit_rows.append(audit.new_row(what, batch.client_id, now, batch.hash, index, **detail))
 
-    def add_owner(self, batch: Batch, blob: str) -> None:
-        """Note that the client of a batch had these pixels made."""
-        self._owned_blobs.add((batch.client_id, blob))
-
     def prompt(self, name: str, index: int) -> Prompt:
         """The prompt of a picture, which is written."""
         page = self._prompt_page(name, index)
@@ -191,8 +185,6 @@ class UnitOfWork:
         save_batches(self.connection, self._changed_batches.values(), now)
         if self._audit_rows:
             audit.add_rows(self.connection, self._audit_rows)
-        add_owners(self.connection, sorted(self._owned_blobs), now)
-        self._owned_blobs = set()
         self._new_jobs, self._new_attempts, self._audit_rows = [], [], []
         self._attempt_changes, self._changed_batches = {}, {}
 

@@ -82,6 +82,7 @@ def _merge_effect(effects: dict[str, stage_events.Effect], effect: stage_events.
     before = effects.setdefault(effect.batch.hash, effect)
     if before is not effect:
         before.work += effect.work
+        before.filed += effect.filed
         before.changed |= effect.changed
         before.can_hand_out |= effect.can_hand_out
 
@@ -94,5 +95,6 @@ def _settle_effect(books: UnitOfWork, effect: stage_events.Effect, window: Windo
     if effect.can_hand_out:
         change = hand_out_and_settle(books, batch, window, now)
         change.work = effect.work + change.work
+        change.filed = effect.filed
         return change
     return settle_batch(books, batch, Change(effect.work, client_id=batch.client_id), now)

@@ -63,11 +63,12 @@ _NOT_IN_FLIGHT_STATES = (JobState.WAITING, *UNFILED_JOB_STATES)
 
 @dataclass
 class Effect:
-    """What an event did to its batch: the work that follows; whether it `changed` anything; whether places in flight
-    came free or pictures can be handed out."""
+    """What an event did to its batch: the work that follows; the blobs that were filed; whether it `changed` anything;
+    whether places in flight came free or pictures can be handed out."""
 
     batch: Batch
     work: list[Work] = field(default_factory=list[Work])
+    filed: list[str] = field(default_factory=list[str])
     changed: bool = True
     can_hand_out: bool = False
 
@@ -215,15 +216,14 @@ def on_image_stored(books: UnitOfWork, event: ImageStored, now: float) -> Effect
     )
     if standing_of(row) is not None:
         books.change_job(row, now, reused=None)
-    if isinstance(work, StoreImage):
-        books.add_owner(batch, work.picture.blob)
     _end_job(books, row, JobState.COMPLETED if accepted else JobState.FAILED, outcome, now)
     if accepted:
         reused = isinstance(work, StoreImage) and work.reused is not None
         batch.tally.complete(reused=reused, score=assessment.score, embedding=assessment.embedding)
     else:
         batch.tally.fail()
-    return Effect(batch, can_hand_out=True)
+    filed = [work.picture.blob] if isinstance(work, StoreImage) else []
+    return Effect(batch, filed=filed, can_hand_out=True)
 
 
 def _return_to_filed_attempt(books: UnitOfWork, event: ImageStored, now: float) -> JobRow | None:
