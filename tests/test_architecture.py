@@ -40,7 +40,12 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.shared.__init__": (),
     "agents.shared.settings": (),
     "agents.shared.presence": ("protocol",),
-    "agents.shared.picture": ("agents.shared.picture_formats", "agents.shared.colour_profiles"),
+    "agents.shared.picture": (
+        "agents.shared.picture_formats",
+        "agents.shared.picture_chunks",
+        "agents.shared.colour_profiles",
+    ),
+    "agents.shared.picture_chunks": (),
     "agents.shared.picture_formats": (),
     "agents.shared.colour_profiles": (),
     "agents.shared.text_file": (),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agents.shared.picture import MAX_CHUNKS, Undecodable, decode
+from agents.shared.picture import Undecodable, decode
+from agents.shared.picture_chunks import MAX_CHUNKS
 from agents.shared.sandbox.pool import ParserPool
 
 
@@ -37,7 +38,7 @@ async def test_a_child_decodes_the_same_pixels_as_this_process(pool: ParserPool)
 async def test_a_child_that_takes_too_long_is_ended_and_the_next_picture_is_read(pool: ParserPool) -> None:
     """Row 14."""
     short = ParserPool(seconds=0.001)
-    with closing(short), pytest.raises(Undecodable, match="too much time"):
+    with closing(short), pytest.raises(Undecodable, match="more than 0.001 s"):
         await short.parse(_png())
     assert (await pool.parse(_png(), "size")).width == 9
 
