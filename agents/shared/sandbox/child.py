@@ -2,6 +2,7 @@
 
 import io
 import resource
+import signal
 import sys
 from contextlib import suppress
 from typing import cast
@@ -15,7 +16,7 @@ from agents.shared.sandbox.wire import Answer, read_frame, write_frame
 MEMORY_BYTES = 1024 * 1024 * 1024
 """Address space of a child: the largest file, its pixels as a decoder holds them, its array, and the libraries."""
 
-CPU_SECONDS = 20
+CPU_SECONDS = 20.0
 """Of one picture."""
 
 SAMPLE_SIDE = 512
@@ -23,10 +24,10 @@ SAMPLE_SIDE = 512
 
 def main() -> None:
     """Answer until the input ends, within the limits that the arguments tell."""
-    memory_bytes, cpu_seconds = (int(one) for one in sys.argv[2:])
-    limit_resources(memory_bytes)
+    memory_bytes, cpu_seconds = sys.argv[2:]
+    limit_resources(int(memory_bytes))
     requests, answers = cast(io.BufferedIOBase, sys.stdin.buffer), cast(io.BufferedIOBase, sys.stdout.buffer)
-    answer_requests(requests, answers, cpu_seconds)
+    answer_requests(requests, answers, float(cpu_seconds))
 
 
 def limit_resources(memory_bytes: int = MEMORY_BYTES) -> None:
@@ -40,19 +41,21 @@ def limit_resources(memory_bytes: int = MEMORY_BYTES) -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def answer_requests(requests: io.BufferedIOBase, answers: io.BufferedIOBase, cpu_seconds: int) -> None:
+def answer_requests(requests: io.BufferedIOBase, answers: io.BufferedIOBase, cpu_seconds: float) -> None:
     """Answer one picture after the other; between two of them none is kept in memory."""
     with suppress(EOFError):
         while True:
             _answer_request(requests, answers, cpu_seconds)
 
 
-def _answer_request(requests: io.BufferedIOBase, answers: io.BufferedIOBase, cpu_seconds: int) -> None:
+def _answer_request(requests: io.BufferedIOBase, answers: io.BufferedIOBase, cpu_seconds: float) -> None:
     """Two frames in, what is wanted and the file; two frames out, the answer and its pixels."""
     wanted = read_frame(requests, 16).decode()
     data = bytes(read_frame(requests))
-    _limit_cpu(cpu_seconds)
+    # Ends this process by SIGPROF. RLIMIT_CPU would count what other pictures took, and whole seconds alone.
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     answer, pixels = parse(data, wanted)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     write_frame(answers, msgspec.msgpack.encode(answer))
     write_frame(answers, pixels)
 
@@ -99,10 +102,3 @@ def _select(rgb: Rgb, wanted: str) -> Rgb:
             return brightest.reshape(1, 1, 3)
         case _:
             return rgb[:0]
-
-
-def _limit_cpu(seconds: int) -> None:
-    """End this process by a signal once it has worked for so many more seconds."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime) + 1 + seconds
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))

@@ -59,7 +59,7 @@ class ParserPool:
     """The children of one process; they start when first needed, and end with it."""
 
     def __init__(
-        self, seconds: float = SECONDS, *, memory_bytes: int = MEMORY_BYTES, cpu_seconds: int = CPU_SECONDS
+        self, seconds: float = SECONDS, *, memory_bytes: int = MEMORY_BYTES, cpu_seconds: float = CPU_SECONDS
     ) -> None:
         """`seconds` is the time that a picture may take, the others are what a child may use for it."""
         self._seconds = seconds
@@ -117,8 +117,8 @@ class ParserPool:
     def _death_of(self, child: "subprocess.Popen[bytes]") -> str:
         """Why a child gave no answer, and what whoever brought the picture can do."""
         match -child.returncode:
-            case signal.SIGXCPU:
-                why = f"decoding it takes more than {self._limits[1]} s of processor time"
+            case signal.SIGPROF:
+                why = f"decoding it takes more than {self._limits[1]:g} s of processor time"
             case signal.SIGKILL:
                 why = f"decoding it takes more than {self._seconds:g} s, or too much memory"
             case number:
@@ -150,7 +150,7 @@ PARSERS = ParserPool()
 atexit.register(PARSERS.close)
 
 
-def _start_child(memory_bytes: int, cpu_seconds: int) -> "subprocess.Popen[bytes]":
+def _start_child(memory_bytes: int, cpu_seconds: float) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-I", "-c", _START, str(_ROOT), str(memory_bytes), str(cpu_seconds)],
         stdin=subprocess.PIPE,
