@@ -39,7 +39,9 @@ async def measure(messages: int, rate: float) -> None:
             )
             gateway = outside_address(workshop.client.url, settings.nats_folder, "gateway")
             async with Client.open(gateway, client_id="other") as client:
-                print(f"alone: {_format(await _asked(client, asyncio.sleep(2)))}; planner {_mib(pids['planner'])} MiB")
+                print(
+                    f"alone: {format_times(await _asked(client, asyncio.sleep(2)))}; planner {mib(pids['planner'])} MiB"
+                )
                 for number in (1, 2):
                     began = time.perf_counter()
                     times = await _asked(client, _flood(flooder, messages, rate))
@@ -47,8 +49,9 @@ async def measure(messages: int, rate: float) -> None:
                     await asyncio.sleep(AFTER_S)
                     after = await _asked(client, asyncio.sleep(2))
                     print(
-                        f"flood {number}: {messages} messages at {messages / seconds:.0f}/s; other {_format(times)}; "
-                        f"{AFTER_S:g} s later {_format(after)}; planner {_mib(pids['planner'])} MiB"
+                        f"flood {number}: {messages} messages at {messages / seconds:.0f}/s; "
+                        f"other {format_times(times)}; {AFTER_S:g} s later {format_times(after)}; "
+                        f"planner {mib(pids['planner'])} MiB"
                     )
             await flooder.close()
 
@@ -78,7 +81,8 @@ async def _asked(client: Client, meanwhile: Coroutine[Any, Any, None]) -> list[f
     return times
 
 
-def _format(times: list[float]) -> str:
+def format_times(times: list[float]) -> str:
+    """Number, median, 99th percentile and maximum of seconds."""
     ordered = sorted(times)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
     return (
@@ -87,8 +91,9 @@ def _format(times: list[float]) -> str:
     )
 
 
-def _mib(pid: int) -> int:
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+def mib(pid: int, what: str = "VmRSS") -> int:
+    """Memory of a process by a line of its status."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(what))
     return int(line.split()[1]) // 1024
 
 
