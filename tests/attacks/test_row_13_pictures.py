@@ -117,7 +117,7 @@ def test_a_picture_of_many_pieces_is_read(ordinary: bytes) -> None:
 @pytest.mark.parametrize(
     "whole",
     [
-        picture("JPEG", 64, restart_marker_blocks=1),
+        picture("JPEG", 1200, subsampling=0, restart_marker_blocks=1),
         picture("JPEG", 64)[:-2] + b"\xff\xd9" + b"\xff\xfe\0\2" * (MAX_SEGMENTS + 1),
         picture("WEBP") + b"\0" * 9 * MAX_CHUNKS,
     ],
