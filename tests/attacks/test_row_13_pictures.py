@@ -128,7 +128,9 @@ def test_what_is_no_piece_or_lies_behind_a_picture_is_not_counted(whole: bytes) 
     assert media_type_of(whole) in ("image/jpeg", "image/webp")
 
 
-@pytest.mark.parametrize("cut", [picture("JPEG")[:100], b"\xff\xd8", b"RIFF\0\0\0\0WEBP", b"\xff\xd8\xff\xfe\0\0"])
+@pytest.mark.parametrize(
+    "cut", [b"PNG", picture("JPEG")[:100], b"\xff\xd8\xff\x01", b"RIFF\0\0\0\0WEBP", b"\xff\xd8\xff\xfe\0\0"]
+)
 def test_a_file_that_ends_early_is_for_its_decoder_to_refuse(cut: bytes) -> None:
     """Row 13."""
     with pytest.raises(Undecodable) as refused:
