@@ -40,7 +40,12 @@ OWN: dict[str, tuple[str, ...]] = {
     "agents.shared.__init__": (),
     "agents.shared.settings": (),
     "agents.shared.presence": ("protocol",),
-    "agents.shared.picture": ("agents.shared.picture_formats", "agents.shared.colour_profiles"),
+    "agents.shared.picture": (
+        "agents.shared.picture_formats",
+        "agents.shared.picture_chunks",
+        "agents.shared.colour_profiles",
+    ),
+    "agents.shared.picture_chunks": (),
     "agents.shared.picture_formats": (),
     "agents.shared.colour_profiles": (),
     "agents.shared.text_file": (),
@@ -95,6 +100,10 @@ ENVIRONMENT = {
 }
 """Files that may touch the environment: settings; a child's environment; failpoints, which are read at import;
 switches of foreign libraries; whether there is a display."""
+
+DECODING = re.compile(r"\b(Image\.open|load_image|shared\.picture\.(decode|decode_frames|media_type_of))$")
+DECODERS = {f"agents/shared/{file}.py" for file in ("picture", "sandbox/child", "sandbox/made_picture")}
+"""Files that may decode a picture's bytes: the decoder; the child; pictures that our own writer has just written."""
 
 TOP_LEVEL = {
     "pyproject.toml",
@@ -288,6 +297,17 @@ def test_nothing_dangerous_is_parsed_or_run() -> None:
 
         assert modules.isdisjoint({"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}), where(file)
         assert set(calls(file)).isdisjoint({"eval", "exec", "os.system", "torch.load"}), where(file)
+
+
+def test_pictures_of_bytes_are_decoded_in_the_child_alone() -> None:
+    wrong = [
+        f"{where(file)}: {name}"
+        for file in SOURCES
+        for name in (*calls(file), *(name for name, _ in imports(file)))
+        if DECODING.search(name) and where(file) not in DECODERS
+    ]
+
+    assert wrong == []
 
 
 def texts(file: Path) -> Iterator[tuple[str, int]]:

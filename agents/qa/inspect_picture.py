@@ -12,7 +12,9 @@ from agents.qa.measures import Measures, measure
 from agents.qa.score import Gate
 from agents.qa.scorer import Scorer
 from agents.qa.signature import signature
-from agents.shared.picture import Rgb, Undecodable, decode
+from agents.shared.picture import Rgb, Undecodable
+from agents.shared.sandbox.made_picture import decode_made
+from agents.shared.sandbox.pool import PARSERS
 from protocol.messages import Job, ScoreImage
 from protocol.post import size_after
 from protocol.prompt_syntax import WEIGHTS, wanted_text
@@ -53,7 +55,7 @@ def inspect_picture(
     as `read` says that it can judge that. Of a picture whose parts have prompts of their own, each part is judged by
     its own, and the least sure one counts."""
     try:
-        picture = decode(data)
+        picture = decode_made(data, message.picture.provider)
     except Undecodable as error:
         return Inspection(gates=("undecodable",), note=f"{error.fault}: {error}")
     job = message.job
@@ -81,7 +83,7 @@ def embed_references(pictures: Sequence[bytes], scorer: Scorer) -> bytes | None:
     vectors: list[NDArray[np.float32]] = []
     for data in pictures:
         with suppress(Undecodable):
-            embedding = scorer.match(decode(data).rgb, "").embedding
+            embedding = scorer.match(PARSERS.parse_blocking(data).rgb, "").embedding
             vectors.append(np.frombuffer(embedding, "<f2").astype(np.float32))
     if not vectors:
         return None

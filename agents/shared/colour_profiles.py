@@ -1,5 +1,6 @@
 """Colours of input pictures by the profile that they carry, converted to sRGB. Blocking; bytes in, pixels out."""
 
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -11,15 +12,33 @@ MAX_PROFILE_BYTES = 4 * 1024 * 1024
 SAME_LEVELS = 3
 """Levels of 255 by which a profile may differ from sRGB and still be taken for it: the pixels stay as they are."""
 
+_LCMS_ERRORS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
+"""What lcms says of a profile that it cannot use."""
+
 _MODES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
 """Pillow's mode by the colour space in a profile's header (ICC.1:2022, 7.2.8)."""
 
 
-def convert_to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """An RGB, L or CMYK picture as sRGB by its ICC profile; null where it is sRGB already, or the profile is broken or
-    not about such pixels."""
+@dataclass(frozen=True)
+class SrgbTransform:
+    """How RGB, L or CMYK pictures of one profile become sRGB."""
+
+    mode: str
+    transform: ImageCms.ImageCmsTransform
+
+    def convert(self, image: Image.Image) -> Image.Image | None:
+        """The picture as sRGB; null where lcms cannot."""
+        try:
+            return ImageCms.applyTransform(image.convert(self.mode), self.transform)
+        except _LCMS_ERRORS:
+            return None
+
+
+def srgb_transform(profile: bytes, *, cmyk: bool) -> SrgbTransform | None:
+    """What makes CMYK pictures, or those of any other mode, sRGB by their ICC profile; null where they are sRGB
+    already, or the profile is broken or not about such pixels."""
     mode = _MODES.get(profile[16:20])
-    if len(profile) > MAX_PROFILE_BYTES or mode is None or (mode == "CMYK") != (image.mode == "CMYK"):
+    if len(profile) > MAX_PROFILE_BYTES or mode is None or (mode == "CMYK") != cmyk:
         return None
     try:
         transform = ImageCms.buildTransform(
@@ -30,11 +49,8 @@ def convert_to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
             ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-        if mode != "CMYK" and _is_srgb(transform, mode):
-            return None
-        return ImageCms.applyTransform(image.convert(mode), transform)
-    # What lcms says of a profile that it cannot use.
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None if not cmyk and _is_srgb(transform, mode) else SrgbTransform(mode, transform)
+    except _LCMS_ERRORS:
         return None
 
 

@@ -6,7 +6,7 @@ Pixels are `uint8` RGB arrays of shape (height, width, 3). Pure: bytes in, array
 
 import struct
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from agents.shared.colour_profiles import convert_to_srgb
+from agents.shared.colour_profiles import SrgbTransform, srgb_transform
+from agents.shared.picture_chunks import excess_of
 from agents.shared.picture_formats import FORMATS, format_name
 
 Rgb = NDArray[np.uint8]
@@ -31,22 +32,22 @@ MAX_PIXELS = 32_000_000
 MAX_SIDE = 16_384
 """WebP's own bound is 16383."""
 
-MAX_CHUNKS = 65_536
-"""Chunks of a PNG: 64 MB in pieces of 8 KB, as libpng writes them, are 8,192."""
+STRIP_PIXELS = 1 << 20
+"""Pixels that are converted at a time: what lies between a decoder's pixels and the array costs no more memory."""
 
 Fault = Literal["too_large", "unknown_format", "broken"]
 
 _ORIENTATION = 0x0112
 """EXIF's tag of how a camera was held."""
 
-_UPRIGHT_BY_ORIENTATION = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_UPRIGHT_BY_ORIENTATION: dict[int, Callable[[Rgb], Rgb]] = {
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: stored[::-1].swapaxes(0, 1),
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: stored[:, ::-1].swapaxes(0, 1),
 }
 """What turns the stored pixels upright (EXIF 3.0, 4.6.5.1); 1 is upright."""
 
@@ -91,7 +92,8 @@ def media_type_of(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = 
     """
     if len(data) > max_bytes:
         raise Undecodable("too_large", f"{len(data)} bytes, more than {max_bytes}")
-    _check_chunks(data)
+    if (excess := excess_of(data)) is not None:
+        raise Undecodable("too_large", excess)
     with _raise_undecodable(data), Image.open(BytesIO(data), formats=FORMATS) as image:
         _check_size(image.size, max_pixels)
         image.verify()
@@ -115,7 +117,7 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
         # Cameras put previews into a JPEG behind the picture itself: these are no frames.
         frames = 1 if media_type == "image/jpeg" else getattr(image, "n_frames", 1)
         seen, adapted = _as_seen(image)
-        return DecodedPicture(np.asarray(seen, dtype=np.uint8), media_type, frames, adapted or frames > 1)
+        return DecodedPicture(seen, media_type, frames, adapted or frames > 1)
 
 
 def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -131,8 +133,7 @@ def decode_frames(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = 
             raise Undecodable(
                 "too_large", f"{count} frames of {image.width}x{image.height}, more than {max_pixels} pixels"
             )
-        frames = [np.asarray(_as_seen(frame)[0], dtype=np.uint8) for frame in ImageSequence.Iterator(image)]
-        return np.stack(frames)
+        return np.stack([_as_seen(frame)[0] for frame in ImageSequence.Iterator(image)])
 
 
 @contextmanager
@@ -152,22 +153,12 @@ def _raise_undecodable(data: bytes) -> Generator[None]:
         raise Undecodable("broken", f"{type(error).__name__}: {error}") from error
 
 
-def _check_chunks(data: bytes) -> None:
-    """Refuse a PNG of more chunks than any writer makes: each costs time, however small it is."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return
-    at = 8
-    for _ in range(MAX_CHUNKS):
-        if at + 8 > len(data):
-            return
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-    raise Undecodable("too_large", f"more than {MAX_CHUNKS} chunks")
-
-
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels or max(width, height) > MAX_SIDE:
-        raise Undecodable("too_large", f"{width}x{height} pixels, more than {max_pixels} or a side over {MAX_SIDE}")
+        raise Undecodable(
+            "too_large", f"{width}x{height} pixels, more than {max_pixels} or a side over {MAX_SIDE}: make it smaller"
+        )
 
 
 def _media_type(image: Image.Image) -> str:
@@ -175,12 +166,28 @@ def _media_type(image: Image.Image) -> str:
     return "image/jpeg" if image.format == "MPO" else Image.MIME[image.format or ""]
 
 
-def _as_seen(image: Image.Image) -> tuple[Image.Image, bool]:
-    """The picture as RGB, and whether it was turned or its colours converted."""
+def _as_seen(image: Image.Image) -> tuple[Rgb, bool]:
+    """The picture's pixels, and whether it was turned or its colours converted."""
     profile = image.info.get("icc_profile")
     turn = _UPRIGHT_BY_ORIENTATION.get(_orientation(image))
-    flat, converted = _flatten(image, profile if isinstance(profile, bytes) else b"")
-    return flat if turn is None else flat.transpose(turn), converted or turn is not None
+    rgb, converted = _pixels_of(image, profile if isinstance(profile, bytes) else b"")
+    return rgb if turn is None else np.ascontiguousarray(turn(rgb)), converted or turn is not None
+
+
+def _pixels_of(image: Image.Image, profile: bytes) -> tuple[Rgb, bool]:
+    """RGB without transparency, made strip by strip, and whether its colours were converted."""
+    image.load()
+    if image.mode == "P" and image.palette is None:
+        raise Undecodable("broken", "its palette is missing")
+    to_srgb = srgb_transform(profile, cmyk=image.mode == "CMYK")
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, STRIP_PIXELS // image.width)
+    converted = False
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        flat, converted = _flatten(image.crop((0, top, image.width, bottom)), to_srgb)
+        rgb[top:bottom] = np.asarray(flat)
+    return rgb, converted
 
 
 def _orientation(image: Image.Image) -> int:
@@ -192,25 +199,24 @@ def _orientation(image: Image.Image) -> int:
     return said if isinstance(said, int) else 1
 
 
-def _flatten(image: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
+def _flatten(image: Image.Image, to_srgb: SrgbTransform | None) -> tuple[Image.Image, bool]:
     """RGB without transparency, and whether its colours were converted."""
     if image.mode.startswith("I;16"):
         # Pillow clips 16-bit grey instead of scaling it.
-        return _in_srgb(Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), profile)
+        return _in_srgb(Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), to_srgb)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        colours, converted = _in_srgb(layer.convert("RGB"), profile)
+        colours, converted = _in_srgb(layer.convert("RGB"), to_srgb)
         if converted:
             colours.putalpha(layer.getchannel("A"))
             layer = colours
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"), converted
-    return _in_srgb(image, profile)
+    return _in_srgb(image, to_srgb)
 
 
-def _in_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
-    if profile:
-        kept = image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
-        converted = convert_to_srgb(kept, profile)
+def _in_srgb(image: Image.Image, to_srgb: SrgbTransform | None) -> tuple[Image.Image, bool]:
+    if to_srgb is not None:
+        converted = to_srgb.convert(image if image.mode in ("RGB", "CMYK") else image.convert("RGB"))
         if converted is not None:
             return converted, True
     return image.convert("RGB"), False

@@ -196,13 +196,13 @@ class Storage(Agent):
         kept = self._files.find(held.path) if held is not None else None
 
         def discard() -> None:
-            record = record_of(message, dominant_colour(data))
+            record = record_of(message, dominant_colour(data, message.picture.provider))
             discard_picture(self._files, self._template, record, kept)
 
         await asyncio.to_thread(discard)
 
     def _file_picture(self, message: StoreImage, data: bytes) -> tuple[Record, Path]:
-        record = record_of(message, dominant_colour(data))
+        record = record_of(message, dominant_colour(data, message.picture.provider))
         return record, file_picture(self._files, self._template, record, data)
 
     def _image_stored(self, entry: CatalogueRow) -> ImageStored:

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.shared.picture import Undecodable, decode
+from agents.shared.picture import Undecodable
+from agents.shared.sandbox.made_picture import decode_made
 from agents.storage.png import BrokenPng
 
 NEUTRAL_WEIGHT = 0.25
@@ -56,14 +57,14 @@ _SHADES: tuple[tuple[str, tuple[int, int, int]], ...] = (
 """Names and the sRGB values that stand for them; light and dark shades keep the name of their hue."""
 
 
-def dominant_colour(data: bytes) -> str:
-    """The colour name that most of a PNG picture has, measured on a thumbnail; neutral pixels count less.
+def dominant_colour(data: bytes, provider: str) -> str:
+    """The colour name that most of a PNG picture of `provider` has, measured on a thumbnail; neutral pixels count less.
 
     Raises:
         BrokenPng: the pixels cannot be decoded, or are more than a picture may have.
     """
     try:
-        picture = decode(data)
+        picture = decode_made(data, provider)
     except Undecodable as error:
         raise BrokenPng(f"the picture cannot be decoded: {error}") from error
     if picture.media_type != "image/png":

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from agents.shared.picture import MAX_BYTES, Undecodable, decode
+from agents.shared.picture import MAX_BYTES, Undecodable
+from agents.shared.sandbox.pool import PARSERS
 from agents.storage.sheet_font import Font, font_for
 from agents.storage.text_fit import fit_lines
 
@@ -127,7 +128,7 @@ def _thumbnail(path: Path | None) -> Image.Image | None:
         return None
     try:
         with path.open("rb") as file:
-            picture = Image.fromarray(decode(file.read(MAX_BYTES + 1)).rgb)
+            picture = Image.fromarray(PARSERS.parse_blocking(file.read(MAX_BYTES + 1)).rgb)
     except (OSError, Undecodable):
         return None
     scale = CELL_SIDE / max(picture.size)

@@ -1,7 +1,5 @@
-"""Rows 13 and 14 of the attack table, image bombs and bugs of decoders: a child that dies is a refusal."""
+"""Row 14 of the attack table, bugs of decoders: a child that dies is a refusal."""
 
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
@@ -10,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agents.shared.picture import MAX_CHUNKS, Undecodable, decode
+from agents.shared.picture import Undecodable, decode
 from agents.shared.sandbox.pool import ParserPool
 
 
@@ -37,22 +35,6 @@ async def test_a_child_decodes_the_same_pixels_as_this_process(pool: ParserPool)
 async def test_a_child_that_takes_too_long_is_ended_and_the_next_picture_is_read(pool: ParserPool) -> None:
     """Row 14."""
     short = ParserPool(seconds=0.001)
-    with closing(short), pytest.raises(Undecodable, match="too much time"):
+    with closing(short), pytest.raises(Undecodable, match=r"more than 0\.001 s"):
         await short.parse(_png())
     assert (await pool.parse(_png(), "size")).width == 9
-
-
-async def test_a_picture_of_31_megapixels_leaves_no_pixels_with_who_wants_its_size(pool: ParserPool) -> None:
-    """Row 13."""
-    out = BytesIO()
-    Image.new("RGB", (5600, 5600)).save(out, "PNG")
-    found = await pool.parse(out.getvalue(), "size", "a")
-    assert (found.width, found.rgb.size) == (5600, 0)
-
-
-def test_a_png_of_more_chunks_than_a_writer_makes_is_refused() -> None:
-    """Row 13."""
-    text = struct.pack(">I", 0) + b"tEXt" + struct.pack(">I", zlib.crc32(b"tEXt"))
-    whole = _png()
-    with pytest.raises(Undecodable, match="chunks"):
-        decode(whole[:33] + text * MAX_CHUNKS + whole[33:])

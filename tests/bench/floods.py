@@ -43,7 +43,8 @@ async def measure(messages: int, rate: float, payload: bytes) -> None:
             )
             gateway = outside_address(workshop.client.url, settings.nats_folder, "gateway")
             async with Client.open(gateway, client_id="other") as client:
-                print(f"alone: {_format(await _asked(client, asyncio.sleep(2)))}; planner and broker {_mib(pids)} MiB")
+                alone = await _asked(client, asyncio.sleep(2))
+                print(f"alone: {format_times(alone)}; planner and broker {_memory(pids)} MiB")
                 for number in (1, 2):
                     began = time.perf_counter()
                     times = await _asked(client, _flood(flooder, messages, rate, payload))
@@ -51,8 +52,9 @@ async def measure(messages: int, rate: float, payload: bytes) -> None:
                     await asyncio.sleep(AFTER_S)
                     after = await _asked(client, asyncio.sleep(2))
                     print(
-                        f"flood {number}: {messages} messages at {messages / seconds:.0f}/s; other {_format(times)}; "
-                        f"{AFTER_S:g} s later {_format(after)}; planner and broker {_mib(pids)} MiB"
+                        f"flood {number}: {messages} messages at {messages / seconds:.0f}/s; "
+                        f"other {format_times(times)}; {AFTER_S:g} s later {format_times(after)}; "
+                        f"planner and broker {_memory(pids)} MiB"
                     )
             await flooder.close()
 
@@ -82,7 +84,8 @@ async def _asked(client: Client, meanwhile: Coroutine[Any, Any, None]) -> list[f
     return times
 
 
-def _format(times: list[float]) -> str:
+def format_times(times: list[float]) -> str:
+    """Number, median, 99th percentile and maximum of seconds."""
     ordered = sorted(times)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
     return (
@@ -91,10 +94,14 @@ def _format(times: list[float]) -> str:
     )
 
 
-def _mib(pids: list[int]) -> str:
-    """The resident memory of each process."""
-    lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
-    return ", ".join(str(int(line.split()[1]) // 1024) for line in lines if line.startswith("VmRSS"))
+def _memory(pids: list[int]) -> str:
+    return ", ".join(str(mib(pid)) for pid in pids)
+
+
+def mib(pid: int, what: str = "VmRSS") -> int:
+    """Memory of a process by a line of its status."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(what))
+    return int(line.split()[1]) // 1024
 
 
 if __name__ == "__main__":

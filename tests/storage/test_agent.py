@@ -326,7 +326,7 @@ from agents.storage.filing import file_picture
 from agents.storage.record import record_of
 from tests.storage.making import png, store_image
 
-record = record_of(store_image(data=png()), dominant_colour(png()))
+record = record_of(store_image(data=png()), dominant_colour(png(), "local"))
 file_picture(AtomicFiles(Path(sys.argv[1]) / "pictures"), "{date}_{section}_{colour}_{seed}", record, png())
 os.kill(os.getpid(), signal.SIGKILL)
 """

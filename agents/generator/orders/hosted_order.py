@@ -8,7 +8,8 @@ from agents.generator.images import png_writer
 from agents.generator.registry.hosted import HostedModel, connect_hint
 from agents.generator.registry.registry import Registry
 from agents.generator.registry.weights import Weights
-from agents.shared.picture import MAX_BYTES, Undecodable, decode
+from agents.shared.picture import MAX_BYTES, Undecodable
+from agents.shared.sandbox.pool import PARSERS
 from bus.blobs import BlobMissing, Blobs
 from protocol.errors import AcpError, NotSupported, Refused
 from protocol.messages import Job
@@ -96,10 +97,7 @@ async def load_pictures(blobs: Blobs, order: HostedOrder) -> HostedOrder:
     if pixels.init_image is not None:
         named += [blob for blob in (pixels.init_image.blob, pixels.init_image.mask) if blob is not None]
     try:
-        pictures = {
-            blob: await asyncio.to_thread(_as_seen, await blobs.get(blob, limit=MAX_BYTES))
-            for blob in dict.fromkeys(named)
-        }
+        pictures = {blob: await _as_seen(await blobs.get(blob, limit=MAX_BYTES)) for blob in dict.fromkeys(named)}
     except Undecodable as error:
         raise AcpError("invalid_value", f"a picture of the job cannot be used: {error}", path="$.job") from error
     except BlobMissing as error:
@@ -113,6 +111,6 @@ async def load_pictures(blobs: Blobs, order: HostedOrder) -> HostedOrder:
     return replace(order, pictures=pictures)
 
 
-def _as_seen(data: bytes) -> bytes:
-    picture = decode(data)
-    return png_writer.encode(picture.rgb) if picture.adapted else data
+async def _as_seen(data: bytes) -> bytes:
+    picture = await PARSERS.parse(data)
+    return await asyncio.to_thread(png_writer.encode, picture.rgb) if picture.adapted else data

@@ -14,8 +14,9 @@ from agents.planner.planning import prompt_catalogue
 from agents.planner.planning.command_texts import Note, group_notes, is_blank, read_catalogue_text
 from agents.planner.planning.prompt_catalogue import CatalogueSelection
 from agents.shared.contained_path import lies_within
-from agents.shared.picture import MAX_BYTES, Undecodable, decode
+from agents.shared.picture import MAX_BYTES, Undecodable
 from agents.shared.picture_formats import FORMATS, PICTURE_SUFFIXES
+from agents.shared.sandbox.pool import PARSERS
 from agents.shared.text_file import decode_text
 from bus.blobs import Blobs
 from protocol.catalogue import CatalogueCombo, CatalogueEntry, CatalogueSnapshot, ReferenceBlob
@@ -201,7 +202,7 @@ class CatalogueLoader:
             return known
         data = await asyncio.to_thread(_read, file, self._combos, MAX_BYTES, "$.combos")
         try:
-            picture = await asyncio.to_thread(decode, data)
+            picture = await PARSERS.parse(data, "size")
         except Undecodable as error:
             raise _unusable_refusal(file, f"no {', '.join(FORMATS)} picture: {error}", "$.combos") from error
         asset, pose = ("ui", None) if alone else prompt_catalogue.asset_of(file.stem)

@@ -1,34 +1,39 @@
 """The child that parses: it limits itself, then answers one picture after the other until its input ends."""
 
+import io
 import resource
+import signal
 import sys
-from typing import BinaryIO
+from contextlib import suppress
+from typing import cast
 
 import msgspec
 import numpy as np
 
-from agents.shared.picture import Rgb, Undecodable, decode
+from agents.shared.picture import Rgb, Undecodable, decode, decode_frames, media_type_of
 from agents.shared.sandbox.wire import Answer, read_frame, write_frame
 
 MEMORY_BYTES = 1024 * 1024 * 1024
-"""Address space of a child: the largest file, its pixels in several modes, and the libraries."""
+"""Address space of a child: the largest file, its pixels as a decoder holds them, its array, and the libraries."""
 
-CPU_SECONDS = 20
+CPU_SECONDS = 20.0
 """Of one picture."""
 
 SAMPLE_SIDE = 512
 
 
 def main() -> None:
-    """Answer until the input ends."""
-    limit_resources()
-    answer_requests(sys.stdin.buffer, sys.stdout.buffer)
+    """Answer until the input ends, within the limits that the arguments tell."""
+    memory_bytes, cpu_seconds = sys.argv[2:]
+    limit_resources(int(memory_bytes))
+    requests, answers = cast(io.BufferedIOBase, sys.stdin.buffer), cast(io.BufferedIOBase, sys.stdout.buffer)
+    answer_requests(requests, answers, float(cpu_seconds))
 
 
-def limit_resources() -> None:
-    """Set the limits of this process that no picture changes."""
+def limit_resources(memory_bytes: int = MEMORY_BYTES) -> None:
+    """Set the limits of this process that no picture changes; `memory_bytes` are those of its address space."""
     for limit, value in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 16),
@@ -36,28 +41,45 @@ def limit_resources() -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
+def answer_requests(requests: io.BufferedIOBase, answers: io.BufferedIOBase, cpu_seconds: float) -> None:
+    """Answer one picture after the other; between two of them none is kept in memory."""
+    with suppress(EOFError):
+        while True:
+            _answer_request(requests, answers, cpu_seconds)
+
+
+def _answer_request(requests: io.BufferedIOBase, answers: io.BufferedIOBase, cpu_seconds: float) -> None:
     """Two frames in, what is wanted and the file; two frames out, the answer and its pixels."""
-    while True:
-        try:
-            wanted = read_frame(requests, 16).decode()
-            data = read_frame(requests)
-        except EOFError:
-            return
-        _limit_cpu()
-        answer, pixels = parse(bytes(data), wanted)
-        write_frame(answers, msgspec.msgpack.encode(answer))
-        write_frame(answers, pixels)
+    wanted = read_frame(requests, 16).decode()
+    data = bytes(read_frame(requests))
+    # Ends this process by SIGPROF. RLIMIT_CPU would count what other pictures took, and whole seconds alone.
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    answer, pixels = parse(data, wanted)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    write_frame(answers, msgspec.msgpack.encode(answer))
+    write_frame(answers, pixels)
 
 
 def parse(data: bytes, wanted: str) -> tuple[Answer, memoryview]:
     """What the child answers to one file, and the pixels that are wanted of it."""
     try:
-        found = decode(data)
+        return _describe(data, wanted)
     except Undecodable as error:
         return Answer(error.fault, str(error)[:500]), memoryview(b"")
     except MemoryError:
-        return Answer("too_large", "decoding it takes more memory than a picture may"), memoryview(b"")
+        what = "decoding it takes more memory than a picture may: save it again as PNG, or make it smaller"
+        return Answer("too_large", what), memoryview(b"")
+
+
+def _describe(data: bytes, wanted: str) -> tuple[Answer, memoryview]:
+    if wanted == "type":
+        return Answer(media_type=media_type_of(data)), memoryview(b"")
+    if wanted == "frames":
+        frames = decode_frames(data)
+        count, height, width, _ = frames.shape
+        answer = Answer(width=width, height=height, frames=count, rows=count * height, columns=width)
+        return answer, frames.reshape(-1).data
+    found = decode(data)
     width, height = found.size
     kept = np.ascontiguousarray(_select(found.rgb, wanted))
     rows, columns, _ = kept.shape
@@ -80,9 +102,3 @@ def _select(rgb: Rgb, wanted: str) -> Rgb:
             return brightest.reshape(1, 1, 3)
         case _:
             return rgb[:0]
-
-
-def _limit_cpu() -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))

@@ -2,6 +2,8 @@
 
 import asyncio
 import atexit
+import io
+import signal
 import subprocess
 import sys
 import threading
@@ -9,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 from weakref import WeakValueDictionary
 
 import msgspec
 import numpy as np
 
 from agents.shared.picture import MAX_BYTES, Rgb, Undecodable
+from agents.shared.sandbox.child import CPU_SECONDS, MEMORY_BYTES
 from agents.shared.sandbox.wire import Answer, Wanted, read_frame, write_frame
 
 PLACES = 2
@@ -28,6 +31,8 @@ MAX_TASKS = 200
 """After which a child is replaced."""
 
 MAX_ANSWER_BYTES = 4096
+
+_SIGNALS = frozenset(signal.Signals)
 
 _ROOT = Path(__file__).resolve().parents[3]
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from agents.shared.sandbox.child import main; main()"
@@ -44,12 +49,21 @@ class ParsedPicture:
     adapted: bool
     rgb: Rgb
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.width, self.height
+
 
 class ParserPool:
     """The children of one process; they start when first needed, and end with it."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, seconds: float = SECONDS, *, memory_bytes: int = MEMORY_BYTES, cpu_seconds: float = CPU_SECONDS
+    ) -> None:
+        """`seconds` is the time that a picture may take, the others are what a child may use for it."""
         self._seconds = seconds
+        self._limits = memory_bytes, cpu_seconds
         self._threads = ThreadPoolExecutor(PLACES, "parser")
         self._idle: list[tuple[subprocess.Popen[bytes], int]] = []
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -67,9 +81,17 @@ class ParserPool:
         async with turn:
             return await loop.run_in_executor(self._threads, self._parse, data, wanted)
 
+    def parse_blocking(self, data: bytes, wanted: Wanted = "pixels") -> ParsedPicture:
+        """As `parse`, for a thread or a process without a loop.
+
+        Raises:
+            Undecodable: see `parse`.
+        """
+        return self._threads.submit(self._parse, data, wanted).result()
+
     def _parse(self, data: bytes, wanted: Wanted) -> ParsedPicture:
         if len(data) > MAX_BYTES:
-            raise Undecodable("too_large", f"{len(data)} bytes, more than {MAX_BYTES}")
+            raise Undecodable("too_large", f"{len(data)} bytes, more than {MAX_BYTES}: make it smaller")
         child, tasks = self._take()
         killer = threading.Timer(self._seconds, child.kill)
         killer.start()
@@ -77,8 +99,7 @@ class ParserPool:
             answer, pixels = _ask(child, data, wanted)
         except (OSError, EOFError, ValueError) as error:
             _end(child)
-            what = f"decoding it took too much time or memory, or crashed ({child.returncode})"
-            raise Undecodable("broken", what) from error
+            raise Undecodable("broken", self._death_of(child)) from error
         except BaseException:
             _end(child)
             raise
@@ -93,13 +114,25 @@ class ParserPool:
         rgb = np.frombuffer(pixels, np.uint8).reshape(answer.rows, answer.columns, 3)
         return ParsedPicture(answer.media_type, answer.width, answer.height, answer.frames, answer.adapted, rgb)
 
+    def _death_of(self, child: "subprocess.Popen[bytes]") -> str:
+        """Why a child gave no answer, and what whoever brought the picture can do."""
+        match -child.returncode:
+            case signal.SIGPROF:
+                why = f"decoding it takes more than {self._limits[1]:g} s of processor time"
+            case signal.SIGKILL:
+                why = f"decoding it takes more than {self._seconds:g} s, or too much memory"
+            case number:
+                name = signal.Signals(number).name if number in _SIGNALS else f"exit status {child.returncode}"
+                why = f"its decoder crashed ({name})"
+        return f"{why}: open it in another program, and save it again as PNG"
+
     def _take(self) -> "tuple[subprocess.Popen[bytes], int]":
         """A child, and how much it has parsed."""
         while True:
             try:
                 child, tasks = self._idle.pop()
             except IndexError:
-                return _start_child(), 0
+                return _start_child(*self._limits), 0
             if child.poll() is None:
                 return child, tasks
             _end(child)
@@ -117,9 +150,9 @@ PARSERS = ParserPool()
 atexit.register(PARSERS.close)
 
 
-def _start_child() -> "subprocess.Popen[bytes]":
+def _start_child(memory_bytes: int, cpu_seconds: float) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-I", "-c", _START, str(_ROOT)],
+        [sys.executable, "-I", "-c", _START, str(_ROOT), str(memory_bytes), str(cpu_seconds)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -135,11 +168,11 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
     for stream in (child.stdin, child.stdout):
         # What it was not told any more cannot be flushed.
         with suppress(OSError):
-            cast(BinaryIO, stream).close()
+            cast(io.BufferedIOBase, stream).close()
 
 
 def _ask(child: "subprocess.Popen[bytes]", data: bytes, wanted: Wanted) -> tuple[Answer, bytearray]:
-    requests, answers = cast(BinaryIO, child.stdin), cast(BinaryIO, child.stdout)
+    requests, answers = cast(io.BufferedIOBase, child.stdin), cast(io.BufferedIOBase, child.stdout)
     write_frame(requests, wanted.encode())
     write_frame(requests, data)
     answer = msgspec.msgpack.decode(read_frame(answers, MAX_ANSWER_BYTES), type=Answer)

@@ -1,13 +1,15 @@
 """Frames between an agent and the child that parses for it: a length of 4 bytes, then that many."""
 
-from typing import BinaryIO, Literal
+import io
+from typing import Literal
 
 import msgspec
 
 from agents.shared.picture import Fault
 
-Wanted = Literal["size", "pixels", "sample", "brightest"]
-"""What of the pixels comes back: none; all; every n-th, so that the longer side is below 1024; the brightest one."""
+Wanted = Literal["type", "size", "pixels", "frames", "sample", "brightest"]
+"""What of the pixels comes back: none, and they are not decoded; none; all; those of all frames, one frame below the
+other; every n-th, so that the longer side is below 1024; the brightest one."""
 
 MAX_FRAME = 128 * 1024 * 1024
 """The largest picture has 96 MB of RGB."""
@@ -28,14 +30,14 @@ class Answer(msgspec.Struct):
     columns: int = 0
 
 
-def write_frame(stream: BinaryIO, data: bytes | memoryview) -> None:
+def write_frame(stream: io.BufferedIOBase, data: bytes | memoryview) -> None:
     """Write one frame and flush it."""
     stream.write(len(data).to_bytes(4, "little"))
     stream.write(data)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO, limit: int = MAX_FRAME) -> bytearray:
+def read_frame(stream: io.BufferedIOBase, limit: int = MAX_FRAME) -> bytearray:
     """The next frame.
 
     Raises:
@@ -48,10 +50,11 @@ def read_frame(stream: BinaryIO, limit: int = MAX_FRAME) -> bytearray:
     length = int.from_bytes(prefix, "little")
     if length > limit:
         raise ValueError(f"a frame of {length} bytes, more than {limit}")
-    data = bytearray()
-    while len(data) < length:
-        got = stream.read(length - len(data))
+    data = bytearray(length)
+    left = memoryview(data)
+    while left:
+        got = stream.readinto(left)
         if not got:
             raise EOFError
-        data += got
+        left = left[got:]
     return data

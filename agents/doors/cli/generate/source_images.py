@@ -8,8 +8,9 @@ from typing import get_args
 from agents.doors.cli.errors import bad_input
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.speaker import file_refusal
-from agents.shared.picture import MAX_BYTES, Undecodable, media_type_of
+from agents.shared.picture import MAX_BYTES, Undecodable
 from agents.shared.picture_formats import FORMATS
+from agents.shared.sandbox.pool import PARSERS
 from bus.connection import Address
 from bus.local_blobs import LocalBlobs
 from protocol.ids import is_id
@@ -34,7 +35,7 @@ def parse_source(text: str) -> ImageSource:
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
-        media_type_of(data)
+        PARSERS.parse_blocking(data, "type")
     except OSError as error:
         raise bad_input(
             f"cannot read {text}: {error.strerror}", path=text, hint="name a file, or the id of a picture"

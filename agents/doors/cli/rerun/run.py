@@ -30,7 +30,8 @@ from agents.generator.orders.order import Order
 from agents.generator.orders.post_stages import order_with_stages
 from agents.generator.orders.source_images import load_source_images
 from agents.generator.registry import registry
-from agents.shared.picture import Undecodable, decode_frames
+from agents.shared.picture import MAX_BYTES, Undecodable
+from agents.shared.sandbox.pool import PARSERS
 from agents.shared.settings import Settings
 from agents.storage.filing import read_record
 from agents.storage.png import BrokenPng, without_text
@@ -88,7 +89,7 @@ def rerun(image: Path, out: Path | None, sources: Sequence[Path], json: bool) ->
             data, now, reasons = filed, before, list[str]()
         else:
             rendering = asyncio.run(_render_again(settings, record, sources, progressed))
-            data, now, reasons = rendering.data, decode_frames(rendering.data), differences_of(record, rendering)
+            data, now, reasons = rendering.data, _frames_of(rendering.data), differences_of(record, rendering)
     seconds = time.perf_counter() - started
     verdict, changed, largest = compare(before, now)
     if out is not None:
@@ -188,8 +189,11 @@ async def _load_sources(blobs: Blobs, order: Order) -> Order:
 def _read_picture(image: Path) -> tuple[Record, Frames, bytes]:
     """What a file says of its picture, the picture, and the bytes that it was filed from."""
     try:
-        data = image.read_bytes()
-        record, pixels, filed = read_record(data), decode_frames(data), without_text(data)
+        with image.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        # First of all, so that a file of too many chunks is refused before anything else goes through them.
+        pixels = _frames_of(data)
+        record, filed = read_record(data), without_text(data)
     except OSError as error:
         raise bad_input(f"{image} cannot be read: {error.strerror}", path=str(image)) from error
     except RecursionError:
@@ -211,6 +215,11 @@ def _read_picture(image: Path) -> tuple[Record, Frames, bytes]:
             hint="only local models make a picture again from its seed",
         )
     return record, pixels, filed
+
+
+def _frames_of(data: bytes) -> Frames:
+    found = PARSERS.parse_blocking(data, "frames")
+    return found.rgb.reshape(found.frames, found.height, found.width, 3)
 
 
 def _write_picture(target: Path, data: bytes) -> None:
