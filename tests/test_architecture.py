@@ -108,6 +108,7 @@ TOP_LEVEL = {
     "CHANGELOG.md",
     "Makefile",
     "constraints.txt",
+    "requirements.lock",
 }
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base", "core"}
