@@ -57,6 +57,9 @@ lock: $(TOOLS_READY)  ## the lock files anew, after a change of pyproject.toml; 
 	  --constraint=constraints.txt --no-emit-package=torch --generate-hashes --output-file=requirements.lock $(LOCK_ARGS)
 	$(TOOLS)/bin/uv pip compile --quiet tests/supply/tools.in --universal --python-version=3.11 --generate-hashes \
 	  --output-file=tests/supply/tools.lock $(LOCK_ARGS)
+	@command -v npm >/dev/null || { echo "not made anew, for want of npm: tests/asyncapi/package-lock.json" >&2; }
+	@! command -v npm >/dev/null || { cd tests/asyncapi && npm install --silent --package-lock-only --no-audit --no-fund \
+	  --ignore-scripts --omit-lockfile-registry-resolved; }
 
 $(TOOLS_READY): tests/supply/tools.lock
 	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
@@ -107,11 +110,22 @@ schema: $(READY)  ## are the generated JSON Schema, AsyncAPI and diagrams of sta
 asyncapi: .asyncapi/node_modules  ## AsyncAPI's own parser reads protocol/asyncapi.json; needs Node.js and npm
 	cd .asyncapi && node check.mjs ../protocol/asyncapi.json
 
-.asyncapi/node_modules: tests/asyncapi/package.json tests/asyncapi/check.mjs
+.asyncapi/node_modules: tests/asyncapi/package.json tests/asyncapi/package-lock.json tests/asyncapi/check.mjs
 	mkdir -p .asyncapi
-	cp tests/asyncapi/package.json tests/asyncapi/check.mjs .asyncapi/
-	cd .asyncapi && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts
+	cp tests/asyncapi/package.json tests/asyncapi/package-lock.json tests/asyncapi/check.mjs .asyncapi/
+	cd .asyncapi && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
+
+licences: $(READY)  ## has all that is installed a licence that the project can stand on?
+	$(BIN)/python -m tests.supply.licences
+
+audit: $(READY) $(TOOLS_READY)  ## are vulnerabilities known in what the lock files name? needs a source of advisories
+	@$(BIN)/python -m tests.supply.audit $(TOOLS)/bin/pip-audit
+
+sbom: $(READY) $(TOOLS_READY)  ## all that is installed, as CycloneDX JSON in SBOM
+	@mkdir -p $(dir $(SBOM))
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-format JSON \
+	  --output-file $(SBOM) $(BIN)/python
 
 pocket: $(READY)  ## train the pocket model again, some hours on one core (resumes where it stopped)
 	$(BIN)/python -m agents.pocket.train
