@@ -57,9 +57,10 @@ lock: $(TOOLS_READY)  ## the lock files anew, after a change of pyproject.toml; 
 	  --constraint=constraints.txt --no-emit-package=torch --generate-hashes --output-file=requirements.lock $(LOCK_ARGS)
 	$(TOOLS)/bin/uv pip compile --quiet tests/supply/tools.in --universal --python-version=3.11 --generate-hashes \
 	  --output-file=tests/supply/tools.lock $(LOCK_ARGS)
-	@command -v npm >/dev/null || { echo "not made anew, for want of npm: tests/asyncapi/package-lock.json" >&2; }
-	@! command -v npm >/dev/null || { cd tests/asyncapi && npm install --silent --package-lock-only --no-audit --no-fund \
-	  --ignore-scripts --omit-lockfile-registry-resolved; }
+	@if command -v npm >/dev/null; then \
+	  cd tests/asyncapi && npm install --silent --package-lock-only --no-audit --no-fund --ignore-scripts \
+	    --omit-lockfile-registry-resolved; \
+	else echo "not written anew, for want of npm: tests/asyncapi/package-lock.json" >&2; fi
 
 $(TOOLS_READY): tests/supply/tools.lock
 	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
