@@ -117,6 +117,7 @@ TOP_LEVEL = {
     "CHANGELOG.md",
     "Makefile",
     "constraints.txt",
+    "requirements.lock",
 }
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base", "core"}
