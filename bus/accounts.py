@@ -41,6 +41,10 @@ ACROSS = "_R_.>"
 MAX_ANSWER_TIME = "15m"
 """How long the broker keeps the way back of a question that is not answered yet."""
 
+MAX_COMMAND_ANSWER_TIME = "1m"
+"""The same for a command: what waits 10 s is not carried out, and a way back costs the broker 350 bytes, which a flood
+must not hold for long."""
+
 _SERVICE_VERBS = ("PING", "INFO", "STATS")
 """How micro-services are found and asked (ADR-32)."""
 
@@ -318,7 +322,10 @@ def _exports(account: str) -> list[dict[str, Any]]:
         *(
             {"service": subject, "response_type": "stream"}
             if one.many
-            else {"service": subject, "response_threshold": MAX_ANSWER_TIME}
+            else {
+                "service": subject,
+                "response_threshold": MAX_COMMAND_ANSWER_TIME if subject == subjects.COMMANDS else MAX_ANSWER_TIME,
+            }
             for subject, one in sorted(services.items())
         ),
         *({"stream": subject} for subject in sorted(streams)),
