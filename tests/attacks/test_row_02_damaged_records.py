@@ -80,7 +80,7 @@ def test_a_backup_whose_ledger_is_damaged_is_refused_before_anything_is_replaced
     (backup / MANIFEST).write_bytes(encode(manifest))
     done = home.run("restore", str(backup), "--json")
     assert done.returncode == 2
-    assert "no readable database" in json.loads(done.stdout)["error"]["message"]
+    assert "the backup's ledger cannot be used" in json.loads(done.stdout)["error"]["message"]
     assert not (home.folder / "catalogue.db").exists()
 
 
