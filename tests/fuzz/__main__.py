@@ -1,30 +1,70 @@
-"""`python -m tests.fuzz [--count N] [--seed N]`: hostile commands against a planner of its own, in a new home."""
+"""`python -m tests.fuzz [SUITE …] [--count N]`: hostile inputs, going on where the last run ended.
+
+`python -m tests.fuzz status` shows what was done so far. Exit code 1 where something was found.
+"""
 
 import argparse
-import asyncio
+import signal
 import sys
-import tempfile
+import warnings
 from pathlib import Path
 
-from tests.fuzz.commands import watched
-from tests.fuzz.workshop import workshop
+from tests.fuzz.broker import LOGINS, TARGET, run_broker
+from tests.fuzz.child import Child
+from tests.fuzz.files import Files
+from tests.fuzz.messages import Messages
+from tests.fuzz.processes import run_in_processes
+from tests.fuzz.recorder import Recorder
+from tests.fuzz.slices import Suite
+from tests.fuzz.totals import ROOT, read_totals
+
+IN_PROCESS: dict[str, type[Suite]] = {"messages": Messages, "files": Files, "child": Child}
+SUITES = (*IN_PROCESS, "broker")
 
 
-async def _run(seed: int, count: int) -> bool:
-    with tempfile.TemporaryDirectory(prefix="bottega-fuzz-") as home:
-        async with workshop(Path(home)) as running:
-            outcomes = await watched(running.address, seed, count, running.planner_pid)
-            print(outcomes.report())
-            print(f"processes that died: {', '.join(running.dead()) or 'none'}")
-            return not outcomes.broken and not running.dead()
+def run_suite(name: str, options: argparse.Namespace) -> bool:
+    """Go on with a suite; whether nothing was found."""
+    if name == "broker":
+        return run_broker(options.state, options.login or LOGINS, options.count, short=options.short)
+    suite = IN_PROCESS[name]()
+    recorder = Recorder(options.state, suite.name, suite.target, options.processes)
+    first = recorder.totals.next
+    left = max(0, suite.target - recorder.totals.inputs) if options.count is None else options.count
+    slices = suite.short if options.short else -(-left // suite.slice)
+    try:
+        run_in_processes(suite, iter(range(first, first + slices)), options.processes, recorder.note)
+    finally:
+        sound = recorder.finish()
+    return sound
+
+
+def show_status(folder: Path) -> None:
+    """Print what every suite has done so far."""
+    for suite in IN_PROCESS.values():
+        print(read_totals(folder, suite.name, suite.target).report())
+    for login in LOGINS:
+        print(read_totals(folder, f"broker-{login}", TARGET).report())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"status, or some of {', '.join(SUITES)}")
+    parser.add_argument("--count", type=int, help="inputs of each suite; what is left of its target by default")
+    parser.add_argument("--processes", type=int, default=2, help="of a suite that runs in processes of its own")
+    parser.add_argument("--login", action="append", help="of the suite broker; all by default")
+    parser.add_argument("--state", type=Path, default=ROOT / ".fuzz", help="where totals and finds are kept")
+    parser.add_argument("--short", action="store_true", help="the next few slices of each suite")
     options = parser.parse_args()
-    sys.exit(0 if asyncio.run(_run(options.seed, options.count)) else 1)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end from outside keeps the totals, and ends agents
+    warnings.simplefilter("ignore")  # Pillow warns of what is broken in a picture
+    if options.suites == ["status"]:
+        show_status(options.state)
+        return
+    try:
+        outcomes = [run_suite(name, options) for name in options.suites or SUITES]
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0 if all(outcomes) else 1)
 
 
 if __name__ == "__main__":
