@@ -124,30 +124,6 @@ TOP_LEVEL = {
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base", "core"}
 
-METAPHORS = re.compile(
-    "books|clerk|desk|drawer|follower|followers|given|heard|hearing|keeper|keepers|keeping|making|mover|"
-    "movers|office|shelf|shelves|shop|strand|strands|tether|till|told"
-)
-"""Words that name a thing by a picture of it instead of the field's term; no part of a name in the code."""
-
-METAPHORS_LEFT: frozenset[str] = frozenset()
-"""Names, as `file:name`, that are yet to be changed; the list may only shrink."""
-
-BARE_WORDS = re.compile(
-    "begun|bought|broken|brought|built|caught|chosen|done|drawn|driven|fallen|felt|forgotten|found|frozen|"
-    "given|gone|got|grown|had|heard|held|hidden|kept|known|laid|led|left|lent|lost|made|meant|met|"
-    "paid|said|seen|sent|shown|sold|spent|spoilt|stood|struck|stuck|swept|taken|taught|thought|thrown|"
-    "told|understood|withheld|won|worn|written|"
-    "all|another|any|anything|each|everything|he|it|its|mine|none|nothing|one|ones|other|others|own|same|"
-    "some|something|such|that|them|these|they|this|those|what|which|who|whose"
-)
-"""Irregular participles that are no verb as well, and pronouns: nothing to call a function by on its own."""
-
-NOT_PARTICIPLES = {"embed", "feed", "need", "seed", "speed"}
-
-PARTICIPLES_LEFT: frozenset[str] = frozenset()
-"""Functions, as `file:name`, that are yet to be called by a verb or by what they return; the list may only shrink."""
-
 MAX_LINES = 400
 
 MAX_MODULES = 28
@@ -193,46 +169,6 @@ def calls(file: Path) -> Iterator[str]:
             yield ast.unparse(node.func) + ("(weights_only=True)" if safe else "")
 
 
-def definitions(file: Path) -> Iterator[tuple[str, ast.stmt]]:
-    """Every class, function, method and property that a file defines, as `Class.method`, but not those inside a
-    function."""
-
-    def within(body: list[ast.stmt], outer: str) -> Iterator[tuple[str, ast.stmt]]:
-        for node in body:
-            match node:
-                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                    yield f"{outer}{name}", node
-                case ast.ClassDef(name=name):
-                    yield f"{outer}{name}", node
-                    yield from within(node.body, f"{outer}{name}.")
-                case ast.If() | ast.Try():
-                    yield from within([*node.body, *node.orelse], outer)
-                case _:
-                    pass
-
-    return within(tree(file).body, "")
-
-
-def words_of(name: str) -> set[str]:
-    """The words of a name in snake or camel case, in small letters."""
-    return {word.lower() for word in re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+", name)}
-
-
-def metaphors(file: Path) -> Iterator[str]:
-    for name in (file.stem, *(name.rsplit(".", 1)[-1] for name, _ in definitions(file))):
-        if any(METAPHORS.fullmatch(word) for word in words_of(name)):
-            yield name
-
-
-def bare_participles(file: Path) -> Iterator[str]:
-    """The public functions, methods and properties whose whole name is one past participle or pronoun."""
-    for name, node in definitions(file):
-        word = name.rsplit(".", 1)[-1]
-        regular = word.endswith("ed") and word not in NOT_PARTICIPLES
-        if not isinstance(node, ast.ClassDef) and "_" not in word and (regular or BARE_WORDS.fullmatch(word)):
-            yield name
-
-
 def test_the_rules_notice_what_they_forbid(tmp_path: Path) -> None:
     file = tmp_path / "wrong.py"
     file.write_text("import nats.aio\nfrom agents.qa import scorer\ntorch.load(f)\ntorch.load(f, weights_only=True)\n")
@@ -242,23 +178,6 @@ def test_the_rules_notice_what_they_forbid(tmp_path: Path) -> None:
     assert not is_inside("agents.pocket.paths_of_others", OWN["agents.qa"])
     assert is_inside("agents.pocket.paths.FOLDER", OWN["agents.qa"])
     assert set(calls(file)) == {"torch.load", "torch.load(weights_only=True)"}
-
-
-def test_the_rules_of_names_notice_what_they_forbid(tmp_path: Path) -> None:
-    file = tmp_path / "told.py"
-    file.write_text(
-        "class OrderDesk:\n"
-        "    def asked(self): ...\n"
-        "    @property\n"
-        "    def made(self): ...\n"
-        "    def _kept(self): ...\n"
-        "    def refined_job(self): ...\n"
-        "def seed(): ...\n"
-        "def those(): ...\n"
-    )
-
-    assert list(metaphors(file)) == ["told", "OrderDesk"]
-    assert list(bare_participles(file)) == ["OrderDesk.asked", "OrderDesk.made", "those"]
 
 
 def test_every_part_of_the_house_has_its_rule() -> None:
@@ -349,20 +268,6 @@ def test_a_file_has_one_subject_and_says_which() -> None:
     assert [where(file) for file in files if file.stem.strip("_") in VAGUE] == []
     assert [where(file) for file in files if file.read_text(encoding="utf-8").count("\n") > MAX_LINES] == []
     assert silent == []
-
-
-def test_names_are_the_terms_of_the_field() -> None:
-    wrong = {f"{where(file)}:{name}" for file in SOURCES for name in metaphors(file)}
-
-    assert wrong - METAPHORS_LEFT == set()
-    assert METAPHORS_LEFT - wrong == set(), "these are changed: take them off the list"
-
-
-def test_a_function_is_called_by_a_verb_or_by_what_it_returns() -> None:
-    wrong = {f"{where(file)}:{name}" for file in SOURCES for name in bare_participles(file)}
-
-    assert wrong - PARTICIPLES_LEFT == set()
-    assert PARTICIPLES_LEFT - wrong == set(), "these are changed: take them off the list"
 
 
 def test_a_folder_fits_a_screen() -> None:
