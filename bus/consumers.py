@@ -51,7 +51,8 @@ def refuse_foreign(role: Role, wanted: PutConsumer) -> None:
     if not plain or not durable_is_of(role, wanted.stream, wanted.durable) or not covered:
         raise BadMessage(
             "invalid_value",
-            f"the role {role} has no consumer {wanted.durable!r} over {wanted.filter_subjects} of {wanted.stream}",
+            f"the role {role} has no consumer {wanted.durable[:64]!r} over {str(wanted.filter_subjects)[:256]} of "
+            f"{wanted.stream[:64]}",
             hint="a role reads what protocol/channels.py lets it receive",
         )
     if not wanted.filter_subjects or not 0 < wanted.ack_wait_s <= MAX_ACK_WAIT_S:

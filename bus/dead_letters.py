@@ -139,11 +139,16 @@ def _dead_letter_of(message: Msg) -> DeadLetter:
         code=headers.get("Acp-Dead-Code", ""),
         reason=headers.get("Acp-Dead-Reason", ""),
         origin=headers.get("Acp-Dead-Origin", ""),
-        delivered=int(headers.get("Acp-Dead-Delivered", "0")),
+        delivered=_number(headers.get("Acp-Dead-Delivered", "0")),
         at=datetime.fromisoformat(headers["Nats-Time-Stamp"]),
         data=message.data,
         headers={name: value for name, value in headers.items() if not name.startswith(_OWN_HEADERS)},
     )
+
+
+def _number(text: str) -> int:
+    """A count as the runner writes it; 0 of any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _no_answer() -> Unavailable:

@@ -40,6 +40,9 @@ MAX_COMMAND_BYTES = 512 * 1024
 MAX_DEPTH = 64
 """Deepest nesting of a command; the deepest legal one has 5 levels."""
 
+MAX_QUOTED = 400
+"""Characters of what a decoder says of bytes that it cannot read."""
+
 ENCODING_HEADER = "Content-Encoding"
 VERSION_HEADER = "Acp-Version"
 VERSION = "1"
@@ -253,7 +256,13 @@ def _decode(data: bytes, decoder: msgspec.json.Decoder[Decoded], what: str) -> D
     try:
         return decoder.decode(data)
     except _UNDECODABLE as error:
-        raise BadMessage("invalid_json", f"not {what}: {error}") from error
+        raise BadMessage("invalid_json", f"not {what}: {_shortened(error)}") from error
+
+
+def _shortened(error: Exception) -> str:
+    """What a decoder says, which may quote a value of any length."""
+    said = str(error)
+    return said if len(said) <= MAX_QUOTED else f"{said[: MAX_QUOTED // 2]}…{said[-MAX_QUOTED // 2 :]}"
 
 
 def decode_command(data: bytes) -> Command:
@@ -364,7 +373,7 @@ def decode_reply(data: bytes) -> Reply:
             raise BadMessage("invalid_json", f"not a reply: {nearest(first, REPLY_TYPES)}")
         return cast("Reply", msgspec.json.decode(data, type=REPLY_TYPES[first]))
     except _UNDECODABLE as error:
-        raise BadMessage("invalid_json", f"not a reply: {error}") from error
+        raise BadMessage("invalid_json", f"not a reply: {_shortened(error)}") from error
 
 
 def error_of(failure: BaseException) -> AcpError:

@@ -1,4 +1,14 @@
-"""Counts in words, as every room says them. Pure module."""
+"""Numbers of things: as messages carry them, and in words, as every room says them. Pure module."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""A number that a database keeps in 4 bytes."""
+
+Amount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""One that it keeps in 8: bytes, money."""
 
 
 def format_count(count: int, noun: str, plural: str | None = None) -> str:

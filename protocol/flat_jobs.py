@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from protocol.animation import Motion
 from protocol.catalogue import Catalogued
+from protocol.counts import Count
 from protocol.ids import Id, Seed
 from protocol.messages import (
     Assessment,
@@ -30,14 +31,14 @@ class FlatJob(Struct, frozen=True, kw_only=True):
 
     hash: Id
     client_id: Id
-    index: int
-    attempt: int
+    index: Count
+    attempt: Count
     image_id: Id
     prompt: Prompt
     seed: Seed
-    width: int
-    height: int
-    steps: int
+    width: Count
+    height: Count
+    steps: Count
     guidance: float
     sampler: str
     platform: Id

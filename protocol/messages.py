@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
+from protocol.counts import Amount, Count
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
 from protocol.offers import (
@@ -69,8 +70,8 @@ class Job(Struct, frozen=True, kw_only=True):
 
     hash: Id
     client_id: Id
-    index: int
-    attempt: int
+    index: Count
+    attempt: Count
     image_id: Id
     pixels: PixelSpec
     prompt_origin: PromptOrigin = PromptOrigin()
@@ -87,7 +88,7 @@ class Job(Struct, frozen=True, kw_only=True):
     name_template: str | None = None
     parent: str | None = None
     priority: ServiceClass = "batch"
-    replaces: int | UnsetType = UNSET
+    replaces: Count | UnsetType = UNSET
 
     def with_pixels(self, **changes: Any) -> "Job":
         """The job with other values of what decides its pixels."""
@@ -106,19 +107,19 @@ class Picture(Struct, frozen=True, kw_only=True):
 
     blob: Blob
     media_type: str
-    width: int
-    height: int
-    size_bytes: int
+    width: Count
+    height: Count
+    size_bytes: Amount
     seconds: float
     provider: str
     model: str
     model_version: str | None = None
     device: str = "cpu"
-    peak_memory: int | None = None
+    peak_memory: Amount | None = None
     gpu_util: float | None = None
     mfu: float | None = None
-    cost_micros: int | None = None
-    bucket: int = 1
+    cost_micros: Amount | None = None
+    bucket: Count = 1
     buckets: Buckets | None = None
     engine: EngineKind | None = None
     revised_prompt: str | None = None
@@ -153,14 +154,14 @@ class PromptWish(Struct, frozen=True, kw_only=True):
     others. `entry` and `combo` are places in the request's catalogue.
     """
 
-    number: int
+    number: Count
     brief: str | None = None
     prompt: str | None = None
     negative_prompt: str | None = None
     style: str | None = None
     style_reference: str | None = None
-    entry: int | None = None
-    combo: int | None = None
+    entry: Count | None = None
+    combo: Count | None = None
 
 
 class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRITE_PROMPTS"):
@@ -173,8 +174,8 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
 
     hash: Id
     client_id: Id
-    first: int
-    count: int
+    first: Count
+    count: Count
     seed: Seed
     style: str = "plain"
     style_reference: str | None = None
@@ -187,7 +188,7 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
     triggers: list[str] = []
     wishes: list[PromptWish] = []
     catalogue: Blob | None = None
-    revision: int = 0
+    revision: Count = 0
 
 
 class GenerateImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="GENERATE_IMAGE_2"):
@@ -220,9 +221,9 @@ class MakeContactSheet(Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
     hash: Id
     client_id: Id
-    edition: int = 0
+    edition: Count = 0
     brief: str | UnsetType = UNSET
-    quantity: int | UnsetType = UNSET
+    quantity: Count | UnsetType = UNSET
 
 
 Work = WritePrompts | GenerateImage | ScoreImage | StoreImage | MakeContactSheet
@@ -234,8 +235,8 @@ class JobRef(Struct, frozen=True, kw_only=True):
 
     hash: Id
     client_id: Id
-    index: int
-    attempt: int
+    index: Count
+    attempt: Count
     image_id: Id
 
 
@@ -244,9 +245,9 @@ class PromptsWritten(Struct, frozen=True, kw_only=True, tag_field="type", tag="P
 
     hash: Id
     client_id: Id
-    first: int
+    first: Count
     prompts: list[Prompt]
-    revision: int = 0
+    revision: Count = 0
 
 
 class ImageGenerated(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAGE_GENERATED"):
@@ -293,9 +294,9 @@ class PromptsFailed(Struct, frozen=True, kw_only=True, tag_field="type", tag="PR
 
     hash: Id
     client_id: Id
-    first: int
+    first: Count
     error: ErrorBody
-    revision: int = 0
+    revision: Count = 0
 
 
 class ContactSheetMade(Struct, frozen=True, kw_only=True, tag_field="type", tag="CONTACT_SHEET_MADE"):
@@ -305,7 +306,7 @@ class ContactSheetMade(Struct, frozen=True, kw_only=True, tag_field="type", tag=
     client_id: Id
     key: str
     path: str | None = None
-    edition: int = 0
+    edition: Count = 0
 
 
 Event = (
@@ -349,8 +350,8 @@ class Progress(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROGRES
 
     ref: JobRef
     stage: Role
-    step: int
-    steps: int
+    step: Count
+    steps: Count
 
 
 class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENCE"):

@@ -5,11 +5,12 @@ files that a person edits; the file's name is the style's name. Reading is the o
 """
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from agents.shared.toml_text import NotToml, parse_toml
 
 MAX_FILE_BYTES = 256 * 1024
 """Largest style file that is read; the packaged ones have about 1 kB."""
@@ -125,12 +126,22 @@ def _read(path: Path, kind: type[FileKind], noun: Literal["style", "style refere
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise StyleFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
-        return kind.model_validate({**tomllib.loads(data.decode()), "name": path.stem})
     except OSError as error:
         raise StyleFileError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    if len(data) > MAX_FILE_BYTES:
+        raise StyleFileError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+    return parse(data, path, kind)
+
+
+def parse(data: bytes, path: Path, kind: type[FileKind]) -> FileKind:
+    """The style, or style reference, in the bytes of a file.
+
+    Raises:
+        StyleFileError: as `read_style`.
+    """
+    try:
+        return kind.model_validate({**parse_toml(data), "name": path.stem})
+    except NotToml as error:
         raise StyleFileError(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
         raise StyleFileError(f"{path}: {'; '.join(_sentences(error))}") from error

@@ -91,10 +91,20 @@ def inspect_file(file: Path, bounds: Bounds, prefix: str = "") -> Header:
         OSError: it cannot be read.
     """
     with file.open("rb") as handle:
-        header = _read_header(handle, bounds)
-        for name, tensor in header.tensors.items():
-            if name.startswith(prefix) and not _is_finite(handle, header.data, tensor):
-                raise UnsoundFile("not_finite", f"the tensor {name!r} holds values that are not numbers")
+        return inspect_opened(handle, fstat(handle.fileno()).st_size, bounds, prefix)
+
+
+def inspect_opened(handle: BinaryIO, size: int, bounds: Bounds, prefix: str = "") -> Header:
+    """As `inspect_file`, of a file that is open and has `size` bytes.
+
+    Raises:
+        Unsound: it may not be loaded.
+        OSError: it cannot be read.
+    """
+    header = _read_header(handle, size, bounds)
+    for name, tensor in header.tensors.items():
+        if name.startswith(prefix) and not _is_finite(handle, header.data, tensor):
+            raise UnsoundFile("not_finite", f"the tensor {name!r} holds values that are not numbers")
     return header
 
 
@@ -106,11 +116,10 @@ def read_header(file: Path, bounds: Bounds) -> Header:
         OSError: it cannot be read.
     """
     with file.open("rb") as handle:
-        return _read_header(handle, bounds)
+        return _read_header(handle, fstat(handle.fileno()).st_size, bounds)
 
 
-def _read_header(handle: BinaryIO, bounds: Bounds) -> Header:
-    size = fstat(handle.fileno()).st_size
+def _read_header(handle: BinaryIO, size: int, bounds: Bounds) -> Header:
     if size > bounds.file:
         raise UnsoundFile("too_large", f"{size} bytes, more than {bounds.file}")
     prefix = handle.read(9)

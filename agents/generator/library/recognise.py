@@ -198,7 +198,7 @@ def _read_json(file: Path, kind: type[Content]) -> Content | None:
         if file.stat().st_size > MAX_SIDECAR_BYTES:
             return None
         return msgspec.json.decode(file.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -4,7 +4,6 @@
 """
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from os.path import normpath
@@ -27,6 +26,7 @@ from agents.generator.registry.hosted import HostedModel
 from agents.generator.registry.installed import Installed, find_installed
 from agents.generator.registry.kinds import KINDS, Kind, WeightsKind
 from agents.pocket.paths import DEFAULTS as POCKET_DEFAULTS
+from agents.shared.toml_text import MAX_BYTES, NotToml, parse_toml
 from protocol.errors import AcpError
 from protocol.nearest import nearest
 
@@ -108,19 +108,33 @@ def load(models: Path, loras: Path, own: Path, catalogue: Catalogue = CATALOGUE)
     Raises:
         RegistryError: a file is not valid TOML, or an entry in it is wrong.
     """
-    tables = _read(BUILT_IN_FILE)
+    return parse(_read(own) if own.is_file() else None, own, models, loras, catalogue)
+
+
+def parse(content: bytes | None, own: Path, models: Path, loras: Path, catalogue: Catalogue = CATALOGUE) -> Registry:
+    """As `load`, of the `content` of the person's file, which is null where there is none.
+
+    Raises:
+        RegistryError: see `load`.
+    """
+    tables = _parse_tables(BUILT_IN_FILE, _read(BUILT_IN_FILE))
     _add_pocket_defaults(tables)
     for provider in catalogue:
         for name, entry in models_of(provider, catalogue).items():
             tables["models"][name] = {**entry, "provider": provider}
     file = BUILT_IN_FILE
-    if own.is_file():
+    if content is not None:
         _parse_entries(file, tables)
-        file, tables = own, _merge(tables, _read(own))
+        file, tables = own, _merge(tables, _parse_tables(own, content))
     hosted = _parse_hosted(file, tables, catalogue)
     entries = _parse_entries(file, tables)
     folders = {kind: loras.with_name(row.table) for kind, row in KINDS.items()} | {"model": models, "lora": loras}
-    return Registry({kind: find_installed(row, entries[kind], folders[kind]) for kind, row in KINDS.items()}, hosted)
+    try:
+        kinds = {kind: find_installed(row, entries[kind], folders[kind]) for kind, row in KINDS.items()}
+    except OSError as error:
+        problem = f"a path in it cannot be looked at: {str(error.filename)[:200]}: {error.strerror}"
+        raise RegistryError(file, "", problem, "mend the path, or who may read it") from error
+    return Registry(kinds, hosted)
 
 
 Validated = TypeVar("Validated", bound=BaseModel)
@@ -128,10 +142,15 @@ Tables = dict[str, dict[str, dict[str, Any]]]
 _TABLE_NAMES = ("platforms", *(row.table for row in KINDS.values()))
 
 
-def _read(file: Path) -> Tables:
+def _read(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(MAX_BYTES + 1)
+
+
+def _parse_tables(file: Path, data: bytes) -> Tables:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = parse_toml(data)
+    except NotToml as error:
         raise RegistryError(file, "", f"not valid TOML: {error}") from error
     tables: Tables = {kind: {} for kind in _TABLE_NAMES}
     for kind, entries in content.items():
@@ -199,10 +218,12 @@ def _fields_of(row: Kind[Any], name: str, entry: dict[str, Any], file: Path, tab
     platform = _platform(file, f"{row.table}.{name}", entry, tables["platforms"])
     if row.inherits:
         fields = {"source": "your own"} | platform | entry | {"name": name}
-        if isinstance(entry.get("aliases"), list):
-            fields["aliases"] = [*platform.get("aliases", ()), *entry["aliases"]]
+        inherited = platform.get("aliases", [])
+        if isinstance(entry.get("aliases"), list) and isinstance(inherited, list):
+            fields["aliases"] = [*inherited, *entry["aliases"]]
         return fields
-    if platform.get("architecture") not in row.architectures:
+    architecture = platform.get("architecture")
+    if not isinstance(architecture, str) or architecture not in row.architectures:
         raise RegistryError(
             file,
             f"{row.table}.{name}.platform",

@@ -56,8 +56,16 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     try:
         with file.open("rb") as opened:
-            return msgspec.json.decode(opened.read(MAX_MANIFEST_BYTES), type=Manifest)
-    except (OSError, msgspec.DecodeError, RecursionError):
+            return parse_manifest(opened.read(MAX_MANIFEST_BYTES))
+    except OSError:
+        return None
+
+
+def parse_manifest(data: bytes) -> Manifest | None:
+    """What a backup's manifest says; null where it is none."""
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
