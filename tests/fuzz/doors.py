@@ -69,11 +69,11 @@ class Door:
     frames: tuple[Json, ...]
     asks: bool = False
 
-    def samples(self, dice: random.Random, fixed: Mapping[str, Any] | None = None) -> list[Sample]:
+    def samples(self, dice: random.Random, fixed: Json | None = None) -> list[Sample]:
         """Valid messages; of an order many, since few have all fields. Fields that are `fixed` stay as they are."""
         return [sample_of(frame, fixed or ()) for frame in self._frames_of(dice, fixed or {})]
 
-    def _frames_of(self, dice: random.Random, fixed: Mapping[str, Any]) -> Iterator[Json]:
+    def _frames_of(self, dice: random.Random, fixed: Json) -> Iterator[Json]:
         for frame in self.frames:
             if frame.get("cmd") != "GENERATE_IMAGES":
                 yield {name: value for name, value in frame.items() if name != "client_id"} if fixed else frame

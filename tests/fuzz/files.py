@@ -90,9 +90,9 @@ def read_toml(data: bytes) -> str:
         models_toml.with_entry(data.decode(), "loras.new", {"platform": "mine"})
     except registry.RegistryError:
         said = "refused"
-    for kind in (style.Style, style.StyleReference):
+    for parse_style in (partial(style.parse, kind=style.Style), partial(style.parse, kind=style.StyleReference)):
         try:
-            style.parse(data, Path("one.toml"), kind)
+            parse_style(data, Path("one.toml"))
             said = "style"
         except style.StyleFileError:
             pass
@@ -121,8 +121,10 @@ def read_manifest(data: bytes) -> str:
 
 
 def _weights(dice: Dice) -> bytes:
-    metadata = samples.METADATA if dice.random() < 0.6 else {}
-    return change.safetensors_file(samples.header_of(dice.choice([*samples.WEIGHTS.values()]), metadata), dice)
+    header = samples.header_of(dice.choice([*samples.WEIGHTS.values()]), samples.METADATA)
+    if dice.random() < 0.4:
+        del header["__metadata__"]
+    return change.safetensors_file(header, dice)
 
 
 def _lora(dice: Dice) -> bytes:

@@ -89,22 +89,22 @@ class Messages:
             else:
                 yield Message(door, door.name, payload)
 
-    def read(self, message: Message, counts: Counter[str]) -> None:
+    def read(self, one: Message, counts: Counter[str]) -> None:
         """Let the door read it, and the planner decide on it where it is for the planner.
 
         Raises:
             Exception: it is no typed refusal.
         """
-        if message.door is None:
-            read_dead_letter(message.payload.headers, message.payload.data)
+        if one.door is None:
+            read_dead_letter(one.payload.headers, one.payload.data)
             counts["dead_letter"] += 1
             return
-        decoded = message.door.read(message.payload)
+        decoded = one.door.read(one.payload)
         if decoded is None:
             counts["refused by the codec"] += 1
             return
         counts["accepted by the codec"] += 1
-        if said := self._decide(message, message.door, decoded):
+        if said := self._decide(one, one.door, decoded):
             counts[f"planner: {said}"] += 1
 
     def _decide(self, message: Message, door: Door, decoded: msgspec.Struct) -> str | None:

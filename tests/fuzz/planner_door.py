@@ -49,7 +49,7 @@ class SilentOutlet(Outlet):
         raise AcpError("internal", "a planner asks nobody about paid calls")
 
     async def find_stored(self, question: FindStored) -> StoredPictures:
-        return StoredPictures(pictures=[])
+        return StoredPictures(found=[])
 
     async def draft_prompts(self, wanted: DraftPrompts) -> DraftedPrompts:
         return DraftedPrompts(prompts=[])

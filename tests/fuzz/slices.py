@@ -95,7 +95,7 @@ def inputs_of(suite: Suite, slice_number: int) -> Iterator[Any]:
     return suite.inputs(random.Random(f"{suite.name}.{slice_number}"))
 
 
-def run_slice(suite: Suite, slice_number: int, position: Position | None = None) -> SliceResult:
+def run_slice(suite: Suite, slice_number: int, position: Position | None = None, hang_s: float = HANG_S) -> SliceResult:
     """Try the inputs of a slice in this process."""
     result = SliceResult(slice_number)
     began = time.process_time()
@@ -109,7 +109,7 @@ def run_slice(suite: Suite, slice_number: int, position: Position | None = None)
         except Exception as error:  # noqa: BLE001 - the point of a fuzzer
             result.finds.append(_find(suite, slice_number, number, one, error))
         took = time.process_time() - before
-        if took > HANG_S:
+        if took > hang_s:
             result.finds.append(
                 Find(suite.name, slice_number, number, "slow", f"{took:.1f} CPU s: {one.description}", one.data)
             )

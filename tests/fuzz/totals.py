@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class Totals(msgspec.Struct, kw_only=True):
     """One suite's. Slices below `next` are done; `inputs` are all of them, by `commits` and by what became of them in
-    `outcomes`. `finds` counts by cause. Memory is that of one process of the last run: after its warm-up, and last."""
+    `outcomes`. `finds` counts by cause; over a broker `cpu_s` is time of the clock. Memory is that of one process of the last run: after its warm-up, and last."""
 
     suite: str
     target: int
@@ -50,7 +50,7 @@ class Totals(msgspec.Struct, kw_only=True):
         if self.memory_first_mib is not None and self.memory_last_mib is not None:
             memory = f"{self.memory_first_mib:.0f} MiB at first, {self.memory_last_mib:.0f} MiB last"
         found = ", ".join(f"{count} x {cause}" for cause, count in self.finds.items()) or "none"
-        rate = f"{self.inputs / self.cpu_s:,.0f} a CPU second" if self.cpu_s else "nothing measured"
+        rate = f"{self.inputs / self.cpu_s:,.0f} a second" if self.cpu_s else "nothing measured"
         return (
             f"{self.suite}: {self.inputs:,} of {self.target:,} ({rate})\n"
             f"  slowest {self.slowest_s * 1000:.0f} ms ({self.slowest})\n"

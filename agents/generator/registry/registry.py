@@ -130,7 +130,9 @@ def parse(content: bytes | None, own: Path, models: Path, loras: Path, catalogue
     entries = _parse_entries(file, tables)
     folders = {kind: loras.with_name(row.table) for kind, row in KINDS.items()} | {"model": models, "lora": loras}
     try:
-        kinds = {kind: find_installed(row, entries[kind], folders[kind]) for kind, row in KINDS.items()}
+        kinds: dict[WeightsKind, Installed[Any]] = {
+            kind: find_installed(row, entries[kind], folders[kind]) for kind, row in KINDS.items()
+        }
     except OSError as error:
         problem = f"a path in it cannot be looked at: {str(error.filename)[:200]}: {error.strerror}"
         raise RegistryError(file, "", problem, "mend the path, or who may read it") from error
