@@ -1,6 +1,7 @@
 """Hostile pictures through the child that parses them for an agent: it answers, or its end is a refusal."""
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -62,12 +63,14 @@ class Child:
 
 def cpu_of_children() -> float:
     """CPU seconds of the living children of this process, from /proc."""
-    ticks = 0
-    for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            try:
-                fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / 100
+    children = [child for task in Path("/proc/self/task").iterdir() for child in _read(task / "children").split()]
+    times = [_read(Path(f"/proc/{child}/stat")).rpartition(")")[2].split()[11:13] for child in children]
+    return sum(int(ticks) for both in times for ticks in both) / os.sysconf("SC_CLK_TCK")
+
+
+def _read(file: Path) -> str:
+    """A file of /proc; empty where its thread or process has ended meanwhile."""
+    try:
+        return file.read_text()
+    except OSError:
+        return ""

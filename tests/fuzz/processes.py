@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -12,6 +13,9 @@ from typing import Any
 
 from tests.fuzz.slices import Find, SliceResult, Suite, inputs_of, run_slice
 
+_END = -1
+"""In place of the number of a slice."""
+
 _CONTEXT = multiprocessing.get_context("fork")
 
 
@@ -20,7 +24,7 @@ class _Worker:
     process: ForkProcess
     connection: "Connection[Any, Any]"
     position: "Synchronized[int]"
-    slice: int = -1
+    slice: int = _END
 
 
 def run_in_processes(suite: Suite, slices: Iterator[int], count: int, note: Callable[[SliceResult], None]) -> None:
@@ -43,7 +47,8 @@ def run_in_processes(suite: Suite, slices: Iterator[int], count: int, note: Call
                 note(waiting.pop(order.pop(0)))
     finally:
         for worker in workers:
-            worker.connection.close()
+            with suppress(OSError):
+                worker.connection.send(_END)
         for worker in workers:
             worker.process.join(5)
             worker.process.kill()
@@ -59,7 +64,7 @@ def _start(suite: Suite) -> _Worker:
 
 
 def _hand_out(worker: _Worker, slices: Iterator[int], order: list[int]) -> None:
-    worker.slice = next(slices, -1)
+    worker.slice = next(slices, _END)
     if worker.slice >= 0:
         order.append(worker.slice)
         worker.connection.send(worker.slice)
@@ -69,11 +74,9 @@ def _work(suite: Suite, slices: "Connection[Any, Any]", position: "Synchronized[
     """The worker: one slice after the other, until nobody asks for more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     suite.prepare()
-    try:
-        while True:
-            slices.send(run_slice(suite, slices.recv(), position))
-    except EOFError:
-        suite.end()
+    for number in iter(slices.recv, _END):
+        slices.send(run_slice(suite, number, position))
+    suite.end()
 
 
 def _result_of(suite: Suite, worker: _Worker) -> tuple[SliceResult, bool]:

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class Totals(msgspec.Struct, kw_only=True):
     """One suite's. Slices below `next` are done; `inputs` are all of them, by `commits` and by what became of them in
-    `outcomes`. `finds` counts by cause; over a broker `cpu_s` is time of the clock. Memory is that of one process of the last run: after its warm-up, and last."""
+    `outcomes`. `finds` counts by cause; over a broker `cpu_s` is time of the clock. Memory is that of one process of
+    the last run: after its warm-up, and last."""
 
     suite: str
     target: int
