@@ -4,6 +4,7 @@
 """
 
 import argparse
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -30,8 +31,11 @@ def run_suite(name: str, options: argparse.Namespace) -> bool:
     first = recorder.totals.next
     left = max(0, suite.target - recorder.totals.inputs) if options.count is None else options.count
     slices = suite.short if options.short else -(-left // suite.slice)
-    run_in_processes(suite, iter(range(first, first + slices)), options.processes, recorder.note)
-    return recorder.finish()
+    try:
+        run_in_processes(suite, iter(range(first, first + slices)), options.processes, recorder.note)
+    finally:
+        sound = recorder.finish()
+    return sound
 
 
 def show_status(folder: Path) -> None:
@@ -51,11 +55,15 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=ROOT / ".fuzz", help="where totals and finds are kept")
     parser.add_argument("--short", action="store_true", help="the next few slices of each suite")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end from outside keeps the totals, and ends agents
     warnings.simplefilter("ignore")  # Pillow warns of what is broken in a picture
     if options.suites == ["status"]:
         show_status(options.state)
         return
-    outcomes = [run_suite(name, options) for name in options.suites or SUITES]
+    try:
+        outcomes = [run_suite(name, options) for name in options.suites or SUITES]
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(0 if all(outcomes) else 1)
 
 

@@ -48,16 +48,18 @@ async def _run(folder: Path, logins: Sequence[str], count: int | None, *, short:
     configure_logging("fuzz", "error")
     size = SHORT if short else SLICE
     recorders = {login: Recorder(folder, f"broker-{login}", TARGET) for login in logins}
-    with tempfile.TemporaryDirectory(prefix="bottega-fuzz-") as home:
-        async with workshop(Path(home)) as running:
-            aims = {login: TARGET if count is None else one.totals.inputs + count for login, one in recorders.items()}
-            if short:
-                aims = {login: one.totals.inputs + SHORT for login, one in recorders.items()}
-            while waiting := [login for login, one in recorders.items() if one.totals.inputs < aims[login]]:
-                for login in waiting:
-                    recorder = recorders[login]
-                    recorder.note(await run_login(running, login, recorder.totals.next, size))
-    outcomes = [recorder.finish() for recorder in recorders.values()]
+    aims = {login: TARGET if count is None else one.totals.inputs + count for login, one in recorders.items()}
+    if short:
+        aims = {login: one.totals.inputs + SHORT for login, one in recorders.items()}
+    try:
+        with tempfile.TemporaryDirectory(prefix="bottega-fuzz-") as home:
+            async with workshop(Path(home)) as running:
+                while waiting := [login for login, one in recorders.items() if one.totals.inputs < aims[login]]:
+                    for login in waiting:
+                        recorder = recorders[login]
+                        recorder.note(await run_login(running, login, recorder.totals.next, size))
+    finally:
+        outcomes = [recorder.finish() for recorder in recorders.values()]
     return all(outcomes)
 
 

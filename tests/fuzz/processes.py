@@ -73,6 +73,7 @@ def _hand_out(worker: _Worker, slices: Iterator[int], order: list[int]) -> None:
 def _work(suite: Suite, slices: "Connection[Any, Any]", position: "Synchronized[int]") -> None:
     """The worker: one slice after the other, until nobody asks for more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     suite.prepare()
     for number in iter(slices.recv, _END):
         slices.send(run_slice(suite, number, position))
