@@ -84,7 +84,7 @@ chaos: $(READY)  ## campaigns of faults for CHAOS_SECONDS (3600), then processes
 races: $(READY)  ## 1,000 races of 10 commands on a budget for 5, on SQLite and PostgreSQL
 	BUDGET_RACES=1000 $(BIN)/python -m pytest tests/planner/money/test_money.py -k budget_for_five $(PYTEST_ARGS)
 
-fuzz: $(READY)  ## 100,000 hostile commands against a running planner
+fuzz: $(READY)  ## hostile messages and files, going on where the last run ended
 	$(BIN)/python -m tests.fuzz
 
 bench: $(READY)  ## the figures of tests/bench/README.md

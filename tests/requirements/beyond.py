@@ -134,7 +134,7 @@ BEYOND: tuple[Requirement, ...] = (
         "A client is a stranger: what it sends is bounded and answered, and its share of the device is fair in every "
         "step.",
         (
-            "test_commands_live::test_a_planner_answers_every_hostile_command_and_lives_in_the_same_memory",
+            "test_short_form::test_the_first_inputs_of_every_suite_are_read_or_refused",
             "test_micro_service::test_a_client_cannot_make_an_agent_speak_elsewhere_than_to_an_inbox",
             "test_fair_share::test_a_client_with_few_pictures_gets_half_of_each_call_beside_one_with_many",
             "test_fair_share::test_time_of_the_device_is_shared_and_not_steps",
