@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 from agents.planner.agent import Planner
 from bus.agent import Caller, Delivery, Inbound, Outbound, Outlet
@@ -15,10 +15,10 @@ from protocol import codec, subjects
 from protocol.drafts import DraftedPrompts, DraftPrompts
 from protocol.errors import AcpError
 from protocol.messages import Control, Presence, Progress, Role
-from protocol.replies import ErrorReply
+from protocol.replies import ErrorReply, Reply
 from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, StoredPictures
-from protocol.spending import IntentReply, SpendingCall
+from protocol.spending import IntentReply, Spending, SpendingCall
 from tests.fuzz.doors import Unsound
 from tests.fuzz.mutations import Payload
 from tests.workshop import build, instant_settings
@@ -80,23 +80,26 @@ class PlannerDoor:
         self._loop.close()
         self._home.cleanup()
 
+    def reply_to(self, pattern: str, subject: str, payload: Payload) -> Reply | Spending:
+        """What a request gets."""
+        answer = respond(self._endpoints[pattern], payload.data, Caller(subject, payload.headers))
+        data, headers = self._loop.run_until_complete(answer)
+        data = codec.unpack(data, headers)
+        return codec.decode_spending(data) if pattern == subjects.LEDGER else codec.decode_reply(data)
+
     def ask(self, pattern: str, subject: str, payload: Payload) -> str:
         """What kind of answer a request gets.
 
         Raises:
             Unsound: the planner failed, instead of refusing it.
         """
-        answer = respond(self._endpoints[pattern], payload.data, Caller(subject, payload.headers))
-        data, headers = self._loop.run_until_complete(answer)
-        if pattern == subjects.LEDGER:
-            reply: Any = codec.decode_spending(data)
-            code = reply.error.code if reply.error else None
-        else:
-            reply = codec.decode_reply(codec.unpack(data, headers))
-            code = reply.error.code if isinstance(reply, ErrorReply) else None
-        if code == "internal":
+        reply = self.reply_to(pattern, subject, payload)
+        error = reply.error if isinstance(reply, ErrorReply | IntentReply) else None
+        if error is None:
+            return type(reply).__name__
+        if error.code == "internal":
             raise Unsound(f"the planner failed: {codec.encode(reply)[:500]!r}")
-        return type(reply).__name__ if code is None else f"error {code}"
+        return f"error {error.code}"
 
     def handle(self, message: Inbound) -> str:
         """What kind of end a message from the stream of events has.
