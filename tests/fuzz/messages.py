@@ -71,9 +71,8 @@ class Messages:
     def inputs(self, dice: random.Random) -> Iterator[Message]:
         """The messages of one slice."""
         samples: dict[str, list[Sample]] = {door.name: door.samples(dice) for door in DOORS}
-        fixed = {"hold": True}
         (commands,) = (door for door in DOORS if door.name == COMMAND.name)
-        harmless = commands.samples(dice, fixed)
+        harmless = [*commands.samples(dice, {"hold": True}), *commands.samples(dice, {"dry_run": True})]
         for _ in range(self.slice):
             if dice.random() < COMMANDS_SHARE:
                 chosen = harmless if dice.random() < 0.8 else samples[commands.name]
