@@ -1,5 +1,6 @@
 """Slices of a suite in processes of their own: one that crashes or hangs is noticed, and its input is known."""
 
+import ctypes
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from multiprocessing.context import ForkProcess
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
+from bus.die_with_parent import PR_SET_PDEATHSIG
 from tests.fuzz.slices import Find, SliceResult, Suite, inputs_of, run_slice
 
 _END = -1
@@ -74,6 +76,7 @@ def _work(suite: Suite, slices: "Connection[Any, Any]", position: "Synchronized[
     """The worker: one slice after the other, until nobody asks for more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # the pipe's other end may be open in a sibling
     suite.prepare()
     for number in iter(slices.recv, _END):
         slices.send(run_slice(suite, number, position))
