@@ -1,5 +1,6 @@
 """What a run keeps: totals that go on, finds with their inputs, and which input a process died of."""
 
+import faulthandler
 import os
 import random
 from collections import Counter
@@ -52,6 +53,7 @@ class Numbers:
         if number == self._fails:
             raise KeyError(one.data)
         if number == self._dies:
+            faulthandler.disable()  # nobody has to read of it
             os.abort()
         counts["read"] += 1
 
