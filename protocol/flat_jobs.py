@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from protocol.animation import Motion
 from protocol.catalogue import Catalogued
-from protocol.counts import Count
+from protocol.counts import Int32
 from protocol.ids import Id, Seed
 from protocol.messages import (
     Assessment,
@@ -31,14 +31,14 @@ class FlatJob(Struct, frozen=True, kw_only=True):
 
     hash: Id
     client_id: Id
-    index: Count
-    attempt: Count
+    index: Int32
+    attempt: Int32
     image_id: Id
     prompt: Prompt
     seed: Seed
-    width: Count
-    height: Count
-    steps: Count
+    width: Int32
+    height: Int32
+    steps: Int32
     guidance: float
     sampler: str
     platform: Id

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from protocol.catalogue import Blob, Catalogued, ReferenceBlob
-from protocol.counts import Amount, Count
+from protocol.counts import Int32, Int64
 from protocol.errors import ErrorBody
 from protocol.ids import Id, Seed
 from protocol.offers import (
@@ -70,8 +70,8 @@ class Job(Struct, frozen=True, kw_only=True):
 
     hash: Id
     client_id: Id
-    index: Count
-    attempt: Count
+    index: Int32
+    attempt: Int32
     image_id: Id
     pixels: PixelSpec
     prompt_origin: PromptOrigin = PromptOrigin()
@@ -88,7 +88,7 @@ class Job(Struct, frozen=True, kw_only=True):
     name_template: str | None = None
     parent: str | None = None
     priority: ServiceClass = "batch"
-    replaces: Count | UnsetType = UNSET
+    replaces: Int32 | UnsetType = UNSET
 
     def with_pixels(self, **changes: Any) -> "Job":
         """The job with other values of what decides its pixels."""
@@ -107,19 +107,19 @@ class Picture(Struct, frozen=True, kw_only=True):
 
     blob: Blob
     media_type: str
-    width: Count
-    height: Count
-    size_bytes: Amount
+    width: Int32
+    height: Int32
+    size_bytes: Int64
     seconds: float
     provider: str
     model: str
     model_version: str | None = None
     device: str = "cpu"
-    peak_memory: Amount | None = None
+    peak_memory: Int64 | None = None
     gpu_util: float | None = None
     mfu: float | None = None
-    cost_micros: Amount | None = None
-    bucket: Count = 1
+    cost_micros: Int64 | None = None
+    bucket: Int32 = 1
     buckets: Buckets | None = None
     engine: EngineKind | None = None
     revised_prompt: str | None = None
@@ -154,14 +154,14 @@ class PromptWish(Struct, frozen=True, kw_only=True):
     others. `entry` and `combo` are places in the request's catalogue.
     """
 
-    number: Count
+    number: Int32
     brief: str | None = None
     prompt: str | None = None
     negative_prompt: str | None = None
     style: str | None = None
     style_reference: str | None = None
-    entry: Count | None = None
-    combo: Count | None = None
+    entry: Int32 | None = None
+    combo: Int32 | None = None
 
 
 class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRITE_PROMPTS"):
@@ -174,8 +174,8 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
 
     hash: Id
     client_id: Id
-    first: Count
-    count: Count
+    first: Int32
+    count: Int32
     seed: Seed
     style: str = "plain"
     style_reference: str | None = None
@@ -188,7 +188,7 @@ class WritePrompts(Struct, frozen=True, kw_only=True, tag_field="type", tag="WRI
     triggers: list[str] = []
     wishes: list[PromptWish] = []
     catalogue: Blob | None = None
-    revision: Count = 0
+    revision: Int32 = 0
 
 
 class GenerateImage(Struct, frozen=True, kw_only=True, tag_field="type", tag="GENERATE_IMAGE_2"):
@@ -221,9 +221,9 @@ class MakeContactSheet(Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
     hash: Id
     client_id: Id
-    edition: Count = 0
+    edition: Int32 = 0
     brief: str | UnsetType = UNSET
-    quantity: Count | UnsetType = UNSET
+    quantity: Int32 | UnsetType = UNSET
 
 
 Work = WritePrompts | GenerateImage | ScoreImage | StoreImage | MakeContactSheet
@@ -235,8 +235,8 @@ class JobRef(Struct, frozen=True, kw_only=True):
 
     hash: Id
     client_id: Id
-    index: Count
-    attempt: Count
+    index: Int32
+    attempt: Int32
     image_id: Id
 
 
@@ -245,9 +245,9 @@ class PromptsWritten(Struct, frozen=True, kw_only=True, tag_field="type", tag="P
 
     hash: Id
     client_id: Id
-    first: Count
+    first: Int32
     prompts: list[Prompt]
-    revision: Count = 0
+    revision: Int32 = 0
 
 
 class ImageGenerated(Struct, frozen=True, kw_only=True, tag_field="type", tag="IMAGE_GENERATED"):
@@ -294,9 +294,9 @@ class PromptsFailed(Struct, frozen=True, kw_only=True, tag_field="type", tag="PR
 
     hash: Id
     client_id: Id
-    first: Count
+    first: Int32
     error: ErrorBody
-    revision: Count = 0
+    revision: Int32 = 0
 
 
 class ContactSheetMade(Struct, frozen=True, kw_only=True, tag_field="type", tag="CONTACT_SHEET_MADE"):
@@ -306,7 +306,7 @@ class ContactSheetMade(Struct, frozen=True, kw_only=True, tag_field="type", tag=
     client_id: Id
     key: str
     path: str | None = None
-    edition: Count = 0
+    edition: Int32 = 0
 
 
 Event = (
@@ -350,8 +350,8 @@ class Progress(Struct, frozen=True, kw_only=True, tag_field="type", tag="PROGRES
 
     ref: JobRef
     stage: Role
-    step: Count
-    steps: Count
+    step: Int32
+    steps: Int32
 
 
 class Presence(Struct, frozen=True, kw_only=True, tag_field="type", tag="PRESENCE"):
