@@ -50,7 +50,18 @@ CHANGES = {
     "a text where bytes belong": ("ledger", "UPDATE jobs SET message = 'x'", "message is str"),
     "a number that is none": ("ledger", "UPDATE batches SET created_at = 9e999", "created_at is no number"),
     "pictures without a number": ("ledger", "UPDATE batches SET quantity = -5", "quantity is -5"),
-    "a revision of another": ("ledger", "UPDATE alembic_version SET version_num = 'x'", "cannot be brought"),
+    "a client that no row is of": ("ledger", "PRAGMA foreign_keys=OFF; DELETE FROM batches", "cannot be brought"),
+    "a state that there is not": (
+        "ledger",
+        "PRAGMA ignore_check_constraints=ON; UPDATE batches SET state = 'x'",
+        "cannot be brought",
+    ),
+    "a number that only SQLite keeps": (
+        "ledger",
+        "UPDATE attempts SET seed = 1; UPDATE jobs SET resends = 1 << 40",
+        "is",
+    ),
+    "a text that only SQLite keeps": ("catalogue", "UPDATE images SET prompt = 'a' || char(0)", "prompt has a NUL"),
     "a table that is not there": ("ledger", "DROP TABLE marks", "no such table: marks"),
 }
 

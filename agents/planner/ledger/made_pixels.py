@@ -30,6 +30,7 @@ class MadePixels:
         self._ledger = ledger
         self._unwritten: dict[tuple[str, str], None] = {}
         self._has_unwritten = asyncio.Event()
+        self._has_recovered = False
 
     def note(self, client: str, blobs: Iterable[str]) -> None:
         """Note what was made for a client, and is committed."""
@@ -47,11 +48,11 @@ class MadePixels:
         """Write what is known here alone, first what a planner that died did not; until cancelled, and once more
         then."""
         try:
-            await self.recover()
+            self._has_unwritten.set()
             while True:
                 await self._has_unwritten.wait()
-                await asyncio.sleep(WRITE_S)
                 await self.write()
+                await asyncio.sleep(WRITE_S)
         finally:
             await self.write()
 
@@ -59,11 +60,12 @@ class MadePixels:
         """Write what is known here alone. Where the ledger fails it stays here for the next time."""
         owned, now = sorted(self._unwritten), time.time()
         self._has_unwritten.clear()
-        if not owned:
-            return
         try:
-            await self._ledger.write(lambda connection: add_owners(connection, owned, now))
-            await self._ledger.write(lambda connection: set_mark(connection, OWNERS_MARK, now - MARGIN_S))
+            if not self._has_recovered:
+                await self.recover()
+            if owned:
+                await self._ledger.write(lambda connection: add_owners(connection, owned, now))
+                await self._ledger.write(lambda connection: set_mark(connection, OWNERS_MARK, now - MARGIN_S))
         except Exception:
             self._has_unwritten.set()
             log.exception("owners of pictures stay in memory for now", count=len(owned))
@@ -78,3 +80,4 @@ class MadePixels:
             owned, place = await self._ledger.read(lambda connection, after=place: ended_owners(connection, after))
             now = time.time()
             await self._ledger.write(lambda connection, owned=owned, now=now: add_owners(connection, owned, now))
+        self._has_recovered = True

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents.shared.database.engine import alembic_config, migrate, open_engine, version_table
-from agents.shared.database.foreign_file import UnusableFile
+from agents.shared.database.foreign_file import UnusableFile, read_pages
 
 PAGE_SIZE = 1000
 """Rows in memory at once."""
@@ -74,16 +74,27 @@ def copy_out(source: Connection, database: Database, file: Path) -> dict[str, in
     return counts
 
 
-def migrate_file(file: Path, database: Database) -> None:
-    """Bring a SQLite file to this version's revision, and leave it closed and standing alone.
+def rebuild(file: Path, database: Database, revision: str, clean: Path) -> None:
+    """Make a SQLite file of this version's revision from the rows of one of unknown origin, which is only read: its own
+    constraints, defaults and indexes are left behind. The new file is closed and stands alone.
 
     Raises:
         UnusableFile: it does not hold what its revision says.
     """
-    with _open_engine(f"sqlite:///{file}") as engine:
+    with _open_engine(f"sqlite:///{clean}") as engine:
         try:
+            migrate(engine, database.scripts, revision)
+            tables = sa.MetaData()
+            tables.reflect(engine)
+            skipped = version_table(engine, database.scripts)
+            with engine.begin() as target:
+                for table in tables.sorted_tables:
+                    if table.name != skipped:
+                        names = [column.name for column in table.columns]
+                        for page in read_pages(file, table.name, names, PAGE_SIZE):
+                            target.exec_driver_sql(_insert_of(table.name, names), page)
             migrate(engine, database.scripts)
-        except (SQLAlchemyError, CommandError, ValueError, LookupError, TypeError) as error:
+        except (SQLAlchemyError, CommandError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise UnusableFile(f"it cannot be brought to this version: {str(error)[:200]}") from error
         _close_journal(engine)
 
@@ -139,6 +150,11 @@ def _open_engine(url: str) -> Generator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def _insert_of(table: str, columns: Sequence[str]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(columns))})'  # noqa: S608 - our own names
 
 
 def _close_journal(engine: Engine) -> None:

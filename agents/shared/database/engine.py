@@ -89,8 +89,8 @@ def _is_damaged(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
-def migrate(engine: Engine, scripts: Path) -> None:
-    """Bring the database to the newest revision of the Alembic folder `scripts`.
+def migrate(engine: Engine, scripts: Path, revision: str = "head") -> None:
+    """Bring the database to a revision of the Alembic folder `scripts`, the newest where none is named.
 
     Ledger and catalogue may share a PostgreSQL database: each remembers its revision in a table of its own.
     """
@@ -98,7 +98,7 @@ def migrate(engine: Engine, scripts: Path) -> None:
     with _ALEMBIC_LOCK, engine.connect() as connection, _references_unchecked(connection), connection.begin():
         config.attributes["connection"] = connection
         config.attributes["version_table"] = version_table(engine, scripts)
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 @contextmanager

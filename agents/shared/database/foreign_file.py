@@ -6,7 +6,7 @@ answer otherwise each time.
 
 import math
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -42,23 +42,35 @@ def check_schema(file: Path) -> None:
         raise UnusableFile(str(told)[:200])
 
 
+def read_pages(file: Path, table: str, columns: Sequence[str], count: int) -> Iterator[list[tuple[Any, ...]]]:
+    """The values of some columns of a table, `count` rows at a time.
+
+    Raises:
+        UnusableFile: it has no such table, or cannot be read.
+    """
+    listed = ", ".join(f'"{name}"' for name in columns)
+    try:
+        with closing(_open_file(file)) as connection:
+            found = connection.execute(f'SELECT {listed} FROM "{table}"')  # noqa: S608 - our own names
+            while page := found.fetchmany(count):
+                yield page
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise UnusableFile(str(error)[:200]) from error
+
+
 def check_rows(file: Path, tables: sa.MetaData, fault_of: Callable[[str, Row], str | None]) -> None:
     """See that each row has values of its columns' kinds, and nothing that `fault_of` finds in a table's row.
 
     Raises:
         UnusableFile: one has.
     """
-    try:
-        with closing(_open_file(file)) as connection:
-            for table in tables.sorted_tables:
-                names = [column.name for column in table.columns]
-                listed = ", ".join(f'"{name}"' for name in names)
-                for values in connection.execute(f'SELECT {listed} FROM "{table.name}"'):  # noqa: S608 - our own names
-                    row = dict(zip(names, values, strict=True))
-                    if fault := _fault_of_kinds(table, row) or fault_of(table.name, row):
-                        raise UnusableFile(f"a row of {table.name}: {fault}")
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise UnusableFile(str(error)[:200]) from error
+    for table in tables.sorted_tables:
+        names = [column.name for column in table.columns]
+        for page in read_pages(file, table.name, names, 100):
+            for values in page:
+                row = dict(zip(names, values, strict=True))
+                if fault := _fault_of_kinds(table, row) or fault_of(table.name, row):
+                    raise UnusableFile(f"a row of {table.name}: {fault}")
 
 
 def _open_file(file: Path) -> sqlite3.Connection:
@@ -94,8 +106,12 @@ def _fault(column: sa.Column[Any], row: Row) -> str | None:
         return f"is {type(value).__name__}"
     if isinstance(value, str) and length is not None and len(value) > length:
         return f"has {len(value)} characters"
+    if isinstance(value, str) and "\0" in value:
+        return "has a NUL"
     if isinstance(value, float) and not math.isfinite(value):
         return "is no number"
+    if isinstance(value, int) and _is_narrow(column.type) and not -(2**31) <= value < 2**31:
+        return f"is {value}"
     return None
 
 
@@ -109,3 +125,8 @@ def _kinds_of(kind: Any) -> tuple[type, ...]:
             return (float, int)
         case _:
             return (int,)
+
+
+def _is_narrow(kind: Any) -> bool:
+    """Whether PostgreSQL keeps 4 bytes of a number."""
+    return isinstance(kind, sa.Integer) and not isinstance(kind, sa.BigInteger)

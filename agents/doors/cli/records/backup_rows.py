@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from agents.planner.ledger.batches import decode_batch
-from agents.planner.ledger.records import PROMPTS_DECODER, decode_evidence, decode_outcome, decode_work
+from agents.planner.ledger.records import PROMPTS_DECODER, decode_evidence, decode_jobs, decode_outcome, decode_work
 from agents.planner.ledger.states import OutboxKind
 from agents.shared.contained_path import is_plain
 from agents.shared.database.foreign_file import Row
@@ -43,6 +43,21 @@ _SOUND: dict[str, Callable[[Any], bool]] = {
 """What a value must be by the name of its column, in whichever table."""
 
 
+def _decode_page(row: Row) -> object:
+    """A page of prompts, or of the jobs that an upgrade begins from."""
+    try:
+        return PROMPTS_DECODER.decode(row["prompts"])
+    except msgspec.ValidationError:
+        return decode_jobs(row["prompts"])
+
+
+def _decode_batch(row: Any) -> object:
+    batch = decode_batch(row)
+    if not batch.cursor <= batch.written <= batch.quantity:
+        raise ValueError("more pictures are handed out than have a prompt, or than were ordered")
+    return batch
+
+
 def _decode_stored(row: Row) -> object:
     return row["stored"] and msgspec.json.decode(row["stored"], type=dict[int, StoredPicture])
 
@@ -54,8 +69,8 @@ def _decode_letter(row: Row) -> object:
 
 
 _RECORDS: dict[str, list[Callable[[Any], object]]] = {
-    "batches": [decode_batch],
-    "prompt_pages": [lambda row: PROMPTS_DECODER.decode(row["prompts"]), _decode_stored],
+    "batches": [_decode_batch],
+    "prompt_pages": [_decode_page, _decode_stored],
     "jobs": [lambda row: decode_work(row["message"]), lambda row: decode_outcome(row["outcome"])],
     "attempts": [lambda row: row["evidence"] and decode_evidence(row["evidence"])],
     "outbox": [_decode_letter],

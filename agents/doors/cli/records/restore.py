@@ -19,7 +19,7 @@ from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, datab
 from agents.doors.cli.records.home_paths import move_paths
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.speaker import needs_operator
-from agents.shared.database.copying import Database, copy_in, is_empty, migrate_file, revision_of
+from agents.shared.database.copying import Database, copy_in, is_empty, rebuild, revision_of
 from agents.shared.database.foreign_file import UnusableFile, check_rows, check_schema
 from agents.shared.settings import Settings
 from agents.shared.supervisor.address import lock_home
@@ -76,7 +76,7 @@ def restore_records(folder: Path, settings: Settings, force: bool) -> dict[str, 
         # What is checked is the copy that is read, whatever happens to the backup meanwhile.
         for database in kept:
             _copy_verified(folder, manifest, database.name, scratch)
-            _check_content(file_of(scratch, database.name), database)
+            _rebuild(file_of(scratch, database.name), database, manifest.databases[database.name].revision)
         move_paths(file_of(scratch, "ledger"), file_of(scratch, "catalogue"), settings.pictures)
         if not force:
             for database in kept:
@@ -138,12 +138,16 @@ def _copy_verified(folder: Path, manifest: Manifest, name: str, scratch: Path) -
         raise bad_input(f"{source} is damaged: its SHA-256 is not that of {MANIFEST}", hint="use another backup")
 
 
-def _check_content(copy: Path, database: Database) -> None:
-    """See that a copy is a database as this program writes it, and bring it to this version's revision."""
+def _rebuild(copy: Path, database: Database, revision: str) -> None:
+    """Put in place of a copy one that holds its rows at this version's revision, as this program could have written
+    them."""
+    foreign = copy.with_suffix(".foreign")
+    copy.rename(foreign)
     try:
-        check_schema(copy)
-        migrate_file(copy, database)
+        check_schema(foreign)
+        rebuild(foreign, database, revision, copy)
         check_rows(copy, database.tables, fault_of_row)
+        foreign.unlink()
     except (UnusableFile, Refused) as error:
         raise bad_input(
             f"the backup's {database.name} cannot be used: {error}",
