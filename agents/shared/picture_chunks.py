@@ -23,7 +23,7 @@ _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """Within a scan 0xFF is followed by 0 where it is a value, and restart markers stand between its intervals."""
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xDA)})
 """Markers that stand alone (ITU-T T.81, table B.1)."""
 
 
@@ -63,9 +63,9 @@ def _find_jpeg_excess(data: bytes) -> str | None:
         if pieces > MAX_SEGMENTS:
             return f"more than {MAX_SEGMENTS} segments: save it again as PNG, or as JPEG without metadata"
         at = found.end()
-        if kind == _END_OF_IMAGE:
+        if kind == _END_OF_IMAGE and scans:
             return None
-        if kind in _WITHOUT_LENGTH:
+        if kind in _WITHOUT_LENGTH:  # an end before any scan is none to a decoder, which goes on looking for one
             continue
         at += max(2, int.from_bytes(data[at : at + 2], "big"))
         marker = _MARKER_AFTER_SCAN if kind == _START_OF_SCAN else _MARKER

@@ -69,6 +69,10 @@ def with_filling(count: int) -> bytes:
     return b"\xff\xd8" + b"\xff" * count + picture("JPEG")[2:]
 
 
+def with_segments_after_an_end(count: int) -> bytes:
+    return b"\xff\xd8\xff\xd9" + b"\xff\xfe\0\2" * count + picture("JPEG")[2:]
+
+
 def with_scans(count: int) -> bytes:
     """A progressive picture whose last scan, that of luma, comes again and again."""
     plain = picture("JPEG", progressive=True)
@@ -92,6 +96,7 @@ def with_frames(count: int) -> bytes:
 TOO_MUCH: dict[str, tuple[Callable[[int], bytes], int, str]] = {
     "chunks of a PNG": (with_chunks, MAX_CHUNKS, "more than 65536 chunks: save it again as PNG without metadata"),
     "segments of a JPEG": (with_segments, MAX_SEGMENTS, "more than 16384 segments: save it again as PNG, or as JPEG"),
+    "segments after an end of the image": (with_segments_after_an_end, MAX_SEGMENTS, "more than 16384 segments"),
     "bytes between segments": (with_filling, MAX_SEGMENTS, "more than 16384 segments"),
     "scans of a JPEG": (with_scans, MAX_SCANS + 1, "more than 100 scans: save it again as PNG, or as JPEG that is not"),
     "chunks of a WebP": (with_webp_chunks, MAX_CHUNKS + 1, "more than 65536 chunks: save it again as PNG, or as WebP"),

@@ -126,6 +126,7 @@ def test_a_lock_names_no_place_to_fetch_from(file: str) -> None:
         "pillow @ https://example.org/pillow.whl " + HASH,
         "--index-url https://example.org " + HASH,
         f"pillow==13.0.0 {HASH}\nPillow==13.0.1 {HASH}",
+        "# a comment that seems to go on \\\npillow==13.0.0",
     ],
 )
 def test_a_line_of_a_lock_without_version_or_hash_is_refused(line: str) -> None:

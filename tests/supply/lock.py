@@ -26,10 +26,8 @@ class Pin:
 def read_lock(text: str) -> dict[NormalizedName, Pin]:
     """Distribution -> its pin. What is no exact version with hashes, such as a URL or an option, is a ValueError."""
     pins: dict[NormalizedName, Pin] = {}
-    lines = (line.strip() for line in text.replace("\\\n", " ").splitlines())
-    for line in lines:
-        if not line or line.startswith("#"):
-            continue
+    said = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)  # to pip no comment goes on in the next line
+    for line in filter(None, map(str.strip, said.replace("\\\n", " ").splitlines())):
         head, *options = re.split(r"\s+(?=--)", line)
         found = [HASH.match(option) for option in options]
         if head.startswith("-") or not found or None in found:
