@@ -8,6 +8,9 @@ from itertools import islice
 MAX_CHUNKS = 65_536
 """Chunks of a PNG or WebP: 64 MB in pieces of 8 KB, as libpng writes them, are 8,192."""
 
+MAX_PROFILES = 16
+"""Colour profiles of a PNG, each of which is decompressed though the last one counts: it should have one."""
+
 MAX_SEGMENTS = 16_384
 """Segments of a JPEG, and the bytes that fill the room between them: 64 MB in segments of 64 KB are 1,024."""
 
@@ -23,14 +26,14 @@ _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """Within a scan 0xFF is followed by 0 where it is a value, and restart markers stand between its intervals."""
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xDA)})
-"""Markers that stand alone (ITU-T T.81, table B.1)."""
+_WITHOUT_LENGTH = frozenset({0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
+"""Markers that stand alone (ITU-T T.81, table B.1), and those of extensions, whose length Pillow does not heed."""
 
 
 def excess_of(data: bytes) -> str | None:
     """What a file has too many of, and what to do about it; null where it is in order, or no PNG, JPEG or WebP."""
     if data.startswith(_PNG):
-        return _find_excess("chunks", MAX_CHUNKS, _png_chunks(data), "PNG without metadata")
+        return _find_png_excess(data)
     if data.startswith(b"\xff\xd8"):
         return _find_jpeg_excess(data)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
@@ -43,6 +46,13 @@ def _find_excess(what: str, limit: int, pieces: Iterator[object], instead: str) 
         if number == limit:
             return f"more than {limit} {what}: save it again as {instead}"
     return None
+
+
+def _find_png_excess(data: bytes) -> str | None:
+    kinds = list(islice(_png_chunks(data), MAX_CHUNKS + 1))
+    if kinds.count(b"iCCP") > MAX_PROFILES:
+        return f"more than {MAX_PROFILES} colour profiles: save it again as PNG without metadata"
+    return _find_excess("chunks", MAX_CHUNKS, iter(kinds), "PNG without metadata")
 
 
 def _png_chunks(data: bytes) -> Iterator[bytes]:

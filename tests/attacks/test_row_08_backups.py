@@ -27,6 +27,18 @@ Login = Callable[[str], Address]
 VIEW = "ALTER TABLE images RENAME TO kept; CREATE VIEW images AS SELECT {} FROM kept"
 ENDLESS = "WITH RECURSIVE e(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM e) SELECT {} FROM kept, e"
 
+SLOW_CHECK = """
+    PRAGMA ignore_check_constraints=ON;
+    CREATE TABLE x (hash, "index", state, stage, attempt, message, resends, updated_at, outcome, parent, reused,
+        CHECK (outcome IS NULL OR instr(zeroblob(100000000), CAST(zeroblob(99999999) || 'b' AS BLOB)) = 0));
+    INSERT INTO x SELECT hash, "index", state, stage, attempt, message, resends, updated_at, outcome, parent, reused
+        FROM jobs;
+    DROP TABLE jobs;
+    ALTER TABLE x RENAME TO jobs;
+    CREATE INDEX i ON jobs (outcome) WHERE instr(zeroblob(100000000), CAST(zeroblob(99999999) || 'b' AS BLOB)) = 0;
+"""
+"""Constraints that a writer of the table would compute for minutes."""
+
 CHANGES = {
     "a picture elsewhere": ("catalogue", "UPDATE images SET path = '/etc/passwd'", "path is '/etc/passwd'"),
     "a view that answers for a table": ("catalogue", VIEW.format("*"), "view 'images'"),
@@ -62,6 +74,18 @@ CHANGES = {
         "is",
     ),
     "a text that only SQLite keeps": ("catalogue", "UPDATE images SET prompt = 'a' || char(0)", "prompt has a NUL"),
+    "prompts that were never written": (
+        "ledger",
+        "UPDATE batches SET state = 'running', written = quantity; DELETE FROM prompt_pages",
+        "not all of them are there",
+    ),
+    "a batch that is made from none": (
+        "ledger",
+        "UPDATE batches SET state = 'running', parent = 'nowhere'",
+        "made from nowhere",
+    ),
+    "a time that no calendar has": ("ledger", "UPDATE batches SET created_at = 1e300", "created_at is 1e+300"),
+    "an id that is a word for all": ("ledger", "UPDATE audit SET hash = 'all'", "hash is 'all'"),
     "a table that is not there": ("ledger", "DROP TABLE marks", "no such table: marks"),
 }
 
@@ -115,6 +139,13 @@ async def test_no_change_to_a_backup_gets_further_than_its_check(tmp_path: Path,
             wrong[name] = "left a database"
     assert wrong == {}
     await asyncio.to_thread(restore_records, backup, settings, False)
+
+
+async def test_what_a_backups_schema_would_compute_is_left_behind(tmp_path: Path, login: Login) -> None:
+    backup = await made_backup(tmp_path, login)
+    changed = change(backup, tmp_path / "slow", "ledger", "PRAGMA foreign_keys=OFF;" + SLOW_CHECK)
+    rows = await asyncio.to_thread(restore_records, changed, instant_settings(tmp_path / "ho#me"), False)
+    assert rows["ledger"]["jobs"] == 1
 
 
 async def test_a_manifest_that_is_a_pipe_and_a_database_that_grew_are_refused_without_being_read(

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from agents.shared.picture import DecodedPicture, Undecodable, decode, media_type_of
-from agents.shared.picture_chunks import MAX_CHUNKS, MAX_FRAMES, MAX_SCANS, MAX_SEGMENTS
+from agents.shared.picture_chunks import MAX_CHUNKS, MAX_FRAMES, MAX_PROFILES, MAX_SCANS, MAX_SEGMENTS
 from agents.shared.sandbox.made_picture import decode_made
 from agents.shared.sandbox.pool import ParsedPicture, ParserPool
 
@@ -61,6 +61,16 @@ def with_chunks(count: int) -> bytes:
     return plain[:33] + chunk(b"tEXt", b"") * count + plain[33:]
 
 
+def with_profiles(count: int) -> bytes:
+    plain = picture()
+    return plain[:33] + chunk(b"iCCP", b"p\0\0" + zlib.compress(b"")) * count + plain[33:]
+
+
+def with_extensions(count: int) -> bytes:
+    """Markers that hide what follows them from whoever heeds their length."""
+    return b"\xff\xd8" + (b"\xff\xf0\xff\xff" + b"\xff\xfe\0\2" * 1000) * (count // 1000) + picture("JPEG")[2:]
+
+
 def with_segments(count: int) -> bytes:
     return b"\xff\xd8" + b"\xff\xfe\0\2" * count + picture("JPEG")[2:]
 
@@ -96,6 +106,8 @@ def with_frames(count: int) -> bytes:
 TOO_MUCH: dict[str, tuple[Callable[[int], bytes], int, str]] = {
     "chunks of a PNG": (with_chunks, MAX_CHUNKS, "more than 65536 chunks: save it again as PNG without metadata"),
     "segments of a JPEG": (with_segments, MAX_SEGMENTS, "more than 16384 segments: save it again as PNG, or as JPEG"),
+    "profiles of a PNG": (with_profiles, MAX_PROFILES + 1, "more than 16 colour profiles: save it again as PNG"),
+    "segments behind an extension": (with_extensions, MAX_SEGMENTS + 1000, "more than 16384 segments"),
     "segments after an end of the image": (with_segments_after_an_end, MAX_SEGMENTS, "more than 16384 segments"),
     "bytes between segments": (with_filling, MAX_SEGMENTS, "more than 16384 segments"),
     "scans of a JPEG": (with_scans, MAX_SCANS + 1, "more than 100 scans: save it again as PNG, or as JPEG that is not"),

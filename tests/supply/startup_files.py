@@ -16,7 +16,7 @@ KNOWN = {
 def strange_startup_files(site: Path) -> list[str]:
     """Files in a site-packages folder that run code or add folders at the start, other than the known ones of their
     distributions."""
-    strange = [name for name in ("sitecustomize.py", "usercustomize.py") if (site / name).exists()]
+    strange = [found.name for name in ("sitecustomize", "usercustomize") for found in site.glob(f"{name}*")]
     for file in sorted(site.glob("*.pth")):
         brings = [name for pattern, name in KNOWN.items() if fnmatch(file.name, pattern)]
         if not any(is_brought_by(name, file.name, site) for name in brings):

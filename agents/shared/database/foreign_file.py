@@ -74,7 +74,7 @@ def check_rows(file: Path, tables: sa.MetaData, fault_of: Callable[[str, Row], s
 
 
 def _open_file(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.execute("PRAGMA trusted_schema=OFF")
     return connection

@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import shutil
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +48,10 @@ def backup(folder: Path, json: bool) -> None:
         sys.stdout.write(encode(made).decode() + "\n")
     else:
         sys.stdout.write(f"{target}\n")
-        sys.stderr.write(f"{describe_backup(made.manifest)}; pictures are files of their own: copy them after this\n")
+        rows = {name: part.rows for name, part in made.manifest.databases.items()}
+        sys.stderr.write(
+            f"{describe_backup(made.manifest.made_at, rows)}; pictures are files of their own: copy them after this\n"
+        )
 
 
 def write_backup(target: Path, kept: list[Database]) -> Manifest:
@@ -80,12 +83,12 @@ def write_backup(target: Path, kept: list[Database]) -> Manifest:
     return manifest
 
 
-def describe_backup(manifest: Manifest) -> str:
-    """A backup in a line for a person."""
-    rows = {table: count for part in manifest.databases.values() for table, count in part.rows.items()}
+def describe_backup(made_at: str, by_database: Mapping[str, Mapping[str, int]]) -> str:
+    """A backup in a line for a person: its rows by database and table."""
+    rows = {table: count for part in by_database.values() for table, count in part.items()}
     nouns = (("batches", "batch"), ("jobs", "job"), ("images", "image"))
     counts = ", ".join(format_count(rows.get(table, 0), noun, table) for table, noun in nouns)
-    return f"{counts}, as of {manifest.made_at}"
+    return f"{counts}, as of {made_at}"
 
 
 def _describe_database(folder: Path, database: Database, rows: dict[str, int]) -> DatabaseBackup:

@@ -33,11 +33,19 @@ def _is_count(value: int) -> bool:
     return 0 <= value < 2**31
 
 
+def _is_time(value: float | str) -> bool:
+    """Seconds since the epoch, before the year 10000; the catalogue has times as text."""
+    return isinstance(value, str) or 0 <= value < 253_402_300_800
+
+
 _SOUND: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("client_id", "client", "command_id"), is_id),
-    **dict.fromkeys(("hash", "image_id", "parent", "reused"), _is_name),
+    **dict.fromkeys(("client_id", "client", "command_id", "hash"), is_id),
+    **dict.fromkeys(("image_id", "parent", "reused"), _is_name),
     **dict.fromkeys(("blob", "digest"), _is_digest),
     **dict.fromkeys(("index", "attempt", "quantity", "cursor", "written", "first", "resends"), _is_count),
+    **dict.fromkeys(
+        ("at", "created_at", "updated_at", "not_before", "deadline", "expires_at", "opened_at", "closed_at"), _is_time
+    ),
     "path": is_plain,
 }
 """What a value must be by the name of its column, in whichever table."""

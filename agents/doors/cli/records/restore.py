@@ -12,8 +12,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from agents.doors.cli.errors import bad_input
+from agents.doors.cli.errors import Failure, bad_input
 from agents.doors.cli.records.backup import describe_backup
+from agents.doors.cli.records.backup_batches import fault_of_batches
 from agents.doors.cli.records.backup_rows import fault_of_row
 from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest
 from agents.doors.cli.records.home_paths import move_paths
@@ -55,7 +56,8 @@ def restore(folder: Path, force: bool, json: bool) -> None:
         sys.stdout.write(encode(RestoreResult(folder=str(source), manifest=manifest, rows=rows)).decode() + "\n")
     else:
         sys.stderr.write(
-            f"restored {describe_backup(manifest)}; pictures are copied by hand, bottega doctor tells what is missing\n"
+            f"restored {describe_backup(manifest.made_at, rows)}; pictures are copied by hand, bottega doctor tells "
+            "what is missing\n"
         )
 
 
@@ -77,6 +79,8 @@ def restore_records(folder: Path, settings: Settings, force: bool) -> dict[str, 
         for database in kept:
             _copy_verified(folder, manifest, database.name, scratch)
             _rebuild(file_of(scratch, database.name), database, manifest.databases[database.name].revision)
+        if fault := fault_of_batches(file_of(scratch, "ledger")):
+            raise _unusable("ledger", fault)
         move_paths(file_of(scratch, "ledger"), file_of(scratch, "catalogue"), settings.pictures)
         if not force:
             for database in kept:
@@ -149,10 +153,14 @@ def _rebuild(copy: Path, database: Database, revision: str) -> None:
         check_rows(copy, database.tables, fault_of_row)
         foreign.unlink()
     except (UnusableFile, Refused) as error:
-        raise bad_input(
-            f"the backup's {database.name} cannot be used: {error}",
-            hint="it is damaged, or was changed by hand: use another backup",
-        ) from None
+        raise _unusable(database.name, str(error)) from None
+
+
+def _unusable(database: str, fault: str) -> Failure:
+    return bad_input(
+        f"the backup's {database} cannot be used: {fault}",
+        hint="it is damaged, or was changed by hand: use another backup",
+    )
 
 
 def _check_empty(database: Database) -> None:
