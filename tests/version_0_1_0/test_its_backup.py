@@ -6,8 +6,8 @@ from pathlib import Path
 
 from agents.doors.cli.records.databases import FORMAT, MANIFEST
 from agents.doors.cli.records.restore import restore_records
+from agents.shared.settings import Settings
 from tests.version_0_1_0.test_what_it_left import restored
-from tests.workshop import instant_settings
 
 REVISIONS = {"ledger": "0006", "catalogue": "0003"}
 
@@ -23,6 +23,6 @@ def test_a_backup_of_version_0_1_0_passes_the_check_of_its_rows(tmp_path: Path) 
         parts[name] = {"revision": revision, "sha256": digest, "bytes": len(data), "rows": {}}
     manifest = {"format": FORMAT, "version": "0.1.0", "made_at": "2026-11-01T00:00:00+00:00", "databases": parts}
     (backup / MANIFEST).write_text(json.dumps(manifest))
-    rows = restore_records(backup, instant_settings(tmp_path / "home"), force=False)
+    rows = restore_records(backup, Settings(home=tmp_path / "home"), force=False)
     assert rows["ledger"]["batches"] > 1
     assert rows["catalogue"]["images"] > 1
