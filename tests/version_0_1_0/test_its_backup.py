@@ -7,7 +7,7 @@ from pathlib import Path
 from agents.doors.cli.records.databases import FORMAT, MANIFEST
 from agents.doors.cli.records.restore import restore_records
 from agents.shared.settings import Settings
-from tests.version_0_1_0.test_what_it_left import restored
+from tests.version_0_1_0.dumps import restored
 
 REVISIONS = {"ledger": "0006", "catalogue": "0003"}
 

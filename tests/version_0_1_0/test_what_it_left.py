@@ -2,7 +2,6 @@
 
 import json
 import random
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,20 +21,11 @@ from agents.storage.record import record_of_fields, sidecar_of
 from protocol.pixels import pixel_digest
 from tests.doors.cli.conftest import Home, home
 from tests.planner.workbench import World, new_engine
+from tests.version_0_1_0.dumps import FOLDER, restored
 
 __all__ = ["home"]
 
-FOLDER = Path(__file__).parent
 PICTURE = FOLDER / "picture.png"
-
-
-def restored(name: str, folder: Path) -> str:
-    """The URL of a database that was dumped."""
-    file = folder / f"{name}.db"
-    with sqlite3.connect(file) as database:
-        database.executescript((FOLDER / f"{name}.sql").read_text())
-    database.close()
-    return f"sqlite:///{file}"
 
 
 @pytest.fixture
