@@ -312,7 +312,7 @@ def test_an_output_folder_without_room_is_told_in_one_sentence_and_filled_once_t
 
 def test_an_interrupted_session_is_paused_and_goes_on_where_it_was(workshop: Home, tmp_path: Path) -> None:
     output = ("--output", str(tmp_path))
-    with workshop.start("batch", "start", *ORANGE, "-n", "60", *output) as session:
+    with workshop.start("batch", "start", *ORANGE, "-n", "150", *output) as session:
         line_with(session, "Catalogues: v3.2")  # before the first news, which may be of all pictures at once
         session.send_signal(signal.SIGINT)
         line_with(session, "paused; go on with: bottega batch resume")
@@ -326,8 +326,8 @@ def test_an_interrupted_session_is_paused_and_goes_on_where_it_was(workshop: Hom
     log = told(workshop.run("batch", "resume", interrupted["session_id"], "--json"))
 
     check_true(log)
-    assert log["summary"]["completed"] == 240
-    assert len(pictures(tmp_path)) == 240
+    assert log["summary"]["completed"] == 600
+    assert len(pictures(tmp_path)) == 600
 
 
 def test_one_failed_job_is_tried_again_and_no_other(home: Home) -> None:
