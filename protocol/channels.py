@@ -36,7 +36,7 @@ from protocol.operator import OperatorCommand
 from protocol.replies import Reply
 from protocol.results import GenerationStatus
 from protocol.reuse import FindStored, RemadePicture, RemakePicture, StoredPictures
-from protocol.spending import CloseIntent, IntentReply, OpenIntent
+from protocol.spending import CloseIntent, IntentReply, NoteIntent, OpenIntent
 
 ACP_WORK = "ACP_WORK"
 ACP_EVENTS = "ACP_EVENTS"
@@ -231,6 +231,16 @@ _LEDGER = (
         subjects.LEDGER,
         "Request and reply: may a paid call be made? The answer is on disk before it is given.",
         (OpenIntent,),
+        senders=("generator",),
+        receivers=("planner",),
+        reply=_LEDGER_REPLY,
+    ),
+    Channel(
+        "ledger_noted",
+        f"{subjects.ROOT}.ledger.noted",
+        subjects.LEDGER,
+        "Request and reply: the provider's name for a paid call that runs. The answer is on disk before it is given.",
+        (NoteIntent,),
         senders=("generator",),
         receivers=("planner",),
         reply=_LEDGER_REPLY,

@@ -6,7 +6,7 @@ counts as charged at its highest price and is never made again by itself.
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from protocol.errors import ErrorBody
 from protocol.ids import Id
@@ -28,6 +28,15 @@ class OpenIntent(Struct, frozen=True, kw_only=True, tag_field="type", tag="OPEN_
     key: Id
 
 
+class NoteIntent(Struct, frozen=True, kw_only=True, tag_field="type", tag="NOTE_INTENT"):
+    """While a paid call runs: the provider's name for it, by which it can be looked up whatever dies. It is on disk
+    before the provider is asked how the call stands."""
+
+    ref: JobRef
+    key: Id
+    provider_reference: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
 class CloseIntent(Struct, frozen=True, kw_only=True, tag_field="type", tag="CLOSE_INTENT"):
     """After it: what it cost, and the provider's name for it."""
 
@@ -39,14 +48,19 @@ class CloseIntent(Struct, frozen=True, kw_only=True, tag_field="type", tag="CLOS
 
 
 class IntentReply(Struct, frozen=True, kw_only=True, tag_field="type", tag="INTENT_REPLY"):
-    """How the intent stands. With an `error` the call must not be made."""
+    """How the intent stands. With an `error` the call must not be made. `key`, `provider_reference` and `opened_at`,
+    seconds since the epoch, are those of an earlier call that may have been made, so that it can be looked up; there
+    only where such a call stands in the way."""
 
     state: IntentState | None
     error: ErrorBody | None = None
+    key: Id | UnsetType = UNSET
+    provider_reference: str | UnsetType = UNSET
+    opened_at: float | UnsetType = UNSET
 
 
-SpendingCall = OpenIntent | CloseIntent
+SpendingCall = OpenIntent | NoteIntent | CloseIntent
 """Requests of a generator to the planner."""
 
-Spending = OpenIntent | CloseIntent | IntentReply
+Spending = OpenIntent | NoteIntent | CloseIntent | IntentReply
 """Everything that is said about paid calls."""

@@ -24,7 +24,7 @@ from protocol.messages import (
     Work,
     WritePrompts,
 )
-from protocol.spending import OpenIntent, SpendingCall
+from protocol.spending import CloseIntent, NoteIntent, OpenIntent, SpendingCall
 
 ROOT = "acp.v1"
 COMMANDS = f"{ROOT}.command.*"
@@ -125,7 +125,13 @@ def event_filter(kind: str) -> str:
 
 def ledger(call: SpendingCall) -> str:
     """Where a generator asks the planner about a paid call."""
-    return f"{ROOT}.ledger.{'intent' if isinstance(call, OpenIntent) else 'captured'}"
+    match call:
+        case OpenIntent():
+            return f"{ROOT}.ledger.intent"
+        case NoteIntent():
+            return f"{ROOT}.ledger.noted"
+        case CloseIntent():
+            return f"{ROOT}.ledger.captured"
 
 
 def subject_of(message: Work | Event | Progress) -> str:

@@ -2,6 +2,7 @@
 
     intent = await journal.open_intent(job, "openai", request, max_micros)
     answer = await send(request)
+    await journal.note_reference(intent, answer.id)  # where the picture comes later
     await journal.record_capture(intent, answer.micros, answer.id)
 
 An intent that is opened and never closed counts as charged, and its attempt is not sent again by itself.
@@ -9,13 +10,13 @@ An intent that is opened and never closed counts as charged, and its attempt is 
 
 import asyncio
 import hashlib
-import secrets
+import uuid
 from dataclasses import dataclass
 
 from bus.agent import Outlet
 from protocol.errors import AcpError, Unavailable
 from protocol.messages import Job, JobRef, ref_of
-from protocol.spending import CloseIntent, IntentReply, OpenIntent, SpendingCall
+from protocol.spending import CloseIntent, IntentReply, NoteIntent, OpenIntent, SpendingCall
 
 ASK_AGAIN_S = 0.5
 """Pause before a planner that does not answer is asked again."""
@@ -26,7 +27,8 @@ OPEN_TRIES = 3
 
 @dataclass(frozen=True)
 class Intent:
-    """A paid call that may be made, once."""
+    """A paid call that may be made, once. `key` is a UUID of version 4 in its canonical form, so that it can travel as
+    an idempotency key or as the id of a job wherever a provider takes one."""
 
     ref: JobRef
     key: str
@@ -46,7 +48,7 @@ class SpendingJournal:
                 `cancelled`.
             Unavailable: the planner does not answer, or the end of an earlier call is not known yet.
         """
-        intent = Intent(ref_of(job), secrets.token_hex(16))
+        intent = Intent(ref_of(job), str(uuid.uuid4()))
         call = OpenIntent(
             ref=intent.ref,
             provider=provider,
@@ -56,6 +58,16 @@ class SpendingJournal:
         )
         _raise_refusal(await self._ask(call, OPEN_TRIES))
         return intent
+
+    async def note_reference(self, intent: Intent, provider_reference: str) -> None:
+        """Write down the provider's name for a call that runs, however long the planner takes to hear it: with it the
+        call can be looked up whatever dies.
+
+        Raises:
+            AcpError: `wrong_state` where the call has another name already.
+        """
+        told = NoteIntent(ref=intent.ref, key=intent.key, provider_reference=provider_reference)
+        _raise_refusal(await self._ask(told, None))
 
     async def record_capture(self, intent: Intent, micros: int, provider_reference: str | None = None) -> None:
         """Say what a call cost, however long the planner takes to hear it. Without that it stays ambiguous."""

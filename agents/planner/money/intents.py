@@ -7,7 +7,9 @@ price.
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET
 from sqlalchemy import Connection, RowMapping
 
 from agents.planner.ledger.audit import note
@@ -19,7 +21,7 @@ from agents.planner.money.reservations import hold_of, settle_reservation
 from protocol.errors import AcpError, Refused, Unavailable
 from protocol.ids import image_id
 from protocol.messages import JobRef
-from protocol.spending import CloseIntent, IntentReply, OpenIntent
+from protocol.spending import CloseIntent, IntentReply, NoteIntent, OpenIntent
 
 Row = RowMapping
 
@@ -45,9 +47,9 @@ def open_intent(connection: Connection, asked: OpenIntent, now: float) -> Intent
         return IntentReply(state=IntentState.OPEN.value)
     if mine is not None and mine["state"] == IntentState.OPEN:
         _mark_ambiguous(connection, mine, now)
-        return _denial_reply(_charged_already_refusal(asked.ref), IntentState.AMBIGUOUS.value)
+        return _earlier_call_reply(mine, IntentState.AMBIGUOUS.value)
     if mine is not None and mine["state"] != IntentState.REFUSED:
-        return _denial_reply(_charged_already_refusal(asked.ref), mine["state"])
+        return _earlier_call_reply(mine, mine["state"])
     if any(row["state"] == IntentState.OPEN for row in rows.values()):
         return _denial_reply(
             Unavailable("timeout", "the end of an earlier paid call for this picture is not known yet")
@@ -65,13 +67,27 @@ def open_intent(connection: Connection, asked: OpenIntent, now: float) -> Intent
     return IntentReply(state=IntentState.OPEN.value)
 
 
+def note_intent(connection: Connection, told: NoteIntent) -> IntentReply:
+    """Keep the provider's name for a call that runs, also where it counts as charged already. Said twice it changes
+    nothing; another name for the same call is refused."""
+    row = _intent_of_key(connection, told.ref, told.key)
+    if row is None:
+        return _denial_reply(Refused("wrong_state", "no paid call was allowed under this key"))
+    if row["provider_reference"] not in (None, told.provider_reference):
+        known = row["provider_reference"]
+        return _denial_reply(Refused("wrong_state", f"the provider calls this call {known} already"), row["state"])
+    if row["state"] in (IntentState.OPEN, IntentState.AMBIGUOUS):
+        _update_intent(connection, told.ref, row["state"], provider_reference=told.provider_reference)
+    return IntentReply(state=row["state"])
+
+
 def close_intent(connection: Connection, told: CloseIntent, now: float) -> IntentReply:
     """Settle a paid call at what it cost. Said twice it changes nothing; said late it corrects what was assumed."""
-    row = next((row for row in _intents_of_picture(connection, told.ref) if row["attempt"] == told.ref.attempt), None)
-    if row is None or row["key"] != told.key:
+    row = _intent_of_key(connection, told.ref, told.key)
+    if row is None:
         return _denial_reply(Refused("wrong_state", "no paid call was allowed under this key"))
     cost = told.micros if told.outcome == IntentState.CAPTURED else 0
-    reference = told.provider_reference
+    reference = told.provider_reference or row["provider_reference"]
     match row["state"]:
         case IntentState.OPEN:
             _update_intent(
@@ -142,6 +158,12 @@ def _intents_of_picture(connection: Connection, ref: JobRef) -> list[Row]:
     return list(connection.execute(_INTENTS, {"of_hash": ref.hash, "of_index": ref.index}).mappings())
 
 
+def _intent_of_key(connection: Connection, ref: JobRef, key: str) -> Row | None:
+    """The intent of an attempt; null where there is none, or it was opened under another key."""
+    found = (row for row in _intents_of_picture(connection, ref) if row["attempt"] == ref.attempt)
+    return next((row for row in found if row["key"] == key), None)
+
+
 def _update_intent(connection: Connection, ref: JobRef, before: IntentState, **values: Any) -> None:
     of = {"of_hash": ref.hash, "of_index": ref.index, "of_attempt": ref.attempt, "of_state": before}
     changed = connection.execute(_MOVE, {**of, **values}).rowcount
@@ -152,6 +174,20 @@ def _job_ref(row: Row) -> JobRef:
     index, batch = row["index"], row["hash"]
     return JobRef(
         hash=batch, client_id=row["client_id"], index=index, attempt=row["attempt"], image_id=image_id(batch, index)
+    )
+
+
+def _earlier_call_reply(row: Row, state: Any) -> IntentReply:
+    """The refusal of an attempt that was sent before, with what is known of the call where its end is not."""
+    reply = _denial_reply(_charged_already_refusal(_job_ref(row)), state)
+    if state != IntentState.AMBIGUOUS:
+        return reply
+    reference = row["provider_reference"]
+    return msgspec.structs.replace(
+        reply,
+        key=row["key"],
+        provider_reference=UNSET if reference is None else reference,
+        opened_at=row["opened_at"],
     )
 
 

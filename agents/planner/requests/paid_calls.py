@@ -2,11 +2,11 @@
 
 import time
 
-from agents.planner.money.intents import close_intent, open_intent
+from agents.planner.money.intents import close_intent, note_intent, open_intent
 from agents.shared.database.group_commit import GroupCommit
 from bus.agent import Caller
 from protocol.errors import AcpError, BadMessage
-from protocol.spending import CloseIntent, IntentReply, OpenIntent, Spending
+from protocol.spending import CloseIntent, IntentReply, NoteIntent, OpenIntent, Spending
 
 
 class PaidCallRequests:
@@ -25,6 +25,8 @@ class PaidCallRequests:
         match call:
             case OpenIntent():
                 return await self._ledger.write(lambda connection: open_intent(connection, call, now))
+            case NoteIntent():
+                return await self._ledger.write(lambda connection: note_intent(connection, call))
             case CloseIntent():
                 return await self._ledger.write(lambda connection: close_intent(connection, call, now))
             case IntentReply():

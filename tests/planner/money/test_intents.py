@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from msgspec import UNSET
 from sqlalchemy import Engine
 
 from agents.planner.ledger.tables import intents
-from agents.planner.money.intents import close_intent, mark_silent_ambiguous, open_intent
+from agents.planner.money.intents import close_intent, mark_silent_ambiguous, note_intent, open_intent
 from protocol.errors import ErrorBody
 from protocol.messages import GenerateImage, ImageGenerated, Job, JobFailed, ref_of
-from protocol.spending import CloseIntent, IntentReply, OpenIntent
+from protocol.spending import CloseIntent, IntentReply, NoteIntent, OpenIntent
 from tests.planner.priced import PRICE, PricedWorld, priced_batch, priced_world
 from tests.planner.workbench import new_engine
 
@@ -44,6 +45,11 @@ def closed(world: PricedWorld, job: Job, key: str = "one", micros: int | None = 
     outcome = "refused" if micros is None else "captured"
     call = CloseIntent(ref=ref_of(job), key=key, outcome=outcome, micros=micros or 0, provider_reference="img_1")
     return world.transact(lambda c: close_intent(c, call, world.now))
+
+
+def noted(world: PricedWorld, job: Job, reference: str, key: str = "one") -> IntentReply:
+    call = NoteIntent(ref=ref_of(job), key=key, provider_reference=reference)
+    return world.transact(lambda c: note_intent(c, call))
 
 
 def state(world: PricedWorld) -> list[str]:
@@ -140,3 +146,30 @@ def test_money_goes_back_when_the_pictures_end_whatever_their_calls_cost(world: 
     closed(world, job, micros=3 * PRICE + 5)
     world.run("gen_batch_1")
     assert world.money() == (0, 3 * PRICE + 5)
+
+
+def test_the_providers_name_of_a_call_is_kept_while_it_runs_and_told_to_who_finds_its_end_unknown(
+    world: PricedWorld,
+) -> None:
+    job = job_of(world)
+    opened(world, job)
+    assert noted(world, job, "pred_7") == noted(world, job, "pred_7") == IntentReply(state="open")
+    assert code(noted(world, job, "pred_8")) == "wrong_state"
+    assert code(noted(world, job, "pred_7", key="two")) == "wrong_state"
+
+    asked = opened(world, job, key="two")
+    assert code(asked) == "ambiguous_charge"
+    assert (asked.state, asked.key, asked.provider_reference) == ("ambiguous", "one", "pred_7")
+    assert isinstance(asked.opened_at, float)
+
+
+def test_a_call_that_counts_as_charged_takes_its_name_late_and_an_end_without_one_keeps_it(world: PricedWorld) -> None:
+    job = job_of(world)
+    opened(world, job)
+    world.transact(lambda c: mark_silent_ambiguous(c, world.now + 1, world.now))
+    assert noted(world, job, "pred_7") == IntentReply(state="ambiguous")
+    call = CloseIntent(ref=ref_of(job), key="one", outcome="captured", micros=10)
+    assert world.transact(lambda c: close_intent(c, call, world.now)).state == "resolved"
+    assert [row["provider_reference"] for row in world.rows(intents)] == ["pred_7"]
+    asked = opened(world, job, key="two")
+    assert (asked.state, asked.key) == ("resolved", UNSET)
