@@ -10,7 +10,7 @@ from typing import TypeVar
 from agents.doors.cli.brought_blobs import brought_blobs
 from agents.doors.cli.errors import Failure, bad_input, failure_of_error, failure_of_reply, no_workshop
 from agents.doors.cli.settings import load_settings
-from agents.doors.cli.speaker import client_of_command
+from agents.doors.cli.speaker import client_of_command, needs_operator
 from agents.doors.cli.terminal.display import Display
 from agents.doors.cli.terminal.logs import log_to_file, silence_logs
 from agents.doors.cli.workshop.login import login_address
@@ -46,11 +46,20 @@ class Speaker:
 
 def workshop_address(settings: Settings) -> Address | None:
     """Where the workshop of this home is, or the server that the settings name; null where there is neither."""
+    if narrow := _narrow_login(settings):
+        return narrow
     if found := find_workshop(settings.address_file):
         return Address(found.url, found.user, found.password)
     if settings.nats_url is None:
         return None
     return outside_address(settings.nats_url, settings.nats_folder, client_login(LOCAL_CLIENT))
+
+
+def _narrow_login(settings: Settings) -> Address | None:
+    """The login of the settings' URL where it is a client's or a gateway's: who gives one wants to be no more, also in
+    a home whose workshop runs."""
+    address = None if settings.nats_url is None else Address.parse(settings.nats_url)
+    return address if address and needs_operator(address.user, "") else None
 
 
 def speaker_of(settings: Settings) -> Speaker:
@@ -69,6 +78,8 @@ def speaker_of(settings: Settings) -> Speaker:
 
 def _keeps_logins(settings: Settings) -> bool:
     """Whether the logins lie in this home, for a broker of its own or one whose URL has none."""
+    if _narrow_login(settings):
+        return False
     found = find_workshop(settings.address_file)
     if found is not None and found.nats is not None:
         return True

@@ -79,6 +79,13 @@ def test_a_client_is_given_a_login_that_is_changed_ended_and_given_again(worksho
 
     first, second = login_of("create", "beta"), login_of("rotate", "beta")
     assert first != second == json.loads(workshop.run("url", "--client", "beta", "--json").stdout)["url"]
+    assert workshop.run("generate", "a mug", "--platform", "pocket", "--hold", "--json").returncode == 0
+    everyones = json.loads(workshop.run("list", "--client", "all", "--json").stdout)["batch_list"]["batches"]
+    assert "local" in {one["client_id"] for one in everyones}
+    mine = workshop.run("list", "--json", BOTTEGA_NATS_URL=second)
+    assert mine.returncode == 0, mine.stderr
+    shown = json.loads(mine.stdout)["batch_list"]["batches"]
+    assert [one["hash"] for one in shown] == [one["hash"] for one in everyones if one["client_id"] == "beta"]
     assert client_of(workshop, "revoke", "beta").client.state == "revoked"
     assert workshop.run("url", "--client", "beta").returncode == 2
     assert login_of("resume", "beta") not in (first, second)
