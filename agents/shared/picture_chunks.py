@@ -41,18 +41,15 @@ def excess_of(data: bytes) -> str | None:
     return None
 
 
-def _find_excess(what: str, limit: int, pieces: Iterator[object], instead: str) -> str | None:
-    for number, _ in enumerate(pieces):
-        if number == limit:
-            return f"more than {limit} {what}: save it again as {instead}"
-    return None
+def _chunk_excess(kinds: list[bytes], instead: str) -> str | None:
+    return f"more than {MAX_CHUNKS} chunks: save it again as {instead}" if len(kinds) > MAX_CHUNKS else None
 
 
 def _find_png_excess(data: bytes) -> str | None:
     kinds = list(islice(_png_chunks(data), MAX_CHUNKS + 1))
     if kinds.count(b"iCCP") > MAX_PROFILES:
         return f"more than {MAX_PROFILES} colour profiles: save it again as PNG without metadata"
-    return _find_excess("chunks", MAX_CHUNKS, iter(kinds), "PNG without metadata")
+    return _chunk_excess(kinds, "PNG without metadata")
 
 
 def _png_chunks(data: bytes) -> Iterator[bytes]:
@@ -89,7 +86,7 @@ def _find_webp_excess(data: bytes) -> str | None:
     kinds = list(islice(_webp_chunks(data), MAX_CHUNKS + 1))
     if kinds.count(b"ANMF") > MAX_FRAMES:
         return f"more than {MAX_FRAMES} frames: save the one that is meant as PNG"
-    return _find_excess("chunks", MAX_CHUNKS, iter(kinds), "PNG, or as WebP without metadata")
+    return _chunk_excess(kinds, "PNG, or as WebP without metadata")
 
 
 def _webp_chunks(data: bytes) -> Iterator[bytes]:

@@ -5,7 +5,6 @@ replaced in one transaction, the catalogue first.
 """
 
 import asyncio
-import hashlib
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from agents.doors.cli.errors import Failure, bad_input
 from agents.doors.cli.records.backup import describe_backup
 from agents.doors.cli.records.backup_batches import fault_of_batches
 from agents.doors.cli.records.backup_rows import fault_of_row
-from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest
+from agents.doors.cli.records.databases import FORMAT, MANIFEST, Manifest, databases, file_of, read_manifest, sha256_of
 from agents.doors.cli.records.home_paths import move_paths
 from agents.doors.cli.settings import load_settings
 from agents.doors.cli.speaker import needs_operator
@@ -136,9 +135,7 @@ def _copy_verified(folder: Path, manifest: Manifest, name: str, scratch: Path) -
             f"{source} is damaged: it has {size} bytes, {MANIFEST} says {said.bytes}", hint="use another backup"
         )
     shutil.copyfile(source, file_of(scratch, name))
-    with file_of(scratch, name).open("rb") as copy:
-        digest = hashlib.file_digest(copy, "sha256").hexdigest()
-    if digest != said.sha256:
+    if sha256_of(file_of(scratch, name)) != said.sha256:
         raise bad_input(f"{source} is damaged: its SHA-256 is not that of {MANIFEST}", hint="use another backup")
 
 
